@@ -1,0 +1,47 @@
+"""Builds the kernels. All other metadata stands in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+KERNELS = Path("src/fastminima/kernels")
+
+# -ffp-contract=off: a compiler that fuses a*b+c on its own would make results differ between builds
+# and break the error-free transformations; never fast-math, never a flag for the build machine's own CPU.
+CFLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+    "freethreading_compatible": True,
+}
+
+headers = sorted(str(p) for p in KERNELS.glob("*.h"))
+extensions = [
+    Extension(
+        f"fastminima.kernels.{path.stem}",
+        [str(path)],
+        include_dirs=[str(KERNELS)],
+        depends=headers,
+        extra_compile_args=CFLAGS,
+        define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")],
+    )
+    for path in sorted(KERNELS.glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        compiler_directives=DIRECTIVES,
+        force=bool(os.environ.get("FASTMINIMA_FORCE_CYTHONIZE")),
+    )
+)

@@ -1,0 +1,1 @@
+"""fastminima: spurious local minima of ReLU-like networks, built and proved."""

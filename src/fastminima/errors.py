@@ -1,0 +1,60 @@
+"""Named failures.
+
+Every message says what was expected, what came, and what to do. Each class also is the built-in exception
+that NumPy and scikit-learn users catch (`ValueError`, `TypeError`, `OSError`, `MemoryError`).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActivationError",
+    "DataError",
+    "DataTypeError",
+    "FastMinimaError",
+    "MissingDependencyError",
+    "NetworkError",
+    "OutputError",
+    "ReadError",
+    "TargetError",
+    "TooLargeError",
+]
+
+
+class FastMinimaError(Exception):
+    """Base of every error the library raises on purpose."""
+
+
+class DataError(FastMinimaError, ValueError):
+    """The values or shapes of the data are not usable (NaN, inf, no rows, lengths that differ)."""
+
+
+class DataTypeError(FastMinimaError, TypeError):
+    """The data are of a type that has no exact meaning as real numbers (strings, complex, dates, sparse)."""
+
+
+class ActivationError(FastMinimaError, ValueError):
+    """The slopes do not describe an activation of theorem 1."""
+
+
+class NetworkError(FastMinimaError, ValueError):
+    """The parameters of a network, or a width or scale asked for, are not usable."""
+
+
+class TargetError(FastMinimaError, ValueError):
+    """The target column is missing or cannot be told from the others."""
+
+
+class ReadError(FastMinimaError, ValueError):
+    """A file is empty, truncated, not what its suffix says, or holds text where numbers belong."""
+
+
+class OutputError(FastMinimaError, OSError):
+    """Results cannot be written where they were asked for."""
+
+
+class MissingDependencyError(FastMinimaError, ImportError):
+    """An optional package is needed for this; the message names the extra to install."""
+
+
+class TooLargeError(FastMinimaError, MemoryError):
+    """The result would not fit in memory; raised before anything is allocated."""
