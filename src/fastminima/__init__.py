@@ -1,1 +1,28 @@
-"""fastminima: spurious local minima of ReLU-like networks, built and proved."""
+"""fastminima: spurious local minima of ReLU-like networks, built and proved.
+
+Give it data, and it hands back a spurious local minimum (theorem 1 of Yun, Sra and Jadbabaie, ICLR 2019), a point
+that is strictly better, and bounds that are proved for the float64 arrays in your hands.
+"""
+
+from . import errors as errors
+from ._version import __version__ as __version__
+from .activation import PiecewiseLinear as PiecewiseLinear
+from .activation import leaky_relu as leaky_relu
+from .activation import relu as relu
+from .batched import batched_risk as batched_risk
+from .dataset import Dataset as Dataset
+from .demos import load_demo as load_demo
+from .least_squares import LeastSquares as LeastSquares
+from .least_squares import least_squares as least_squares
+from .network import OneHiddenLayer as OneHiddenLayer
+from .readers import read as read
+from .report.segment import plot_segment as plot_segment
+from .report.segment import segment as segment
+from .splits import best_split as best_split
+from .splits import split_set as split_set
+from .theorems.status import BetterStatus as BetterStatus
+from .theorems.status import MinimumStatus as MinimumStatus
+from .theorems.theorem1 import SpuriousMinimum as SpuriousMinimum
+from .theorems.theorem1 import spurious_minimum as spurious_minimum
+from .theorems.theorem1_better import BetterPoint as BetterPoint
+from .theorems.theorem1_better import better_point as better_point

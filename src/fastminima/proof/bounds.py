@@ -1,0 +1,250 @@
+"""Claims about a float64 network, decided in float64 with proved error bounds; the exact route where they are weak.
+
+For the float affine function W of a `LeastSquares` (residual r = W x~ - y, distance tau to the exact fit), a
+network f and d_i = f(x_i) - W x~_i:
+
+    l(W) - l(f) = D = -sum w_i d_i (r_i + d_i/2)          and          l(W) - l_LS <= tau^2/2,
+
+so l_LS - l(f) >= D_low - tau^2/2, with no cancellation between two risks. D_low subtracts the rounding of every
+step. When the sign stays open, both risks are computed exactly (fastminima.exact).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._passes import BLOCK, SLACK, Frame, gamma
+from .._threads import single_threaded_blas
+from ..exact.risk import exact_margin, exact_network_risk
+from ..least_squares import LeastSquares, affine_error, to_float
+from ..network import OneHiddenLayer
+
+__all__ = ["Drop", "Margin", "certify_drop", "certify_margin", "excess_bound", "positive_affine"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """l_LS - l(network), enclosed.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Proved bounds, in the units of the data.
+    method : "float" or "exact"
+    """
+
+    lower: float
+    upper: float
+    method: str
+
+    @property
+    def better(self) -> bool | None:
+        """True or False where the sign is proved, None where it is open."""
+        return True if self.lower > 0.0 else False if self.upper <= 0.0 else None
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One hidden unit in the frame: z = x' @ slopes + level, rounded, with its bound and its output weight."""
+
+    slopes: Array
+    level: float
+    weight: float
+    error: float
+    largest: float
+
+
+def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: float) -> _Unit | None:
+    """The unit in scaled inputs; None where float64 cannot hold it."""
+    with np.errstate(over="ignore", under="ignore"):
+        slopes = np.ldexp(row, frame.exponents)
+        if not np.isfinite(slopes).all() or not np.array_equal(np.ldexp(slopes, -frame.exponents), row):
+            return None
+    level = Fraction(bias)
+    for s, c in zip(slopes.tolist(), frame.centre.tolist(), strict=True):
+        if s:
+            level += Fraction(s) * Fraction(c)
+    rounded = to_float(level)
+    scaled_weight = math.ldexp(weight, -frame.exponent_y) if abs(frame.exponent_y) < 1000 else 0.0
+    if not math.isfinite(rounded) or math.ldexp(scaled_weight, frame.exponent_y) != weight:
+        return None
+    # the level is a rounded rational: one more relative error u, inside gamma_{n+4} of affine_error
+    error = affine_error(frame, column_max, slopes, rounded)
+    largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
+    return _Unit(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None
+
+
+def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True) -> Drop:
+    """Enclose l_LS - l(network); both risks exact on the exact data.
+
+    Parameters
+    ----------
+    network : OneHiddenLayer
+    fit : LeastSquares
+    exact : bool, default True
+        Go on in rational arithmetic when float64 leaves the sign open.
+    """
+    with single_threaded_blas():
+        drop = _float_drop(network, fit)
+        if drop.better is not None or not exact:
+            return drop
+        value = fit.exact.risk - exact_network_risk(*network.parameters(), *_slopes(network), fit.data)
+    return Drop(_towards(value, -math.inf), _towards(value, math.inf), "exact")
+
+
+def _slopes(network: OneHiddenLayer) -> tuple[float, float]:
+    return network.activation.s_plus, network.activation.s_minus
+
+
+def _towards(value: Fraction, side: float) -> float:
+    """A float64 on the given side of the rational, never 0 unless the rational is 0."""
+    number = to_float(value)
+    if math.isinf(number) or Fraction(number) != value:
+        number = math.nextafter(number, side)
+        if number == 0.0 or (number > 0) != (value > 0):
+            number = math.copysign(5e-324, value)
+    return number
+
+
+def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
+    nothing = Drop(-math.inf, math.inf, "float")
+    frame, (s_plus, s_minus) = fit.frame, _slopes(network)
+    W1, b1, W2, b2 = network.parameters()
+    constant = Fraction(b2)
+    units: list[_Unit] = []
+    for row, bias, weight in zip(W1, b1.tolist(), W2.tolist(), strict=True):
+        if weight == 0.0:
+            continue
+        if not row.any():
+            constant += Fraction(weight) * Fraction(bias) * Fraction(s_plus if bias > 0 else s_minus)
+            continue
+        unit = _unit(frame, fit.column_max, row, bias, weight)
+        if unit is None:
+            return nothing
+        units.append(unit)
+    offset = to_float(constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level))
+    steepest = max(s_plus, s_minus)
+    # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples
+    linear = float(np.abs(fit.slopes) @ fit.column_max)
+    outputs = sum(abs(unit.weight) * steepest * unit.largest for unit in units)
+    error = sum(abs(unit.weight) * steepest * unit.error for unit in units)
+    error += affine_error(frame, fit.column_max, fit.slopes, 0.0)
+    error += gamma(len(units) + 6) * (outputs + linear + abs(offset))
+    error *= SLACK
+    if not math.isfinite(error):
+        return nothing
+    directions = np.stack([fit.slopes, *(unit.slopes for unit in units)], axis=1)
+    levels = np.array([unit.level for unit in units])
+    weights = np.array([unit.weight for unit in units])
+    total = absolute = size_r = size_d = 0.0
+    for rows, X, _, w in frame.blocks():
+        Z = X @ directions
+        hidden = Z[:, 1:] + levels
+        hidden *= np.where(hidden > 0.0, s_plus, s_minus)
+        d = hidden @ weights
+        d -= Z[:, 0]
+        d += offset
+        r = fit.residual_scaled[rows]
+        half = r + 0.5 * d
+        wd = d if w is None else w * d
+        total -= float(wd @ half)
+        absolute += float(np.abs(wd) @ np.abs(half))
+        size_d += float(np.abs(wd).sum())
+        size_r += float(np.abs(r).sum() if w is None else w @ np.abs(r))
+    lost = error * (size_r + 0.5 * size_d)
+    lost += (size_d + frame.total_weight * error) * (fit.residual_error + 0.5 * error)
+    lost += gamma(BLOCK + -(-len(frame.y) // BLOCK) + 6) * absolute
+    lost *= SLACK
+    upper = (total + lost) * SLACK if total + lost > 0 else total + lost
+    lower = (total - lost - 0.5 * fit.tau**2 * SLACK) / SLACK
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return nothing
+    low, high = frame.risk_to_float(lower), frame.risk_to_float(upper)
+    # a positive bound that underflows in the units of the data must not read as "not better"
+    return Drop(low, 5e-324 if upper > 0.0 and high == 0.0 else high, "float")
+
+
+@dataclass(frozen=True)
+class Margin:
+    """min over units k and samples i of z_k(x_i)/||x~_i||: a proved lower bound (<= 0: not proved positive)."""
+
+    radius: float
+    method: str
+
+
+def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
+    """Certified radius of theorem 1, step 1 for the float64 network: its distance to the nearest activation boundary."""
+    with single_threaded_blas():
+        radius = _float_margin(network, fit)
+        if radius > 0.0:
+            return Margin(radius, "float")
+        W1, b1, _, _ = network.parameters()
+        exact = exact_margin(W1, b1, fit.data)
+    return Margin(0.0 if exact is None else max(exact, 0.0), "exact")
+
+
+def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
+    frame = fit.frame
+    if frame.entry_error or frame.exponents.any():
+        return 0.0  # row norms of the data as given are the exact route's business
+    W1, b1, _, _ = network.parameters()
+    active = W1.any(axis=1)
+    dead = float(b1[~active].min()) if not active.all() else math.inf
+    units = [_unit(frame, fit.column_max, row, bias, 0.0) for row, bias in zip(W1[active], b1[active].tolist(), strict=True)]
+    if any(unit is None for unit in units) or dead <= 0.0:
+        return 0.0
+    known = [unit for unit in units if unit is not None]
+    directions = np.stack([unit.slopes for unit in known], axis=1) if known else np.empty((frame.X.shape[1], 0))
+    # lower end of each unit's enclosure, as one shift of its level
+    levels = np.array([unit.level for unit in known])
+    errors = np.array([unit.error for unit in known])
+    smallest, largest_norm = math.inf, 1.0
+    for rows, X, _, _ in frame.blocks():
+        raw = frame.X[rows]
+        norms = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
+        largest_norm = max(largest_norm, float(norms.max()))
+        if known:
+            Z = X @ directions + levels
+            Z -= errors
+            smallest = min(smallest, float((Z.min(axis=1) / norms).min()))
+    if not math.isfinite(largest_norm):
+        return 0.0
+    # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
+    # subtraction of the error add three roundings
+    shrink = (1.0 - gamma(frame.X.shape[1] + 8)) / SLACK
+    return min(smallest, dead / largest_norm) * shrink
+
+
+def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
+    """The affine function of a network all of whose preactivations are positive: exact slopes and intercept."""
+    W1, b1, W2, b2 = network.parameters()
+    s_plus = Fraction(network.activation.s_plus)
+    slopes = [Fraction(0)] * W1.shape[1]
+    intercept = Fraction(b2)
+    for row, bias, weight in zip(W1.tolist(), b1.tolist(), W2.tolist(), strict=True):
+        if weight:
+            factor = s_plus * Fraction(weight)
+            intercept += factor * Fraction(bias)
+            slopes = [total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)]
+    return slopes, intercept
+
+
+def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> float:
+    """Proved upper bound on the risk of an affine function minus l_LS, in the units of the data.
+
+    Exact where the fit is; else 1/2 (sum_k |delta_k| N_k + tau)^2, delta the difference to the float fit and
+    N_k the column norms (triangle inequality).
+    """
+    if fit.method == "exact":
+        return _towards(fit.exact.excess(*affine), math.inf)
+    slopes, level = fit.frame.to_frame(*affine)
+    delta = [level - Fraction(fit.level), *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True))]
+    length = sum(abs(to_float(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
+    return fit.frame.risk_to_float(0.5 * (length + fit.tau) ** 2 * SLACK)

@@ -1,0 +1,117 @@
+"""The risk along the straight segment from the minimum to the better point, as numbers and as a picture."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._atomic import replacing
+from .._optional import require
+from ..batched import batched_risk
+from ..errors import NetworkError
+from ..theorems.theorem1 import SpuriousMinimum
+from ..theorems.theorem1_better import BetterPoint
+
+__all__ = ["Segment", "plot_segment", "segment"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Risks on the segment (1 - t) minimum + t better.
+
+    Attributes
+    ----------
+    t : (n,) float64 in [0, 1]
+    risk : (n,) float64
+    level : float
+        Least-squares risk.
+    drop : float
+        Risk of the minimum minus risk of the better point.
+    """
+
+    t: Array
+    risk: Array
+    level: float
+    drop: float
+
+
+def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
+    """Evaluate the risk at `n` equally spaced points between the minimum and the better point.
+
+    Raises
+    ------
+    NetworkError
+        If there is no better network.
+    """
+    if better.network is None:
+        raise NetworkError(f"there is no better point to walk to: {better.status} ({better.reason})")
+    t = np.linspace(0.0, 1.0, n)
+    stacked = []
+    for start, end in zip(low.network.parameters(), better.network.parameters(), strict=True):
+        a, b = np.asarray(start), np.asarray(end)
+        s = t.reshape((-1,) + (1,) * a.ndim)
+        stacked.append((1.0 - s) * a + s * b)
+    risk = batched_risk(*stacked, low.data, low.activation)
+    return Segment(t, np.asarray(risk, dtype=np.float64), low.fit.risk, better.drop)
+
+
+def plot_segment(
+    low: SpuriousMinimum, better: BetterPoint, path: str | os.PathLike[str], title: str | None = None
+) -> Segment:
+    """Draw the segment to a picture file (PNG).
+
+    Left: the risk itself, with the barrier between the two points. Right: the excess over the least-squares risk, relative to
+    it, on a scale that is linear near zero, so that the flat start and the small drop both show.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed (extra `plot`).
+    OutputError
+        If the file cannot be written.
+    """
+    require("matplotlib", extra="plot", purpose="drawing pictures")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    line = segment(low, better)
+    scale = line.level if line.level > 0 else 1.0
+    excess = (line.risk - line.level) / scale
+    figure = Figure(figsize=(10.0, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    left.plot(line.t, line.risk, color="#1f4e79", lw=1.8)
+    left.axhline(line.level, color="0.55", lw=0.9, ls="--", label="least-squares risk")
+    left.set_ylabel("empirical risk")
+    left.set_title("Risk along the segment")
+    left.legend(frameon=False, loc="best")
+    relative = line.drop / scale
+    right.axhline(0.0, color="0.55", lw=0.9, ls="--")
+    right.plot(line.t, excess, color="#1f4e79", lw=1.8)
+    right.set_yscale("symlog", linthresh=max(relative, 1e-300))
+    right.set_ylabel("(risk − least squares) / least squares")
+    right.set_title("Excess, linear within the drop")
+    right.annotate(
+        f"better point\n−{relative:.3g}",
+        (1.0, -relative),
+        xytext=(-12, 34),
+        textcoords="offset points",
+        ha="right",
+        color="#b0413e",
+        arrowprops={"arrowstyle": "->", "color": "#b0413e"},
+    )
+    for axes, start, end in ((left, line.risk[0], line.risk[-1]), (right, 0.0, -relative)):
+        axes.plot([0.0], [start], "o", color="#1f4e79", ms=6, clip_on=False)
+        axes.plot([1.0], [end], "o", color="#b0413e", ms=6, clip_on=False)
+        axes.set_xlabel("t: spurious minimum (0) to better point (1)")
+        axes.set_xlim(0.0, 1.0)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title or f"m = {low.data.n_samples:,}, dx = {low.data.n_features}, {low.activation}")
+    with replacing(path) as stream:
+        figure.savefig(stream, format="png", dpi=130)
+    return line

@@ -1,0 +1,119 @@
+"""One result as plain data: for JSON files, for `--json`, and for the printed table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ..theorems.theorem1 import SpuriousMinimum
+from ..theorems.theorem1_better import BetterPoint
+
+__all__ = ["json_ready", "rows", "summarise"]
+
+
+def summarise(
+    low: SpuriousMinimum, better: BetterPoint | None, seconds: Mapping[str, float], source: str | None = None
+) -> dict[str, Any]:
+    """Everything `fastminima construct` says, as a dictionary.
+
+    Parameters
+    ----------
+    low : SpuriousMinimum
+    better : BetterPoint or None
+        None where width 1 rules a better point of the same width out.
+    seconds : mapping of str to float
+        Wall time per stage.
+    source : str, optional
+        Where the data came from.
+    """
+    fit, data = low.fit, low.data
+    evidence = low.evidence
+    certified, undecided = evidence.size() if evidence is not None else (0, 0)
+    result: dict[str, Any] = {
+        "source": source,
+        "m": data.n_samples,
+        "dx": data.n_features,
+        "rank": fit.rank,
+        "meaning": data.meaning,
+        "least_squares": {
+            "risk": fit.risk,
+            "coef": fit.coef.tolist(),
+            "intercept": fit.intercept,
+            "defect": fit.defect,
+            "method": fit.method,
+        },
+        "activation": {"s_plus": low.activation.s_plus, "s_minus": low.activation.s_minus},
+        "minimum": {
+            "status": str(low.status),
+            "reason": low.reason,
+            "risk": low.risk,
+            "excess": low.excess,
+            "radius": low.radius,
+            "width": low.network.width,
+            "alpha": low.alpha,
+            "eta": low.eta,
+        },
+        "J": {"certified": certified, "undecided": undecided},
+        "notes": list(low.notes),
+        "seconds": dict(seconds),
+    }
+    if better is not None:
+        result["better"] = {
+            "status": str(better.status),
+            "reason": better.reason,
+            "case": better.case,
+            "method": better.method,
+            "risk": better.risk,
+            "drop": better.drop,
+            "drop_relative": better.relative_drop,
+            "drop_certified": better.drop_certified,
+            "certificate": better.certificate,
+            "split": None if better.split is None else asdict(better.split),
+        }
+    return result
+
+
+def json_ready(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null and the strings "inf", "-inf"."""
+    if isinstance(value, dict):
+        return {str(k): json_ready(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value
+
+
+def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """The printed table, as (label, text)."""
+    minimum, fit, J = summary["minimum"], summary["least_squares"], summary["J"]
+    yield "samples m", f"{summary['m']:,}"
+    yield "features dx", f"{summary['dx']:,}"
+    yield "rank of (1, X)", f"{summary['rank']:,}"
+    yield "least-squares risk", f"{fit['risk']:.10g}"
+    yield "minimum", f"{minimum['status']} (width {minimum['width']})"
+    yield "certified radius", f"{minimum['radius']:.6g}"
+    better = summary.get("better")
+    if minimum["status"] == "global":
+        yield "why", minimum["reason"]
+    else:
+        size = f"{J['certified']:,}"
+        if J["undecided"]:
+            size = f"at least {size} ({J['undecided']:,} positions undecided in float64)"
+        yield "size of J", size
+    if better is None:
+        yield "better point", "not sought: it needs width >= 2"
+    elif better["status"] == "better":
+        yield "better point", f"case {better['case']}, method {better['method']}"
+        yield "risk of better point", f"{better['risk']:.10g}"
+        yield "drop", f"{better['drop']:.6g}"
+        yield "drop, relative", f"{better['drop_relative']:.6g}"
+        yield "drop, proved at least", f"{better['drop_certified']:.6g} ({better['certificate']} certificate)"
+    elif better["status"] == "undecided":
+        yield "better point", f"undecided: {better['reason']}"
+    for note in summary["notes"]:
+        yield "note", note
+    for stage, seconds in summary["seconds"].items():
+        yield f"time, {stage}", f"{seconds:.3f} s"

@@ -1,0 +1,29 @@
+"""What a construction can answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["BetterStatus", "MinimumStatus"]
+
+
+class MinimumStatus(StrEnum):
+    """Whether a strictly better network exists."""
+
+    SPURIOUS = "spurious"
+    """A strictly better network of width 2 exists: the local minimum is not global."""
+    GLOBAL = "global"
+    """No better point exists: the data are exactly affine, or the linear fit is optimal among all functions of x."""
+
+
+class BetterStatus(StrEnum):
+    """Outcome of the search for a strictly better point."""
+
+    BETTER = "better"
+    """A float64 network whose exact risk is below the exact least-squares risk; `network` holds it."""
+    LINEARLY_FITTABLE = "linearly_fittable"
+    """The data are exactly affine, risk 0: condition (C1.1) fails."""
+    NO_BETTER_POINT = "no_better_point"
+    """Every group of equal inputs has residual sum 0: the linear fit is optimal among all functions of x."""
+    UNDECIDED = "undecided"
+    """A better point exists, but no float64 network tried could be proved better than the exact fit."""
