@@ -142,6 +142,13 @@ class Frame:
         return centred
 
     @cached_property
+    def summation(self) -> float:
+        """gamma of a sum over all samples made of block sums: a block's terms, then the blocks, plus the roundings
+        of the centred entries, of the weight and of the products."""
+        m = len(self.y)
+        return gamma(min(m, BLOCK) + -(-m // BLOCK) + 6)
+
+    @cached_property
     def total_weight(self) -> float:
         """Sum of the weights, rounded up; the number of samples without weights."""
         weights = self.data.sample_weight

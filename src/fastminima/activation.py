@@ -71,8 +71,10 @@ class PiecewiseLinear:
     @property
     def kappa(self) -> float:
         """Strength of the kink, (s_plus - s_minus)/(s_plus + s_minus), in (-1, 1]."""
-        # halved first: the sum of two slopes may overflow, the quotient is the same
-        return (self.s_plus / 2 - self.s_minus / 2) / (self.s_plus / 2 + self.s_minus / 2)
+        # scaled first: the sum of two slopes may overflow or their halves vanish, the quotient is the same
+        shift = 1 - math.frexp(max(self.s_plus, self.s_minus))[1]
+        s_plus, s_minus = math.ldexp(self.s_plus, shift), math.ldexp(self.s_minus, shift)
+        return (s_plus - s_minus) / (s_plus + s_minus)
 
     def __call__(self, t: ArrayLike) -> NDArray[np.floating]:
         """h(t), elementwise, in the floating dtype of `t` (float64 for integers)."""

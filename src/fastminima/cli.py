@@ -157,8 +157,8 @@ def _construct(arguments: argparse.Namespace) -> int:
     summary = summarise(low, better, stage.seconds, arguments.data)
     if folder is not None:
         with stage("write"):
-            summary["files"] = _write(folder, low, better, summary)
-        summary["seconds"] = stage.seconds
+            files = _write(folder, low, better, summary)
+        summary |= {"files": files, "seconds": stage.seconds}
     if arguments.json:
         print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
     else:
@@ -186,7 +186,9 @@ def _write(
 
 
 def _print_table(title: str, table: list[tuple[str, str]], files: list[str]) -> None:
-    table = [*table, *(("written", name) for name in files)]
+    if files:
+        folder = str(Path(files[0]).parent)
+        table = [*table, ("written", f"{', '.join(Path(name).name for name in files)} in {folder}")]
     try:
         from rich.console import Console
         from rich.table import Table

@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ._passes import BLOCK, SLACK, Frame, U, gamma
+from ._passes import SLACK, Frame, U, gamma
 from ._threads import single_threaded_blas
 from .dataset import Dataset
 from .exact.fit import ExactFit
@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 EXACT_WORK = 400_000
 # Refinement contracts by about gamma_BLOCK / lambda a step: below this lambda it would stall.
 _SAFE_LAMBDA = 2.0**-24
+# Above this lambda (of columns scaled to norms near one) float64 residuals already give every digit of the fit.
+_WELL_CONDITIONED = 2.0**-8
 # Absolute floor against underflow: entries are scaled to 2^±200, so any product lost to underflow is below 2^-1022.
 _FLOOR = 2.0**-900
 
@@ -55,7 +57,8 @@ class LeastSquares:
     residual : (n_samples,) float64
         r = fitted - y (the paper's sign).
     defect : float
-        max_k |sum_i w_i r_i x'_ik| / (||x'_k|| ||r||) over the columns of (1, x - centre).
+        max_k |sum_i w_i r_i x'_ik| / (||x'_k|| (||r|| + sum_j |w_j| ||x'_j||)) over the columns of (1, x - centre): how
+        far the computed residual is from orthogonal to the columns, at the scale of its own rounding.
     method : "float" or "exact"
     tau : float
         Proved bound on the weighted 2-norm between this fit and the exact least-squares fit, on the data.
@@ -215,12 +218,6 @@ class _Moments:
         return state
 
 
-def _summation(frame: Frame) -> float:
-    """gamma of a sum over all samples made of block sums: BLOCK terms, then the blocks, plus the roundings of
-    the centred entries, of the weight and of the product."""
-    return gamma(BLOCK + -(-len(frame.y) // BLOCK) + 6)
-
-
 @dataclass
 class _Gradient:
     """One pass with given coefficients: residuals, and the gradient sums g = sum_i w_i r_i (1, x'_i)."""
@@ -249,6 +246,22 @@ class _Gradient:
         return cls(fitted, residual, gradient, squared)
 
 
+def _extended_gradient(frame: Frame, slopes: Array, level: float) -> Array:
+    """The gradient sums with residuals and products in extended precision (64 bits where the machine has them).
+
+    One more step with it gives correlated columns the digits that the rounding of r takes from the solution.
+    """
+    wide = np.longdouble
+    gradient = np.zeros(len(slopes) + 1, dtype=wide)
+    for _, X, y, w in frame.blocks():
+        Z = X.astype(wide)
+        r = Z @ slopes.astype(wide) + wide(level) - y
+        weighted = r if w is None else w * r
+        gradient[1:] += Z.T @ weighted
+        gradient[0] += weighted.sum()
+    return gradient.astype(np.float64)
+
+
 def _eigenvalue_bound(moments: _Moments, frame: Frame) -> tuple[Array, float]:
     """Power-of-two scaling S and a proved lower bound on lambda_min(S G S), G the exact Gram matrix of (1, x').
 
@@ -271,7 +284,7 @@ def _eigenvalue_bound(moments: _Moments, frame: Frame) -> tuple[Array, float]:
     except np.linalg.LinAlgError:
         return S, 0.0
     trace = float(np.trace(H)) * SLACK
-    lost = gamma(n + 2) * 1.001 * trace + U * trace + _summation(frame) * 1.001 * trace
+    lost = gamma(n + 2) * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
     return S, (c - lost * SLACK) / SLACK
 
 
@@ -304,17 +317,20 @@ def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
         return None
     H = moments.gram * S[:, None] * S[None, :]
     solution = np.linalg.solve(H, S * moments.rhs) * S
-    norms = np.sqrt(np.diag(moments.gram)) * (1.0 + _summation(frame)) * SLACK
+    norms = np.sqrt(np.diag(moments.gram)) * (1.0 + frame.summation) * SLACK
     # refine until the gradient is below its own rounding bound; two passes are enough on safe data
-    for attempt in range(4):
+    extended = lam > _WELL_CONDITIONED
+    for attempt in range(5):
         slopes, level = solution[1:].copy(), float(solution[0])
-        last = attempt > 0
-        step = _Gradient.of(frame, slopes, level, keep=last)
+        step = _Gradient.of(frame, slopes, level, keep=attempt > 0)
         errors = _Errors.of(frame, moments.column_max, moments.y_max, slopes, level, step.squared_norm)
         rounding = norms * errors.gradient
-        if last and ((np.abs(step.gradient) <= rounding).all() or attempt == 3):
-            break
-        solution = solution - np.linalg.solve(H, S * step.gradient) * S
+        gradient = step.gradient
+        if attempt > 0 and ((np.abs(gradient) <= rounding).all() or attempt == 4):
+            if extended or attempt == 4:
+                break
+            gradient, extended = _extended_gradient(frame, slopes, level), True
+        solution = solution - np.linalg.solve(H, S * gradient) * S
     assert step.fitted is not None
     assert step.residual is not None
     bound = S * (np.abs(step.gradient) + rounding)
@@ -330,7 +346,7 @@ def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
         tau=tau,
         fitted_centred=_readonly(step.fitted),
         residual_scaled=_readonly(step.residual),
-        defect=_defect(step, norms),
+        defect=_defect(step, norms, slopes, level),
         column_max=moments.column_max,
         column_norm=norms,
         dot_error=errors.dot,
@@ -365,7 +381,7 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
         tau=tau,
         fitted_centred=_readonly(step.fitted),
         residual_scaled=_readonly(step.residual),
-        defect=_defect(step, norms),
+        defect=_defect(step, norms, slopes, level),
         column_max=column_max,
         column_norm=norms,
         dot_error=errors.dot,
@@ -383,11 +399,12 @@ def _sizes(frame: Frame) -> tuple[Array, float, Array]:
         y_max = max(y_max, float(np.abs(y).max()))
         squares[0] += len(y) if w is None else float(w.sum())
         squares[1:] += np.einsum("ij,ij->j", X, X) if w is None else np.einsum("i,ij,ij->j", w, X, X)
-    return column_max, y_max, np.sqrt(squares) * (1.0 + _summation(frame)) * SLACK
+    return column_max, y_max, np.sqrt(squares) * (1.0 + frame.summation) * SLACK
 
 
-def _defect(step: _Gradient, norms: Array) -> float:
-    size = math.sqrt(step.squared_norm)
+def _defect(step: _Gradient, norms: Array, slopes: Array, level: float) -> float:
+    """max_k |g_k| / (||x'_k|| s), s = ||r|| + sum_j |w_j| ||x'_j||: the scale at which r itself is rounded."""
+    size = math.sqrt(step.squared_norm) + float(np.abs(np.append(level, slopes)) @ norms)
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.abs(step.gradient) / (norms * size)
     return float(np.nan_to_num(relative).max())
@@ -412,12 +429,12 @@ class _Errors:
         cls, frame: Frame, column_max: Array, y_max: float, slopes: Array, level: float, squared: float
     ) -> _Errors:
         dot = affine_error(frame, column_max, slopes, level)
-        size = math.sqrt(squared) * (1.0 + _summation(frame))
+        size = math.sqrt(squared) * (1.0 + frame.summation)
         largest = y_max + float(np.abs(slopes) @ column_max) + abs(level)
         y_error = frame.entry_error * (y_max + abs(frame.centre_y))
         residual = (dot + y_error + 3.0 * U * (largest + dot)) * SLACK + _FLOOR
         total = math.sqrt(frame.total_weight)
-        gradient = (total * residual + _summation(frame) * (size + total * residual)) * SLACK
+        gradient = (total * residual + frame.summation * (size + total * residual)) * SLACK
         return cls(dot, residual, gradient)
 
 

@@ -37,6 +37,8 @@ FINALISTS = 3
 _PAIRS_UP_TO = 12
 # a projection residual this small relative to phi is rounding, not a direction to divide by
 _NEGLIGIBLE = 1e-11
+# t = <u, x> is rounded to about 2^-52 of |u||x|: with less spread than this its order says little
+_FLAT = 2.0**-30
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ class _State:
 def _scan(state: _State, T: Array, direction: Array) -> tuple[float, float]:
     """Best (drop, knot) along one direction."""
     t = state.X @ direction
+    # collinear columns have directions along which the data do not move: what is left of t is rounding
+    if np.ptp(t) <= _FLAT * float((np.abs(state.X) @ np.abs(direction)).max()):
+        return 0.0, 0.0
     order = np.argsort(-t, kind="stable")
     k = T.shape[1]
     sums = np.zeros(5)  # sum w r, sum w r t, sum w, sum w t, sum w t^2 over samples above the knot
@@ -204,6 +209,10 @@ def best_kinks(
         finalists = tries
         if subset is not None:
             T = subset.basis()
+            # the fit of all rows leaves a residual that a subset's own columns still explain in part
+            Q = subset.features @ T
+            seen = subset.residual if subset.weights is None else subset.residual * subset.weights
+            subset.residual = subset.residual - Q @ (Q.T @ seen)
             gains = np.array([_scan(subset, T, u)[0] for u in tries])
             finalists = tries[np.argsort(-gains, kind="stable")[:FINALISTS]]
         T = state.basis()

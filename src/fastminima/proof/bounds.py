@@ -18,9 +18,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .._passes import BLOCK, SLACK, Frame, gamma
+from .._passes import SLACK, Frame, gamma
 from .._threads import single_threaded_blas
-from ..exact.risk import exact_margin, exact_network_risk
+from ..exact.margin import exact_margin
+from ..exact.risk import exact_network_risk
 from ..least_squares import LeastSquares, affine_error, to_float
 from ..network import OneHiddenLayer
 
@@ -95,7 +96,9 @@ def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = Tr
         drop = _float_drop(network, fit)
         if drop.better is not None or not exact:
             return drop
-        value = fit.exact.risk - exact_network_risk(*network.parameters(), *_slopes(network), fit.data)
+        value = fit.exact.risk - exact_network_risk(
+            *network.parameters(), *_slopes(network), fit.data, fit.exact.gram
+        )
     return Drop(_towards(value, -math.inf), _towards(value, math.inf), "exact")
 
 
@@ -160,7 +163,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
         size_r += float(np.abs(r).sum() if w is None else w @ np.abs(r))
     lost = error * (size_r + 0.5 * size_d)
     lost += (size_d + frame.total_weight * error) * (fit.residual_error + 0.5 * error)
-    lost += gamma(BLOCK + -(-len(frame.y) // BLOCK) + 6) * absolute
+    lost += frame.summation * absolute
     lost *= SLACK
     upper = (total + lost) * SLACK if total + lost > 0 else total + lost
     lower = (total - lost - 0.5 * fit.tau**2 * SLACK) / SLACK
@@ -187,7 +190,7 @@ def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
             return Margin(radius, "float")
         W1, b1, _, _ = network.parameters()
         exact = exact_margin(W1, b1, fit.data)
-    return Margin(0.0 if exact is None else max(exact, 0.0), "exact")
+    return Margin(max(exact, 0.0), "exact")
 
 
 def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:

@@ -99,9 +99,10 @@ def plot_segment(
     right.annotate(
         f"better point\n−{relative:.3g}",
         (1.0, -relative),
-        xytext=(-12, 34),
+        xytext=(-150, 24),
         textcoords="offset points",
         ha="right",
+        va="center",
         color="#b0413e",
         arrowprops={"arrowstyle": "->", "color": "#b0413e"},
     )

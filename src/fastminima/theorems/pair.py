@@ -21,7 +21,7 @@ __all__ = ["kink_network", "pair_network", "power_of_two_scale"]
 
 Array = NDArray[np.float64]
 
-_LIMIT = 1000
+_LIMIT = 1015
 
 
 def _exponent(value: Fraction) -> int:

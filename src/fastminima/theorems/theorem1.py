@@ -32,7 +32,9 @@ Array = NDArray[np.float64]
 
 # Below this spread of the target the paper's -1 in eta costs the intercept more than ten of its 53 bits.
 _SMALL_SPREAD = 2.0**-10
-_EXPONENT_LIMIT = 1000
+# From this share of the risk on, the rounding of the parameters is worth a word.
+_COSTLY_EXCESS = 2.0**-20
+_EXPONENT_LIMIT = 1015
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -263,7 +265,7 @@ def _parameters(
     """W1, b1, W2, eta and the alpha used."""
     frame, n = fit.frame, fit.data.n_features
     unit = Fraction(2) ** frame.exponent_y
-    spread = float(np.abs(fit.fitted_centred - fit.residual_scaled).max()) * unit  # |y - c_y|
+    spread = Fraction(float(np.abs(fit.fitted_centred - fit.residual_scaled).max())) * unit  # |y - c_y|
     one = Fraction(1)
     if 0 < spread < _SMALL_SPREAD:
         one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
@@ -326,6 +328,13 @@ def _verified(
             "use an alpha nearer to 1"
         )
     risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
+    notes = template.notes
+    if excess > fit.risk * _COSTLY_EXCESS:
+        notes = (
+            *notes,
+            f"rounding the parameters to float64 adds up to {excess:.3g} to the least-squares risk {fit.risk:.3g}: "
+            "the columns are collinear up to rounding, or the risk is at the resolution of the targets",
+        )
     return SpuriousMinimum(
         network=network,
         risk=risk,
@@ -336,6 +345,6 @@ def _verified(
         reason=template.reason,
         alpha=template.alpha,
         eta=template.eta,
-        notes=template.notes,
+        notes=notes,
         evidence=template.evidence,
     )

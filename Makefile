@@ -1,0 +1,58 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both create .venv and install what they need.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
+OUT ?= fastminima-out
+BUILD_LOG := build/kernels.log
+
+.PHONY: demo test lint kernels bench verify clean
+
+# the main job on real data; a development install already has what it needs
+demo: $(VENV)/.demo
+	$(VENV)/bin/fastminima construct demo:diabetes --out $(OUT)
+
+test: kernels
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: kernels
+	$(PY) -m pip install --quiet -e ".[lint]" --no-build-isolation
+	$(PY) -m ruff check src tests bench setup.py
+	$(VENV)/bin/cython-lint --max-line-length 110 src/fastminima/kernels
+	$(PY) -m mypy
+	$(PY) -m mypy.stubtest --concise $$(ls src/fastminima/kernels/*.pyx | sed 's|src/||; s|/|.|g; s|\.pyx||')
+
+# ratios against peers, in one run; see bench/README.md
+bench: kernels
+	$(PY) -m pip install --quiet -e ".[bench]" --no-build-isolation
+	for script in bench/bench_*.py; do $(PY) $$script || exit 1; done
+
+# slower checks than the suite's ten minutes allow
+verify: kernels
+	FASTMINIMA_VERIFY=1 $(PY) -m pytest --hypothesis-profile=verify $(PYTEST_ARGS)
+
+# an edited .pyx is silently stale in an editable install: always ask; the log must be free of performance hints
+kernels: $(VENV)/.dev
+	@mkdir -p build
+	@$(PY) setup.py build_ext --inplace > $(BUILD_LOG) 2>&1 || { cat $(BUILD_LOG); exit 1; }
+	@! grep -i "performance hint" $(BUILD_LOG)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastminima needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py
+	$(PY) -m pip install --quiet $(BUILD_NEEDS)
+	$(PY) -m pip install --quiet --no-build-isolation -e ".[test]"
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py $(wildcard src/fastminima/*.py src/fastminima/*/*.py src/fastminima/kernels/*.pyx src/fastminima/kernels/*.h)
+	@if [ -e $(VENV)/.dev ]; then $(MAKE) --no-print-directory kernels; else $(PY) -m pip install --quiet ".[demo]"; fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info fastminima-out
+	find src -name '*.so' -delete
+	find src/fastminima/kernels -name '*.c' -delete

@@ -1,0 +1,124 @@
+"""The house rules that a reader cannot hold by eye: imports point downward, the paper's map is true, the package imports fast."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "fastminima"
+
+# lower layers first; a module may import from its own layer and from lower ones
+LAYERS = [
+    {"errors", "_version"},
+    {"_validate", "_frames", "_atomic", "_optional", "_progress", "_memory", "_threads", "activation"},
+    {"kernels", "exact"},
+    {"dataset", "_sorted_sums", "splits", "batched"},
+    {"_passes", "_csv", "_selection", "readers", "demos", "network"},
+    {"least_squares"},
+    {"proof"},
+    {"landscape"},
+    {"theorems"},
+    {"report"},
+    {"cli", "__main__", "__init__"},
+]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+
+def module_name(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path):
+    """(top-level package modules, outside packages) a file imports anywhere in it."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = parts[: len(parts) - node.level]
+                target = [*base, *(node.module or "").split(".")] if node.module else [*base]
+                names = [target[0]] if target and target[0] else [alias.name for alias in node.names]
+                inside.update(names)
+            elif node.module and node.module.split(".")[0] == "fastminima":
+                inside.add(node.module.split(".")[1] if "." in node.module else "__init__")
+            elif node.module:
+                outside.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                outside.add(alias.name.split(".")[0])
+    return inside, outside
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
+def test_imports_point_downward(path):
+    own = RANK[module_name(path)]
+    for name in imports(path)[0]:
+        assert name in RANK, f"{path.name} imports {name}, which has no layer"
+        assert RANK[name] <= own, f"{path.relative_to(PACKAGE)} imports {name} from a higher layer"
+
+
+def test_theorems_do_no_input_output_and_proof_never_imports_theorems():
+    for path in (PACKAGE / "theorems").glob("*.py"):
+        assert not imports(path)[1] & {"os", "io", "pathlib", "random", "threading", "json"}, path.name
+    for path in (PACKAGE / "proof").glob("*.py"):
+        assert "theorems" not in imports(path)[0], path.name
+
+
+def test_core_needs_numpy_scipy_and_threadpoolctl_only():
+    code = (
+        "import sys, fastminima\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(' '.join(sorted(loaded & {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars'})))\n"
+        "print('scipy.optimize' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split("\n")[:2] == ["", "False"]
+
+
+def paper_rows():
+    for line in (ROOT / "PAPER.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == 4 and not set(cells[0]) <= {"-", " "} and cells[0] != "paper":
+            yield cells
+
+
+def test_the_map_of_the_paper_names_things_that_exist():
+    rows = list(paper_rows())
+    assert len(rows) >= 15
+    for place, _, realised, tested in rows:
+        for dotted in re.findall(r"`([\w.]+)`", realised):
+            module, _, name = dotted.rpartition(".")
+            owner = importlib.import_module(f"fastminima.{module}" if module else "fastminima")
+            assert hasattr(owner, name), f"{place}: {dotted} does not exist"
+        tests = re.findall(r"`(\w+)::(\w+)`", tested)
+        assert tests, f"{place}: no test named"
+        for file, name in tests:
+            assert re.search(rf"^def {name}\(", (ROOT / "tests" / f"{file}.py").read_text(), re.M), f"{file}::{name}"
+
+
+def test_every_kernel_has_a_stub_and_a_twin():
+    twins = "".join(p.read_text() for p in (PACKAGE / "kernels").glob("reference*.py"))
+    for source in (PACKAGE / "kernels").glob("*.pyx"):
+        stub = source.with_suffix(".pyi")
+        assert stub.exists(), stub.name
+        # what fills an array is a kernel; the rest describes sizes
+        signatures = re.findall(r"^def ([a-z]\w*)\((.*?)\):", source.read_text(), re.M | re.S)
+        names = [name for name, arguments in signatures if re.search(r"\b(\w+_)?out\b", arguments)]
+        assert names
+        missing = [name for name in names if not re.search(rf"^def {name}\(", twins, re.M)]
+        assert not missing, f"{source.name}: no twin for {missing}"
+
+
+def test_no_file_is_more_than_one_job_long():
+    for path in [*FILES, *(PACKAGE / "kernels").glob("*.pyx")]:
+        assert len(path.read_text().splitlines()) <= 500, path.name
