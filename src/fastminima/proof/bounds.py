@@ -165,8 +165,11 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     lost += (size_d + frame.total_weight * error) * (fit.residual_error + 0.5 * error)
     lost += frame.summation * absolute
     lost *= SLACK
-    upper = (total + lost) * SLACK if total + lost > 0 else total + lost
-    lower = (total - lost - 0.5 * fit.tau**2 * SLACK) / SLACK
+    # outward: the few roundings of these two lines, whatever the sign
+    upper = total + lost + (abs(total) + lost) * 2.0**-50
+    upper += abs(upper) * (SLACK - 1.0)
+    lower = total - lost - 0.5 * fit.tau**2 * SLACK
+    lower -= (abs(total) + lost) * 2.0**-50 + abs(lower) * (SLACK - 1.0)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return nothing
     low, high = frame.risk_to_float(lower), frame.risk_to_float(upper)
