@@ -13,7 +13,11 @@ KERNELS = Path("src/fastminima/kernels")
 
 # -ffp-contract=off: a compiler that fuses a*b+c on its own would make results differ between builds
 # and break the error-free transformations; never fast-math, never a flag for the build machine's own CPU.
-CFLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+CFLAGS = (
+    ["/O2"]
+    if sys.platform == "win32"
+    else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+)
 
 DIRECTIVES = {
     "language_level": 3,

@@ -73,7 +73,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer runs, no 1e6 x 20")
     quick = parser.parse_args().quick
-    print(f"{'size':10} {'shift':>6} {'fastminima/scikit-learn':>24} {'spread':>12} {'memory/X':>9}  checksum (risk, drop, certificate)")
+    print(
+        "size        shift  fastminima/scikit-learn  (spread)     memory/X  checksum: risk, drop, certificate"
+    )
     for size, (m, dx) in list(SIZES.items())[: 2 if quick else None]:
         for shift in (0.0, 1e8):
             X, y = problem(size, shift)
@@ -85,7 +87,8 @@ def main() -> None:
                 pairs.append(ours / theirs)
             memory = extra_memory(lambda X=X, y=y: theorem1(X, y)) / (8 * m * dx)
             print(
-                f"{size:10} {shift:6.0e} {statistics.median(pairs):24.2f} {min(pairs):5.2f}..{max(pairs):4.2f} {memory:9.2f}  "
+                f"{size:10} {shift:6.0e} {statistics.median(pairs):24.2f}  "
+                f"({min(pairs):.2f}..{max(pairs):.2f}) {memory:9.2f}  "
                 f"{better.low.risk:.10g}, {better.drop:.6g}, {better.certificate}"
             )
 

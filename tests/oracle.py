@@ -41,7 +41,9 @@ def least_squares(X, y, weight=None):
     """(coefficients with the intercept first, fitted, residual, risk, rank)."""
     rows, targets, weights = exact_rows(X, y, weight)
     n = len(rows[0])
-    gram = [[sum(w * r[a] * r[b] for r, w in zip(rows, weights, strict=True)) for b in range(n)] for a in range(n)]
+    gram = [
+        [sum(w * r[a] * r[b] for r, w in zip(rows, weights, strict=True)) for b in range(n)] for a in range(n)
+    ]
     rhs = [sum(w * r[a] * t for r, t, w in zip(rows, targets, weights, strict=True)) for a in range(n)]
     solution, rank = solve(gram, rhs)
     fitted = [sum(c * v for c, v in zip(solution, row, strict=True)) for row in rows]
@@ -102,6 +104,9 @@ def preactivations(network, X):
     """Exact preactivations, a list of rows."""
     W1, b1, _, _ = network.parameters()
     return [
-        [Fraction(b) + sum((Fraction(w) * Fraction(v) for w, v in zip(row, x, strict=True)), Fraction(0)) for row, b in zip(W1.tolist(), b1.tolist(), strict=True)]
+        [
+            Fraction(b) + sum((Fraction(w) * Fraction(v) for w, v in zip(row, x, strict=True)), Fraction(0))
+            for row, b in zip(W1.tolist(), b1.tolist(), strict=True)
+        ]
         for x in X.tolist()
     ]

@@ -35,7 +35,10 @@ def test_kappa_is_the_quotient_of_the_slopes(pair):
     assert -1 < h.kappa <= 1
 
 
-@pytest.mark.parametrize("pair", [(5e-324, 0.0), (1e308, 1.7e308), (1.7e308, 1e308), (1.0, math.nextafter(1.0, 0.0)), (1e-320, 2e-320)])
+@pytest.mark.parametrize(
+    "pair",
+    [(5e-324, 0.0), (1e308, 1.7e308), (1.7e308, 1e308), (1.0, math.nextafter(1.0, 0.0)), (1e-320, 2e-320)],
+)
 def test_slopes_at_the_ends_of_float64_are_valid(pair):
     kappa = fm.PiecewiseLinear(*pair).kappa
     exact = (Fraction(pair[0]) - Fraction(pair[1])) / (Fraction(pair[0]) + Fraction(pair[1]))

@@ -1,4 +1,4 @@
-"""The house rules that a reader cannot hold by eye: imports point downward, the paper's map is true, the package imports fast."""
+"""House rules that no reader holds by eye: imports point downward, the paper's map is true, imports stay light."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_core_needs_numpy_scipy_and_threadpoolctl_only():
     code = (
         "import sys, fastminima\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(' '.join(sorted(loaded & {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars'})))\n"
+        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars'}\n"
+        "print(' '.join(sorted(loaded & extras)))\n"
         "print('scipy.optimize' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -103,7 +104,9 @@ def test_the_map_of_the_paper_names_things_that_exist():
         tests = re.findall(r"`(\w+)::(\w+)`", tested)
         assert tests, f"{place}: no test named"
         for file, name in tests:
-            assert re.search(rf"^def {name}\(", (ROOT / "tests" / f"{file}.py").read_text(), re.M), f"{file}::{name}"
+            assert re.search(rf"^def {name}\(", (ROOT / "tests" / f"{file}.py").read_text(), re.M), (
+                f"{file}::{name}"
+            )
 
 
 def test_every_kernel_has_a_stub_and_a_twin():

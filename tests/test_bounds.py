@@ -5,14 +5,21 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import activations, tables
 
 import fastminima as fm
-from fastminima.proof.bounds import _float_drop, _float_margin, certify_drop, certify_margin, excess_bound, positive_affine
+import oracle
+from fastminima.proof.bounds import (
+    _float_drop,
+    _float_margin,
+    certify_drop,
+    certify_margin,
+    excess_bound,
+    positive_affine,
+)
+from strategies import activations, tables
 
 
 @st.composite
@@ -56,7 +63,11 @@ def test_near_the_minimum_the_sign_of_a_drop_is_exact(table, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     eps = 2.0 ** data.draw(st.integers(-60, -20))
     network = fm.OneHiddenLayer(
-        W1 * (1 + eps * rng.normal(size=W1.shape)), b1, W2 * (1 + eps * rng.normal(size=W2.shape)), float(b2), fm.relu
+        W1 * (1 + eps * rng.normal(size=W1.shape)),
+        b1,
+        W2 * (1 + eps * rng.normal(size=W2.shape)),
+        float(b2),
+        fm.relu,
     )
     truth = oracle.least_squares(X, y, weight)[3] - oracle.network_risk(network, X, y, weight)
     proved = certify_drop(network, low.fit)
@@ -73,7 +84,9 @@ def test_a_certified_margin_is_never_too_large(table, data):
     network = fm.OneHiddenLayer(W1, b1 + data.draw(st.sampled_from([0.0, 3.0, 8.0])), W2, b2, activation)
     z = oracle.preactivations(network, X)
     quotients = [
-        (v, v * abs(v) / (1 + sum(Fraction(t) ** 2 for t in x))) for row, x in zip(z, X.tolist(), strict=True) for v in row
+        (v, v * abs(v) / (1 + sum(Fraction(t) ** 2 for t in x)))
+        for row, x in zip(z, X.tolist(), strict=True)
+        for v in row
     ]
     positive = all(v > 0 for v, _ in quotients)
     margin = certify_margin(network, fit)

@@ -9,10 +9,10 @@ import sys
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 
 import fastminima as fm
+import oracle
 from fastminima.cli import main
 
 
@@ -26,7 +26,10 @@ def run(capsys, *arguments):
 def table(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
-    lines = ["size,age,price", *(f"{a!r},{b!r},{c!r}" for (a, b), c in zip(X.tolist(), y.tolist(), strict=True))]
+    lines = [
+        "size,age,price",
+        *(f"{a!r},{b!r},{c!r}" for (a, b), c in zip(X.tolist(), y.tolist(), strict=True)),
+    ]
     path = tmp_path / "houses.csv"
     path.write_text("\n".join(lines) + "\n")
     return path, X, y
@@ -35,7 +38,17 @@ def table(tmp_path):
 def test_the_demo_prints_the_known_numbers(capsys):
     status, out, err = run(capsys, "construct", "demo:diabetes")
     assert (status, err) == (0, "")
-    for word in ("442", "631992.8928", "spurious", "certified radius", "size of J", "case 1", "1241.17", "0.00196389", "time, least squares"):
+    for word in (
+        "442",
+        "631992.8928",
+        "spurious",
+        "certified radius",
+        "size of J",
+        "case 1",
+        "1241.17",
+        "0.00196389",
+        "time, least squares",
+    ):
         assert word in out, word
 
 
@@ -54,9 +67,28 @@ def test_json_is_json(capsys, demo, case, drop):
 def test_out_writes_networks_summary_and_picture(capsys, table, tmp_path):
     path, X, y = table
     out_dir = tmp_path / "deep" / "results"
-    status, out, _ = run(capsys, "construct", path, "--target", "price", "--out", out_dir, "--s-minus", "0.1", "--width", "3", "--alpha", "2")
+    status, out, _ = run(
+        capsys,
+        "construct",
+        path,
+        "--target",
+        "price",
+        "--out",
+        out_dir,
+        "--s-minus",
+        "0.1",
+        "--width",
+        "3",
+        "--alpha",
+        "2",
+    )
     assert status == 0
-    assert sorted(p.name for p in out_dir.iterdir()) == ["better.npz", "minimum.npz", "segment.png", "summary.json"]
+    assert sorted(p.name for p in out_dir.iterdir()) == [
+        "better.npz",
+        "minimum.npz",
+        "segment.png",
+        "summary.json",
+    ]
     assert "segment.png" in out.replace("\n", "")
     low = fm.OneHiddenLayer.load(out_dir / "minimum.npz")
     better = fm.OneHiddenLayer.load(out_dir / "better.npz")

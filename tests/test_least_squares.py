@@ -7,15 +7,15 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 import scipy.linalg
+from fastminima.exact.fit import ExactFit
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import tables
 
 import fastminima as fm
-from fastminima.exact.fit import ExactFit
+import oracle
+from strategies import tables
 
 module = importlib.import_module("fastminima.least_squares")
 
@@ -54,7 +54,9 @@ def problems():
     yield "collinear", Z, Z @ np.ones(6) + rng.normal(size=1500)
 
 
-@pytest.mark.parametrize(("X", "y"), [(X, y) for _, X, y in problems()], ids=[name for name, _, _ in problems()])
+@pytest.mark.parametrize(
+    ("X", "y"), [(X, y) for _, X, y in problems()], ids=[name for name, _, _ in problems()]
+)
 def test_never_fewer_digits_than_scipy(X, y, float_route):
     data = fm.Dataset(X, y)
     fit, exact = fm.least_squares(data), ExactFit.of(data)
@@ -67,7 +69,9 @@ def test_never_fewer_digits_than_scipy(X, y, float_route):
     assert fit.defect < 1e-14
 
 
-@pytest.mark.parametrize(("X", "y"), [(X, y) for _, X, y in problems()], ids=[name for name, _, _ in problems()])
+@pytest.mark.parametrize(
+    ("X", "y"), [(X, y) for _, X, y in problems()], ids=[name for name, _, _ in problems()]
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bounds_hold_on_larger_data(X, y, weighted, float_route):
     rng = np.random.default_rng(1)
@@ -101,7 +105,9 @@ def check_bounds(data):
         assert abs(view - int(n) * scale) <= Fraction(fit.fitted_error) * unit
         own = intercept + sum(s * Fraction(v) for s, v in zip(slopes, data.X[i].tolist(), strict=True))
         own -= Fraction(float(data.y[i]))
-        assert abs(Fraction(float(fit.residual_scaled[i])) * unit - own) <= Fraction(fit.residual_error) * unit
+        assert (
+            abs(Fraction(float(fit.residual_scaled[i])) * unit - own) <= Fraction(fit.residual_error) * unit
+        )
     weights = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
     every, every_scale = exact.residual_numerators()
     total = approximate = Fraction(0)
@@ -156,9 +162,11 @@ def test_rank_deficiency_is_exact_and_reported():
     assert fit.coef[5] == 0.0
     assert fit.coef[7] == 0.0
     reference = X[:, [0, 1, 2, 3, 4, 6]]
-    residual = y - np.column_stack([np.ones(6000), reference]) @ np.linalg.lstsq(
-        np.column_stack([np.ones(6000), reference]), y
-    )[0]
+    residual = (
+        y
+        - np.column_stack([np.ones(6000), reference])
+        @ np.linalg.lstsq(np.column_stack([np.ones(6000), reference]), y)[0]
+    )
     assert fit.risk == pytest.approx(0.5 * residual @ residual, rel=1e-9)
 
 

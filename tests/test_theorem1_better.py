@@ -6,15 +6,15 @@ import itertools
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import SLOPES, activations, tables
 
 import fastminima as fm
+import oracle
 from fastminima import errors
 from fastminima.landscape.kink import candidate_directions
+from strategies import SLOPES, activations, tables
 
 
 def dataset(table):
@@ -27,7 +27,13 @@ def parity(n, low=0):
     return X, (X == 1).sum(axis=1) % 2.0
 
 
-@given(tables(), activations, st.sampled_from(["paper", "kink"]), st.sampled_from(["limit", "paper"]), st.integers(2, 4))
+@given(
+    tables(),
+    activations,
+    st.sampled_from(["paper", "kink"]),
+    st.sampled_from(["limit", "paper"]),
+    st.integers(2, 4),
+)
 @settings(max_examples=200, deadline=None)
 def test_better_points_are_better_and_missing_ones_do_not_exist(table, activation, method, reach, width):
     X, y, weight = table
@@ -94,18 +100,29 @@ def test_parity_lands_in_case_2(n, low_value, slopes):
     assert low.risk == 2**n / 8
     assert low.evidence.size() == (0, 0)
     if n <= 4:
-        assert Fraction(2**n, 8) - oracle.network_risk(better.network, X, y) >= Fraction(better.drop_certified) > 0
+        assert (
+            Fraction(2**n, 8) - oracle.network_risk(better.network, X, y)
+            >= Fraction(better.drop_certified)
+            > 0
+        )
 
 
 @pytest.mark.parametrize(
     ("n", "low_value", "alpha", "drop"),
-    [(2, 0, Fraction(1, 7), Fraction(1, 56)), (2, -1, Fraction(1, 10), Fraction(1, 40)), (3, 0, None, Fraction(1, 256)), (4, 0, None, Fraction(1, 480))],
+    [
+        (2, 0, Fraction(1, 7), Fraction(1, 56)),
+        (2, -1, Fraction(1, 10), Fraction(1, 40)),
+        (3, 0, None, Fraction(1, 256)),
+        (4, 0, None, Fraction(1, 480)),
+    ],
 )
 def test_known_drops_of_case_2(n, low_value, alpha, drop):
     X, y = parity(n, low_value)
     better = fm.better_point(fm.spurious_minimum((X, y)))
     assert better.drop == pytest.approx(float(drop), rel=1e-12)
-    assert float(Fraction(2**n, 8) - oracle.network_risk(better.network, X, y)) == pytest.approx(float(drop), rel=1e-12)
+    assert float(Fraction(2**n, 8) - oracle.network_risk(better.network, X, y)) == pytest.approx(
+        float(drop), rel=1e-12
+    )
     if alpha is not None:
         assert better.split.alpha == pytest.approx(float(alpha), rel=1e-12)
 
@@ -194,7 +211,6 @@ def test_xor_has_a_perfect_kink():
 @settings(max_examples=60, deadline=None)
 def test_the_kinks_closed_form_is_a_refit_of_all_linear_coefficients(table, n_kinks):
     """drop = 1/2 <r, phi>^2 / ||phi_perp||^2 against numpy's own least squares on (1, X, kinks)."""
-    X, y, weight = table
     low = fm.spurious_minimum(dataset(table), width=n_kinks + 1)
     better = fm.better_point(low, "kink", n_kinks=n_kinks, n_directions=4)
     if not better or low.fit.frame.exponents.any():
@@ -208,7 +224,7 @@ def test_the_kinks_closed_form_is_a_refit_of_all_linear_coefficients(table, n_ki
     coefficients = np.linalg.lstsq(A * np.sqrt(w)[:, None], target * np.sqrt(w))[0]
     refit = 0.5 * float(w @ (A @ coefficients - target) ** 2)
     size = 0.5 * float(w @ target**2) + low.fit.risk
-    assert better.risk >= refit - 1e-9 * size
+    assert refit - 1e-9 * size <= better.risk <= refit + 1e-6 * size
 
 
 def test_more_kinks_lower_the_risk_further():
@@ -265,7 +281,10 @@ def test_equal_inputs_hidden_in_one_tie_need_merging():
     _, fitted, residual, risk, _ = oracle.least_squares(X, y, weight)
     low = fm.spurious_minimum(fm.Dataset(X, y, sample_weight=weight))
     better = fm.better_point(low)
-    assert (better.status, better.case) == ("better", 1 if oracle.split_set(fitted, residual, weight.tolist()) else 2)
+    assert (better.status, better.case) == (
+        "better",
+        1 if oracle.split_set(fitted, residual, weight.tolist()) else 2,
+    )
     assert oracle.network_risk(better.network, X, y, weight) < risk
 
 

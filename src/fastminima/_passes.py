@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .dataset import Dataset
 
-__all__ = ["BLOCK", "SLACK", "U", "Frame", "gamma"]
+__all__ = ["BLOCK", "SLACK", "Frame", "U", "gamma"]
 
 Array = NDArray[np.float64]
 
@@ -100,7 +100,11 @@ class Frame:
             largest = np.zeros(n)
             for start in range(0, data.n_samples, BLOCK):
                 block = X[start : start + BLOCK]
-                np.maximum(largest, np.maximum(block.max(axis=0, initial=0.0), -block.min(axis=0, initial=0.0)), out=largest)
+                np.maximum(
+                    largest,
+                    np.maximum(block.max(axis=0, initial=0.0), -block.min(axis=0, initial=0.0)),
+                    out=largest,
+                )
             exponents = np.array([_exponent(float(v)) for v in largest], dtype=np.int64)
             exponent_y = _exponent(float(np.abs(y).max()))
             error = 0.0
@@ -168,14 +172,18 @@ class Frame:
         unit = Fraction(2) ** -self.exponent_y
         inside = [s * unit * Fraction(2) ** int(e) for s, e in zip(slopes, self.exponents, strict=True)]
         level = intercept * unit - Fraction(self.centre_y)
-        level += sum((s * Fraction(c) for s, c in zip(inside, self.centre.tolist(), strict=True)), Fraction(0))
+        level += sum(
+            (s * Fraction(c) for s, c in zip(inside, self.centre.tolist(), strict=True)), Fraction(0)
+        )
         return inside, level
 
     def from_frame(self, slopes: list[Fraction], level: Fraction) -> tuple[list[Fraction], Fraction]:
         """The inverse of `to_frame`."""
         unit = Fraction(2) ** self.exponent_y
         intercept = level + Fraction(self.centre_y)
-        intercept -= sum((s * Fraction(c) for s, c in zip(slopes, self.centre.tolist(), strict=True)), Fraction(0))
+        intercept -= sum(
+            (s * Fraction(c) for s, c in zip(slopes, self.centre.tolist(), strict=True)), Fraction(0)
+        )
         outside = [s * unit / Fraction(2) ** int(e) for s, e in zip(slopes, self.exponents, strict=True)]
         return outside, intercept * unit
 

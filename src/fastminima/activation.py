@@ -58,7 +58,9 @@ class PiecewiseLinear:
         if s_plus <= 0.0:
             raise ActivationError(f"s_plus must be > 0, got {s_plus}; for a falling h, flip the sign of W2")
         if s_minus < 0.0:
-            raise ActivationError(f"s_minus must be >= 0, got {s_minus}; theorem 1 covers slopes s_minus >= 0")
+            raise ActivationError(
+                f"s_minus must be >= 0, got {s_minus}; theorem 1 covers slopes s_minus >= 0"
+            )
         if s_plus == s_minus:
             raise ActivationError(
                 f"s_plus and s_minus are both {s_plus}: h is linear and has no spurious minimum; "

@@ -56,20 +56,39 @@ def _parser() -> argparse.ArgumentParser:
     construct.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
     construct.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
     construct.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
-    construct.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
-    construct.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
-    construct.add_argument("--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)")
-    construct.add_argument("--method", choices=("paper", "kink"), default="paper", help="construction of the better point")
     construct.add_argument(
-        "--reach", choices=("limit", "paper"), default="limit", help="how far the push goes: as far as its formula holds, or the paper's half of that"
+        "--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)"
     )
     construct.add_argument(
-        "--accuracy", choices=("auto", "exact"), default="auto", help="exact: rational least squares in any case"
+        "--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)"
     )
     construct.add_argument(
-        "--meaning", choices=("binary", "decimal"), default="binary", help="what a CSV number means: its float64, or the decimal as written"
+        "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
     )
-    construct.add_argument("--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there")
+    construct.add_argument(
+        "--method", choices=("paper", "kink"), default="paper", help="construction of the better point"
+    )
+    construct.add_argument(
+        "--reach",
+        choices=("limit", "paper"),
+        default="limit",
+        help="how far the push goes: as far as its formula holds, or the paper's half of that",
+    )
+    construct.add_argument(
+        "--accuracy",
+        choices=("auto", "exact"),
+        default="auto",
+        help="exact: rational least squares in any case",
+    )
+    construct.add_argument(
+        "--meaning",
+        choices=("binary", "decimal"),
+        default="binary",
+        help="what a CSV number means: its float64, or the decimal as written",
+    )
+    construct.add_argument(
+        "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
+    )
     construct.add_argument("--json", action="store_true", help="print the summary as JSON")
     construct.set_defaults(run=_construct)
     return parser
@@ -181,7 +200,9 @@ def _write(
     names.append("summary.json")
     # last: a folder with summary.json is a finished one
     with replacing(folder / "summary.json") as stream:
-        stream.write(json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False).encode() + b"\n")
+        stream.write(
+            json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False).encode() + b"\n"
+        )
     return [str(folder / name) for name in names]
 
 

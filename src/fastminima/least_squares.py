@@ -362,7 +362,10 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
     level = to_float(level_exact)
     if not (np.isfinite(slopes).all() and math.isfinite(level)):
         # coefficients beyond 1e308 even in the scaled frame: keep the frame's view usable, the bound says how far
-        slopes, level = np.clip(slopes, -(2.0**1000), 2.0**1000), float(np.clip(level, -(2.0**1000), 2.0**1000))
+        slopes, level = (
+            np.clip(slopes, -(2.0**1000), 2.0**1000),
+            float(np.clip(level, -(2.0**1000), 2.0**1000)),
+        )
     column_max, y_max, norms = _sizes(frame)
     step = _Gradient.of(frame, slopes, level, keep=True)
     assert step.fitted is not None
@@ -444,4 +447,6 @@ def affine_error(frame: Frame, column_max: Array, slopes: Array, level: float) -
     weights = np.abs(slopes)
     terms = float(weights @ column_max) + abs(level)
     entries = frame.entry_error * float(weights @ (column_max + np.abs(frame.centre)))
-    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (1.0 + float(weights.sum()))
+    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
+        1.0 + float(weights.sum())
+    )

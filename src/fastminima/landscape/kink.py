@@ -163,7 +163,10 @@ def _scan(state: _State, T: Array, direction: Array) -> tuple[float, float]:
 
 def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> _State:
     """State over all rows, or over a subset given by its row numbers."""
-    X, residual = fit.frame.gather(index), fit.residual_scaled if index is None else fit.residual_scaled[index]
+    X, residual = (
+        fit.frame.gather(index),
+        fit.residual_scaled if index is None else fit.residual_scaled[index],
+    )
     weights = fit.data.sample_weight
     if weights is not None and index is not None:
         weights = weights[index]

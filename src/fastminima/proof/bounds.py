@@ -132,7 +132,9 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
         if unit is None:
             return nothing
         units.append(unit)
-    offset = to_float(constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level))
+    offset = to_float(
+        constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level)
+    )
     steepest = max(s_plus, s_minus)
     # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples
     linear = float(np.abs(fit.slopes) @ fit.column_max)
@@ -203,11 +205,16 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     W1, b1, _, _ = network.parameters()
     active = W1.any(axis=1)
     dead = float(b1[~active].min()) if not active.all() else math.inf
-    units = [_unit(frame, fit.column_max, row, bias, 0.0) for row, bias in zip(W1[active], b1[active].tolist(), strict=True)]
+    units = [
+        _unit(frame, fit.column_max, row, bias, 0.0)
+        for row, bias in zip(W1[active], b1[active].tolist(), strict=True)
+    ]
     if any(unit is None for unit in units) or dead <= 0.0:
         return 0.0
     known = [unit for unit in units if unit is not None]
-    directions = np.stack([unit.slopes for unit in known], axis=1) if known else np.empty((frame.X.shape[1], 0))
+    directions = (
+        np.stack([unit.slopes for unit in known], axis=1) if known else np.empty((frame.X.shape[1], 0))
+    )
     # lower end of each unit's enclosure, as one shift of its level
     levels = np.array([unit.level for unit in known])
     errors = np.array([unit.error for unit in known])
@@ -238,7 +245,9 @@ def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
         if weight:
             factor = s_plus * Fraction(weight)
             intercept += factor * Fraction(bias)
-            slopes = [total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)]
+            slopes = [
+                total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)
+            ]
     return slopes, intercept
 
 
@@ -251,6 +260,9 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
     if fit.method == "exact":
         return _towards(fit.exact.excess(*affine), math.inf)
     slopes, level = fit.frame.to_frame(*affine)
-    delta = [level - Fraction(fit.level), *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True))]
+    delta = [
+        level - Fraction(fit.level),
+        *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
+    ]
     length = sum(abs(to_float(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
     return fit.frame.risk_to_float(0.5 * (length + fit.tau) ** 2 * SLACK)

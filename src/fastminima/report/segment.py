@@ -65,8 +65,8 @@ def plot_segment(
 ) -> Segment:
     """Draw the segment to a picture file (PNG).
 
-    Left: the risk itself, with the barrier between the two points. Right: the excess over the least-squares risk, relative to
-    it, on a scale that is linear near zero, so that the flat start and the small drop both show.
+    Left: the risk itself, with the barrier between the two points. Right: the excess over the least-squares
+    risk, relative to it, on a scale that is linear near zero, so that the flat start and the drop both show.
 
     Raises
     ------

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -148,7 +149,10 @@ def _exact_positions(fit: LeastSquares) -> Iterator[tuple[int, Fraction, Fractio
     sums = np.add.accumulate(terms)
     gaps = [int(ranked[p + 1] - ranked[p]) for p in positions]
     totals = [abs(Fraction(sums[p])) for p in positions]
-    merit = [float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + _log2(t) for g, t in zip(gaps, totals, strict=True)]
+    merit = [
+        float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + _log2(t)
+        for g, t in zip(gaps, totals, strict=True)
+    ]
     for k in np.argsort(merit)[::-1][:_EXACT_POSITIONS].tolist():
         p = int(positions[k])
         yield (
@@ -170,7 +174,9 @@ def _kappa(activation: PiecewiseLinear) -> Fraction:
 
 def _total_weight(fit: LeastSquares) -> Fraction:
     weights = fit.data.sample_weight
-    return Fraction(fit.data.n_samples) if weights is None else sum(map(Fraction, weights.tolist()), Fraction(0))
+    return (
+        Fraction(fit.data.n_samples) if weights is None else sum(map(Fraction, weights.tolist()), Fraction(0))
+    )
 
 
 # ---- case 2: J is empty ----------------------------------------------------------------------------------
@@ -240,7 +246,7 @@ def _tilted(
     j2 = int(below[np.argmax(along[~upper_part])])
     distinct = merged.tied_values
     if len(distinct) > 1:
-        step = min(b - a for a, b in zip(distinct[:-1], distinct[1:], strict=True)) / unit
+        step = min(b - a for a, b in pairwise(distinct)) / unit
         g = to_float(step) / 4
     else:
         # no other fitted value to respect: any g > 0 will do, at the scale of the residuals
@@ -265,7 +271,9 @@ def _tilted(
         # q = fit - alpha v'(x' + c - origin'), x' + c the scaled input; the shift is exact
         shift = sum((t * (Fraction(o)) for t, o in zip(tilt, origin.tolist(), strict=True)), Fraction(0))
         q, q0 = frame.from_frame([s - t for s, t in zip(slopes, tilt, strict=True)], level - shift)
-        ends = [Fraction(a) + Fraction(b) for a, b in zip(points[j1].tolist(), points[j2].tolist(), strict=True)]
+        ends = [
+            Fraction(a) + Fraction(b) for a, b in zip(points[j1].tolist(), points[j2].tolist(), strict=True)
+        ]
         middle = sum((t * e for t, e in zip(tilt, ends, strict=True)), Fraction(0)) / 2
         beta = (tied - middle + Fraction(frame.centre_y)) * unit
         gamma = Fraction(rho) * Fraction(alpha) * unit
@@ -295,9 +303,7 @@ def kinks(
     rng: np.random.Generator,
 ) -> Iterator[Candidate]:
     fit = low.fit
-    models = list(
-        best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_directions, rng=rng)
-    )
+    models = list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_directions, rng=rng))
     # more kinks first; fewer ones are the fallback should rounding spoil the last
     for model in reversed(models):
         network = kink_network(fit, model, low.activation, low.network.width)

@@ -137,7 +137,10 @@ def kink_network(
         affine = [a - share * v for a, v in zip(affine, rounded, strict=True)]
         level -= share * (_dot(rounded, centre) + Fraction(bias))
     # raise unit 1 above zero on all samples by the spread of its own affine function
-    inside = [to_float(a / unit * Fraction(2) ** int(e)) for a, e in zip(affine, frame.exponents.tolist(), strict=True)]
+    inside = [
+        to_float(a / unit * Fraction(2) ** int(e))
+        for a, e in zip(affine, frame.exponents.tolist(), strict=True)
+    ]
     reach = Fraction(float(np.abs(inside) @ fit.column_max)) * unit if np.isfinite(inside).all() else None
     if reach is None:
         return None

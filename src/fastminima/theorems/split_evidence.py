@@ -86,9 +86,14 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
     positions = exact.J().positions
     notes = _decimal_note(fit)
     if len(positions):
-        why = "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
+        why = (
+            "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
+        )
         return SplitEvidence(fit, None, 1, len(positions), 0, None, why, notes)
-    why = "J is empty (theorem 1, case 2): tied fitted values hide residuals, and a strictly better network of width 2 exists"
+    why = (
+        "J is empty (theorem 1, case 2): tied fitted values hide residuals, "
+        "and a strictly better network of width 2 exists"
+    )
     return SplitEvidence(fit, None, 2, 0, 0, None, why, notes)
 
 
@@ -113,7 +118,11 @@ def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
         return ()
     largest = float(np.abs(fit.residual_scaled).max())
     # decimals within half an ulp move a fitted value by at most a few ulps of its terms: only then look
-    size = float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre))) + abs(fit.level) + abs(fit.frame.centre_y)
+    size = (
+        float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre)))
+        + abs(fit.level)
+        + abs(fit.frame.centre_y)
+    )
     if largest > (data.n_features + 4) * 2.0**-50 * size:
         return ()
     X = np.array([[Fraction(Decimal(repr(v))) for v in row] for row in data.X.tolist()], dtype=object)

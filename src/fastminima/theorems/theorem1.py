@@ -90,9 +90,7 @@ class SpuriousMinimum:
         """Exact affine function of the network inside its cone: slopes and intercept."""
         return positive_affine(self.network)
 
-    def sample(
-        self, n: int = 1, rng: np.random.Generator | int | None = None
-    ) -> list[SpuriousMinimum]:
+    def sample(self, n: int = 1, rng: np.random.Generator | int | None = None) -> list[SpuriousMinimum]:
         """Draw members of the whole family: all preactivations positive, s+ W2 W1 = w, s+ W2 b1 + b2 = w_b.
 
         Parameters
@@ -140,7 +138,10 @@ class SpuriousMinimum:
         unit = Fraction(2) ** frame.exponent_y
         W1 = np.array([[to_float(v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array(
-            [to_float(start + unit * (Fraction(v) - Fraction(frame.centre_y))) for (_, start), v in zip(rows, level.tolist(), strict=True)]
+            [
+                to_float(start + unit * (Fraction(v) - Fraction(frame.centre_y)))
+                for (_, start), v in zip(rows, level.tolist(), strict=True)
+            ]
         )
         return _verified(fit, self.activation, W1, b1, W2, self)
 
@@ -151,8 +152,9 @@ class SpuriousMinimum:
         )
 
     def __str__(self) -> str:
+        kind = "spurious local" if self.status is MinimumStatus.SPURIOUS else "global"
         lines = [
-            f"{'spurious local' if self.status == 'spurious' else 'global'} minimum, width {self.network.width}, {self.activation}",
+            f"{kind} minimum, width {self.network.width}, {self.activation}",
             f"  risk              {self.risk:.10g}   (least squares, within {self.excess:.1e})",
             f"  certified radius  {self.radius:.6g}",
             f"  {self.reason}",
@@ -183,7 +185,9 @@ def _check_alpha(alpha: float) -> float:
     except (TypeError, ValueError, OverflowError) as error:
         raise NetworkError(f"alpha must be a real number > 0, got {alpha!r}") from error
     if not (math.isfinite(number) and number > 0.0):
-        raise NetworkError(f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}")
+        raise NetworkError(
+            f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}"
+        )
     return number
 
 
@@ -220,10 +224,10 @@ def spurious_minimum(
 
     Notes
     -----
-    Theorem 1, step 1, of Yun, Sra and Jadbabaie (2019), with eta = min(-1, 2 min fitted). Two departures, both inside
-    the family the theorem allows: where the targets spread over less than 2^-10 the -1 becomes a power of two near the spread
-    (it would cost the intercept its digits), and b2 is the rounding of the value that makes the output right at
-    the centre of the data *given* the rounded W1, b1, W2, which in exact arithmetic is eta itself.
+    Theorem 1, step 1, of Yun, Sra and Jadbabaie (2019), with eta = min(-1, 2 min fitted). Two departures, both
+    inside the family the theorem allows: where the targets spread over less than 2^-10 the -1 becomes a power of two
+    near the spread (it would cost the intercept its digits), and b2 is the rounding of the value that makes the output
+    right at the centre of the data *given* the rounded W1, b1, W2, which in exact arithmetic is eta itself.
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source

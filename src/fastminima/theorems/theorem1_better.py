@@ -113,8 +113,8 @@ def better_point(
         "paper": the construction of theorem 1, step 2 (case 1 where J is not empty, else case 2). "kink": the best single
         kink along many directions, all linear coefficients refitted; its drop is usually far larger.
     reach : {"limit", "paper"}
-        How far the paper's push may go: as far as its closed form holds (|gamma| <= gap/2 in case 1, |rho| <= v'(x_j1 - x_j2)/2 in
-        case 2), or half of that, the bound in the paper's proof.
+        How far the paper's push may go: as far as its closed form holds (|gamma| <= gap/2 in case 1,
+        |rho| <= v'(x_j1 - x_j2)/2 in case 2), or half of that, the bound in the paper's proof.
     n_kinks : int
         For "kink": hidden units beyond the first to use, added greedily, at most width - 1.
     directions : (k, n_features) array_like, optional
@@ -199,7 +199,9 @@ def _handed_out(
 ) -> BetterPoint:
     reason = f"exact risk proved below the exact least-squares risk ({proved.method} certificate)"
     if fell_back:
-        reason = "the paper's construction does not survive float64 rounding on these data; a kink does: " + reason
+        reason = (
+            "the paper's construction does not survive float64 rounding on these data; a kink does: " + reason
+        )
     elif tried > 1:
         reason += f"; found as candidate {tried}, earlier ones were lost to rounding"
     # where rounding moved the network, the closed form is the claim and the enclosure the truth: never claim more
