@@ -29,6 +29,7 @@ _MIN_UNITS = 256
 # A thread costs about 1e-4 s to start and stop, which is 5e6 flops.
 _MIN_FLOPS = 2e7
 _MAX_SEGMENTS = 1024
+_NAMES = ("W1", "b1", "W2", "b2")
 
 
 class _Samples(Protocol):
@@ -63,16 +64,16 @@ def _rows(array: NDArray[np.generic]) -> Iterator[tuple[int, NDArray[np.generic]
         yield start, array[start : start + step]
 
 
-def _check_finite(array: NDArray[np.generic], name: str) -> None:
+def _check_finite(array: NDArray[np.generic], name: str, offset: int = 0) -> None:
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
         for start, block in _rows(array):
             # the sum is four times as fast as the full test; only an overflow of the sum asks for both
-            if np.isfinite(np.sum(block, dtype=np.float64)) or np.isfinite(block).all():
+            if np.isfinite(np.add.reduce(block, axis=None, dtype=block.dtype)) or np.isfinite(block).all():
                 continue
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(block))[0])
-            index = ", ".join(str(i) for i in (where[0] + start, *where[1:]))
+            index = ", ".join(str(i) for i in (where[0] + start + offset, *where[1:]))
             raise NetworkError(f"{name}[{index}] is {block[where]}; parameters must be finite")
 
 
@@ -196,13 +197,13 @@ def batched_risk(
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
     _check_fits(threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
-    for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
-        _check_finite(array, name)
-
     weight = np.empty(0) if data.sample_weight is None else data.sample_weight
     kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
 
     def parameters(networks: slice) -> Block:
+        # just before their use, so that they come from memory once
+        for array, name in zip(arrays, _NAMES, strict=True):
+            _check_finite(array[networks], name, networks.start)
         with np.errstate(over="ignore", under="ignore"):
             return tuple(np.ascontiguousarray(array[networks], dtype=kind) for array in arrays)
 
@@ -300,7 +301,7 @@ def predict(
     m = len(X)
     items = _forward.workspace_items(_VARIANT, 8, d1, dx)
     _check_fits(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
-    for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
+    for array, name in zip(arrays, _NAMES, strict=True):
         _check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])
     workspace, out = np.empty(items), np.empty(m)
@@ -312,7 +313,7 @@ def predict(
     for start in range(0, m, step):
         rows = np.ascontiguousarray(X[start : start + step], dtype=np.float64)
         _forward.outputs_f64(
-            rows1, bias1, row2, float(shift), rows, activation.s_plus, activation.s_minus, _VARIANT, workspace,
-            out[start : start + step],
+            rows1, bias1, row2, float(shift), rows, activation.s_plus, activation.s_minus, _VARIANT,
+            workspace, out[start : start + step],
         )  # fmt: skip
     return out

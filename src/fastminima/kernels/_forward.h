@@ -154,6 +154,31 @@ static inline fm_v4 fm_pick4(fm_v4 z, fm_v4 p, fm_v4 n)
 /* ---- 2: AVX2 with FMA; 12 accumulators, 3 vectors of samples and one broadcast fill its 16 registers */
 
 #ifdef FM_HAVE_X86
+__attribute__((target("avx2")))
+FM_INLINE void fm_transpose4_f64(const double *x, ptrdiff_t dx, double *to, ptrdiff_t step)
+{
+    const __m256d a = _mm256_loadu_pd(x), b = _mm256_loadu_pd(x + dx);
+    const __m256d c = _mm256_loadu_pd(x + 2 * dx), d = _mm256_loadu_pd(x + 3 * dx);
+    const __m256d ab0 = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b);
+    const __m256d cd0 = _mm256_unpacklo_pd(c, d), cd1 = _mm256_unpackhi_pd(c, d);
+    _mm256_store_pd(to, _mm256_permute2f128_pd(ab0, cd0, 0x20));
+    _mm256_store_pd(to + step, _mm256_permute2f128_pd(ab1, cd1, 0x20));
+    _mm256_store_pd(to + 2 * step, _mm256_permute2f128_pd(ab0, cd0, 0x31));
+    _mm256_store_pd(to + 3 * step, _mm256_permute2f128_pd(ab1, cd1, 0x31));
+}
+
+__attribute__((target("avx2")))
+FM_INLINE void fm_transpose4_f32(const double *x, ptrdiff_t dx, float *to, ptrdiff_t step)
+{
+    __m128 a = _mm256_cvtpd_ps(_mm256_loadu_pd(x)), b = _mm256_cvtpd_ps(_mm256_loadu_pd(x + dx));
+    __m128 c = _mm256_cvtpd_ps(_mm256_loadu_pd(x + 2 * dx)), d = _mm256_cvtpd_ps(_mm256_loadu_pd(x + 3 * dx));
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_store_ps(to, a);
+    _mm_store_ps(to + step, b);
+    _mm_store_ps(to + 2 * step, c);
+    _mm_store_ps(to + 3 * step, d);
+}
+
 #define V_LOAD(p) _mm256_load_pd(p)
 #define V_STORE(p, v) _mm256_store_pd(p, v)
 #define V_STOREU(p, v) _mm256_storeu_pd(p, v)
@@ -162,6 +187,7 @@ static inline fm_v4 fm_pick4(fm_v4 z, fm_v4 p, fm_v4 n)
 #define V_MUL(a, b) _mm256_mul_pd(a, b)
 #define V_SUB(a, b) _mm256_sub_pd(a, b)
 #define V_PICK(z, p, n) _mm256_blendv_pd(p, n, z)
+#define V_TRANSPOSE4 fm_transpose4_f64
 #define FM_SUFFIX avx2_f64
 #define FM_OUTPUTS
 #define FM_TARGET __attribute__((target("avx2,fma")))
@@ -179,6 +205,7 @@ static inline fm_v4 fm_pick4(fm_v4 z, fm_v4 p, fm_v4 n)
 #define V_MUL(a, b) _mm256_mul_ps(a, b)
 #define V_SUB(a, b) _mm256_sub_ps(a, b)
 #define V_PICK(z, p, n) _mm256_blendv_ps(p, n, z)
+#define V_TRANSPOSE4 fm_transpose4_f32
 #define FM_SUFFIX avx2_f32
 #define FM_TARGET __attribute__((target("avx2,fma")))
 #define REAL float
@@ -201,6 +228,7 @@ static inline fm_v4 fm_pick4(fm_v4 z, fm_v4 p, fm_v4 n)
 #define V_MUL(a, b) _mm512_mul_pd(a, b)
 #define V_SUB(a, b) _mm512_sub_pd(a, b)
 #define V_PICK(z, p, n) _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(z)), p, n)
+#define V_TRANSPOSE4 fm_transpose4_f64
 #define FM_SUFFIX avx512_f64
 #define FM_OUTPUTS
 #define FM_TARGET __attribute__((target("avx512f,avx512dq")))
@@ -218,6 +246,7 @@ static inline fm_v4 fm_pick4(fm_v4 z, fm_v4 p, fm_v4 n)
 #define V_MUL(a, b) _mm512_mul_ps(a, b)
 #define V_SUB(a, b) _mm512_sub_ps(a, b)
 #define V_PICK(z, p, n) _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(z)), p, n)
+#define V_TRANSPOSE4 fm_transpose4_f32
 #define FM_SUFFIX avx512_f32
 #define FM_TARGET __attribute__((target("avx512f,avx512dq")))
 #define REAL float
@@ -260,7 +289,8 @@ static int fm_best_variant(void)
 
 static void fm_sums_f64(int variant, const double *W1, const double *b1, const double *W2, const double *b2,
                         ptrdiff_t K, ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, double *workspace, double *out)
+                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, double *workspace,
+                        double *out)
 {
 #define CALL(v) fm_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
     FM_DISPATCH(variant, CALL)
@@ -269,7 +299,8 @@ static void fm_sums_f64(int variant, const double *W1, const double *b1, const d
 
 static void fm_sums_f32(int variant, const float *W1, const float *b1, const float *W2, const float *b2,
                         ptrdiff_t K, ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, float *workspace, double *out)
+                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, float *workspace,
+                        double *out)
 {
 #define CALL(v) fm_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
     FM_DISPATCH(variant, CALL)
