@@ -411,10 +411,25 @@ def test_parameters_that_are_not_finite(value: float, monkeypatch: pytest.Monkey
             batched_risk(*network, data, relu)
         with pytest.raises(NetworkError, match="must be finite"):
             predict(*(a[7] for a in network), data.X, relu)
-    # finite numbers whose plain sum overflows are not refused
-    network, data = problem(9, 3, 2, 10)
-    network[0][:] = 1e308
-    assert (batched_risk(*network, data, relu) == np.inf).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_nothing_hides_a_parameter_that_is_not_finite(
+    variant: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # zero inputs, zero output weights, dead units, zero sample weights: 0 times inf is still not finite
+    monkeypatch.setattr(batched, "_VARIANT", variant)
+    monkeypatch.setattr(batched, "_MIN_FLOPS", 0)
+    panel, group = _forward.layout(variant, 4 if dtype == "float32" else 8)
+    m = 2 * panel * group * group
+    data = SimpleNamespace(X=np.zeros((m, 2)), y=np.zeros(m), sample_weight=np.zeros(m))
+    for value, index, workers in itertools.product((np.nan, np.inf, -np.inf), range(4), (1, 2)):
+        network = [np.zeros(shape, dtype) for shape in ((3, 2, 2), (3, 2), (3, 2), (3,))]
+        assert (batched_risk(*network, data, relu, workers=workers) == 0).all()
+        network[index][(2, 1, 1)[: network[index].ndim]] = value
+        with pytest.raises(NetworkError, match="must be finite"):
+            batched_risk(*network, data, relu, workers=workers)
 
 
 def test_options_that_make_no_sense() -> None:

@@ -22,7 +22,7 @@ Block = tuple[NDArray[np.generic], ...]
 _VARIANT = _forward.BEST_VARIANT
 # One kernel call takes about this much of the parameters: large against packing X again, small for the memory
 # and for dealing work evenly to threads.
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 21
 # X is packed once per call and chunk at about one cycle a number; this many hidden units make that a few
 # per cent.
 _MIN_UNITS = 256
@@ -67,12 +67,10 @@ def _rows(array: NDArray[np.generic]) -> Iterator[tuple[int, NDArray[np.generic]
 def _check_finite(array: NDArray[np.generic], name: str, offset: int = 0) -> None:
     if array.dtype.kind != "f":
         return
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start, block in _rows(array):
-            # the sum is four times as fast as the full test; only an overflow of the sum asks for both
-            if np.isfinite(np.add.reduce(block, axis=None, dtype=block.dtype)) or np.isfinite(block).all():
-                continue
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(block))[0])
+    for start, block in _rows(array):
+        bad = ~np.isfinite(block)
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
             index = ", ".join(str(i) for i in (where[0] + start + offset, *where[1:]))
             raise NetworkError(f"{name}[{index}] is {block[where]}; parameters must be finite")
 
@@ -201,11 +199,16 @@ def batched_risk(
     kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
 
     def parameters(networks: slice) -> Block:
-        # just before their use, so that they come from memory once
-        for array, name in zip(arrays, _NAMES, strict=True):
-            _check_finite(array[networks], name, networks.start)
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
             return tuple(np.ascontiguousarray(array[networks], dtype=kind) for array in arrays)
+
+    def checked(total: F64, start: int) -> F64:
+        # A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0: a
+        # finite risk proves its parameters finite, and they need not be read once more.
+        if not np.isfinite(total).all():
+            for array, name in zip(arrays, _NAMES, strict=True):
+                _check_finite(array[start : start + len(total)], name, start)
+        return total
 
     def add(block: Block, cut: slice, workspace: NDArray[np.generic], out: F64) -> None:
         kernel(
@@ -213,15 +216,23 @@ def batched_risk(
             _VARIANT, workspace, out,
         )  # fmt: skip
 
+    # handed on from chunk to chunk: fresh pages cost more than packing a small dataset
+    spare: list[NDArray[np.generic]] = []
+
     def over_networks(start: int) -> F64:
         block = parameters(slice(start, start + chunk))
-        workspace, part = np.empty(items, kind), np.empty(len(block[0]))
+        try:
+            workspace = spare.pop()
+        except IndexError:
+            workspace = np.empty(items, kind)
+        part = np.empty(len(block[0]))
         total = np.zeros(len(part))
         with np.errstate(over="ignore", invalid="ignore"):  # a thread does not inherit its caller's
             for cut in segments:
                 add(block, cut, workspace, part)
                 total += part
-        return total
+        spare.append(workspace)
+        return checked(total, start)
 
     with np.errstate(over="ignore", invalid="ignore"):
         if K == 0:
@@ -246,6 +257,7 @@ def batched_risk(
             totals = [np.zeros(K)]
             for part in parts:
                 totals[0] += part
+            checked(totals[0], 0)
         risks = np.concatenate(totals)
         risks *= 0.5
     risks[np.isnan(risks)] = np.inf

@@ -138,7 +138,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const
     }
 }
 
-/* out[k] = sum_i weight_i (f_k(x_i) - y_i)^2. workspace: see fm_workspace. */
+/* out[k] = sum_i weight_i (f_k(x_i) - y_i)^2. Workspace: see workspace_items in _forward.pyx. */
 FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,
                                        ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
                                        const double *weight, ptrdiff_t m, double s_plus, double s_minus,
