@@ -1,0 +1,107 @@
+# cython: language_level=3
+"""Batched forward pass and squared error of one-hidden-layer networks.
+
+a.  Formula. For each of K tuples (W1, b1, W2, b2) of one shape and the samples x_i, y_i with weights w_i:
+
+        f_k(x) = b2 + sum_j W2_j h(z_j),  z_j = <W1_j, x> + b1_j;   sums_out[k] = sum_i w_i (f_k(x_i) - y_i)^2
+
+    h(t) = s_plus t for t >= 0, s_minus t for t < 0. With up_j = s_plus W2_j and down_j = s_minus W2_j, made
+    once per block, a unit adds (z_j < 0 ? down_j : up_j) z_j: one select and one multiply-add, where
+    a t + c |t| would take two and cancel, and ReLU costs what any other slopes cost.
+b.  Shapes. W1 (K, d1, dx), b1 (K, d1), W2 (K, d1), b2 (K,), X (m, dx), y (m,), weight (m,) or empty. The
+    parameters are read where they lie: a broadcast needs no packing, a remainder of d1 no padding.
+c.  Registers. A tile of 4 units (8 where there are 32 registers) by 3 vectors of samples stays in registers
+    from the bias, its start value, through the dx multiply-adds to the activation. Per step of dx 3 + 4 loads
+    feed 12 multiply-adds, in independent chains that cover their latency. The hidden layer is never stored.
+d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 16 panels and about 256 KiB at
+    a time (the second-level cache). A block of tuples (at most 20 KiB) stays in the first-level cache while
+    the panels of the group pass it, panels outer and tuples inner: each panel is fetched once per block, not
+    once per tuple.
+e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
+    flushed: at most 48 additions in a chain before, so float32 arithmetic loses no digits to long sums. The
+    order depends on m, dx and the variant alone: never on K, on how K is cut, or on threads.
+f.  Overflow. No branch looks at a value, so overflow ends in inf or NaN in the sum; the caller reads NaN as
+    inf (from finite parameters nothing but overflow makes a NaN).
+g.  Instruction sets. See _forward.h. The variant is an argument; BEST_VARIANT is the widest this machine has,
+    and any smaller number works too.
+"""
+
+cdef extern from "_forward.h" nogil:
+    int fm_best_variant()
+    enum:
+        FM_GROUP_PANELS
+        FM_GROUP_BYTES
+        FM_BLOCK_BYTES
+        FM_BLOCK_TUPLES
+    void fm_sums_f64(int, const double *, const double *, const double *, const double *, Py_ssize_t,
+                     Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
+                     double, double, double *, double *)
+    void fm_sums_f32(int, const float *, const float *, const float *, const float *, Py_ssize_t,
+                     Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
+                     double, double, float *, double *)
+    void fm_outputs_f64(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
+                        const double *, Py_ssize_t, double, double, double *, double *)
+    double fm_probe_f64(int, Py_ssize_t, double)
+    double fm_probe_f32(int, Py_ssize_t, double)
+
+
+BEST_VARIANT = fm_best_variant()
+VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
+
+
+def layout(variant, item):
+    """Samples in one panel of `variant` for numbers of `item` bytes, and panels between two flushes."""
+    cdef int lanes = (item, 16, 32, 64)[variant] // item
+    return 3 * lanes, FM_GROUP_PANELS
+
+
+def workspace_items(variant, item, d1, dx):
+    """Numbers of `item` bytes that the workspace of the functions below must hold."""
+    # Python's integers: the sizes asked for may exceed any C integer
+    panel, _ = layout(variant, item)
+    stride = (dx + 2) * panel
+    group = min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
+    block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 3) + 1), 1), FM_BLOCK_TUPLES)
+    return 64 // item + group * stride + block * (panel // 3 + 2 * d1) + panel
+
+
+def sums_f64(const double[:, :, ::1] W1, const double[:, ::1] b1, const double[:, ::1] W2,
+             const double[::1] b2, const double[:, ::1] X, const double[::1] y, const double[::1] weight,
+             double s_plus, double s_minus, int variant, double[::1] workspace, double[::1] sums_out):
+    """sums_out[k] = sum_i weight_i (f_k(x_i) - y_i)^2 in float64; an empty `weight` means all ones."""
+    with nogil:
+        if W1.shape[0] > 0:
+            fm_sums_f64(variant, &W1[0, 0, 0], &b1[0, 0], &W2[0, 0], &b2[0], W1.shape[0], W1.shape[1],
+                        W1.shape[2], &X[0, 0], &y[0], &weight[0] if weight.shape[0] > 0 else NULL,
+                        X.shape[0], s_plus, s_minus, &workspace[0], &sums_out[0])
+
+
+def sums_f32(const float[:, :, ::1] W1, const float[:, ::1] b1, const float[:, ::1] W2, const float[::1] b2,
+             const double[:, ::1] X, const double[::1] y, const double[::1] weight,
+             double s_plus, double s_minus, int variant, float[::1] workspace, double[::1] sums_out):
+    """The same in float32 arithmetic, summed in float64; X, y and weight are rounded as they are packed."""
+    with nogil:
+        if W1.shape[0] > 0:
+            fm_sums_f32(variant, &W1[0, 0, 0], &b1[0, 0], &W2[0, 0], &b2[0], W1.shape[0], W1.shape[1],
+                        W1.shape[2], &X[0, 0], &y[0], &weight[0] if weight.shape[0] > 0 else NULL,
+                        X.shape[0], s_plus, s_minus, &workspace[0], &sums_out[0])
+
+
+def outputs_f64(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
+                const double[:, ::1] X, double s_plus, double s_minus, int variant, double[::1] workspace,
+                double[::1] out):
+    """out[i] = f(x_i) of one network, bit for bit the outputs inside `sums_f64`."""
+    with nogil:
+        fm_outputs_f64(variant, &W1[0, 0], &b1[0], &W2[0], b2, W1.shape[0], W1.shape[1], &X[0, 0], X.shape[0],
+                       s_plus, s_minus, &workspace[0], &out[0])
+
+
+def fma_peak(int variant, Py_ssize_t item, Py_ssize_t rounds, double[::1] sum_out):
+    """Multiply-adds in 12 independent chains, 24 flops per lane and round: what a core can do at most."""
+    # a factor read from memory, so that no compiler can do the sum in advance
+    cdef double factor = sum_out[0]
+    with nogil:
+        if item == 4:
+            sum_out[0] = fm_probe_f32(variant, rounds, factor)
+        else:
+            sum_out[0] = fm_probe_f64(variant, rounds, factor)

@@ -1,0 +1,262 @@
+/* The body of the batched forward pass, included once per vector type by _forward.h.
+ *
+ * The includer defines FM_SUFFIX, FM_TARGET, REAL, LANES, ROWS (hidden units per register tile), VEC and the vector
+ * words V_LOAD V_STORE V_SET1 V_FMA V_MUL V_SUB V_PICK; this file undefines them all at its end.
+ * V_PICK(z, p, n): lane by lane n where z is negative, else p (at z = +-0 either: the product is 0). V_TRANSPOSE4 is
+ * optional; with FM_OUTPUTS the outputs of one network are built too.
+ */
+
+#define FM_PASTE2(a, b) a##_##b
+#define FM_PASTE(a, b) FM_PASTE2(a, b)
+#define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
+#define PANEL (3 * LANES)
+
+/* Transposes `count` samples into panels [dx rows of x | y | weight][PANEL]. The last panel is filled up with copies
+ * of its last sample at weight 0: a copy overflows only where the sample itself does; a row of zeros might alone. */
+FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const double *weight, ptrdiff_t count,
+                                       ptrdiff_t dx, REAL *FM_RESTRICT pack)
+{
+    const ptrdiff_t stride = (dx + 2) * PANEL;
+    ptrdiff_t i, j, lane;
+    for (i = 0; i < count; i += PANEL, pack += stride) {
+        const ptrdiff_t full = count - i < PANEL ? count - i : PANEL;
+        REAL *targets = pack + dx * PANEL, *weights = targets + PANEL;
+        lane = 0;
+#ifdef V_TRANSPOSE4
+        /* four rows by four columns through registers: reads and writes are whole vectors, and four streams of rows
+         * never fight for one cache set, however a power of two dx is */
+        for (; lane + 4 <= full; lane += 4) {
+            const double *x = X + (i + lane) * dx;
+            for (j = 0; j + 4 <= dx; j += 4)
+                V_TRANSPOSE4(x + j, dx, pack + j * PANEL + lane, PANEL);
+            for (; j < dx; j++) {
+                pack[j * PANEL + lane] = (REAL)x[j];
+                pack[j * PANEL + lane + 1] = (REAL)x[dx + j];
+                pack[j * PANEL + lane + 2] = (REAL)x[2 * dx + j];
+                pack[j * PANEL + lane + 3] = (REAL)x[3 * dx + j];
+            }
+        }
+#endif
+        for (; lane < PANEL; lane++) {
+            const ptrdiff_t sample = i + (lane < full ? lane : full - 1);
+            const double *x = X + sample * dx;
+            for (j = 0; j < dx; j++)
+                pack[j * PANEL + lane] = (REAL)x[j];
+        }
+        for (lane = 0; lane < PANEL; lane++) {
+            const ptrdiff_t sample = i + (lane < full ? lane : full - 1);
+            targets[lane] = y ? (REAL)y[sample] : 0;
+            weights[lane] = lane >= full ? 0 : weight ? (REAL)weight[sample] : 1;
+        }
+    }
+}
+
+/* f += sum over `units` hidden units of W2 h(W1 x + b1), on the first `width` vectors of one panel. Both are
+ * constants after inlining, so that z is width * units registers and never memory. */
+FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, const REAL *FM_RESTRICT w,
+                                          const REAL *FM_RESTRICT b, const REAL *FM_RESTRICT up,
+                                          const REAL *FM_RESTRICT down, ptrdiff_t dx, const REAL *FM_RESTRICT x,
+                                          VEC *FM_RESTRICT f)
+{
+    VEC z[ROWS][3];
+    ptrdiff_t j;
+    int r, v;
+    FM_UNROLL
+    for (r = 0; r < units; r++)
+        for (v = 0; v < width; v++)
+            z[r][v] = V_SET1(b[r]);
+    for (j = 0; j < dx; j++, x += PANEL) {
+        const VEC x0 = V_LOAD(x);
+        const VEC x1 = width > 1 ? V_LOAD(x + LANES) : x0, x2 = width > 2 ? V_LOAD(x + 2 * LANES) : x0;
+        FM_UNROLL
+        for (r = 0; r < units; r++) {
+            const VEC s = V_SET1(w[r * dx + j]);
+            z[r][0] = V_FMA(s, x0, z[r][0]);
+            if (width > 1)
+                z[r][1] = V_FMA(s, x1, z[r][1]);
+            if (width > 2)
+                z[r][2] = V_FMA(s, x2, z[r][2]);
+        }
+    }
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        const VEC p = V_SET1(up[r]), n = V_SET1(down[r]);
+        FM_UNROLL
+        for (v = 0; v < width; v++)
+            f[v] = V_FMA(V_PICK(z[r][v], p, n), z[r][v], f[v]);
+    }
+}
+
+/* Outputs of one network on one panel. The units are dealt into tiles of nearly equal height: five units as 3 + 2
+ * keep more multiply-adds in flight than 4 + 1, and none is padding. */
+FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
+                                             const REAL *FM_RESTRICT up, const REAL *FM_RESTRICT down, REAL b2,
+                                             ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC *f)
+{
+    ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS, rest = d1;
+    int v;
+    for (v = 0; v < width; v++)
+        f[v] = V_SET1(b2);
+    for (; tiles > 0; tiles--) {
+        const ptrdiff_t units = (rest + tiles - 1) / tiles;
+        switch (units) {
+        case 1: FM_NAME(fm_tile)(1, width, w, b, up, down, dx, x, f); break;
+        case 2: FM_NAME(fm_tile)(2, width, w, b, up, down, dx, x, f); break;
+        case 3: FM_NAME(fm_tile)(3, width, w, b, up, down, dx, x, f); break;
+#if ROWS > 4
+        case 5: FM_NAME(fm_tile)(5, width, w, b, up, down, dx, x, f); break;
+        case 6: FM_NAME(fm_tile)(6, width, w, b, up, down, dx, x, f); break;
+        case 7: FM_NAME(fm_tile)(7, width, w, b, up, down, dx, x, f); break;
+        case 8: FM_NAME(fm_tile)(8, width, w, b, up, down, dx, x, f); break;
+#endif
+        default: FM_NAME(fm_tile)(4, width, w, b, up, down, dx, x, f); break;
+        }
+        w += units * dx, b += units, up += units, down += units, rest -= units;
+    }
+}
+
+/* total += weight (f - y)^2 lane by lane, for a block of tuples on the first `width` vectors of one panel. */
+FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const REAL *b, const REAL *up,
+                                           const REAL *down, const REAL *b2, ptrdiff_t tuples, ptrdiff_t d1,
+                                           ptrdiff_t dx, const REAL *x, int weighted, REAL *total)
+{
+    const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
+    ptrdiff_t t;
+    int v;
+    for (t = 0; t < tuples; t++, w += d1 * dx, b += d1, up += d1, down += d1, total += LANES) {
+        VEC f[3], sum = V_LOAD(total);
+        FM_NAME(fm_network)(width, w, b, up, down, b2[t], d1, dx, x, f);
+        FM_UNROLL
+        for (v = 0; v < width; v++) {
+            const VEC e = V_SUB(f[v], V_LOAD(targets + v * LANES));
+            VEC scaled = e;
+            if (weighted)
+                scaled = V_MUL(e, V_LOAD(weights + v * LANES));
+            sum = V_FMA(scaled, e, sum);
+        }
+        V_STORE(total, sum);
+    }
+}
+
+/* out[k] = sum_i weight_i (f_k(x_i) - y_i)^2. Workspace: see workspace_items in _forward.pyx. */
+FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,
+                                       ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
+                                       const double *weight, ptrdiff_t m, double s_plus, double s_minus,
+                                       REAL *workspace, double *out)
+{
+    const ptrdiff_t stride = (dx + 2) * PANEL, matrix = d1 * dx;
+    const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
+    const ptrdiff_t block = fm_block_tuples(d1, dx, sizeof(REAL));
+    REAL *pack = (REAL *)fm_align(workspace);
+    REAL *total = pack + group * stride, *up = total + block * LANES, *down = up + block * d1;
+    ptrdiff_t first, k0, k, t, p, u;
+    for (k = 0; k < K; k++)
+        out[k] = 0;
+    for (first = 0; first < m; first += group * PANEL) {
+        const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
+        const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
+        FM_NAME(fm_pack)(X + first * dx, y + first, weight ? weight + first : 0, count, dx, pack);
+        for (k0 = 0; k0 < K; k0 += block) {
+            const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
+            const REAL *w = W1 + k0 * matrix, *b = b1 + k0 * d1;
+            for (u = 0; u < tuples * d1; u++) {
+                up[u] = W2[k0 * d1 + u] * (REAL)s_plus;
+                down[u] = W2[k0 * d1 + u] * (REAL)s_minus;
+            }
+            for (t = 0; t < tuples * LANES; t++)
+                total[t] = 0;
+            for (p = 0; p < panels; p++) {
+                const REAL *x = pack + p * stride;
+                const ptrdiff_t left = count - p * PANEL;
+                const int weighted = weight || left < PANEL;
+                /* the last panel may hold fewer vectors: 200 samples are 4 panels of 48 and one vector of 16 */
+                if (left > 2 * LANES)
+                    FM_NAME(fm_panel)(3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+                else if (left > LANES)
+                    FM_NAME(fm_panel)(2, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+                else
+                    FM_NAME(fm_panel)(1, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+            }
+            for (t = 0; t < tuples; t++) {
+                double sum = 0;
+                for (p = 0; p < LANES; p++)
+                    sum += total[t * LANES + p];
+                out[k0 + t] += sum;
+            }
+        }
+    }
+}
+
+#ifdef FM_OUTPUTS
+/* out[i] = f(x_i), by the same operations as in fm_sums: the two agree to the last bit. */
+FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const REAL *W2, REAL b2, ptrdiff_t d1,
+                                          ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus, double s_minus,
+                                          REAL *workspace, double *out)
+{
+    const ptrdiff_t stride = (dx + 2) * PANEL;
+    REAL *pack = (REAL *)fm_align(workspace);
+    REAL *result = pack + stride, *up = result + PANEL, *down = up + d1;
+    ptrdiff_t first, i, u;
+    for (u = 0; u < d1; u++) {
+        up[u] = W2[u] * (REAL)s_plus;
+        down[u] = W2[u] * (REAL)s_minus;
+    }
+    for (first = 0; first < m; first += PANEL) {
+        const ptrdiff_t count = m - first < PANEL ? m - first : PANEL;
+        VEC f[3];
+        FM_NAME(fm_pack)(X + first * dx, 0, 0, count, dx, pack);
+        FM_NAME(fm_network)(3, W1, b1, up, down, b2, d1, dx, pack, f);
+        V_STORE(result, f[0]);
+        V_STORE(result + LANES, f[1]);
+        V_STORE(result + 2 * LANES, f[2]);
+        for (i = 0; i < count; i++)
+            out[first + i] = result[i];
+    }
+}
+#endif
+
+/* 24 * LANES flops a round in 12 independent chains: the most this instruction set can do on one core. */
+FM_TARGET static double FM_NAME(fm_probe)(ptrdiff_t rounds, double factor)
+{
+    const VEC s = V_SET1((REAL)factor), x = V_SET1((REAL)0.5);
+    VEC z[12];
+    REAL lanes[LANES];
+    double sum = 0;
+    ptrdiff_t i;
+    int r;
+    FM_UNROLL
+    for (r = 0; r < 12; r++)
+        z[r] = V_SET1((REAL)r);
+    for (i = 0; i < rounds; i++) {
+        FM_UNROLL
+        for (r = 0; r < 12; r++)
+            z[r] = V_FMA(s, z[r], x);
+    }
+    for (r = 0; r < 12; r++) {
+        V_STOREU(lanes, z[r]);
+        for (i = 0; i < LANES; i++)
+            sum += lanes[i];
+    }
+    return sum;
+}
+
+#undef FM_PASTE2
+#undef FM_PASTE
+#undef FM_NAME
+#undef PANEL
+#undef FM_SUFFIX
+#undef FM_TARGET
+#undef REAL
+#undef LANES
+#undef ROWS
+#undef VEC
+#undef V_LOAD
+#undef V_STORE
+#undef V_STOREU
+#undef V_SET1
+#undef V_FMA
+#undef V_MUL
+#undef V_SUB
+#undef V_PICK
+#undef V_TRANSPOSE4
+#undef FM_OUTPUTS
