@@ -27,11 +27,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(path)
     folder = target.parent
-    if target.is_dir():
-        raise OutputError(f"cannot write {target}: it is a folder; give a file name")
-    if not folder.is_dir():
-        state = "is not a folder" if folder.exists() else "does not exist"
-        raise OutputError(f"cannot write {target}: {folder} {state}; create it first")
+    try:
+        if target.is_dir():
+            raise OutputError(f"cannot write {target}: it is a folder; give a file name")
+        if not folder.is_dir():
+            state = "is not a folder" if folder.exists() else "does not exist"
+            raise OutputError(f"cannot write {target}: {folder} {state}; create it first")
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     # Not tempfile.mkstemp: its files are private (mode 0600) and the finished file would stay so. The name
     # does not repeat the target's, which may already be as long as the file system allows.
     temporary = folder / f".fastminima-{os.getpid()}-{secrets.token_hex(6)}.tmp"

@@ -34,15 +34,35 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 # what pandas takes for a missing value when it infers types; the decimal reading keeps to the same words
 _MISSING = frozenset(
-    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A",
-     "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+    (
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    )
 )
 _BAD_STREAM = (OSError, EOFError, zlib.error, csv.Error, UnicodeError)
 
 
 def _open(path: Path) -> IO[bytes]:
-    stream: Any = gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb")
-    return cast(IO[bytes], stream)
+    if path.name.lower().endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return open(path, "rb")
 
 
 def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -156,8 +176,13 @@ def _chunks(pd: Any, path: Path, stream: IO[bytes], separator: str, decimal: boo
             # pandas warns and cuts when rows are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
             yield from pd.read_csv(
-                stream, sep=separator, index_col=False, chunksize=_CHUNK_ROWS, skipinitialspace=True,
-                encoding="utf-8-sig", **options,
+                stream,
+                sep=separator,
+                index_col=False,
+                chunksize=_CHUNK_ROWS,
+                skipinitialspace=True,
+                encoding="utf-8-sig",
+                **options,
             )
     except pd.errors.ParserWarning as error:
         raise ReadError(f"{path}: rows have more fields than the first line has column names") from error

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from .errors import DataError, DataTypeError
 
 __all__ = [
-    "EXACT_KINDS", "Columns", "frame_columns", "from_arrow", "is_series", "loaded", "objects", "reject",
+    "EXACT_KINDS",
+    "Columns",
+    "frame_columns",
+    "from_arrow",
+    "is_series",
+    "loaded",
+    "objects",
+    "reject",
 ]
 
 EXACT_KINDS = "biuf"
@@ -61,7 +68,7 @@ def _from_pandas(pd: Any, frame: Any, role: str) -> Columns | NDArray[Any]:
                 arrays.append(series.to_numpy())
             elif (
                 not isinstance(dtype, (np.dtype, pd.SparseDtype))
-                and pd.api.types.is_numeric_dtype(dtype)
+                and (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
                 and dtype.kind in EXACT_KINDS + "O"
             ):
                 absent = series.isna().to_numpy()
@@ -154,7 +161,9 @@ def is_series(data: Any) -> bool:
     """Is it a one-dimensional column of a frame library?"""
     found = []
     for module, names in (
-        ("pandas", ("Series", "Index")), ("polars", ("Series",)), ("pyarrow", ("Array", "ChunkedArray")),
+        ("pandas", ("Series", "Index")),
+        ("polars", ("Series",)),
+        ("pyarrow", ("Array", "ChunkedArray")),
     ):
         package = loaded(module)
         found += [getattr(package, name) for name in names] if package is not None else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .errors import FastMinimaError, ReadError, TargetError
 
-__all__ = ["Column", "Request", "Selection", "listed"]
+__all__ = ["Column", "Request", "Selection", "feature_positions", "listed"]
 
 Column = str | int
 _SHOWN = 20
@@ -69,7 +69,9 @@ class Request:
         """
         if self.target is None:
             if names is not None:
-                raise TargetError(f"{source}: which column is the target? Pass target=...; columns: {listed(names)}")
+                raise TargetError(
+                    f"{source}: which column is the target? Pass target=...; columns: {listed(names)}"
+                )
             target = count - 1
         else:
             target = _position(self.target, names, count, f"{source} has no target column", TargetError)
@@ -81,14 +83,21 @@ class Request:
         if self.features is None:
             taken = hidden | {target, weight}
             return Selection(tuple(i for i in range(count) if i not in taken), target, weight)
-        if isinstance(self.features, (str, bytes)):
-            raise ReadError(f"features must be a sequence of columns, got the single string {self.features!r}")
-        absent = f"{source} has no feature column"
-        positions = [_position(wanted, names, count, absent, ReadError) for wanted in self.features]
+        positions = feature_positions(self.features, names, count, source)
         for wanted, position in zip(self.features, positions, strict=True):
             if position == target:
                 raise TargetError(f"{source}: column {wanted!r} is the target and cannot be a feature too")
-        return Selection(tuple(positions), target, weight)
+        return Selection(positions, target, weight)
+
+
+def feature_positions(
+    features: Sequence[Column], names: Sequence[str] | None, count: int, source: str
+) -> tuple[int, ...]:
+    """Positions of the columns asked for as inputs; `ReadError` when one is not there."""
+    if isinstance(features, (str, bytes)):
+        raise ReadError(f"features must be a sequence of columns, got the string {features!r}")
+    absent = f"{source} has no feature column"
+    return tuple(_position(wanted, names, count, absent, ReadError) for wanted in features)
 
 
 def _position(

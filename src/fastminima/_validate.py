@@ -20,7 +20,14 @@ from ._frames import EXACT_KINDS, Columns, frame_columns, is_series, loaded, rej
 from .errors import DataError, DataTypeError
 
 __all__ = [
-    "Table", "as_matrix", "as_vector", "check_names", "float_view", "rational_column", "rounding", "sealed",
+    "Table",
+    "as_matrix",
+    "as_vector",
+    "check_names",
+    "float_view",
+    "rational_column",
+    "rounding",
+    "sealed",
 ]
 
 # Integers up to this size are float64 numbers, all of them.
@@ -87,17 +94,21 @@ def _array(data: Any, role: str) -> tuple[NDArray[Any], bool]:
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = DataError if isinstance(data, (list, tuple)) else DataTypeError
         raise kind(f"{role} cannot be read as an array of numbers: {error}") from error
-    if (
-        isinstance(data, (list, tuple))
-        and array.dtype.kind == "f"
-        and array.size
+    if array.ndim == 0 and array.dtype.kind == "O":
+        raise DataTypeError(
+            f"{role} must be an array, a frame or a list of numbers, got {type(data).__name__}"
+        )
+    if not isinstance(data, (list, tuple)):
+        return array, False
+    if array.dtype == np.float64:
         # numpy turns a list that mixes integers and floats into float64; only integers from 2**53 on can
         # have been rounded by that, and they come out at least this large
-        and bool((np.abs(array) >= _INTEGER_LIMIT).any())
-        and array.dtype.type is not np.longdouble
-    ):
-        array = np.array(data, dtype=object)
-    return array, isinstance(data, (list, tuple))
+        large = np.abs(array) >= _INTEGER_LIMIT
+        if large.any():
+            entries = np.array(data, dtype=object)
+            if not all(isinstance(entry, float) for entry in entries[large]):
+                return entries, True
+    return array, True
 
 
 # --- exact columns --------------------------------------------------------------------------------------
@@ -162,7 +173,8 @@ def rational_column(
             result[row] = value
         elif isinstance(value, Decimal) or (allow_float and isinstance(value, floats)):
             number = value if isinstance(value, Decimal) else float(value)
-            if not math.isfinite(number):
+            # not math.isfinite, to which a decimal beyond float64's range is infinite
+            if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
                 raise DataError(f"{label} is {value} in row {row} (counting from 0); values must be finite")
             if isinstance(number, Decimal) and number and abs(number.adjusted()) > _MAX_DECIMAL_EXPONENT:
                 raise DataError(
@@ -326,9 +338,7 @@ def _check_finite(
                 )
 
 
-def _table(
-    source: Columns | NDArray[Any], role: str, allow_float: bool, *, allow_empty: bool
-) -> Table:
+def _table(source: Columns | NDArray[Any], role: str, allow_float: bool, *, allow_empty: bool) -> Table:
     names = source.names if isinstance(source, Columns) else None
     if isinstance(source, Columns):
         if len(source.arrays) == 1 and source.arrays[0].ndim == 2:

@@ -200,10 +200,16 @@ class Dataset:
             target_name = target.names[0]
         keep, weights = _weights(sample_weight, m)
         self._set(
-            X=inputs.values, y=sealed(target.values.reshape(-1)), sample_weight=weights, accuracy=accuracy,
+            X=inputs.values,
+            y=sealed(target.values.reshape(-1)),
+            sample_weight=weights,
+            accuracy=accuracy,
             feature_names=None if names is None else check_names(names, dx, "feature_names"),
             target_name=None if target_name is None else str(target_name),
-            meaning="binary", notes=(), n_dropped=0, _rounded=rounded,
+            meaning="binary",
+            notes=(),
+            n_dropped=0,
+            _rounded=rounded,
         )
         if keep is not None:
             self._set(n_dropped=m - int(keep.sum()), **self._rows(keep))

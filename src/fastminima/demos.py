@@ -52,7 +52,10 @@ def load_demo(name: str, *, accuracy: Accuracy = "auto") -> Dataset:
     if name == "diabetes":
         table = require("sklearn.datasets", extra="demo", purpose="the diabetes demo").load_diabetes()
         return Dataset(
-            table.data, table.target, feature_names=table.feature_names, target_name="progression",
+            table.data,
+            table.target,
+            feature_names=table.feature_names,
+            target_name="progression",
             accuracy=accuracy,
         )
     match = re.search(r"\d+$", name)

@@ -28,6 +28,15 @@ Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 _FORMAT = "fastminima.OneHiddenLayer"
 _VERSION = 1
 _FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation", "slopes")
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # rows of X whose hidden layer is held at a time
 _BLOCK_ROWS = 4_096
 
@@ -196,8 +205,15 @@ class OneHiddenLayer:
         slopes = np.array([self.activation.s_plus, self.activation.s_minus])
         with replacing(path) as stream:
             np.savez(
-                stream, format=np.array(_FORMAT), version=np.array(_VERSION), W1=self.W1, b1=self.b1,
-                W2=self.W2, b2=np.array(self.b2), activation=np.array("PiecewiseLinear"), slopes=slopes,
+                stream,
+                format=np.array(_FORMAT),
+                version=np.array(_VERSION),
+                W1=self.W1,
+                b1=self.b1,
+                W2=self.W2,
+                b2=np.array(self.b2),
+                activation=np.array("PiecewiseLinear"),
+                slopes=slopes,
             )
 
     @classmethod
@@ -213,13 +229,16 @@ class OneHiddenLayer:
         """
         source = Path(path)
         try:
-            with np.load(source, allow_pickle=False) as stored:
+            # opened here, because numpy leaves its own file open when the archive is damaged
+            with open(source, "rb") as stream:
+                stored = np.load(stream, allow_pickle=False)
                 if not isinstance(stored, np.lib.npyio.NpzFile):
                     raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
-                fields = {name: stored[name] for name in _FIELDS if name in stored}
+                with stored:
+                    fields = {name: stored[name] for name in _FIELDS if name in stored}
         except FileNotFoundError as error:
             raise MissingFileError(f"there is no file {source}") from error
-        except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
             if isinstance(error, ReadError):
                 raise
             raise ReadError(f"{source} is not a network file: {error}") from error
@@ -262,8 +281,10 @@ class OneHiddenLayer:
 
     def __repr__(self) -> str:
         # not every callable prints itself well
-        h = self.activation if isinstance(self.activation, PiecewiseLinear) else getattr(
-            self.activation, "__name__", type(self.activation).__name__
+        h = (
+            self.activation
+            if isinstance(self.activation, PiecewiseLinear)
+            else getattr(self.activation, "__name__", type(self.activation).__name__)
         )
         return f"OneHiddenLayer({self.n_features} inputs, {self.width} hidden units, {h})"
 
@@ -273,9 +294,7 @@ class OneHiddenLayer:
             object.__setattr__(self, name, sealed(value) if isinstance(value, np.ndarray) else value)
 
 
-def _from_fields(
-    cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], source: Path
-) -> OneHiddenLayer:
+def _from_fields(cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], source: Path) -> OneHiddenLayer:
     absent = [name for name in _FIELDS if name not in fields]
     if "format" in absent or str(fields["format"]) != _FORMAT:
         raise ReadError(f"{source} is not a network file; it must be written by OneHiddenLayer.save")
@@ -303,9 +322,7 @@ def _from_fields(
 
 def _torch_linear(torch: Any, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> Any:
     # skip_init: the random start values would be overwritten, and drawing them moves torch's global generator
-    layer = torch.nn.utils.skip_init(
-        torch.nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64
-    )
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
         layer.bias.copy_(torch.tensor(bias, dtype=torch.float64))

@@ -18,7 +18,7 @@ from ._csv import read_csv
 from ._frames import Columns, from_arrow
 from ._optional import require
 from ._progress import bar
-from ._selection import Column, Request, Selection, listed
+from ._selection import Column, Request, Selection, feature_positions, listed
 from .dataset import Accuracy, Dataset
 from .errors import DataError, DataTypeError, MissingFileError, ReadError, TargetError
 
@@ -170,7 +170,8 @@ def _load_npy(path: Path) -> NDArray[Any]:
     except _BAD_ARRAY:
         # arrays without elements cannot be mapped; damaged files fail again, and say why
         try:
-            array = np.load(path, allow_pickle=False)
+            with open(path, "rb") as stream:
+                array = np.load(stream, allow_pickle=False)
         except _BAD_ARRAY as error:
             raise ReadError(f"{path} is damaged or holds Python objects: {error}") from error
     result: NDArray[Any] = array
@@ -204,12 +205,13 @@ def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, 
 
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # opened here, because numpy leaves its own file open when the archive is damaged
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             names = list(stored.files)
             if "X" not in names or "y" not in names:
                 if len(names) != 1:
                     raise ReadError(
-                        f"{path} holds the arrays {listed(names)}; expected X and y, or one array of all columns"
+                        f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
                     )
                 return _from_array(stored[names[0]], request, path)
             if request.target not in (None, "y"):
@@ -226,10 +228,7 @@ def _from_npz(path: Path, request: Request) -> dict[str, Any]:
     if request.features is not None:
         if X.ndim != 2:
             raise ReadError(f"{path}: X has shape {X.shape}; expected 2-D (samples, features)")
-        # the target is a separate array: an extra last position stands for it
-        width = X.shape[1]
-        chosen = Request(width, request.features, None).select(None, width + 1, str(path)).features
-        X = X[:, list(chosen)]
+        X = X[:, list(feature_positions(request.features, None, X.shape[1], str(path)))]
     return {"X": X, "y": y, "sample_weight": weights}
 
 
