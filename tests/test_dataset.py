@@ -494,6 +494,7 @@ def test_weights_drop_exact_rows_too():
         ([1] * 5, "X has 6 rows and sample_weight has 5"),
         ([1, Fraction(1, 3), 1, 1, 1, 1], r"sample_weight is 1/3 in row 1 .* not a float64"),
         ([1, 1, 1, 1, 1, 2**53 + 1], r"sample_weight is 9007199254740993 in row 5"),
+        ([1, 1, 1, 1, 1, 10**5000], r"an integer of thousands of digits in row 5"),
         (np.ones((6, 2)), "sample_weight must have shape"),
     ],
 )

@@ -166,13 +166,15 @@ def test_decimal_meaning(tmp_path):
     assert read(path, "y").exact is None
     whole = read(write(tmp_path, "x,y\n1,2\n", "whole.csv"), "y", meaning="decimal")
     assert (whole.meaning, whole.exact) == ("decimal", None)
-    with pytest.raises(ReadError, match=r"sample_weight is 1/10 in row 0"):
+    with pytest.raises(ReadError, match=r"sample_weight is 0.1 in row 0"):
         read(path, "y", features=[], sample_weight="x", meaning="decimal")
 
 
 @pytest.mark.parametrize("meaning", ["binary", "decimal"])
 def test_large_integers_in_csv_are_exact(tmp_path, meaning):
     values = [2**53 + 1, 2**64 - 1, -7, 10**40]
+    long = read(write(tmp_path, f"x,y\n1{'0' * 5000},1\n2,3\n", "long.csv"), "y", meaning=meaning)
+    assert long.exact.value(0, 0) == 10**5000
     for rows in (values, values[:2], values[:3], values[2:]):
         path = write(tmp_path, "x,y\n" + "".join(f"{v},{i}\n" for i, v in enumerate(rows)))
         data = read(path, "y", meaning=meaning)

@@ -118,7 +118,7 @@ class _Trouble(Exception):
         self.column, self.row, self.text = column, row, text
 
 
-def _binary(pd: Any, series: Any, column: int) -> NDArray[Any]:
+def _binary(series: Any, column: int) -> NDArray[Any]:
     """One column of a chunk whose types pandas has inferred."""
     absent = series.isna().to_numpy()
     if absent.any():
@@ -128,17 +128,18 @@ def _binary(pd: Any, series: Any, column: int) -> NDArray[Any]:
         return values
     texts = [str(value).strip() for value in series]
     if all(_INTEGER.fullmatch(text) for text in texts):
-        return objects([int(text) for text in texts])  # beyond 64 bits
+        # beyond 64 bits; through Decimal, because int() refuses texts of more than 4300 digits
+        return objects([int(Decimal(text)) for text in texts])
     for row, text in enumerate(texts):
         if not _NUMBER.fullmatch(text):
             raise _Trouble(column, row, text)
     return np.array([float(text) for text in texts])
 
 
-def _decimal(pd: Any, series: Any, column: int) -> NDArray[Any]:
+def _decimal(series: Any, column: int) -> NDArray[Any]:
     """One column of a chunk read as text."""
     numbers = []
-    for row, cell in enumerate(series):
+    for row, cell in enumerate(series.to_numpy(dtype=object)):
         text = cell.strip() if isinstance(cell, str) else ""
         if not _NUMBER.fullmatch(text):
             raise _Trouble(column, row, None if text in _MISSING else text)
@@ -146,12 +147,19 @@ def _decimal(pd: Any, series: Any, column: int) -> NDArray[Any]:
     return objects(numbers)
 
 
-def _wholly_text(pd: Any, series: Any) -> bool:
+def _wholly_text(series: Any) -> bool:
     """Does no cell of the chunk hold a number, while some hold text?"""
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         return False
-    cells = [cell.strip() for cell in series if isinstance(cell, str) and cell.strip() not in _MISSING]
-    return bool(cells) and len(series) > 0 and not any(_NUMBER.fullmatch(cell) for cell in cells)
+    text = False
+    for cell in series:
+        if isinstance(cell, int):
+            return False  # integers beyond 64 bits arrive as objects
+        if isinstance(cell, str) and cell.strip() not in _MISSING:
+            if _NUMBER.fullmatch(cell.strip()):
+                return False
+            text = True
+    return text
 
 
 def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
@@ -234,10 +242,10 @@ def read_csv(
         position = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
         for chunk in _chunks(pd, path, stream, separator, decimal):
             if rows == 0:
-                _refuse_text(pd, chunk, selection, names, path)
+                _refuse_text(chunk, selection, names, path)
             try:
                 for column in parts:
-                    parts[column].append(convert(pd, chunk.iloc[:, column], column))
+                    parts[column].append(convert(chunk.iloc[:, column], column))
             except _Trouble as trouble:
                 raise _explain(trouble, path, separator, rows, names) from None
             rows += len(chunk)
@@ -248,8 +256,8 @@ def read_csv(
     return names, selection, [joined[column] for column in selection.columns], notes
 
 
-def _refuse_text(pd: Any, chunk: Any, selection: Selection, names: list[str], path: Path) -> None:
-    text = [names[column] for column in selection.features if _wholly_text(pd, chunk.iloc[:, column])]
+def _refuse_text(chunk: Any, selection: Selection, names: list[str], path: Path) -> None:
+    text = [names[column] for column in selection.features if _wholly_text(chunk.iloc[:, column])]
     if text:
         rest = [names[column] for column in selection.features if names[column] not in text]
         raise ReadError(

@@ -50,7 +50,7 @@ class Table:
     names : tuple of str or None
         Column names the source carried.
     rounded : dict of int to ndarray
-        The exact column (int64, uint64, or objects int and Fraction), for each column that float64 cannot
+        The exact column (int64, uint64, or objects int, Fraction, Decimal) of each column that float64 cannot
         hold; its column of `values` is the correctly rounded view.
     """
 
@@ -152,7 +152,7 @@ def rational_column(
     Returns
     -------
     rationals : ndarray of object or None
-        int and Fraction.
+        int, Fraction and finite Decimal; each has an exact `as_integer_ratio`.
     offence : (row, value) or None
         The first entry that is not an exact number; then `rationals` is None.
 
@@ -171,25 +171,27 @@ def rational_column(
             result[row] = int(value)
         elif isinstance(value, Fraction):
             result[row] = value
-        elif isinstance(value, Decimal) or (allow_float and isinstance(value, floats)):
-            number = value if isinstance(value, Decimal) else float(value)
-            # not math.isfinite, to which a decimal beyond float64's range is infinite
-            if not (number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)):
+        elif isinstance(value, Decimal):
+            if not value.is_finite():
                 raise DataError(f"{label} is {value} in row {row} (counting from 0); values must be finite")
-            if isinstance(number, Decimal) and number and abs(number.adjusted()) > _MAX_DECIMAL_EXPONENT:
+            if value and abs(value.adjusted()) > _MAX_DECIMAL_EXPONENT:
                 raise DataError(
                     f"{label} holds {value} in row {row} (counting from 0); exact decimals stop at "
                     f"exponents of ±{_MAX_DECIMAL_EXPONENT}"
                 )
             # a decimal zero may carry any exponent, and 0E-999999999 would expand it
-            result[row] = Fraction(number) if number else 0
+            result[row] = value or 0
+        elif allow_float and isinstance(value, floats):
+            if not math.isfinite(value):
+                raise DataError(f"{label} is {value} in row {row} (counting from 0); values must be finite")
+            result[row] = Fraction(float(value))
         else:
             return None, (row, value)
     return result, None
 
 
 def float_view(rationals: Iterable[Any]) -> NDArray[np.float64]:
-    """Correctly rounded float64 of int and Fraction objects; ±inf where they overflow."""
+    """Correctly rounded float64 of int, Fraction and Decimal objects; ±inf where they overflow."""
     view = []
     for value in rationals:
         try:
@@ -199,17 +201,21 @@ def float_view(rationals: Iterable[Any]) -> NDArray[np.float64]:
     return np.array(view, dtype=np.float64)
 
 
+def _differs(value: Any, shown: float) -> bool:
+    # ratios in lowest terms, because Fraction == float takes ten times as long
+    return math.isinf(shown) or bool(value.as_integer_ratio() != shown.as_integer_ratio())
+
+
 def rounding(exact: NDArray[Any], view: NDArray[np.float64]) -> tuple[int, int, int]:
     """How many entries of a float64 view differ from the exact column: (rounded, overflowed, vanished).
 
     The first count includes the other two: an overflowed entry is ±inf in the view, a vanished one 0.
     """
     rounded = overflowed = vanished = 0
-    # Python compares int and Fraction with float exactly
     for value, shown in zip(exact.tolist(), view.tolist(), strict=True):
-        if value != shown:
+        if _differs(value, shown):
             rounded += 1
-            overflowed += shown in (float("inf"), float("-inf"))
+            overflowed += math.isinf(shown)
             vanished += shown == 0.0
     return rounded, overflowed, vanished
 
@@ -225,7 +231,8 @@ def _exact_column(
     if rationals is None:
         return column, None, offence
     view = float_view(rationals)
-    return view, rationals.copy() if rounding(rationals, view)[0] else None, None
+    differs = any(map(_differs, rationals, view.tolist()))
+    return view, rationals.copy() if differs else None, None
 
 
 # --- arrays and columns to tables -----------------------------------------------------------------------

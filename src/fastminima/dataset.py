@@ -77,15 +77,16 @@ def _dyadic(column: NDArray[np.float64]) -> tuple[NDArray[Any], Fraction]:
 
 
 def _common_scale(column: NDArray[Any]) -> tuple[NDArray[Any], Fraction]:
-    """int and Fraction objects as integers times gcd of the numerators / lcm of the denominators."""
-    values = column.tolist()
+    """int, Fraction and Decimal as integers times gcd of the numerators / lcm of the denominators."""
+    ratios = [value.as_integer_ratio() for value in column.tolist()]
     denominator = 1
-    for value in values:
-        denominator = math.lcm(denominator, value.denominator)
-        _guard(len(values), denominator.bit_length())
-    numerators = [value.numerator * (denominator // value.denominator) for value in values]
+    for _, below in ratios:
+        if denominator % below:
+            denominator = math.lcm(denominator, below)
+            _guard(len(ratios), denominator.bit_length())
+    numerators = [above * (denominator // below) for above, below in ratios]
     common = math.gcd(*numerators) or 1
-    result = np.empty(len(values), dtype=object)
+    result = np.empty(len(ratios), dtype=object)
     result[:] = [number // common for number in numerators]
     return result, Fraction(common, denominator)
 
@@ -358,6 +359,13 @@ class Dataset:
         self._set(**state)
 
 
+def _shown(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
+        return "an integer of thousands of digits"
+
+
 def _weights(
     sample_weight: ArrayLike | None, m: int
 ) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64] | None]:
@@ -374,8 +382,8 @@ def _weights(
         views = table.values[:, 0].tolist()
         row = next(i for i, value in enumerate(exact.tolist()) if value != views[i])
         raise DataError(
-            f"sample_weight is {exact[row]} in row {row} (counting from 0), which is not a float64 number; "
-            "weights must be: scale all of them (the minima do not change) or round them"
+            f"sample_weight is {_shown(exact[row])} in row {row} (counting from 0), which is not a float64 "
+            "number; weights must be: scale all of them (the minima do not change) or round them"
         )
     weights = table.values.reshape(-1)
     negative = weights < 0
