@@ -213,7 +213,19 @@ def test_byte_order_mark_blank_lines_quotes_and_spaces(tmp_path):
     data = read(path, "y")
     assert data.feature_names == ("a, b",)
     assert data.X.tolist() == [[1.0], [3.0]]
-    assert read(write(tmp_path, "x,y,\n1,2,\n3,4,\n"), "y").X.tolist() == [[1.0], [3.0]]
+    for meaning in ("binary", "decimal"):
+        path = write(tmp_path, "x,y,\n1,2,\n3,4,\n")
+        assert read(path, "y", meaning=meaning).X.tolist() == [[1.0], [3.0]]
+        with pytest.raises(ReadError, match="column 2 holds values but has no name"):
+            read(write(tmp_path, "x,y,\n1,2,\n3,4,5\n"), "y", meaning=meaning)
+
+
+def test_a_stored_row_index_is_noted(tmp_path):
+    FRAME.to_csv(tmp_path / "t.csv")
+    data = read(tmp_path / "t.csv", "price")
+    assert data.feature_names == ("", "age", "height", "weight")
+    assert "column 0 has no name" in data.notes[0]
+    assert read(tmp_path / "t.csv", "price", features=["age"]).X.tolist() == [[1.5], [2.5], [3.5]]
 
 
 # --- CSV: trouble ---------------------------------------------------------------------------------------
@@ -303,11 +315,14 @@ def contents():
     }
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz", ".npy", ".npz", ".parquet"])
-@pytest.mark.parametrize("inside", [".csv", ".csv.gz", ".npy", ".npz", ".parquet", "junk"])
+SUFFIXES = [".csv", ".tsv", ".csv.gz", ".npy", ".npz", ".parquet"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "inside"),
+    [(s, i) for s in SUFFIXES for i in (*SUFFIXES, "junk") if i != ".tsv" and s.replace("tsv", "csv") != i],
+)
 def test_content_must_fit_the_suffix(tmp_path, suffix, inside):
-    if suffix.replace("tsv", "csv") == inside:
-        pytest.skip("fits")
     junk = bytes(range(255, 0, -1)) + b"\0\1\2"
     path = write(tmp_path, contents().get(inside, junk), "file" + suffix)
     with pytest.raises(ReadError, match=rf"as its suffix {suffix} says"):
@@ -486,12 +501,13 @@ def test_progress_is_silent_when_piped(table, name, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "[red]t.csv"])
 def test_progress_on_a_terminal(table, name, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
+    (table / "t.csv").with_name("[red]t.csv").write_bytes((table / "t.csv").read_bytes())
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     data = read(table / name, "price", progress=True)

@@ -83,7 +83,7 @@ def _header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
         raise ReadError(f"{path} is empty")
     names = [name.strip() for name in record[1]]
     if len(names) > 1 and not names[-1]:
-        names.pop()  # a comma at the end of every line
+        names.pop()  # a comma at the end of every line; what follows it must be empty, see read_csv
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     if len(numbers) == len(names):
         if not all(_INTEGER.fullmatch(name) for name in names) or len(set(names)) < len(names):
@@ -94,6 +94,12 @@ def _header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+    if "" in names:
+        position = names.index("")
+        return names, (
+            f"column {position} has no name (a stored row index?); choose the inputs with features=[...] to "
+            "leave it out",
+        )
     return names, ()
 
 
@@ -243,6 +249,8 @@ def read_csv(
         for chunk in _chunks(pd, path, stream, separator, decimal):
             if rows == 0:
                 _refuse_text(chunk, selection, names, path)
+            if not chunk.iloc[:, len(names) :].isin([np.nan, ""]).all(axis=None):
+                raise ReadError(f"{path}: column {len(names)} holds values but has no name in the first line")
             try:
                 for column in parts:
                     parts[column].append(convert(chunk.iloc[:, column], column))

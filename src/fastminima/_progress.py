@@ -29,7 +29,11 @@ def bar(title: str, total: float, *, enabled: bool) -> Iterator[Callable[[float]
     except ImportError:
         yield _silent
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    columns = (
+        TextColumn("{task.description}", markup=False),  # file names may hold brackets
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=max(total, 1.0))
         yield lambda completed: progress.update(task, completed=completed)
