@@ -417,6 +417,25 @@ def test_bad_npy(tmp_path, array, message):
         read(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"(3, 3)", b"(3, 3 "),
+        (b"'descr'", b"b'desc'"),
+        (b"(3, 3)", b"(9, 9)"),
+        (b"{'", b"\0'"),
+        (b"f8", b"O8"),
+    ],
+)
+def test_damaged_npy_headers(tmp_path, old, new):
+    whole = contents()[".npy"]
+    assert old in whole
+    with pytest.raises(ReadError, match="is damaged or holds Python objects"):
+        read(write(tmp_path, whole.replace(old, new), "a.npy"))
+    python2 = whole.replace(b"(3, 3), ", b"(3L, 3),")
+    assert read(write(tmp_path, python2, "b.npy")).y.tolist() == [0.0, 0.0, 1.0]
+
+
 def test_npz(tmp_path):
     X, y, w = np.arange(6.0).reshape(3, 2), np.arange(3.0), np.array([1.0, 2.0, 3.0])
     np.savez(tmp_path / "a.npz", X=X, y=y, sample_weight=w, other=2 * w)
@@ -482,6 +501,13 @@ def test_parquet_trouble(tmp_path):
     )
     with pytest.raises(ReadError, match="has no rows"):
         read(tmp_path / "e.parquet", "y")
+
+
+def test_damaged_parquet_names(tmp_path):
+    whole = contents()[".parquet"]
+    for bad in (b"ag\xcc", b"ag\0"):
+        with pytest.raises(ReadError, match="t.parquet"):
+            read(write(tmp_path, whole.replace(b"age", bad), "t.parquet"), "price", features=["age"])
 
 
 def test_parquet_leaves_a_stored_index_out(tmp_path):

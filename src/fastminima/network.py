@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._atomic import replacing
 from ._optional import require
+from ._reading import reading
 from ._validate import as_matrix, sealed
 from .activation import PiecewiseLinear
 from .dataset import Dataset
-from .errors import ActivationError, DataError, DataTypeError, MissingFileError, NetworkError, ReadError
+from .errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 
 __all__ = ["OneHiddenLayer"]
 
@@ -28,15 +27,6 @@ Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 _FORMAT = "fastminima.OneHiddenLayer"
 _VERSION = 1
 _FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation", "slopes")
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 # rows of X whose hidden layer is held at a time
 _BLOCK_ROWS = 4_096
 
@@ -228,20 +218,13 @@ class OneHiddenLayer:
             Not a network file, damaged, or written by a newer format version.
         """
         source = Path(path)
-        try:
-            # opened here, because numpy leaves its own file open when the archive is damaged
-            with open(source, "rb") as stream:
-                stored = np.load(stream, allow_pickle=False)
-                if not isinstance(stored, np.lib.npyio.NpzFile):
-                    raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
-                with stored:
-                    fields = {name: stored[name] for name in _FIELDS if name in stored}
-        except FileNotFoundError as error:
-            raise MissingFileError(f"there is no file {source}") from error
-        except _UNREADABLE as error:
-            if isinstance(error, ReadError):
-                raise
-            raise ReadError(f"{source} is not a network file: {error}") from error
+        # opened here, because numpy leaves its own file open when the archive is damaged
+        with reading(source, "is not a network file"), open(source, "rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
+            with stored:
+                fields = {name: stored[name] for name in _FIELDS if name in stored}
         return _from_fields(cls, fields, source)
 
     def to_torch(self) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +16,7 @@ from ._csv import read_csv
 from ._frames import Columns, from_arrow
 from ._optional import require
 from ._progress import bar
+from ._reading import reading
 from ._selection import Column, Request, Selection, feature_positions, listed
 from .dataset import Accuracy, Dataset
 from .errors import DataError, DataTypeError, MissingFileError, ReadError, TargetError
@@ -34,8 +33,7 @@ _MAGIC: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
     (b"\xfe\xff", "UTF-16 text", ()),
 )
 _SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".npy", ".npz", ".parquet")
-_BAD_ARRAY = (ValueError, OSError, EOFError, SyntaxError)
-_BAD_ARCHIVE = (KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = "is damaged or holds Python objects"
 _TEXT_SUFFIXES = (".csv", ".tsv")
 # pandas writes a frame's index as such a column
 _STORED_INDEX = re.compile(r"__index_level_\d+__")
@@ -165,17 +163,9 @@ def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArr
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _BAD_ARRAY:
-        # arrays without elements cannot be mapped; damaged files fail again, and say why
-        try:
-            with open(path, "rb") as stream:
-                array = np.load(stream, allow_pickle=False)
-        except _BAD_ARRAY as error:
-            raise ReadError(f"{path} is damaged or holds Python objects: {error}") from error
-    result: NDArray[Any] = array
-    return result
+    with reading(path, _DAMAGED):
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, Any]:
@@ -204,27 +194,22 @@ def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, 
 
 
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
-    try:
-        # opened here, because numpy leaves its own file open when the archive is damaged
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            names = list(stored.files)
-            if "X" not in names or "y" not in names:
-                if len(names) != 1:
-                    raise ReadError(
-                        f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
-                    )
-                return _from_array(stored[names[0]], request, path)
-            if request.target not in (None, "y"):
-                raise TargetError(f"{path} holds arrays X and y: the target is y; leave target out")
-            weight = request.weight if request.weight is not None else "sample_weight"
-            if request.weight is not None and weight not in names:
-                raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
-            X, y = stored["X"], stored["y"]
-            weights = stored[str(weight)] if weight in names else None
-    except (*_BAD_ARCHIVE, *_BAD_ARRAY) as error:
-        if isinstance(error, (ReadError, TargetError)):
-            raise
-        raise ReadError(f"{path} is damaged or holds Python objects: {error}") from error
+    # opened here, because numpy leaves its own file open when the archive is damaged
+    with reading(path, _DAMAGED), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        names = list(stored.files)
+        if "X" not in names or "y" not in names:
+            if len(names) != 1:
+                raise ReadError(
+                    f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
+                )
+            return _from_array(stored[names[0]], request, path)
+        if request.target not in (None, "y"):
+            raise TargetError(f"{path} holds arrays X and y: the target is y; leave target out")
+        weight = request.weight if request.weight is not None else "sample_weight"
+        if request.weight is not None and weight not in names:
+            raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
+        X, y = stored["X"], stored["y"]
+        weights = stored[str(weight)] if weight in names else None
     if request.features is not None:
         if X.ndim != 2:
             raise ReadError(f"{path}: X has shape {X.shape}; expected 2-D (samples, features)")
@@ -238,25 +223,22 @@ def _from_npz(path: Path, request: Request) -> dict[str, Any]:
 def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any]:
     parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = list(file.schema_arrow.names)
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
-            hidden = frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
-            selection = request.select(names, len(names), str(path), hidden=hidden)
-            _refuse_types(pa, file.schema_arrow, selection, names, path)
-            wanted = [names[column] for column in selection.columns]
-            once = list(dict.fromkeys(wanted))
-            groups = []
-            with bar(f"reading {path.name}", file.num_row_groups, enabled=progress) as show:
-                for group in range(file.num_row_groups):
-                    groups.append(file.read_row_group(group, columns=once))
-                    show(group + 1)
-            table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
-    except (OSError, pa.ArrowException) as error:
-        raise ReadError(f"{path} is damaged or truncated: {error}") from error
+    with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
+        names = list(file.schema_arrow.names)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+        hidden = frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
+        selection = request.select(names, len(names), str(path), hidden=hidden)
+        _refuse_types(pa, file.schema_arrow, selection, names, path)
+        wanted = [names[column] for column in selection.columns]
+        once = list(dict.fromkeys(wanted))
+        groups = []
+        with bar(f"reading {path.name}", file.num_row_groups, enabled=progress) as show:
+            for group in range(file.num_row_groups):
+                groups.append(file.read_row_group(group, columns=once))
+                show(group + 1)
+        table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
     for name in once:
         column = table.column(name)
         if column.null_count:
