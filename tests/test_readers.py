@@ -506,7 +506,7 @@ def test_parquet_trouble(tmp_path):
 def test_damaged_parquet_names(tmp_path):
     whole = contents()[".parquet"]
     for bad in (b"ag\xcc", b"ag\0"):
-        with pytest.raises(ReadError, match="t.parquet"):
+        with pytest.raises(ReadError, match=r"t\.parquet"):
             read(write(tmp_path, whole.replace(b"age", bad), "t.parquet"), "price", features=["age"])
 
 

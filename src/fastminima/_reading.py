@@ -33,6 +33,6 @@ def reading(path: str | os.PathLike[str], complaint: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}") from error
     except Exception as error:
-        # All of them: numpy sends a damaged header through Python's tokenizer, parser and sorting of its keys,
-        # a damaged archive through zipfile and zlib; pyarrow decodes names. Each has exceptions of its own.
+        # All of them: numpy sends a damaged header through Python's tokenizer, parser and a sort of its keys,
+        # a damaged archive through zipfile and zlib; pyarrow decodes names. Each has its own exceptions.
         raise ReadError(f"{path} {complaint}: {error}") from error
