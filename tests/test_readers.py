@@ -271,6 +271,13 @@ def test_csv_trouble(tmp_path, monkeypatch, text, message, chunk, meaning):
         assert isinstance(caught.value, FastMinimaError)
 
 
+def test_long_rows_are_refused_without_a_warning_filter(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ReadError, match="rows have more fields than the first line"):
+            read(write(tmp_path, "x,y\n1,2,3\n4,5,6\n"), "y")
+
+
 def test_text_columns_are_named_together(tmp_path):
     path = write(tmp_path, "city,x,day,y\nRome,1,2020-01-01,2\nOslo,3,2020-01-02,4\n")
     for meaning in ("binary", "decimal"):

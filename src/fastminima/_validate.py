@@ -179,8 +179,7 @@ def rational_column(
                     f"{label} holds {value} in row {row} (counting from 0); exact decimals stop at "
                     f"exponents of ±{_MAX_DECIMAL_EXPONENT}"
                 )
-            # a decimal zero may carry any exponent, and 0E-999999999 would expand it
-            result[row] = value or 0
+            result[row] = value
         elif allow_float and isinstance(value, floats):
             if not math.isfinite(value):
                 raise DataError(f"{label} is {value} in row {row} (counting from 0); values must be finite")

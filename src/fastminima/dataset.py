@@ -322,14 +322,13 @@ class Dataset:
                 raise DataError(
                     f"take: expected a 1-D array of integers or bool, got {chosen.dtype} {chosen.shape}"
                 )
-        result = copy.copy(self)
+        result = copy.copy(self)  # without the cached `exact`, see __getstate__
         try:
             result._set(n_dropped=0, **self._rows(chosen))
         except IndexError as error:
             raise DataError(f"take: {error}; the dataset has {self.n_samples} rows") from error
         if result.n_samples == 0:
             raise DataError("take: no rows selected; at least one sample is needed")
-        result.__dict__.pop("exact", None)
         result._settle()
         return result
 
