@@ -12,6 +12,7 @@ __all__ = [
     "DataTypeError",
     "FastMinimaError",
     "MissingDependencyError",
+    "MissingFileError",
     "NetworkError",
     "OutputError",
     "ReadError",
@@ -58,3 +59,7 @@ class MissingDependencyError(FastMinimaError, ImportError):
 
 class TooLargeError(FastMinimaError, MemoryError):
     """The result would not fit in memory; raised before anything is allocated."""
+
+
+class MissingFileError(ReadError, FileNotFoundError):
+    """There is no such file; the message names files like it."""
