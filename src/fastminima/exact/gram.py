@@ -9,7 +9,8 @@
 (c) Weights: w v = hi + lo exactly (TwoProduct). hi and lo are cut on one grid and added slice by slice, at
     most 2**21 in size, so sums stay at or below 2**53. Small-integer weights lengthen a column by a few bits.
 (d) All slices of all columns go through one product; results gather in int64 while grid and number of slices
-    stay the same, and are joined to Python integers when these change, or after 500 blocks: 500 * 2**53 < 2**62.
+    stay the same, and are joined to Python integers when these change, or after 500 blocks
+    (500 * 2**53 < 2**62).
 (e) A grid that once covered a block is kept while it covers the next, so it changes a few times per stream.
 (f) Columns spread over more than 500 bits inside one block, or beyond the range of scaled arithmetic, use
     Python integers for that block.

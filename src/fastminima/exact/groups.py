@@ -158,7 +158,7 @@ def find_groups(
     open_groups = np.ones(len(first), dtype=np.bool_)
     if residual is not None:
         # R_g - sum fl(w r) comes from the bound on each r, the rounding of r to hi (u|hi|), of w r (u|w r|)
-        # and of the sum ((size - 1) u sum|w r|): (size + 3) u covers them and the rounding of the bound itself
+        # and of the sum ((size - 1) u sum|w r|): (size + 4) u covers them and the rounding of the slack
         w = np.ones(columns.n_samples) if columns.weight is None else columns.weight
         with np.errstate(over="ignore", invalid="ignore"):
             weighted = w * residual.hi
