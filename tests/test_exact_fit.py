@@ -195,6 +195,28 @@ def test_filters_agree_with_integers_on_larger_data(kind):
     assert fit.groups().has_residual.tolist() == groups.has_residual.tolist()
 
 
+@pytest.mark.parametrize("tiny", [1e-40, 1e-300, 1e-310, 4e-323])
+def test_fits_that_only_a_tiny_number_keeps_from_being_exact(tiny):
+    # residuals are +-tiny/4, out of reach of double-double at the scale of the fitted values
+    data = reference.dataset([[0, 0], [0, 1], [1, 0], [1, 1]], [tiny, 0, 1, 1])
+    fit = ExactFit.of(data)
+    assert fit.coef[1] == -Fraction(tiny) / 2
+    fitted, residual = reference.fitted_residual(data, [fit.intercept, *fit.coef])
+    assert {abs(r) for r in residual} == {Fraction(tiny) / 4}
+    order, positions = reference.split_set(fitted, residual, [1] * 4)
+    assert fit.J().order.tolist() == order == [1, 0, 3, 2]
+    assert fit.J().positions.tolist() == positions == [0, 2]
+
+
+def test_double_double_is_normalised_where_the_low_word_rounds_up():
+    # just below the middle of two neighbours: lo rounds to half a unit and hi + lo would round to even
+    value = Fraction(1 + 2.0**-52) + Fraction(2) ** -53 - Fraction(2) ** -200
+    data = reference.exact_dataset([[Fraction(0), Fraction(1)], [Fraction(0), value]])
+    fitted, _ = ExactFit.of(data).dd_fitted_residual()
+    assert (fitted.hi + fitted.lo).tolist() == fitted.hi.tolist()
+    assert abs(Fraction(fitted.hi[1]) + Fraction(fitted.lo[1]) - value) <= Fraction(fitted.bound)
+
+
 @pytest.mark.parametrize("values", [(0.0, 1.0), (-1.0, 1.0)])
 @pytest.mark.parametrize("n", [2, 3, 6, 10])
 def test_parity_has_no_split(n, values):

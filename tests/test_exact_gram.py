@@ -48,6 +48,15 @@ def test_streams_and_merges(data, block, cut, draws):
     assert states[0].n_samples == m
 
 
+def test_a_weighted_column_that_falls_silent_after_a_change_of_grid(monkeypatch):
+    # block by block: a column gets slices, then is zero while another column forces a grid of its own
+    monkeypatch.setattr(gram_module, "BLOCK", 1)
+    data = reference.dataset([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]], [0.0, 1e-40, 1e300], [1.0, 3.0, 1e-300])
+    state = GramState(2, weighted=True)
+    state.update(data.X, data.y, data.sample_weight)
+    assert matrix(state.result()) == reference.gram(data)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_largest_slices_in_a_full_block_stay_exact(weighted):
     # every slice at its largest: 4,096 products of 2**20 (2**21 with weights) and 2**20
@@ -60,6 +69,18 @@ def test_largest_slices_in_a_full_block_stay_exact(weighted):
     assert gram.value(1, 1) == m * w * Fraction(value) ** 2
     assert gram.value(1, 2) == -gram.value(1, 1)
     assert gram.value(0, 1) == m * w * Fraction(value)
+
+
+def test_long_streams_do_not_overflow_the_gathered_sums():
+    # 2,100 blocks of 2**52 each would pass 2**63
+    value = float(2**53 - 1)
+    X, y = np.full((4096, 1), value), np.full(4096, value)
+    state = GramState(1)
+    for _ in range(2100):
+        state.update(X, y)
+    gram = state.result()
+    assert gram.value(1, 2) == 2100 * 4096 * Fraction(value) ** 2
+    assert gram.n_samples == 2100 * 4096
 
 
 @pytest.mark.parametrize("kind", ["plain", "float weights", "integer weights", "outliers"])

@@ -80,6 +80,8 @@ def _exact_rows(columns: Columns, form: Sequence[Fraction]) -> DoubleDouble:
     pairs = [split_fraction(int(n) * unit) for n in numerators]
     hi = np.array([p[0] for p in pairs])
     lo = np.array([p[1] for p in pairs])
+    # lo may have been rounded up to half a unit of hi
+    hi, lo = two_sum(hi, lo)
     # |value| < 1 after scaling: two roundings leave at most 2**-106, plus the smallest subnormal
     return DoubleDouble(hi, lo, 2.0**-105, top)
 

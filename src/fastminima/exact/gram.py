@@ -35,6 +35,8 @@ __all__ = ["ExactGram", "GramState", "gram_of"]
 BLOCK = 4096
 _FIRST, _NEXT = 20, 21
 _MAX_SLICES = 24
+# a product ends within twice the bits
+_MAX_PRODUCT_SLICES = 48
 _MAX_BLOCKS = 500
 
 
@@ -246,36 +248,42 @@ class GramState:
         kept = np.maximum(top, self._grid)
         # a block with a huge value must not burden all later ones: two slices above the need, then a new grid
         near = bool((kept - top <= 2 * _NEXT).all())
-        if near and self._sliced(rows, kept, self._depth, weight):
+        if near and self._sliced(rows, kept, weight, keep=True):
             return
-        if self._sliced(rows, np.where(peak > 0, top, 0), np.zeros(self._n, dtype=np.intp), weight):
+        if self._sliced(rows, np.where(peak > 0, top, 0), weight, keep=False):
             return
         self._integers(rows, weight)
 
-    def _sliced(
-        self, rows: Floats, grid: NDArray[np.int64], depth: NDArray[np.intp], weight: Floats | None
-    ) -> bool:
-        """Try the block on the given grid; False if it needs too many slices."""
+    def _sliced(self, rows: Floats, grid: NDArray[np.int64], weight: Floats | None, *, keep: bool) -> bool:
+        """Try the block on the given grid; False if it needs too many slices.
+
+        With `keep`, at least as many slices as before and a weight grid no finer, so that sums can go on.
+        """
+        # both sides start from the same columns: one that has slices on one side has some on the other
+        none = np.zeros(self._n, dtype=np.intp)
+        depth, weight_depth = (self._depth, self._weight_depth) if keep else (none, none)
         # a column that has been zero so far has no grid yet; any will do
         grid = np.where(grid < -(2**19), 0, grid)
         scaled = _scaled(rows, grid)
         if scaled is None:
             return False
-        keep = scaled.copy() if weight is not None else scaled
+        uncut = scaled.copy() if weight is not None else scaled
         right = _cut([scaled], depth, _MAX_SLICES, self._buffer)
         if right is None:
             return False
         left = right
         weight_grid = 0
         if weight is not None:
-            weight_grid = max(int(np.frexp(weight.max())[1]), self._weight_grid if self._blocks else -2000)
+            weight_grid = int(np.frexp(weight.max())[1])
+            if keep and self._left is not None:
+                weight_grid = max(weight_grid, self._weight_grid)
             w = np.ldexp(weight, -weight_grid)
             # products stay exact when the weight, too, ends within 500 bits: their last bit is above 2**-1010
             fine = np.ldexp(w, 500)
             if not (w > 0).all() or (fine != np.rint(fine)).any():
                 return False
-            product = list(two_product(w, keep))
-            cut = _cut(product, self._weight_depth if self._blocks else depth, 48, self._weight_buffer)
+            product = list(two_product(w, uncut))
+            cut = _cut(product, weight_depth, _MAX_PRODUCT_SLICES, self._weight_buffer)
             if cut is None:
                 return False
             left = cut
