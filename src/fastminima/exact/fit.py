@@ -1,0 +1,204 @@
+"""The exact least-squares fit of a dataset, over the rationals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.exact.affine import Columns, Rows, affine_numerators, as_index
+from fastminima.exact.dd import DoubleDouble, evaluate
+from fastminima.exact.dyadic import Floats, Ints, round_fraction
+from fastminima.exact.gram import ExactGram, gram_of
+from fastminima.exact.groups import Groups, find_groups, group_ids
+from fastminima.exact.solve import solve_normal_equations
+from fastminima.exact.splits import ExactSplits, find_splits
+
+__all__ = ["ExactFit", "dd_fitted_residual", "exact_affine_excess"]
+
+
+@dataclass(frozen=True)
+class ExactFit:
+    """Exact least-squares fit y ~ intercept + coef . x of data taken as exact numbers.
+
+    Build it with `ExactFit.of(data)`.
+
+    Attributes
+    ----------
+    coef : list of dx Fractions
+        0 for columns that depend on earlier ones (the constant column comes first).
+    intercept : Fraction
+    risk : Fraction
+        Least-squares risk, half the (weighted) residual sum of squares.
+    rank : int
+        Rank of the design with its constant column.
+    pivots : tuple of int
+        Columns with coefficients: 0 the constant, 1..dx the features.
+    gram : ExactGram
+        Of (1, x_1, ..., x_dx, y).
+    """
+
+    coef: list[Fraction]
+    intercept: Fraction
+    risk: Fraction
+    rank: int
+    pivots: tuple[int, ...]
+    gram: ExactGram
+    _columns: Columns
+
+    @classmethod
+    def of(cls, data: Any, gram: ExactGram | None = None) -> ExactFit:
+        """Fit a dataset.
+
+        Parameters
+        ----------
+        data : dataset with X (m, dx), y (m,), sample_weight None | (m,) > 0, exact None | exact columns
+        gram : ExactGram, optional
+            Of the same data, when it is already known.
+        """
+        columns = Columns(data)
+        gram = gram_of(columns) if gram is None else gram
+        solution = solve_normal_equations(gram)
+        return cls(
+            coef=solution.coefficients[1:],
+            intercept=solution.coefficients[0],
+            risk=solution.risk,
+            rank=solution.rank,
+            pivots=solution.pivots,
+            gram=gram,
+            _columns=columns,
+        )
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return self.gram.n_samples
+
+    @property
+    def total_weight(self) -> Fraction:
+        """Sum of the weights; the number of samples without weights."""
+        return self.gram.total_weight
+
+    @property
+    def linearly_fittable(self) -> bool:
+        """Whether the data are exactly affine: risk 0, theorem 1 does not apply."""
+        return self.risk == 0
+
+    @property
+    def coef_float(self) -> Floats:
+        """(dx,) float64, each the correctly rounded coefficient (+-inf out of range)."""
+        return np.array([round_fraction(c) for c in self.coef], dtype=np.float64)
+
+    @property
+    def intercept_float(self) -> float:
+        """Correctly rounded intercept (+-inf out of range)."""
+        return round_fraction(self.intercept)
+
+    @property
+    def fitted_form(self) -> list[Fraction]:
+        """Fitted value as a form (c_0, c_1, ..., c_dx, c_y) in (1, x, y)."""
+        return [self.intercept, *self.coef, Fraction(0)]
+
+    @property
+    def residual_form(self) -> list[Fraction]:
+        """Residual r = fitted - y as a form in (1, x, y)."""
+        return [self.intercept, *self.coef, Fraction(-1)]
+
+    def fitted_numerators(self, index: Rows = None) -> tuple[Ints, Fraction]:
+        """Exact fitted values: Python integers (k,) and one scale > 0, value = numerator * scale."""
+        return affine_numerators(self._columns, self.fitted_form, as_index(index))
+
+    def residual_numerators(self, index: Rows = None) -> tuple[Ints, Fraction]:
+        """Exact residuals r = fitted - y: Python integers (k,) and one scale > 0."""
+        return affine_numerators(self._columns, self.residual_form, as_index(index))
+
+    @cached_property
+    def _double_double(self) -> tuple[DoubleDouble, DoubleDouble]:
+        fitted, residual = evaluate(self._columns, [self.fitted_form, self.residual_form])
+        return fitted, residual
+
+    def dd_fitted_residual(self) -> tuple[DoubleDouble, DoubleDouble]:
+        """Fitted values and residuals in double-double, each with a uniform error bound.
+
+        Returns
+        -------
+        fitted, residual : DoubleDouble (hi, lo, bound, exponent)
+            |value_i - (hi_i + lo_i) * 2**exponent| <= bound * 2**exponent. `exponent` is 0 unless the numbers
+            lie near the ends of the range of float64. The bound is about 2**-98 of sum |w_j| max|x_j| at
+            dx = 10.
+        """
+        fitted, residual = self._double_double
+        return fitted.unscaled(), residual.unscaled()
+
+    @cached_property
+    def _group_ids(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return group_ids(self._columns)
+
+    @cached_property
+    def _groups(self) -> Groups:
+        by_integers = self._columns.exact is not None or self.linearly_fittable
+        residual = None if by_integers else self._double_double[1]
+        return find_groups(
+            self._columns, self.residual_form, residual, self.linearly_fittable, self._group_ids
+        )
+
+    def groups(self) -> Groups:
+        """Equal inputs merged exactly, whether their residual sums are zero, and the pure error."""
+        return self._groups
+
+    @cached_property
+    def _splits(self) -> ExactSplits:
+        values = None if self._columns.exact is not None else self._double_double
+        return find_splits(
+            self._columns,
+            self.fitted_form,
+            self.residual_form,
+            values,
+            self.linearly_fittable,
+            lambda: self._group_ids,
+        )
+
+    def J(self) -> ExactSplits:
+        """The exact set J of theorem 1, step 2: sorted order, tie groups and positions.
+
+        Notes
+        -----
+        Yun, Sra and Jadbabaie (2019), appendix A2: J = { j < m : S_j != 0, fitted_(j) < fitted_(j+1) } with
+        S_j the sum of the (weighted) residuals of the j smallest fitted values; positions here are j - 1.
+        """
+        return self._splits
+
+    def excess(self, coef: Sequence[float | Fraction] | Floats, intercept: float | Fraction) -> Fraction:
+        """Exact risk of the affine function coef . x + intercept, minus the least-squares risk (>= 0)."""
+        return exact_affine_excess(self, coef, intercept)
+
+
+def exact_affine_excess(
+    fit: ExactFit, coef: Sequence[float | Fraction] | Floats, intercept: float | Fraction
+) -> Fraction:
+    """Exact excess risk of an affine function over the least-squares risk, d^T G d / 2.
+
+    Parameters
+    ----------
+    fit : ExactFit
+    coef : (dx,) float64 or Fractions, finite
+    intercept : float or Fraction
+
+    Returns
+    -------
+    Fraction >= 0, with d = (intercept, coef) - (fit.intercept, fit.coef); exact by the normal equations.
+    """
+    given = [Fraction(intercept), *(Fraction(c) for c in coef)]
+    best = [fit.intercept, *fit.coef]
+    delta = [a - b for a, b in zip(given, best, strict=True)]
+    return fit.gram.quadratic([*delta, Fraction(0)]) / 2
+
+
+def dd_fitted_residual(data: Any) -> tuple[DoubleDouble, DoubleDouble]:
+    """`ExactFit.of(data).dd_fitted_residual()`, for callers that need nothing else of the fit."""
+    return ExactFit.of(data).dd_fitted_residual()

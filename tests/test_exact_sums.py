@@ -1,0 +1,86 @@
+"""Signs of sums and zero tests of prefix sums agree with rational arithmetic; rounding is correct."""
+
+import math
+from fractions import Fraction
+from itertools import accumulate
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import exact_reference as reference
+from fastminima.exact.dyadic import round_fraction, sqrt_floor, to_integers
+from fastminima.exact.sums import prefix_sum_is_zero, prefix_sums, sign_of_sum
+
+FLOATS = st.one_of(
+    reference.SMALL, reference.WILD, st.floats(allow_nan=False, allow_infinity=False), reference.SHIFTED
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(FLOATS, max_size=20), st.data())
+@example([1.7e308, 1.7e308, -1.7e308, -1.7e308, 5e-324], None)
+@example([1.7e308, 1.7e308, -1.7e308, -1.7e308], None)
+def test_sums(values, draws):
+    if draws is not None and values:
+        # opposite terms in another order make true zeros
+        values = values + draws.draw(st.permutations([-v for v in values]))
+    exact = list(accumulate(Fraction(v) for v in values))
+    total = exact[-1] if exact else 0
+    assert sign_of_sum(values) == (total > 0) - (total < 0)
+    array, positions = np.array(values, dtype=float), np.arange(len(values))
+    assert prefix_sum_is_zero(array, positions).tolist() == [s == 0 for s in exact]
+    sums, exponent = prefix_sums(array, positions)
+    assert [n * Fraction(2) ** exponent for n in sums] == exact
+    integers, exponent = to_integers(array)
+    assert [n * Fraction(2) ** exponent for n in integers] == [Fraction(v) for v in values]
+
+
+def test_long_prefix_sums():
+    rng = np.random.default_rng(3)
+    half = rng.normal(size=5000) * 10.0 ** rng.integers(-20, 20, 5000)
+    values = np.concatenate([half, -half[::-1], half, -half])
+    exact = list(accumulate(Fraction(v) for v in values.tolist()))
+    zero = prefix_sum_is_zero(values, np.arange(len(values)))
+    assert zero.tolist() == [s == 0 for s in exact]
+    assert zero.sum() == 2
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.fractions(-1, 1))
+def test_round_fraction_is_nearest_even(value, part):
+    assert round_fraction(Fraction(value)) == value
+    above = math.nextafter(value, math.inf)
+    if math.isinf(above):
+        return
+    gap = Fraction(above) - Fraction(value)
+    got = round_fraction(Fraction(value) + gap * abs(part))
+    even = value if np.float64(value).view(np.int64) % 2 == 0 else above
+    middle = Fraction(1, 2)
+    assert got == (value if abs(part) < middle else above if abs(part) > middle else even)
+
+
+def test_round_fraction_overflows_to_infinity():
+    assert round_fraction(Fraction(10) ** 400) == math.inf
+    assert round_fraction(-(Fraction(10) ** 400)) == -math.inf
+    assert round_fraction(Fraction(1, 10**400)) == 0.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.fractions(0), st.integers(-1000, 900))
+@example(Fraction(1), -2200)
+@example(Fraction(1), 2100)
+def test_sqrt_floor(value, exponent):
+    value *= Fraction(2) ** exponent
+    root = sqrt_floor(value)
+    assert Fraction(root) ** 2 <= value
+    above = math.nextafter(root, math.inf)
+    assert math.isinf(above) or Fraction(above) ** 2 > value
+
+
+def test_sqrt_floor_of_squares():
+    for v in (1.0, 3.0, 0.1, 5e-324, 1.7e308):
+        assert sqrt_floor(Fraction(v) ** 2) == v
+    with pytest.raises(TypeError):
+        sqrt_floor("2")  # type: ignore[arg-type]
