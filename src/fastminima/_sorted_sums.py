@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 # Records a bucket aims at: sorting one (records, scratch, cells) then stays inside a 1 MiB second-level cache.
 BUCKET = 4096
 # More buckets than this and the scatter's open cache lines no longer fit beside its other data.
-MAX_BUCKETS = 4096
+MAX_BUCKETS = 1024
 # Sampled keys a bucket: the relative spread of bucket sizes is then 1/sqrt(16).
 SAMPLE = 16
 # Linear cells a bucket in the table: the error of cutting at cell borders stays below the sample's.
@@ -165,7 +165,7 @@ class _Pool:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep in scaled units; `sum` = hi + lo rounded, position -1 if nothing was certified."""
+    """One sweep in scaled units; position -1 if nothing was certified."""
 
     position: int
     drop: float
@@ -243,11 +243,12 @@ class SortedSums:
         largest = max(found)
         if weights is None and largest > 0.0 and abs(math.frexp(largest)[1]) > PLAIN_EXPONENT:
             self.value_shift = _shift(largest)
-            column = self.records[:, 1]
-            np.ldexp(column, self.value_shift, out=column)
-            if self.value_shift < 0:
-                # each value that became subnormal is off by at most 2^-1075
-                self.lost = m * 2.0**-1074
+            for start in range(0, m, 1 << 16):
+                column = self.records[start : start + (1 << 16), 1]
+                scaled = np.ldexp(column, self.value_shift)
+                # a value that became subnormal is off by at most 2^-1075
+                self.lost += np.count_nonzero(np.ldexp(scaled, -self.value_shift) != column) * 2.0**-1074
+                column[:] = scaled
         # every rounding error passes through at most this many additions on its way into a partial sum
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * plan.n_buckets + 2
         self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
@@ -286,7 +287,7 @@ class SortedSums:
             try:
                 scratch, cells = spare.pop()
             except IndexError:
-                scratch, cells = np.empty((room, 2)), np.empty(4 * (room + 1), np.uint32)
+                scratch, cells = np.empty((room, 2)), np.empty(8 * room + 4, np.uint32)
             kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._totals)
             spare.append((scratch, cells))
 
@@ -294,7 +295,7 @@ class SortedSums:
             kernels.prefix_buckets(self._totals, groups[k], groups[k + 1], self._before)
 
         def walk(k: int) -> tuple[Floats, Ints]:
-            best, count = np.zeros(3), np.zeros(3, np.int64)
+            best, count = np.zeros(2), np.zeros(3, np.int64)
             kernels.sweep_buckets(
                 self.records, self.starts, self._before, groups[k], groups[k + 1], rule, marks, best, count
             )
@@ -327,8 +328,11 @@ class SortedSums:
 
     def _scaled_up(self, bound: float) -> float:
         """`bound` in scaled units, not below its exact value."""
-        scaled = math.ldexp(bound, self.shift)
-        return scaled if math.ldexp(scaled, -self.shift) == bound else math.nextafter(scaled, math.inf)
+        try:
+            scaled = math.ldexp(bound, self.shift)
+            return scaled if math.ldexp(scaled, -self.shift) == bound else math.nextafter(scaled, math.inf)
+        except OverflowError:
+            return math.inf
 
     def _groups(self) -> list[int]:
         """Bucket borders of the groups; every group holds at least one record."""
@@ -351,14 +355,23 @@ class SortedSums:
 
     def push(self, position: int, total: float, kappa: float, reach: float) -> tuple[float, float]:
         """Best push and its drop at `position` with partial sum `total`, all in scaled units."""
+        u = min(2.0 / self.mass * abs(total), self.limit(position, self.wall(kappa, reach)))
+        return math.copysign(u, total), u * (2.0 * abs(total) - self.mass / 2 * u)
+
+    def limit(self, position: int, factor: float) -> float:
+        """`factor` times the gap after `position`."""
         lower, upper = self.beside(position)
-        # halved first: the gap itself may overflow
-        wall = (upper / 2 - lower / 2) * 2.0 * self.wall(kappa, reach) if upper - lower == math.inf else (
-            (upper - lower) * self.wall(kappa, reach)
-        )
-        size = abs(total)
-        u = min(2.0 / self.mass * size, wall)
-        return math.copysign(u, total), u * (2.0 * size - self.mass / 2 * u)
+        gap = upper - lower
+        # only a gap that overflows is halved first: halving subnormal keys would round
+        return gap * factor if gap < math.inf else (upper / 2 - lower / 2) * (2.0 * factor)
+
+    def exact_sum(self, position: int) -> float:
+        """The partial sum at `position` in scaled units, to 2^-52 relative."""
+        keys, values, weights = self._inputs
+        total = np.empty(1)
+        others = _EMPTY if weights is None else weights
+        kernels.exact_below(keys, values, others, self.beside(position)[0], -self.shift, total)
+        return float(total[0])
 
     def exact_sums(self, positions: Ints) -> tuple[NDArray[np.int8], Floats]:
         """Exact signs of the partial sums at increasing `positions`, and the sums in scaled units (float view)."""
@@ -377,12 +390,12 @@ class SortedSums:
 def _merge(parts: list[tuple[Floats, Ints]]) -> Sweep:
     best = Sweep(-1, -1.0, 0.0, 0, 0)
     certified = undecided = 0
-    for (drop, hi, lo), (position, n_certified, n_undecided) in (
+    for (drop, total), (position, n_certified, n_undecided) in (
         (f.tolist(), c.tolist()) for f, c in parts
     ):
         certified += n_certified
         undecided += n_undecided
         # groups come in order: a later one must be strictly better
         if position >= 0 and drop > best.drop:
-            best = Sweep(position, drop, hi + lo, 0, 0)
+            best = Sweep(position, drop, total, 0, 0)
     return Sweep(best.position, best.drop, best.sum, certified, undecided)

@@ -220,12 +220,11 @@ def best_split(
         nan = math.nan
         return Split(None, 0.0, 0.0, nan, nan, nan, 0.0, 0.0, 0.0, 0, int(undecided.size))
     if state.lost > 0.0:
-        total = float(state.exact_sums(np.array([position]))[1][0])
+        total = state.exact_sum(position)
     u, drop = state.push(position, total, kappa, part)
     lower, upper = state.beside(position)
     u = _ldexp(u, -state.value_shift)
-    # halved first: the gap itself may overflow
-    wall = (upper / 2 - lower / 2) * (2 * part) if upper - lower == math.inf else (upper - lower) * part
+    wall = state.limit(position, part)
     return Split(
         position=position,
         S=_ldexp(total, -state.shift),

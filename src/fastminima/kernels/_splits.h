@@ -19,6 +19,7 @@ enum {
     FM_BLOCK = 256,     /* keys classified at a time: their cells stay in L1 */
     FM_INSERT = 24,     /* below this an insertion sort needs no set-up */
     FM_HEAVY = 32,      /* a cell with more records is sorted on its own, so that the last pass stays linear */
+    FM_SPREAD = 2,      /* cells a record: fewer neighbours to compare with, at the price of clearing more counters */
     FM_DEPTH = 3        /* linear maps in a row before the order is found by comparison alone */
 };
 
@@ -104,14 +105,20 @@ static inline void fm_insert(fm_rec *dst, const fm_rec *src, ptrdiff_t n)
 {
     if (n <= 0)
         return;
+    double last = src[0].key;   /* in a register: the comparison need not wait for the store before it */
     dst[0] = src[0];
     for (ptrdiff_t i = 1; i < n; i++) {
         const fm_rec x = src[i];
+        if (!(last > x.key)) {
+            dst[i] = x;
+            last = x.key;
+            continue;
+        }
         ptrdiff_t j = i;
-        while (j > 0 && dst[j - 1].key > x.key) {
+        do {
             dst[j] = dst[j - 1];
             j--;
-        }
+        } while (j > 0 && dst[j - 1].key > x.key);
         dst[j] = x;
     }
 }
@@ -137,7 +144,7 @@ static inline void fm_merge_sort(fm_rec *a, ptrdiff_t n, fm_rec *tmp)
         memcpy(a, from, (size_t)n * sizeof *a);
 }
 
-/* Sort a[0..n) by key, stable; tmp holds n records, cells holds (FM_DEPTH + 1) (n + 1) counters. */
+/* Sort a[0..n) by key, stable; tmp holds n records, cells holds (FM_DEPTH + 1) (FM_SPREAD n + 1) counters. */
 static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, int depth)
 {
     if (n <= FM_INSERT) {
@@ -161,18 +168,19 @@ static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, 
     hi = hi2 > hi ? hi2 : hi;
     if (lo == hi)
         return;
-    const double top = (double)(n - 1), scale = (double)n / (hi - lo);
+    const ptrdiff_t n_cells = FM_SPREAD * n;
+    const double top = (double)(n_cells - 1), scale = (double)n_cells / (hi - lo);
     /* hi - lo overflows (scale 0) or is so small that the quotient does (scale inf) */
     if (depth == FM_DEPTH || !(scale > 0.0 && scale <= 1.7976931348623157e308)) {
         fm_merge_sort(a, n, tmp);
         return;
     }
     uint32_t *start = cells + 1;
-    memset(cells, 0, (size_t)(n + 1) * sizeof *cells);
+    memset(cells, 0, (size_t)(n_cells + 1) * sizeof *cells);
     for (i = 0; i < n; i++)
         start[fm_cell(a[i].key, lo, scale, top)]++;
     uint32_t sum = 0, most = 0;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n_cells; i++) {
         const uint32_t c = start[i];
         most = c > most ? c : most;
         start[i] = sum;
@@ -182,9 +190,9 @@ static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, 
         tmp[start[fm_cell(a[i].key, lo, scale, top)]++] = a[i];
     /* start[c] is now the end of cell c, and start[c - 1] its beginning (cells[0] = 0 for c = 0) */
     if (most > FM_HEAVY)
-        for (i = 0; i < n; i++)
+        for (i = 0; i < n_cells; i++)
             if (start[i] - start[i - 1] > FM_HEAVY)
-                fm_sort_small(tmp + start[i - 1], start[i] - start[i - 1], a + start[i - 1], cells + n + 1, depth + 1);
+                fm_sort_small(tmp + start[i - 1], start[i] - start[i - 1], a + start[i - 1], start + n_cells, depth + 1);
     fm_insert(a, tmp, n);
 }
 
@@ -311,42 +319,78 @@ typedef struct {
 } fm_rule;
 
 typedef struct {
-    double drop, sum, low;
+    double drop, sum;
     int64_t position, certified, undecided;
 } fm_best;
 
-/* One bucket of the sweep, positions [first, last); the record after the last one must be sorted already. */
+/* Verdict on one position: 1 certified in J, 2 undecided, 0 certified out. */
+static inline int fm_verdict(double gap, double eps_gap, double size, double limit)
+{
+    if (!(gap > eps_gap))
+        return eps_gap > 0.0 ? 2 : 0;
+    return size > limit ? 1 : limit > 0.0 ? 2 : 0;
+}
+
+/* One bucket of the sweep, positions [first, last); the record after the last one must be sorted already.
+   Short blocks, three loops each: the chain of sums, what it allows to be computed side by side (for the compiler
+   to vectorise), and only where some sum is near its bound, a verdict position by position. */
 static inline void fm_sweep(const fm_rec *a, ptrdiff_t first, ptrdiff_t last, const double *before,
                             const fm_rule *rule, fm_best *best, uint8_t *status)
 {
     const double eps_gap = rule->eps_gap, base = rule->base, rate = rule->rate, growth = rule->growth;
     const double slope = rule->slope, half_mass = rule->half_mass, reach = rule->reach;
-    const int out_if_closed = !(eps_gap > 0.0);
+    double sum[FM_BLOCK], errors[FM_BLOCK], gap[FM_BLOCK], drop[FM_BLOCK];
     fm_sum s = {before[0], before[1], before[2]};
-    double top = best->drop;
-    int64_t certified = 0, undecided = 0;
-    for (ptrdiff_t p = first; p < last; p++) {
-        fm_sum_add(&s, a[p].value);
-        const double S = fabs(s.hi + s.lo), gap = a[p + 1].key - a[p].key;
-        const double bound = growth * s.errors + (base + rate * (double)(p + 1));
-        const double free = slope * S, wall = reach * gap, u = free < wall ? free : wall;
-        const double drop = u * (2.0 * S - half_mass * u);
-        const int open = gap > eps_gap, sure = open & (S > bound);
-        const int unsure = open ? (S <= bound) & (bound > 0.0) : !out_if_closed;
-        certified += sure;
-        undecided += unsure;
-        if (status)
-            status[p] = (uint8_t)(sure + 2 * unsure);
-        if (sure & (drop > top)) {
-            top = drop;
-            best->position = p;
-            best->sum = s.hi;
-            best->low = s.lo;
+    for (; first < last; first += FM_BLOCK) {
+        const fm_rec *r = a + first;
+        const ptrdiff_t n = last - first < FM_BLOCK ? last - first : FM_BLOCK;
+        double least = INFINITY, top[4] = {-1.0, -1.0, -1.0, -1.0};
+        int64_t open = 0;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            fm_sum_add(&s, r[i].value);
+            const double x = s.hi + s.lo, size = fabs(x);
+            sum[i] = x;
+            errors[i] = s.errors;
+            gap[i] = r[i + 1].key - r[i].key;
+            open += gap[i] > eps_gap;
+            least = size < least ? size : least;
+        }
+        /* the limit never falls along the block: above its last value every sum is certain */
+        const int clear = least > growth * s.errors + (base + rate * (double)(first + n));
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const double size = fabs(sum[i]), free = slope * size, wall = reach * gap[i];
+            const double u = free < wall ? free : wall, gain = u * (2.0 * size - half_mass * u);
+            drop[i] = gap[i] > eps_gap ? gain : -1.0;
+        }
+        if (clear && !status && (open == n || !(eps_gap > 0.0))) {
+            best->certified += open;
+        } else {
+            for (ptrdiff_t i = 0; i < n; i++) {
+                const double limit = growth * errors[i] + (base + rate * (double)(first + i + 1));
+                const int verdict = fm_verdict(gap[i], eps_gap, fabs(sum[i]), limit);
+                best->certified += verdict == 1;
+                best->undecided += verdict == 2;
+                drop[i] = verdict == 1 ? drop[i] : -1.0;
+                if (status)
+                    status[first + i] = (uint8_t)verdict;
+            }
+        }
+        for (ptrdiff_t i = n; i % 4; i++)
+            drop[i] = -1.0;
+        for (ptrdiff_t i = 0; i < n; i += 4)
+            for (int k = 0; k < 4; k++)
+                top[k] = drop[i + k] > top[k] ? drop[i + k] : top[k];
+        for (int k = 1; k < 4; k++)
+            top[0] = top[k] > top[0] ? top[k] : top[0];
+        if (top[0] > best->drop) {
+            ptrdiff_t i = 0;
+            while (drop[i] != top[0])
+                i++;
+            best->drop = top[0];
+            best->sum = sum[i];
+            best->position = first + i;
         }
     }
-    best->drop = top;
-    best->certified += certified;
-    best->undecided += undecided;
 }
 
 /* ---------------------------------------------------------------- exact prefix sums -------------------- */
@@ -480,6 +524,22 @@ static inline void fm_exact_prefix(const char *value, ptrdiff_t value_stride, co
         }
         signs[i] = (int8_t)fm_wide_read(&w, shift, &sums[i]);
     }
+}
+
+/* The same over all samples with key <= threshold, in any order of the input. */
+static inline int fm_exact_below(const double *key, const double *value, const double *weight, ptrdiff_t n,
+                                 double threshold, int shift, double *sum)
+{
+    fm_wide w;
+    fm_wide_clear(&w);
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (key[i] <= threshold) {
+            if (weight)
+                fm_wide_add_product(&w, value[i], weight[i]);
+            else
+                fm_wide_add(&w, value[i]);
+        }
+    return fm_wide_read(&w, shift, sum);
 }
 
 /* ---------------------------------------------------------------- weights ------------------------------ */

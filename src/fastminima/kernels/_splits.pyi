@@ -52,6 +52,14 @@ def exact_prefix(
     sums_out: NDArray[np.float64],
     signs_out: NDArray[np.int8],
 ) -> None: ...
+def exact_below(
+    keys: NDArray[np.float64],
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    threshold: float,
+    shift: int,
+    sum_out: NDArray[np.float64],
+) -> int: ...
 def product_errors(
     values: NDArray[np.float64],
     weights: NDArray[np.float64],

@@ -27,7 +27,7 @@
     each, which run beside each other; renormalising at each step would be one chain of ten.
 (h) Order. Buckets and their content depend on the data alone, records keep the input order inside a bucket, and
     totals are added in bucket order, so any number of workers gives the same bits.
-(i) `exact_prefix` adds float64 numbers, or products of two, in a fixed-point number of 136 limbs of 32 bits that
+(i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of 32 bits that
     holds any such sum: it decides S_p = 0 where (g) cannot.
 
 The hot loops stand in _splits.h.
@@ -55,7 +55,6 @@ cdef extern from "_splits.h" nogil:
     ctypedef struct fm_best:
         double drop
         double sum
-        double low
         int64_t position
         int64_t certified
         int64_t undecided
@@ -70,6 +69,7 @@ cdef extern from "_splits.h" nogil:
     void fm_sweep(const fm_rec*, ptrdiff_t, ptrdiff_t, const double*, const fm_rule*, fm_best*, uint8_t*) noexcept
     void fm_exact_prefix(const char*, ptrdiff_t, const char*, ptrdiff_t, const int64_t*, ptrdiff_t, int, double*,
                          int8_t*) noexcept
+    int fm_exact_below(const double*, const double*, const double*, ptrdiff_t, double, int, double*) noexcept
     void fm_product_errors(const double*, const double*, ptrdiff_t, double, double, double*) noexcept
 
 
@@ -112,7 +112,7 @@ def sort_buckets(double[:, ::1] records, const int64_t[::1] starts, Py_ssize_t f
                  double[:, ::1] scratch, uint32_t[::1] cells, double[:, ::1] totals_out):
     """Sort the buckets first..last-1 of `records` in place and write their sums (hi, lo, errors).
 
-    `cells` has room for 4 (n + 1) counters, n the number of records `scratch` holds.
+    `cells` has room for 8 n + 4 counters, n the number of records `scratch` holds.
     """
     cdef Py_ssize_t b
     cdef fm_rec* base
@@ -141,7 +141,7 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
     """Sweep the sorted buckets first..last-1; the record after them must be sorted as well.
 
     `rule` is (eps_gap, base, rate, growth, 2/M, M/2, |kappa| reach). `status_out` is empty, or receives 1 (certified
-    in J), 2 (undecided) or 0 (certified out) for each position. `best_out` is (drop, hi, lo) and `count_out`
+    in J), 2 (undecided) or 0 (certified out) for each position. `best_out` is (drop, S) and `count_out`
     (position, certified, undecided) of this range; the position is -1 if nothing was certified.
     """
     cdef fm_rule r
@@ -150,7 +150,7 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
     cdef uint8_t* status = NULL
     cdef const fm_rec* base
     best.drop = -1.0
-    best.sum = best.low = 0.0
+    best.sum = 0.0
     best.position = -1
     best.certified = best.undecided = 0
     r.eps_gap = rule[0]
@@ -170,7 +170,6 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
                 fm_sweep(base, starts[b], stop, &before[b, 0], &r, &best, status)
     best_out[0] = best.drop
     best_out[1] = best.sum
-    best_out[2] = best.low
     count_out[0] = best.position
     count_out[1] = best.certified
     count_out[2] = best.undecided
@@ -192,6 +191,23 @@ def exact_prefix(const double[:] values, const double[:] weights, const int64_t[
     with nogil:
         fm_exact_prefix(<const char*> &values[0], values.strides[0], weight, weight_stride, &positions[0],
                         positions.shape[0], shift, &sums_out[0], &signs_out[0])
+
+
+def exact_below(const double[::1] keys, const double[::1] values, const double[::1] weights, double threshold,
+                int shift, double[::1] sum_out):
+    """Exact sign of the sum of `values` (times `weights` unless empty) over the keys <= threshold.
+
+    `sum_out` is 2^-shift times that sum, to 2^-52 relative.
+    """
+    cdef const double* weight = NULL
+    cdef int sign = 0
+    if keys.shape[0] == 0:
+        return 0
+    if weights.shape[0] > 0:
+        weight = &weights[0]
+    with nogil:
+        sign = fm_exact_below(&keys[0], &values[0], weight, keys.shape[0], threshold, shift, &sum_out[0])
+    return sign
 
 
 def product_errors(const double[::1] values, const double[::1] weights, double value_scale, double weight_scale,
