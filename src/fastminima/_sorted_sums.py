@@ -365,13 +365,15 @@ class SortedSums:
         # only a gap that overflows is halved first: halving subnormal keys would round
         return gap * factor if gap < math.inf else (upper / 2 - lower / 2) * (2.0 * factor)
 
-    def exact_sum(self, position: int) -> float:
-        """The partial sum at `position` in scaled units, to 2^-52 relative."""
+    def exact_sum(self, position: int) -> tuple[float, float]:
+        """The partial sum at `position` in scaled units and in those of the input, each to 2^-52 relative."""
         keys, values, weights = self._inputs
-        total = np.empty(1)
         others = _EMPTY if weights is None else weights
-        kernels.exact_below(keys, values, others, self.beside(position)[0], -self.shift, total)
-        return float(total[0])
+        lower, views = self.beside(position)[0], np.empty((2, 1))
+        # two sums, because a subnormal view cannot be scaled back
+        kernels.exact_below(keys, values, others, lower, -self.shift, views[0])
+        kernels.exact_below(keys, values, others, lower, 0, views[1])
+        return float(views[0, 0]), float(views[1, 0])
 
     def exact_sums(self, positions: Ints) -> tuple[NDArray[np.int8], Floats]:
         """Exact signs of the partial sums at increasing `positions`, and the sums in scaled units (float view)."""

@@ -219,15 +219,16 @@ def best_split(
     if position < 0:
         nan = math.nan
         return Split(None, 0.0, 0.0, nan, nan, nan, 0.0, 0.0, 0.0, 0, int(undecided.size))
+    plain = _ldexp(total, -state.shift)
     if state.lost > 0.0:
-        total = state.exact_sum(position)
+        total, plain = state.exact_sum(position)
     u, drop = state.push(position, total, kappa, part)
     lower, upper = state.beside(position)
     u = _ldexp(u, -state.value_shift)
     wall = state.limit(position, part)
     return Split(
         position=position,
-        S=_ldexp(total, -state.shift),
+        S=plain,
         gap=upper - lower,
         lower=lower,
         upper=upper,
