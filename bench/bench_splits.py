@@ -1,7 +1,7 @@
 """The sorted partial-sum search against the same search on `numpy.argsort`.
 
-Run as a script for one table of CPU times and ratios (one worker, process time, medians of alternated runs) and
-one of wall times for two workers, with the answers beside them; or through pytest-benchmark:
+Run as a script for one table of CPU times and ratios (one worker, process time, medians of alternated runs)
+and one of wall times for two workers, with the answers beside them; or through pytest-benchmark:
 
     OPENBLAS_NUM_THREADS=1 python bench/bench_splits.py [m ...]
     OPENBLAS_NUM_THREADS=1 python -m pytest bench/bench_splits.py --benchmark-only
@@ -70,7 +70,7 @@ def clocked(run: Callable[[], Answer], clock: Callable[[], float]) -> tuple[floa
 
 
 def table(sizes: list[int]) -> None:
-    print(f"{'data':>22} {'m':>9} {'argsort ms':>11} {'buckets ms':>11} {'ratio':>6}   (position, drop, |J|) of each")
+    print(f"{'data':>22} {'m':>9} {'argsort ms':>11} {'buckets ms':>11} {'ratio':>6}  (position, drop, |J|)")
     for m in sizes:
         runs = 3 if m >= 5_000_000 else 5 if m >= 500_000 else 15
         for kind in DATA:
@@ -95,7 +95,9 @@ def table(sizes: list[int]) -> None:
         answers: dict[int, Answer] = {}
         for _ in range(5):
             for workers, column in times.items():
-                t, answers[workers] = clocked(lambda f=f, r=r, w=workers: by_buckets(f, r, w), time.perf_counter)
+                t, answers[workers] = clocked(
+                    lambda f=f, r=r, w=workers: by_buckets(f, r, w), time.perf_counter
+                )
                 column.append(t)
         x, y = (statistics.median(times[w]) * 1e3 for w in (1, 2))
         same = "same answer" if answers[1] == answers[2] else "ANSWERS DIFFER"

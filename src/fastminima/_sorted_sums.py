@@ -1,7 +1,7 @@
 """Sorting by buckets and sweeping: what stands between `splits` and its kernels.
 
-`SortedSums` partitions (key, value) records by key into buckets, sorts and sums each, and sweeps the partial sums
-against a rule. Every choice here (buckets, groups, scales) depends on the data alone, never on the workers.
+`SortedSums` partitions (key, value) records by key into buckets, sorts and sums each, and sweeps the partial
+sums against a rule. Buckets, groups and scales depend on the data alone, never on the workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-# Records a bucket aims at: sorting one (records, scratch, cells) then stays inside a 1 MiB second-level cache.
+# Records a bucket aims at: sorting one (records, scratch, cells) then stays inside a second-level cache.
 BUCKET = 4096
 # More buckets than this and the scatter's open cache lines no longer fit beside its other data.
 MAX_BUCKETS = 1024
@@ -38,8 +38,8 @@ CELLS = 16
 GROUP = 1 << 18
 # Below this a second thread costs more than it brings.
 THREADS_FROM = 1 << 16
-# Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor vanish:
-# 2^30 samples of 2^300 have drops below 2^661.
+# Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor
+# vanish: 2^30 samples of 2^300 have drops below 2^661.
 PLAIN_EXPONENT = 300
 # No shift is larger than this, so that 2.0**shift is a normal number.
 MAX_SHIFT = 1000
@@ -55,7 +55,9 @@ def require_finite(values: Floats, name: str) -> None:
         bad = np.flatnonzero(~np.isfinite(values[start : start + (1 << 16)]))
         if bad.size:
             i = start + int(bad[0])
-            raise DataError(f"{name} must be finite, got {values[i]} at index {i}; drop or repair that sample")
+            raise DataError(
+                f"{name} must be finite, got {values[i]} at index {i}; drop or repair that sample"
+            )
 
 
 def count_workers(workers: int) -> int:
@@ -100,7 +102,7 @@ class Plan:
         n_buckets = min(MAX_BUCKETS, m // BUCKET)
         if n_buckets < 2:
             return cls.single()
-        # one key from each of n equal strata, at a hashed place so that no period of the data can line up with it
+        # one key from each of n equal strata, at a hashed place: no period of the data lines up with it
         n = SAMPLE * n_buckets
         strata = np.arange(n, dtype=np.uint64)
         jitter = (strata * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
@@ -184,7 +186,9 @@ class SortedSums:
     def __init__(self, keys: Floats, values: Floats, weights: Floats | None, workers: int) -> None:
         self._inputs = (keys, values, weights)
         self.size = keys.size
-        self._pool_size = count_workers(workers) if self.size >= THREADS_FROM else min(count_workers(workers), 1)
+        self._pool_size = (
+            count_workers(workers) if self.size >= THREADS_FROM else min(count_workers(workers), 1)
+        )
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
@@ -204,16 +208,24 @@ class SortedSums:
         for start in range(0, self.size, 1 << 16):
             stop = start + (1 << 16)
             self.mass += float((weights[start:stop] * scale).sum())
-            kernels.product_errors(values[start:stop], weights[start:stop], 2.0**self.value_shift, scale, errors)
+            kernels.product_errors(
+                values[start:stop], weights[start:stop], 2.0**self.value_shift, scale, errors
+            )
         # sum of the magnitudes in float64: relative error below (m + 2) 2^-53
         self.lost = float(errors[0]) * (1.0 + (self.size + 2) * 2.0**-52) + float(errors[1]) * 2.0**-1072
 
     def _partition(self, keys: Floats, values: Floats, weights: Floats | None) -> None:
-        m, plan, pool = self.size, Plan.of(keys), _Pool(self._pool_size)
+        m, pool = self.size, _Pool(self._pool_size)
         others = _EMPTY if weights is None else weights
-        ids = np.empty(m, np.uint16)
-        counts = np.zeros((pool.workers, plan.n_buckets), np.int64)
         cuts = [m * k // pool.workers for k in range(pool.workers + 1)]
+        ordered = kernels.is_ordered(keys)
+        if ordered and m and not np.isfinite(keys[[0, -1]]).all():
+            require_finite(keys, "fitted")
+        plan = Plan.single() if ordered else Plan.of(keys)
+        self._depth = 1 if plan.levels else 0
+        counts = np.zeros((pool.workers, plan.n_buckets), np.int64)
+        # keys in order are copied as they stand; zeros that are only read cost no memory
+        ids = np.zeros(m, np.uint16) if ordered else np.empty(m, np.uint16)
 
         def count(k: int) -> float:
             a, b = cuts[k], cuts[k + 1]
@@ -229,7 +241,9 @@ class SortedSums:
             )  # fmt: skip
 
         try:
-            if not all(map(math.isfinite, pool.map(count, range(pool.workers)))):
+            if ordered:
+                counts[:, 0] = np.diff(cuts)
+            elif not all(map(math.isfinite, pool.map(count, range(pool.workers)))):
                 require_finite(keys, "fitted")
             self.starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
             # part k of a bucket begins after the parts of the chunks before: input order, whoever writes it
@@ -249,11 +263,15 @@ class SortedSums:
                 # a value that became subnormal is off by at most 2^-1075
                 self.lost += np.count_nonzero(np.ldexp(scaled, -self.value_shift) != column) * 2.0**-1074
                 column[:] = scaled
+        if ordered:
+            # any borders will do; these give the workers something to share
+            self.starts = np.append(np.arange(0, m, BUCKET), m)
+        n_buckets = self.starts.size - 1
         # every rounding error passes through at most this many additions on its way into a partial sum
-        additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * plan.n_buckets + 2
+        additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
-        self._before = np.zeros((plan.n_buckets + 1, 3))
-        self._totals = np.zeros((plan.n_buckets, 3))
+        self._before = np.zeros((n_buckets + 1, 3))
+        self._totals = np.zeros((n_buckets, 3))
         self._sorted = False
 
     def sweep(
@@ -287,8 +305,8 @@ class SortedSums:
             try:
                 scratch, cells = spare.pop()
             except IndexError:
-                scratch, cells = np.empty((room, 2)), np.empty(8 * room + 4, np.uint32)
-            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._totals)
+                scratch, cells = np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
+            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
             spare.append((scratch, cells))
 
         def prefix(k: int) -> None:
@@ -341,7 +359,7 @@ class SortedSums:
         return [*borders.tolist(), self.starts.size - 1] if self.size else [0]
 
     def _room(self) -> int:
-        """Records of scratch for each worker: the largest bucket, or 4 bytes a sample for all workers together."""
+        """Records of scratch for each worker: the largest bucket, or 4 bytes a sample for all together."""
         most = int(np.diff(self.starts).max(initial=0))
         return max(1, min(most, max(4 * BUCKET, self.size // (8 * self._pool_size))))
 
@@ -376,7 +394,7 @@ class SortedSums:
         return float(views[0, 0]), float(views[1, 0])
 
     def exact_sums(self, positions: Ints) -> tuple[NDArray[np.int8], Floats]:
-        """Exact signs of the partial sums at increasing `positions`, and the sums in scaled units (float view)."""
+        """Exact signs of the partial sums at increasing `positions`, and their scaled float views."""
         signs, sums = np.empty(positions.size, np.int8), np.empty(positions.size)
         keys, values, weights = self._inputs
         if self.lost == 0.0:
@@ -392,9 +410,7 @@ class SortedSums:
 def _merge(parts: list[tuple[Floats, Ints]]) -> Sweep:
     best = Sweep(-1, -1.0, 0.0, 0, 0)
     certified = undecided = 0
-    for (drop, total), (position, n_certified, n_undecided) in (
-        (f.tolist(), c.tolist()) for f, c in parts
-    ):
+    for (drop, total), (position, n_certified, n_undecided) in ((f.tolist(), c.tolist()) for f, c in parts):
         certified += n_certified
         undecided += n_undecided
         # groups come in order: a later one must be strictly better

@@ -26,6 +26,7 @@ __all__ = ["Search", "Split", "best_split", "search", "split_set"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+
 @dataclass(frozen=True)
 class Search:
     """Outcome of `search`, in the units of the input.
@@ -259,9 +260,9 @@ def search(
     Parameters
     ----------
     fitted, residual : ndarray of float64, shape (m,)
-        Approximations of exact values: |fitted_i - exact| <= eps_gap / 2 for each i, and for each position p the
-        exact sum of `residual` (times `weights`) over 0..p is within eps_sum_base + eps_sum_rate (p + 1) of the
-        sum meant.
+        Approximations of exact values: |fitted_i - exact| <= eps_gap / 2 for each i, and for each position p
+        the exact sum of `residual` (times `weights`) over 0..p is within eps_sum_base + eps_sum_rate (p + 1)
+        of the sum meant.
     weights : ndarray of float64, shape (m,), optional
         Positive weights.
     kappa, reach : float
@@ -327,7 +328,9 @@ def _inputs(
     w = None if weights is None else _column(weights, "sample_weight")
     for name, column in (("residual", r), ("sample_weight", w)):
         if column is not None and column.size != f.size:
-            raise DataError(f"{name} must have one value for each of the {f.size} fitted values, got {column.size}")
+            raise DataError(
+                f"{name} must have one value for each of the {f.size} fitted values, got {column.size}"
+            )
     if w is not None:
         # fitted and residual are looked at by the kernels on their way
         require_finite(r, "residual")
@@ -364,5 +367,7 @@ def _column(values: ArrayLike, name: str) -> Floats:
         changed = np.flatnonzero(np.abs(result) >= 2.0**53)
         for i in changed.tolist():
             if int(result[i]) != int(array[i]):
-                raise DataError(f"{name}[{i}] = {array[i]} has no float64; give integers below 2**53 in magnitude")
+                raise DataError(
+                    f"{name}[{i}] = {array[i]} has no float64; give integers below 2**53 in magnitude"
+                )
     return result

@@ -20,7 +20,7 @@ enum {
     FM_INSERT = 24,     /* below this an insertion sort needs no set-up */
     FM_HEAVY = 32,      /* a cell with more records is sorted on its own, so that the last pass stays linear */
     FM_SPREAD = 2,      /* cells a record: fewer neighbours to compare with, at the price of clearing more counters */
-    FM_DEPTH = 3        /* linear maps in a row before the order is found by comparison alone */
+    FM_DEPTH = 4        /* maps in a row before the order is found by comparison alone */
 };
 
 /* ---------------------------------------------------------------- level 1: which bucket ---------------- */
@@ -98,6 +98,14 @@ static inline uint64_t fm_scatter(const double *key, const double *value, const 
     return largest;
 }
 
+static inline int fm_ordered(const double *key, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 1; i < n; i++)
+        if (!(key[i - 1] <= key[i]))
+            return 0;
+    return 1;
+}
+
 /* ---------------------------------------------------------------- level 2: sort a bucket --------------- */
 
 /* Stable insertion of src[0..n) into dst; src == dst is allowed. */
@@ -144,16 +152,37 @@ static inline void fm_merge_sort(fm_rec *a, ptrdiff_t n, fm_rec *tmp)
         memcpy(a, from, (size_t)n * sizeof *a);
 }
 
-/* Sort a[0..n) by key, stable; tmp holds n records, cells holds (FM_DEPTH + 1) (FM_SPREAD n + 1) counters. */
+/* The bits of a float64 as an integer in the order of the keys; adding 0.0 makes -0.0 the equal of 0.0. Halved, so
+   that a difference of two fits. */
+static inline int64_t fm_rank(double x)
+{
+    int64_t bits;
+    x += 0.0;
+    memcpy(&bits, &x, 8);
+    return (bits ^ ((bits >> 63) & INT64_C(0x7fffffffffffffff))) >> 1;
+}
+
+static inline int32_t fm_rank_cell(double x, int64_t lo, double scale, double top)
+{
+    const double t = (double)(fm_rank(x) - lo) * scale;
+    return (int32_t)(t < top ? t : top);
+}
+
+/* Sort a[0..n) by key, stable; tmp holds n records, cells holds (FM_DEPTH + 1) (FM_SPREAD n + 1) counters.
+   Maps alternate: linear in the key at even depth, linear in its rank (close to its logarithm) at odd depth. */
 static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, int depth)
 {
     if (n <= FM_INSERT) {
         fm_insert(a, a, n);
         return;
     }
+    ptrdiff_t i = 1;
+    while (i < n && a[i - 1].key <= a[i].key)
+        i++;
+    if (i == n)
+        return;
     double lo = a[0].key, hi = lo, lo2 = lo, hi2 = lo;
-    ptrdiff_t i = 0;
-    for (; i + 1 < n; i += 2) {
+    for (i = 0; i + 1 < n; i += 2) {
         const double x = a[i].key, y = a[i + 1].key;
         lo = x < lo ? x : lo;
         hi = x > hi ? x : hi;
@@ -166,19 +195,28 @@ static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, 
     }
     lo = lo2 < lo ? lo2 : lo;
     hi = hi2 > hi ? hi2 : hi;
-    if (lo == hi)
-        return;
     const ptrdiff_t n_cells = FM_SPREAD * n;
-    const double top = (double)(n_cells - 1), scale = (double)n_cells / (hi - lo);
-    /* hi - lo overflows (scale 0) or is so small that the quotient does (scale inf) */
-    if (depth == FM_DEPTH || !(scale > 0.0 && scale <= 1.7976931348623157e308)) {
+    const double top = (double)(n_cells - 1);
+    double scale = (double)n_cells / (hi - lo);
+    /* hi - lo overflows (scale 0) or is so small that the quotient does (scale inf): ranks know no such limits */
+    if (!(scale > 0.0 && scale <= 1.7976931348623157e308))
+        depth |= 1;
+    if (depth >= FM_DEPTH) {
         fm_merge_sort(a, n, tmp);
         return;
     }
+    const int by_rank = depth & 1;
+    const int64_t low = fm_rank(lo);
+    if (by_rank)
+        scale = (double)n_cells / ((double)(fm_rank(hi) - low) + 1.0);
     uint32_t *start = cells + 1;
     memset(cells, 0, (size_t)(n_cells + 1) * sizeof *cells);
-    for (i = 0; i < n; i++)
-        start[fm_cell(a[i].key, lo, scale, top)]++;
+    if (by_rank)
+        for (i = 0; i < n; i++)
+            start[fm_rank_cell(a[i].key, low, scale, top)]++;
+    else
+        for (i = 0; i < n; i++)
+            start[fm_cell(a[i].key, lo, scale, top)]++;
     uint32_t sum = 0, most = 0;
     for (i = 0; i < n_cells; i++) {
         const uint32_t c = start[i];
@@ -186,13 +224,19 @@ static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, 
         start[i] = sum;
         sum += c;
     }
-    for (i = 0; i < n; i++)
-        tmp[start[fm_cell(a[i].key, lo, scale, top)]++] = a[i];
+    if (by_rank)
+        for (i = 0; i < n; i++)
+            tmp[start[fm_rank_cell(a[i].key, low, scale, top)]++] = a[i];
+    else
+        for (i = 0; i < n; i++)
+            tmp[start[fm_cell(a[i].key, lo, scale, top)]++] = a[i];
     /* start[c] is now the end of cell c, and start[c - 1] its beginning (cells[0] = 0 for c = 0) */
     if (most > FM_HEAVY)
-        for (i = 0; i < n_cells; i++)
-            if (start[i] - start[i - 1] > FM_HEAVY)
-                fm_sort_small(tmp + start[i - 1], start[i] - start[i - 1], a + start[i - 1], start + n_cells, depth + 1);
+        for (i = 0; i < n_cells; i++) {
+            const ptrdiff_t from = start[i - 1], size = start[i] - start[i - 1];
+            if (size > FM_HEAVY)
+                fm_sort_small(tmp + from, size, a + from, start + n_cells, depth + 1);
+        }
     fm_insert(a, tmp, n);
 }
 
@@ -259,14 +303,15 @@ static void fm_sort_large(fm_rec *a, ptrdiff_t n, fm_rec *tmp, ptrdiff_t room, u
     fm_sort_small(a, n, tmp, cells, 0);
 }
 
-static inline void fm_sort_bucket(fm_rec *a, ptrdiff_t n, fm_rec *tmp, ptrdiff_t room, uint32_t *cells)
+/* `depth` is the first map to try, 0 for keys spread evenly and 1 for those spread over exponents. */
+static inline void fm_sort_bucket(fm_rec *a, ptrdiff_t n, fm_rec *tmp, ptrdiff_t room, uint32_t *cells, int depth)
 {
+    ptrdiff_t i = 1;
     if (n <= room) {
-        fm_sort_small(a, n, tmp, cells, 0);
+        fm_sort_small(a, n, tmp, cells, depth);
         return;
     }
-    ptrdiff_t i = 1;
-    while (i < n && a[i].key == a[0].key)
+    while (i < n && a[i - 1].key <= a[i].key)
         i++;
     if (i == n)
         return;

@@ -1,6 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+def is_ordered(keys: NDArray[np.float64]) -> bool: ...
 def count_buckets(
     keys: NDArray[np.float64],
     lo: float,
@@ -28,6 +29,7 @@ def sort_buckets(
     last: int,
     scratch: NDArray[np.float64],
     cells: NDArray[np.uint32],
+    depth: int,
     totals_out: NDArray[np.float64],
 ) -> None: ...
 def prefix_buckets(

@@ -1,8 +1,8 @@
-"""The slow, obvious twins of the kernels in `_splits`: same names, same signatures, NumPy and Python integers.
+"""The slow, obvious twins of the kernels in `_splits`: same names, same signatures, NumPy and fractions.
 
-Results agree bit for bit, with two exceptions: a bucket larger than the scratch is sorted by an unstable method in
-the kernel, so equal keys may come in another order, and `exact_prefix` and
-`exact_below` round their float views differently.
+Results agree bit for bit, with two exceptions: a bucket larger than the scratch is sorted by an unstable
+method in the kernel, so equal keys may come in another order, and `exact_prefix` and `exact_below` round
+their float views differently.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ __all__ = [
     "count_buckets",
     "exact_below",
     "exact_prefix",
+    "is_ordered",
     "prefix_buckets",
     "product_errors",
     "scatter_buckets",
@@ -31,6 +32,11 @@ Ints = NDArray[np.int64]
 def _largest(values: Floats) -> float:
     # NaN and infinities are the caller's signal, so they must come through
     return float(np.max(np.abs(values), initial=0.0))
+
+
+def is_ordered(keys: Floats) -> bool:
+    """Whether keys never fall, NaN counting as a fall."""
+    return bool(np.all(keys[:-1] <= keys[1:]))
 
 
 def count_buckets(
@@ -96,6 +102,7 @@ def sort_buckets(
     last: int,
     scratch: Floats,
     cells: NDArray[np.uint32],
+    depth: int,
     totals_out: Floats,
 ) -> None:
     """Stable sort of each bucket by key, and its sum as (hi, lo, errors)."""
@@ -155,7 +162,12 @@ def sweep_buckets(
 
 
 def exact_prefix(
-    values: Floats, weights: Floats, positions: Ints, shift: int, sums_out: Floats, signs_out: NDArray[np.int8]
+    values: Floats,
+    weights: Floats,
+    positions: Ints,
+    shift: int,
+    sums_out: Floats,
+    signs_out: NDArray[np.int8],
 ) -> None:
     """Partial sums in rational arithmetic."""
     total, done = Fraction(0), 0
@@ -173,7 +185,8 @@ def exact_below(
     """The sum over the keys <= threshold in rational arithmetic."""
     mine = keys <= threshold
     weight = weights[mine].tolist() if weights.size else [1] * int(mine.sum())
-    total = sum((Fraction(x) * Fraction(y) for x, y in zip(values[mine].tolist(), weight, strict=True)), Fraction(0))
+    pairs = zip(values[mine].tolist(), weight, strict=True)
+    total = sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction(0))
     sign, sum_out[0] = _view(total, shift)
     return sign
 
