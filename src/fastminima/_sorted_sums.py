@@ -37,7 +37,7 @@ CELLS = 16
 # Records sorted before they are swept: 4 MiB are still in the outer cache then.
 GROUP = 1 << 18
 # Below this a second thread costs more than it brings.
-THREADS_FROM = 1 << 16
+THREADS_FROM = 1 << 18
 # Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor
 # vanish: 2^30 samples of 2^300 have drops below 2^661.
 PLAIN_EXPONENT = 300
@@ -47,6 +47,7 @@ MAX_SHIFT = 1000
 UPWARD = 1.0 + 2.0**-48
 
 _EMPTY = np.empty(0)
+_NO_ORDER = np.empty(0, np.int64)
 
 
 def require_finite(values: Floats, name: str) -> None:
@@ -185,6 +186,7 @@ class SortedSums:
 
     def __init__(self, keys: Floats, values: Floats, weights: Floats | None, workers: int) -> None:
         self._inputs = (keys, values, weights)
+        self._order = _NO_ORDER
         self.size = keys.size
         self._pool_size = (
             count_workers(workers) if self.size >= THREADS_FROM else min(count_workers(workers), 1)
@@ -369,6 +371,9 @@ class SortedSums:
 
     def beside(self, position: int) -> tuple[float, float]:
         """The keys at `position` and after it."""
+        if self._order.size:
+            keys = self._inputs[0]
+            return float(keys[self._order[position]]), float(keys[self._order[position + 1]])
         return float(self.records[position, 0]), float(self.records[position + 1, 0])
 
     def push(self, position: int, total: float, kappa: float, reach: float) -> tuple[float, float]:
@@ -395,15 +400,18 @@ class SortedSums:
 
     def exact_sums(self, positions: Ints) -> tuple[NDArray[np.int8], Floats]:
         """Exact signs of the partial sums at increasing `positions`, and their scaled float views."""
-        signs, sums = np.empty(positions.size, np.int8), np.empty(positions.size)
         keys, values, weights = self._inputs
-        if self.lost == 0.0:
-            kernels.exact_prefix(self.records[:, 1], _EMPTY, positions, 0, sums, signs)
+        rounded = self.lost > 0.0
+        if rounded:
+            # scaling or weighing has rounded the records: back to the inputs, the records give way to an order
+            self.records = np.empty((0, 2))
+            self._order = np.argsort(keys)
+        signs, sums = np.empty(positions.size, np.int8), np.empty(positions.size)
+        if not rounded:
+            kernels.exact_prefix(self.records[:, 1], _EMPTY, _NO_ORDER, positions, 0, sums, signs)
             return signs, sums
-        # scaling or weighing has rounded the records: back to the inputs, in blocks of one gather each
-        order = np.argsort(keys, kind="stable")[: int(positions[-1]) + 1]
-        others = _EMPTY if weights is None else weights[order]
-        kernels.exact_prefix(values[order], others, positions, -self.shift, sums, signs)
+        others = _EMPTY if weights is None else weights
+        kernels.exact_prefix(values, others, self._order, positions, -self.shift, sums, signs)
         return signs, sums
 
 

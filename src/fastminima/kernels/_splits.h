@@ -552,18 +552,18 @@ static int fm_wide_read(fm_wide *w, int shift, double *value)
     return 1;
 }
 
-static inline void fm_exact_prefix(const char *value, ptrdiff_t value_stride, const char *weight,
-                                   ptrdiff_t weight_stride, const int64_t *position, ptrdiff_t n, int shift,
-                                   double *sums, int8_t *signs)
+static inline void fm_exact_prefix(const char *value, ptrdiff_t stride, const double *weight, const int64_t *order,
+                                   const int64_t *position, ptrdiff_t n, int shift, double *sums, int8_t *signs)
 {
     fm_wide w;
     fm_wide_clear(&w);
     ptrdiff_t p = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         for (; p <= position[i]; p++) {
-            const double x = *(const double *)(value + p * value_stride);
+            const ptrdiff_t at = order ? (ptrdiff_t)order[p] : p;
+            const double x = *(const double *)(value + at * stride);
             if (weight)
-                fm_wide_add_product(&w, x, *(const double *)(weight + p * weight_stride));
+                fm_wide_add_product(&w, x, weight[at]);
             else
                 fm_wide_add(&w, x);
         }

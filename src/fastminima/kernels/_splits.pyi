@@ -49,6 +49,7 @@ def sweep_buckets(
 def exact_prefix(
     values: NDArray[np.float64],
     weights: NDArray[np.float64],
+    order: NDArray[np.int64],
     positions: NDArray[np.int64],
     shift: int,
     sums_out: NDArray[np.float64],

@@ -68,8 +68,8 @@ cdef extern from "_splits.h" nogil:
     void fm_total(const fm_rec*, ptrdiff_t, double*) noexcept
     void fm_prefix(const double*, ptrdiff_t, double*) noexcept
     void fm_sweep(const fm_rec*, ptrdiff_t, ptrdiff_t, const double*, const fm_rule*, fm_best*, uint8_t*) noexcept
-    void fm_exact_prefix(const char*, ptrdiff_t, const char*, ptrdiff_t, const int64_t*, ptrdiff_t, int, double*,
-                         int8_t*) noexcept
+    void fm_exact_prefix(const char*, ptrdiff_t, const double*, const int64_t*, const int64_t*, ptrdiff_t, int,
+                         double*, int8_t*) noexcept
     int fm_exact_below(const double*, const double*, const double*, ptrdiff_t, double, int, double*) noexcept
     void fm_product_errors(const double*, const double*, ptrdiff_t, double, double, double*) noexcept
 
@@ -187,21 +187,23 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
     count_out[2] = best.undecided
 
 
-def exact_prefix(const double[:] values, const double[:] weights, const int64_t[::1] positions, int shift,
-                 double[::1] sums_out, int8_t[::1] signs_out):
-    """Exact sums of `values` (times `weights` unless empty) over 0..p for each p of the increasing `positions`.
+def exact_prefix(const double[:] values, const double[::1] weights, const int64_t[::1] order,
+                 const int64_t[::1] positions, int shift, double[::1] sums_out, int8_t[::1] signs_out):
+    """Exact sums of `values` (times `weights` unless empty) over 0..p for each p of the increasing `positions`,
+    taken in `order` unless that is empty.
 
     `signs_out` is the exact sign; `sums_out` is 2^-shift times the sum, to 2^-52 relative.
     """
-    cdef const char* weight = NULL
-    cdef Py_ssize_t weight_stride = 0
+    cdef const double* weight = NULL
+    cdef const int64_t* index = NULL
     if positions.shape[0] == 0:
         return
     if weights.shape[0] > 0:
-        weight = <const char*> &weights[0]
-        weight_stride = weights.strides[0]
+        weight = &weights[0]
+    if order.shape[0] > 0:
+        index = &order[0]
     with nogil:
-        fm_exact_prefix(<const char*> &values[0], values.strides[0], weight, weight_stride, &positions[0],
+        fm_exact_prefix(<const char*> &values[0], values.strides[0], weight, index, &positions[0],
                         positions.shape[0], shift, &sums_out[0], &signs_out[0])
 
 

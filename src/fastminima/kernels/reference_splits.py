@@ -164,6 +164,7 @@ def sweep_buckets(
 def exact_prefix(
     values: Floats,
     weights: Floats,
+    order: Ints,
     positions: Ints,
     shift: int,
     sums_out: Floats,
@@ -172,7 +173,7 @@ def exact_prefix(
     """Partial sums in rational arithmetic."""
     total, done = Fraction(0), 0
     for k, p in enumerate(positions.tolist()):
-        for i in range(done, p + 1):
+        for i in order[done : p + 1].tolist() if order.size else range(done, p + 1):
             weight = Fraction(float(weights[i])) if weights.size else 1
             total += Fraction(float(values[i])) * weight
         done = p + 1
