@@ -1,0 +1,234 @@
+"""Sorted partial sums: the set J of theorem 1 and its best split, without an argsort.
+
+(a) Formula. With fitted values sorted, S_p = sum of (weight *) residual over sorted positions 0..p,
+    J = {p < m - 1 : S_p != 0 and fitted[p] < fitted[p + 1]}, and the largest over J of
+    drop_p = 2 u S_p - M u^2 / 2 with u = min(2 |S_p| / M, |kappa| reach gap_p)  (the sign of u is that of S_p).
+(b) Shapes. keys, values, weights (m,); records (m, 2) = (key, value), 16 bytes beside each other so that one
+    move carries the payload; ids (m,) uint16; B buckets, starts (B + 1,), totals (B, 3), before (B + 1, 3).
+(c) Steps. `count_buckets` maps each key to its bucket and counts; `scatter_buckets` writes the records bucket by
+    bucket; `sort_buckets` sorts each bucket where it lies and sums it; `prefix_buckets` adds the totals up;
+    `sweep_buckets` walks the sorted records once. The caller runs sorting and sweeping over groups of buckets
+    that fit the outer cache, so that the sweep reads what sorting has just written.
+(d) Which bucket. A linear map of the key range onto cells and a table from cell to bucket, built from a small
+    sorted sample; where one cell would hold several buckets' share of different keys (heavy tails, keys spread
+    over exponents), a search tree of splitters from the same sample. Both are monotone, so buckets are ordered.
+    Heavy keys get a bucket of their own, which needs no sort. Keys already in order are only copied.
+(e) Inside a bucket: a linear map onto as many cells as records, a counting scatter into scratch and one
+    insertion pass back. Cells that stay heavy are sorted by the same step on their own, with a map linear in the
+    bits of the key (close to its logarithm) and so on in turn; after four maps, a merge sort. A bucket larger than the scratch is first cut in place by
+    a three-way quicksort that falls back to heapsort. Nothing is quadratic, whatever the keys.
+(f) Memory traffic. Keys once to count (8 m read, 2 m written), 18 m read and 16 m written by the scatter, then
+    16 m each way inside the caches by sort and sweep. Beyond the inputs: 18 bytes a sample, plus one if a status
+    of each position is wanted, plus the scratch of a few buckets.
+(g) Partial sums are carried as hi + lo: hi is the running float64 sum, every rounding error (TwoSum, exact) goes
+    into lo, and `errors` sums their magnitudes. Each error term passes through at most h additions, h = 2 (largest
+    bucket) + 2 B + 2, so |S - (hi + lo)| <= gamma_h/(1 - gamma_h) errors, and errors = 0 means hi + lo is exact: on
+    integer-like residuals true zeros are decided on the spot. hi, lo and errors are three chains of one addition
+    each, which run beside each other; renormalising at each step would be one chain of ten.
+(h) Order. Buckets and their content depend on the data alone, records keep the input order inside a bucket, and
+    totals are added in bucket order, so any number of workers gives the same bits.
+(i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of 32 bits that
+    holds any such sum: it decides S_p = 0 where (g) cannot.
+
+The hot loops stand in _splits.h.
+"""
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+
+cdef extern from "_splits.h" nogil:
+    ctypedef struct fm_rec:
+        double key
+        double value
+
+    ctypedef struct fm_rule:
+        double eps_gap
+        double base
+        double rate
+        double growth
+        double slope
+        double half_mass
+        double reach
+
+    ctypedef struct fm_best:
+        double drop
+        double sum
+        int64_t position
+        int64_t certified
+        int64_t undecided
+
+    uint64_t fm_count(const double*, ptrdiff_t, double, double, const uint16_t*, ptrdiff_t, const double*, int,
+                      uint16_t*, int64_t*) noexcept
+    uint64_t fm_scatter(const double*, const double*, const double*, const uint16_t*, ptrdiff_t, double, double,
+                        int64_t*, fm_rec*) noexcept
+    void fm_sort_bucket(fm_rec*, ptrdiff_t, fm_rec*, ptrdiff_t, uint32_t*, int) noexcept
+    int fm_ordered(const double*, ptrdiff_t) noexcept
+    void fm_total(const fm_rec*, ptrdiff_t, double*) noexcept
+    void fm_prefix(const double*, ptrdiff_t, double*) noexcept
+    void fm_sweep(const fm_rec*, ptrdiff_t, ptrdiff_t, const double*, const fm_rule*, fm_best*, uint8_t*) noexcept
+    void fm_exact_prefix(const char*, ptrdiff_t, const double*, const int64_t*, const int64_t*, ptrdiff_t, int,
+                         double*, int8_t*) noexcept
+    int fm_exact_below(const double*, const double*, const double*, ptrdiff_t, double, int, double*) noexcept
+    void fm_product_errors(const double*, const double*, ptrdiff_t, double, double, double*) noexcept
+
+
+def is_ordered(const double[::1] keys):
+    """Whether keys never fall (and none is NaN); stops at the first that does."""
+    cdef int ordered = 1
+    if keys.shape[0] > 1:
+        with nogil:
+            ordered = fm_ordered(&keys[0], keys.shape[0])
+    return bool(ordered)
+
+
+def count_buckets(const double[::1] keys, double lo, double scale, const uint16_t[::1] table, const double[::1] tree,
+                  int levels, uint16_t[::1] ids_out, int64_t[::1] counts_out):
+    """Bucket of each key into `ids_out`, added up in `counts_out`; returns the largest |key| (NaN or inf if any)."""
+    cdef uint64_t bits = 0
+    cdef double largest = 0.0
+    if keys.shape[0] == 0:
+        return 0.0
+    with nogil:
+        bits = fm_count(&keys[0], keys.shape[0], lo, scale, &table[0], table.shape[0], &tree[0], levels, &ids_out[0],
+                        &counts_out[0])
+        memcpy(&largest, &bits, 8)
+    return largest
+
+
+def scatter_buckets(const double[::1] keys, const double[::1] values, const double[::1] weights,
+                    const uint16_t[::1] ids, double value_scale, double weight_scale, int64_t[::1] at,
+                    double[:, ::1] records_out):
+    """Write (key, scaled value) where `at` says for its bucket, moving `at` on; returns the largest |value|.
+
+    `weights` is empty when all weights are 1.
+    """
+    cdef uint64_t bits = 0
+    cdef double largest = 0.0
+    cdef const double* weight = NULL
+    if keys.shape[0] == 0:
+        return 0.0
+    if weights.shape[0] > 0:
+        weight = &weights[0]
+    with nogil:
+        bits = fm_scatter(&keys[0], &values[0], weight, &ids[0], keys.shape[0], value_scale, weight_scale, &at[0],
+                          <fm_rec*> &records_out[0, 0])
+        memcpy(&largest, &bits, 8)
+    return largest
+
+
+def sort_buckets(double[:, ::1] records, const int64_t[::1] starts, Py_ssize_t first, Py_ssize_t last,
+                 double[:, ::1] scratch, uint32_t[::1] cells, int depth, double[:, ::1] totals_out):
+    """Sort the buckets first..last-1 of `records` in place and write their sums (hi, lo, errors).
+
+    `cells` has room for 10 n + 5 counters, n the number of records `scratch` holds. `depth` is the first map to try:
+    0 linear in the key, 1 linear in the bits of the key.
+    """
+    cdef Py_ssize_t b
+    cdef fm_rec* base
+    cdef fm_rec* room
+    if records.shape[0] == 0 or first >= last:
+        return
+    base = <fm_rec*> &records[0, 0]
+    room = <fm_rec*> &scratch[0, 0]
+    with nogil:
+        for b in range(first, last):
+            fm_sort_bucket(base + starts[b], starts[b + 1] - starts[b], room, scratch.shape[0], &cells[0],
+                           depth)
+            fm_total(base + starts[b], starts[b + 1] - starts[b], &totals_out[b, 0])
+
+
+def prefix_buckets(const double[:, ::1] totals, Py_ssize_t first, Py_ssize_t last, double[:, ::1] before_out):
+    """Continue `before_out` (sum before each bucket) from row `first`, which is given, to row `last`."""
+    if first >= last:
+        return
+    with nogil:
+        fm_prefix(&totals[first, 0], last - first, &before_out[first, 0])
+
+
+def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const double[:, ::1] before,
+                  Py_ssize_t first, Py_ssize_t last, const double[::1] rule, uint8_t[::1] status_out,
+                  double[::1] best_out, int64_t[::1] count_out):
+    """Sweep the sorted buckets first..last-1; the record after them must be sorted as well.
+
+    `rule` is (eps_gap, base, rate, growth, 2/M, M/2, |kappa| reach). `status_out` is empty, or receives 1 (certified
+    in J), 2 (undecided) or 0 (certified out) for each position. `best_out` is (drop, S) and `count_out`
+    (position, certified, undecided) of this range; the position is -1 if nothing was certified.
+    """
+    cdef fm_rule r
+    cdef fm_best best
+    cdef Py_ssize_t b, stop, m = records.shape[0]
+    cdef uint8_t* status = NULL
+    cdef const fm_rec* base
+    best.drop = -1.0
+    best.sum = 0.0
+    best.position = -1
+    best.certified = best.undecided = 0
+    r.eps_gap = rule[0]
+    r.base = rule[1]
+    r.rate = rule[2]
+    r.growth = rule[3]
+    r.slope = rule[4]
+    r.half_mass = rule[5]
+    r.reach = rule[6]
+    if status_out.shape[0] > 0:
+        status = &status_out[0]
+    if m > 0:
+        base = <const fm_rec*> &records[0, 0]
+        with nogil:
+            for b in range(first, last):
+                stop = starts[b + 1] if starts[b + 1] < m else m - 1
+                fm_sweep(base, starts[b], stop, &before[b, 0], &r, &best, status)
+    best_out[0] = best.drop
+    best_out[1] = best.sum
+    count_out[0] = best.position
+    count_out[1] = best.certified
+    count_out[2] = best.undecided
+
+
+def exact_prefix(const double[:] values, const double[::1] weights, const int64_t[::1] order,
+                 const int64_t[::1] positions, int shift, double[::1] sums_out, int8_t[::1] signs_out):
+    """Exact sums of `values` (times `weights` unless empty) over 0..p for each p of the increasing `positions`,
+    taken in `order` unless that is empty.
+
+    `signs_out` is the exact sign; `sums_out` is 2^-shift times the sum, to 2^-52 relative.
+    """
+    cdef const double* weight = NULL
+    cdef const int64_t* index = NULL
+    if positions.shape[0] == 0:
+        return
+    if weights.shape[0] > 0:
+        weight = &weights[0]
+    if order.shape[0] > 0:
+        index = &order[0]
+    with nogil:
+        fm_exact_prefix(<const char*> &values[0], values.strides[0], weight, index, &positions[0],
+                        positions.shape[0], shift, &sums_out[0], &signs_out[0])
+
+
+def exact_below(const double[::1] keys, const double[::1] values, const double[::1] weights, double threshold,
+                int shift, double[::1] sum_out):
+    """Exact sign of the sum of `values` (times `weights` unless empty) over the keys <= threshold.
+
+    `sum_out` is 2^-shift times that sum, to 2^-52 relative.
+    """
+    cdef const double* weight = NULL
+    cdef int sign = 0
+    if keys.shape[0] == 0:
+        return 0
+    if weights.shape[0] > 0:
+        weight = &weights[0]
+    with nogil:
+        sign = fm_exact_below(&keys[0], &values[0], weight, keys.shape[0], threshold, shift, &sum_out[0])
+    return sign
+
+
+def product_errors(const double[::1] values, const double[::1] weights, double value_scale, double weight_scale,
+                   double[::1] out):
+    """Add to out[0] the magnitudes of the rounding errors of the scaled products value * weight, and to out[1] the
+    number of products too small for their error to be known, each off by at most 2^-1072."""
+    if values.shape[0] == 0:
+        return
+    with nogil:
+        fm_product_errors(&values[0], &weights[0], values.shape[0], value_scale, weight_scale, &out[0])
