@@ -173,10 +173,9 @@ def _cut(parts: list[Floats], depth: NDArray[np.intp], limit: int, buffer: list[
 
 def _scaled(rows: Floats, grid: NDArray[np.int64]) -> Floats | None:
     """rows * 2**-grid, or None where that would lose a bit silently."""
-    if np.abs(grid).max() <= 1000:
-        scaled = rows * np.ldexp(1.0, -grid)[:, None]
-    else:
-        scaled = np.ldexp(rows, -grid[:, None])
+    # ldexp takes C ints; where long has 32 bits it refuses int64
+    exponent = (-grid).astype(np.intc)[:, None]
+    scaled = rows * np.ldexp(1.0, exponent) if np.abs(grid).max() <= 1000 else np.ldexp(rows, exponent)
     # a value rounded to a nonzero subnormal leaves a remainder that no slice reaches and is found there;
     # one rounded to zero is found here
     if grid.max() > 0 and np.count_nonzero(scaled) != np.count_nonzero(rows):

@@ -38,20 +38,18 @@ def group_ids(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         ids = np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.intp)
         first = np.unique(ids, return_index=True)[1].astype(np.intp)
         return ids, first
-    # adding 0.0 turns -0.0 into 0.0: then equal numbers have equal bits
-    bits = np.ascontiguousarray(columns.X + 0.0).view(np.uint64)
     key = np.zeros(m, dtype=np.uint64)
     for j in range(dx):
-        key ^= bits[:, j]
+        key ^= _bits(columns, j)
         key *= np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     order = np.argsort(key, kind="stable")
-    new = _changes(bits, order)
+    new = _changes(columns, order)
     same_key = key[order][1:] == key[order][:-1]
     if (same_key & new[1:]).any():
         # two different inputs share a hash: neighbours no longer tell all, so sort the columns themselves
-        order = np.lexsort(tuple(bits[:, j] for j in range(dx))) if dx else order
-        new = _changes(bits, order)
+        order = np.lexsort(tuple(_bits(columns, j) for j in range(dx)))
+        new = _changes(columns, order)
     label = np.cumsum(new) - 1
     # both sorts are stable, so the first member of a run is the first sample of its group
     first = order[new]
@@ -62,12 +60,17 @@ def group_ids(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return ids, np.sort(first)
 
 
-def _changes(bits: NDArray[np.uint64], order: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _bits(columns: Columns, j: int) -> NDArray[np.uint64]:
+    """A feature with equal bits for equal numbers: adding 0.0 turns -0.0 into 0.0."""
+    return (columns.X[:, j] + 0.0).view(np.uint64)
+
+
+def _changes(columns: Columns, order: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Where a sorted row differs from the one before; the first always does."""
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = False
-    for column in bits.T:
-        values = column[order]
+    for j in range(columns.n_features):
+        values = _bits(columns, j)[order]
         new[1:] |= values[1:] != values[:-1]
     return new
 
