@@ -1,5 +1,6 @@
 """The exact fit, the groups of equal inputs and J agree with their definitions in rational arithmetic."""
 
+import importlib.util
 import math
 from fractions import Fraction
 
@@ -43,7 +44,7 @@ def test_fit_is_the_rational_least_squares_fit(data):
         assert [n * scale for n in numerators] == expected[::2]
 
 
-@pytest.mark.skipif(solve.fmpz_mat is None, reason="python-flint is not installed")
+@pytest.mark.skipif(importlib.util.find_spec("flint") is None, reason="python-flint is not installed")
 @settings(max_examples=60, deadline=None)
 @given(reference.datasets(max_features=5))
 def test_flint_and_integers_agree(data):

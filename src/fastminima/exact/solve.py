@@ -8,19 +8,12 @@ complement is the residual sum of squares.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
+import importlib.util
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from fastminima.exact.gram import ExactGram
-
-fmpz_mat: Any = None
-# speed only: the standard library's integers give the same numbers
-with contextlib.suppress(ImportError):
-    fmpz_mat = importlib.import_module("flint").fmpz_mat
 
 __all__ = ["NormalSolution", "solve_normal_equations"]
 
@@ -110,6 +103,8 @@ def _bareiss(entries: list[list[int]]) -> tuple[list[int], list[int], int, int]:
 
 def _flint(entries: list[list[int]]) -> tuple[list[int], list[int], int, int]:
     """The same through the fraction-free reduced row echelon form of [G | b]."""
+    from flint import fmpz_mat
+
     target = len(entries) - 1
     reduced, denominator, rank = fmpz_mat(entries[:target]).rref()
     d = int(denominator)
@@ -142,7 +137,8 @@ def solve_normal_equations(gram: ExactGram, *, use_flint: bool | None = None) ->
     NormalSolution
     """
     if use_flint is None:
-        use_flint = fmpz_mat is not None and len(gram.entries) >= _FLINT_FROM
+        # speed only: the standard library's integers give the same numbers
+        use_flint = len(gram.entries) >= _FLINT_FROM and importlib.util.find_spec("flint") is not None
     entries, shifts = _trim(gram)
     pivots, numerators, d, rest = (_flint if use_flint else _bareiss)(entries)
     n_columns = len(entries) - 1

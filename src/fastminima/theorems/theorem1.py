@@ -132,7 +132,8 @@ class SpuriousMinimum:
         for _, X, _, _ in frame.blocks():
             smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
         spread = float(np.abs(fit.fitted_centred).max()) or 1.0
-        level = spread * (0.1 + rng.exponential(size=width)) - smallest
+        room = np.maximum(spread, [_ulps(row, fit) for row in V])
+        level = room * (0.1 + rng.exponential(size=width)) - smallest
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
         unit = Fraction(2) ** frame.exponent_y
@@ -274,8 +275,10 @@ def _parameters(
     if 0 < spread < _SMALL_SPREAD:
         one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
     lowest = (Fraction(float(fit.fitted_centred.min())) + Fraction(frame.centre_y)) * unit
-    eta = min(-one, 2 * lowest)
     slopes, intercept = fit.affine
+    eta = min(-one, 2 * lowest)
+    # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that
+    eta = min(eta, lowest - unit * Fraction(_ulps(fit.slopes, fit)))
     row = [*slopes, intercept - eta, -eta]
     used = _representable_alpha(row, alpha, activation.s_plus)
     factor = Fraction(used)
@@ -286,6 +289,13 @@ def _parameters(
     W2 = np.zeros(width)
     W2[0] = to_float(1 / (factor * Fraction(activation.s_plus)))
     return W1, b1, W2, to_float(eta), used
+
+
+def _ulps(slopes: Array, fit: LeastSquares) -> float:
+    """32 ulps of the bias of a unit with these slopes, in the frame: the least room above zero worth having."""
+    frame = fit.frame
+    size = float(np.abs(slopes) @ (np.abs(frame.centre) + fit.column_max)) + abs(frame.centre_y)
+    return size * 2.0**-48
 
 
 def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> float:
