@@ -194,6 +194,11 @@ def test_ties_go_to_the_smallest_position() -> None:
     best = best_split([0.0, 1.0, 2.0, 3.0], [1.0, -2.0, 2.0, -1.0])
     assert (best.position, best.n_splits) == (0, 3)
     assert best.drop == 0.5  # u = 1/2, S = 1, m = 4: 2 u S - 2 u^2
+    # equal drops in many groups of buckets
+    with small():
+        for workers in (1, 2):
+            best = best_split(np.arange(200.0), np.tile([1.0, -1.0], 100), workers=workers)
+            assert (best.position, best.n_splits) == (0, 100)
 
 
 @pytest.mark.parametrize("bucket", [4, 16])
@@ -235,6 +240,7 @@ def shapes(m: int) -> dict[str, Any]:
         "outlier": np.concatenate([normal[1:], [1e300]]),
         "two outliers": np.concatenate([normal[2:], [1e308, -1e308]]),
         "subnormal": rng.integers(0, m, m) * 5e-324,
+        "smallest of both signs": rng.integers(0, 6, m) * 5e-324 * rng.choice([-1.0, 1.0], m),
         "nested": np.concatenate([normal[: m // 2], 1 + 1e-12 * normal[m // 2 :]]),
         "powers": np.repeat(np.arange(m // 50 + 1.0) ** 9, 50)[:m],
     }
@@ -371,6 +377,24 @@ def test_one_bucket_with_any_scratch(room: int, kind: str, depth: int) -> None:
     assert np.array_equal(keys[np.argsort(values)][records[:, 1].astype(int)], records[:, 0])
     assert np.array_equal(np.sort(records[:, 1]), np.arange(n))
     assert totals[0].tolist() == [n * (n - 1) / 2, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["clusters", "zeros"])
+def test_hard_buckets_are_sorted_stably(kind: str) -> None:
+    """Clusters that no map resolves end in the comparison sort; -0.0 and 0.0 stay in their order."""
+    rng = np.random.default_rng(12)
+    if kind == "clusters":
+        close = 1 + rng.integers(0, 40, 90) * 2.0**-52
+        keys = rng.permutation(np.concatenate([1 + 2.0 ** -np.arange(1, 46), close]))
+    else:
+        keys = rng.integers(0, 6, 200) * 5e-324 * rng.choice([-1.0, 1.0], 200)
+    n = keys.size
+    records, totals = np.column_stack([keys, np.arange(n)]), np.zeros((1, 3))
+    expected, bounds = records.copy(), np.array([0, n])
+    scratch = np.empty((n, 2)), np.empty(10 * n + 5, np.uint32)
+    compiled.sort_buckets(records, bounds, 0, 1, *scratch, 0, totals)
+    twin.sort_buckets(expected, bounds, 0, 1, *scratch, 0, totals)
+    assert np.array_equal(records, expected)
 
 
 @given(st.lists(st.tuples(WIDE, st.one_of(WIDE, ORDINARY)), min_size=1, max_size=30), st.booleans())

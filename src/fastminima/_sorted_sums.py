@@ -403,7 +403,7 @@ class SortedSums:
         keys, values, weights = self._inputs
         rounded = self.lost > 0.0
         if rounded:
-            # scaling or weighing has rounded the records: back to the inputs, the records give way to an order
+            # scaling or weighing has rounded the records: back to the inputs; an order takes their place
             self.records = np.empty((0, 2))
             self._order = np.argsort(keys)
         signs, sums = np.empty(positions.size, np.int8), np.empty(positions.size)

@@ -1,3 +1,4 @@
+# cython: autotestdict=False
 """Sorted partial sums: the set J of theorem 1 and its best split, without an argsort.
 
 (a) Formula. With fitted values sorted, S_p = sum of (weight *) residual over sorted positions 0..p,
