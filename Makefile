@@ -19,7 +19,7 @@ test: kernels
 lint: kernels
 	$(PY) -m pip install --quiet -e ".[lint]" --no-build-isolation
 	$(PY) -m ruff check src tests bench setup.py
-	$(VENV)/bin/cython-lint --max-line-length 110 src/fastminima/kernels
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint --max-line-length 120 src/fastminima/kernels
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest --concise $$(ls src/fastminima/kernels/*.pyx | sed 's|src/||; s|/|.|g; s|\.pyx||')
 

@@ -27,6 +27,7 @@ DIRECTIVES = {
     "cdivision": True,
     "embedsignature": True,
     "freethreading_compatible": True,
+    "autotestdict": False,
 }
 
 headers = sorted(str(p) for p in KERNELS.glob("*.h"))

@@ -234,12 +234,12 @@ def test_decimal_exponents_are_bounded():
 
 
 def test_common_denominator_is_estimated_before_it_is_built(monkeypatch):
-    monkeypatch.setattr("fastminima.dataset._memory", lambda: 2**14)
+    monkeypatch.setattr("fastminima.dataset.available_bytes", lambda: 2**14)
     data = Dataset(np.arange(50.0)[:, None], [Fraction(1, 2**i * 3) for i in range(50)])
-    monkeypatch.setattr("fastminima.dataset._memory", lambda: 2**10)
+    monkeypatch.setattr("fastminima.dataset.available_bytes", lambda: 2**10)
     with pytest.raises(TooLargeError, match="one exact column of 50 rows"):
         _ = data.exact
-    monkeypatch.setattr("fastminima.dataset._memory", lambda: 2**20)
+    monkeypatch.setattr("fastminima.dataset.available_bytes", lambda: 2**20)
     assert data.exact is not None
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastminima import batched
 from fastminima.activation import PiecewiseLinear, leaky_relu, relu
 from fastminima.batched import batched_risk, predict
-from fastminima.errors import NetworkError, TooLargeError
+from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.kernels import _forward, reference_forward
 
 F64 = NDArray[np.float64]
@@ -435,10 +435,10 @@ def test_nothing_hides_a_parameter_that_is_not_finite(
 def test_options_that_make_no_sense() -> None:
     network, data = problem(2, 3, 2, 10)
     for workers in (0, -2, 1.5, True, "2"):
-        with pytest.raises(NetworkError, match="workers must be"):
+        with pytest.raises(OptionError, match="workers must be"):
             batched_risk(*network, data, relu, workers=workers)  # type: ignore[arg-type]
     for dtype in ("float16", "int64", "nonsense", complex):
-        with pytest.raises(NetworkError, match="dtype must be"):
+        with pytest.raises(OptionError, match="dtype must be"):
             batched_risk(*network, data, relu, dtype=dtype)  # type: ignore[arg-type]
     np.testing.assert_array_equal(
         batched_risk(*network, data, relu, workers=-1), batched_risk(*network, data, relu)

@@ -7,7 +7,6 @@ sums against a rule. Buckets, groups and scales depend on the data alone, never 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ._threads import count_workers
 from .errors import DataError
 from .kernels import _splits as kernels
 
-__all__ = ["Plan", "SortedSums", "Sweep", "count_workers", "require_finite"]
+__all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,15 +59,6 @@ def require_finite(values: Floats, name: str) -> None:
             raise DataError(
                 f"{name} must be finite, got {values[i]} at index {i}; drop or repair that sample"
             )
-
-
-def count_workers(workers: int) -> int:
-    """Number of threads meant by `workers` (-1: all usable cores)."""
-    if workers == -1:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, or -1 for all usable cores, got {workers}")
-    return workers
 
 
 def _largest(values: Floats) -> float:

@@ -1,4 +1,4 @@
-"""BLAS held to one thread while the library's own loops run.
+"""Threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
 
 Panels of a few thousand rows are too small for a multi-threaded BLAS: on a busy machine its spinning workers
 make them a hundred times slower. NumPy and SciPy wheels carry separate OpenBLAS copies; both are limited.
@@ -6,13 +6,30 @@ make them a hundred times slower. NumPy and SciPy wheels carry separate OpenBLAS
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["single_threaded_blas"]
+from .errors import OptionError
+
+__all__ = ["count_workers", "single_threaded_blas"]
+
+
+def count_workers(workers: int) -> int:
+    """Number of threads meant by `workers`: itself, or all usable cores for -1."""
+    try:
+        count = operator.index(workers)
+    except TypeError:
+        count = 0
+    if count == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(workers, bool) or count < 1:
+        raise OptionError(f"workers must be a whole number >= 1, or -1 for all usable cores, got {workers!r}")
+    return count
 
 
 @cache

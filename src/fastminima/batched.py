@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -10,8 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._memory import require
+from ._threads import count_workers
 from .activation import PiecewiseLinear
-from .errors import NetworkError, TooLargeError
+from .errors import NetworkError, OptionError
 from .kernels import _forward
 
 __all__ = ["batched_risk", "predict"]
@@ -75,34 +76,13 @@ def _check_finite(array: NDArray[np.generic], name: str, offset: int = 0) -> Non
             raise NetworkError(f"{name}[{index}] is {block[where]}; parameters must be finite")
 
 
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # no such system call here: let the allocation itself fail
-        return 1 << 62
-
-
-def _check_fits(needed: int, what: str) -> None:
-    memory = _memory()
-    if needed > memory:
-        raise TooLargeError(f"{what} needs {needed:.3g} bytes, this machine has {memory:.3g}")
-
-
-def _worker_count(workers: int) -> int:
-    if workers == -1:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
-        raise NetworkError(f"workers must be a whole number >= 1, or -1 for all cores, got {workers!r}")
-    return int(workers)
-
-
 def _single(dtype: object, arrays: Block) -> bool:
     if dtype is None:
         return all(array.dtype == np.float32 for array in arrays)
     for name in ("float64", "float32"):
         if isinstance(dtype, str | type | np.dtype) and dtype in (name, np.dtype(name), np.dtype(name).type):
             return name == "float32"
-    raise NetworkError(f'dtype must be "float64", "float32" or None, got {dtype!r}')
+    raise OptionError(f'dtype must be "float64", "float32" or None, got {dtype!r}')
 
 
 def _segments(m: int, panel: int, group: int) -> list[slice]:
@@ -155,8 +135,9 @@ def batched_risk(
     Raises
     ------
     NetworkError
-        If shapes do not fit each other or the data, a parameter is not a finite real number, or `dtype` or
-        `workers` is none of the above.
+        If shapes do not fit each other or the data, or a parameter is not a finite real number.
+    OptionError
+        If `dtype` or `workers` is none of the above.
     TooLargeError
         If the work space cannot fit into this machine's memory. It is a few blocks of the samples and of the
         parameters, never m x K.
@@ -177,7 +158,7 @@ def batched_risk(
     if features != dx:
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")
     single = _single(dtype, arrays)
-    threads = _worker_count(workers)
+    threads = count_workers(workers)
     kind = np.dtype(np.float32 if single else np.float64)
     panel, group = _forward.layout(_VARIANT, kind.itemsize)
     segments = _segments(m, panel, group)
@@ -194,7 +175,7 @@ def batched_risk(
     copied = any(array.dtype != kind or not array.flags.c_contiguous for array in arrays)
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
-    _check_fits(threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
+    require(threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
     weight = np.empty(0) if data.sample_weight is None else data.sample_weight
     kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
 
@@ -312,7 +293,7 @@ def predict(
         raise NetworkError(f"X must have shape (m, dx) = (m, {dx}) to fit W1, got {X.shape}")
     m = len(X)
     items = _forward.workspace_items(_VARIANT, 8, d1, dx)
-    _check_fits(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
+    require(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
     for array, name in zip(arrays, _NAMES, strict=True):
         _check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,8 +13,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._memory import available_bytes
 from ._validate import Table, as_matrix, as_vector, check_names, rounding, sealed
 from .errors import DataError, TooLargeError
+from .exact.dyadic import bit_span, power_of_two, to_integers
 
 __all__ = ["Accuracy", "Dataset", "ExactColumns", "Meaning"]
 
@@ -48,32 +49,12 @@ class ExactColumns:
         return f"ExactColumns({rows} rows x {len(self.numerators)} columns)"
 
 
-def _memory() -> int:
-    """Bytes of physical memory, or 16 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**34
-
-
 def _dyadic(column: NDArray[np.float64]) -> tuple[NDArray[Any], Fraction]:
-    """Float64 as integers times one power of two.
-
-    v = mantissa * 2**exponent with a 53-bit integer mantissa; the column's smallest exponent is factored out.
-    """
-    mantissa, exponent = np.frexp(column)
-    integers = np.ldexp(mantissa, 53).astype(np.int64)
-    # the trailing zeros of each mantissa go to its exponent, else 1.0 beside 0.5 would cost 54 bits
-    lowest = np.where(integers == 0, np.int64(1), integers & -integers)
-    integers //= lowest
-    shifts = exponent - 53 + np.frexp(lowest.astype(np.float64))[1] - 1
-    nonzero = integers != 0
-    if not nonzero.any():
-        return integers.astype(object), Fraction(1)
-    smallest = int(shifts[nonzero].min())
-    spread = np.where(nonzero, shifts - smallest, 0)
-    _guard(len(column), 53 + int(spread.max()))
-    return integers.astype(object) << spread.astype(object), Fraction(2) ** smallest
+    """Float64 as integers times one power of two."""
+    low, top = bit_span(column)
+    _guard(len(column), max(53, top - low))
+    numerators, exponent = to_integers(column)
+    return numerators, power_of_two(exponent)
 
 
 def _common_scale(column: NDArray[Any]) -> tuple[NDArray[Any], Fraction]:
@@ -93,7 +74,7 @@ def _common_scale(column: NDArray[Any]) -> tuple[NDArray[Any], Fraction]:
 
 def _guard(rows: int, bits: int) -> None:
     needed = rows * bits // 8
-    if needed > _memory() // 4:
+    if needed > available_bytes() // 4:
         raise TooLargeError(
             f"one exact column of {rows} rows would take about {needed / 2**30:.0f} GiB, because its values "
             f"share no denominator shorter than {bits} bits; rescale or round the column first"

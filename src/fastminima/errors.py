@@ -14,6 +14,7 @@ __all__ = [
     "MissingDependencyError",
     "MissingFileError",
     "NetworkError",
+    "OptionError",
     "OutputError",
     "ReadError",
     "TargetError",
@@ -39,6 +40,10 @@ class ActivationError(FastMinimaError, ValueError):
 
 class NetworkError(FastMinimaError, ValueError):
     """The parameters of a network, or a width or scale asked for, are not usable."""
+
+
+class OptionError(FastMinimaError, ValueError):
+    """An option is none of its values or out of its range (method, reach, workers)."""
 
 
 class TargetError(FastMinimaError, ValueError):

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ._passes import SLACK, Frame, U, gamma
 from ._threads import single_threaded_blas
 from .dataset import Dataset
+from .exact.dyadic import round_fraction
 from .exact.fit import ExactFit
 
 __all__ = ["LeastSquares", "least_squares"]
@@ -97,12 +98,12 @@ class LeastSquares:
         """Slopes, (n_features,) float64."""
         if self._exact is not None:
             return _readonly(self._exact.coef_float)
-        return _readonly(np.array([to_float(v) for v in self.affine[0]], dtype=np.float64))
+        return _readonly(np.array([round_fraction(v) for v in self.affine[0]], dtype=np.float64))
 
     @cached_property
     def intercept(self) -> float:
         """Value of the fit at x = 0."""
-        return self._exact.intercept_float if self._exact is not None else to_float(self.affine[1])
+        return self._exact.intercept_float if self._exact is not None else round_fraction(self.affine[1])
 
     @cached_property
     def fitted(self) -> Array:
@@ -125,7 +126,7 @@ class LeastSquares:
     def risk(self) -> float:
         """l_LS, in the units of the data; inf where float64 ends."""
         if self._exact is not None:
-            return to_float(self._exact.risk)
+            return round_fraction(self._exact.risk)
         return self.frame.risk_to_float(self.squared_norm / 2)
 
     @property
@@ -164,14 +165,6 @@ class LeastSquares:
             f"LeastSquares({m} x {n}, rank {self.rank}, risk {self.risk:.10g}, "
             f"defect {self.defect:.1e}, {self.method})"
         )
-
-
-def to_float(value: Fraction) -> float:
-    """Nearest float64; ±inf where the value is out of range."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def _readonly(array: Array) -> Array:
@@ -358,8 +351,8 @@ def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
 def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
     exact = ExactFit.of(data)
     inside, level_exact = frame.to_frame(exact.coef, exact.intercept)
-    slopes = np.array([to_float(v) for v in inside], dtype=np.float64).reshape(data.n_features)
-    level = to_float(level_exact)
+    slopes = np.array([round_fraction(v) for v in inside], dtype=np.float64).reshape(data.n_features)
+    level = round_fraction(level_exact)
     if not (np.isfinite(slopes).all() and math.isfinite(level)):
         # coefficients beyond 1e308 even in the scaled frame: keep the frame's view usable, the bound says how far
         slopes, level = (
@@ -373,7 +366,7 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
     errors = _Errors.of(frame, column_max, y_max, slopes, level, step.squared_norm)
     affine = frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
     excess = exact.excess(*affine) / Fraction(4) ** frame.exponent_y
-    tau = to_float(2 * excess) ** 0.5 * SLACK
+    tau = round_fraction(2 * excess) ** 0.5 * SLACK
     return LeastSquares(
         data=data,
         frame=frame,

@@ -17,6 +17,7 @@ from ._optional import require
 from ._reading import reading
 from ._validate import as_matrix, sealed
 from .activation import PiecewiseLinear
+from .batched import predict
 from .dataset import Dataset
 from .errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 
@@ -29,6 +30,8 @@ _VERSION = 1
 _FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation", "slopes")
 # rows of X whose hidden layer is held at a time
 _BLOCK_ROWS = 4_096
+# rows whose outputs are held at a time
+_RISK_ROWS = 65_536
 
 
 def _parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
@@ -105,6 +108,21 @@ class OneHiddenLayer:
         """dx, the number of inputs."""
         return self.W1.shape[1]
 
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """(s_plus, s_minus) of the activation.
+
+        Raises
+        ------
+        NetworkError
+            If the activation is not piecewise linear: theorem 1 and its proofs are about h_{s+,s-}.
+        """
+        if not isinstance(self.activation, PiecewiseLinear):
+            raise NetworkError(
+                f"this needs a PiecewiseLinear activation, the network has {self.activation!r}"
+            )
+        return self.activation.s_plus, self.activation.s_minus
+
     def parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
         """(W1, b1, W2, b2)."""
         return self.W1, self.b1, self.W2, self.b2
@@ -145,17 +163,17 @@ class OneHiddenLayer:
         DataError, DataTypeError
             As `preactivations`.
         """
-        values = self._inputs(X)
-        out = np.empty(len(values))
-        for start in range(0, len(values), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
-            out[rows] = self._outputs(values[rows])
-        return out
+        return self._outputs(self._inputs(X))
 
-    def _outputs(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _outputs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if isinstance(self.activation, PiecewiseLinear):
+            return predict(self.W1, self.b1, self.W2, self.b2, values, self.activation)
+        out = np.empty(len(values))
         with np.errstate(over="ignore", invalid="ignore"):
-            result: NDArray[np.float64] = self.activation(block @ self.W1.T + self.b1) @ self.W2 + self.b2
-        return result
+            for start in range(0, len(values), _BLOCK_ROWS):
+                rows = slice(start, start + _BLOCK_ROWS)
+                out[rows] = self.activation(values[rows] @ self.W1.T + self.b1) @ self.W2 + self.b2
+        return out
 
     def risk(self, data: Dataset) -> float:
         """The paper's empirical risk ½ Σ ω_i (f(x_i) − y_i)², in plain float64.
@@ -167,7 +185,7 @@ class OneHiddenLayer:
         self._inputs(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
-            for X, y, weight in data.blocks(_BLOCK_ROWS):
+            for X, y, weight in data.blocks(_RISK_ROWS):
                 e = self._outputs(X) - y
                 sums.append(float(np.dot(e, e) if weight is None else np.dot(weight * e, e)))
         try:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._sorted_sums import SortedSums, Sweep, require_finite
-from .errors import ActivationError, DataError, DataTypeError
+from .errors import ActivationError, DataError, DataTypeError, OptionError
 
 __all__ = ["Search", "Split", "best_split", "search", "split_set"]
 
@@ -205,7 +205,7 @@ def best_split(
     if not 0.0 < abs(kappa) <= 1.0:
         raise ActivationError(f"kappa must be nonzero and at most 1 in magnitude, got {kappa}")
     if reach not in ("limit", "paper"):
-        raise ValueError(f'reach must be "limit" (half the gap) or "paper" (a quarter), got {reach!r}')
+        raise OptionError(f'reach must be "limit" (half the gap) or "paper" (a quarter), got {reach!r}')
     part = 0.5 if reach == "limit" else 0.25
     state, found, undecided = _decide(_inputs(fitted, residual, sample_weight), kappa, part, workers)
     position, total, drop, n_splits = found.position, found.sum, found.drop, found.n_certified

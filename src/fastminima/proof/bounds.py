@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from .._passes import SLACK, Frame, gamma
 from .._threads import single_threaded_blas
+from ..exact.dyadic import round_fraction
 from ..exact.margin import exact_margin
 from ..exact.risk import exact_network_risk
-from ..least_squares import LeastSquares, affine_error, to_float
+from ..least_squares import LeastSquares, affine_error
 from ..network import OneHiddenLayer
 
 __all__ = ["Drop", "Margin", "certify_drop", "certify_margin", "excess_bound", "positive_affine"]
@@ -72,7 +73,7 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
     for s, c in zip(slopes.tolist(), frame.centre.tolist(), strict=True):
         if s:
             level += Fraction(s) * Fraction(c)
-    rounded = to_float(level)
+    rounded = round_fraction(level)
     scaled_weight = math.ldexp(weight, -frame.exponent_y) if abs(frame.exponent_y) < 1000 else 0.0
     if not math.isfinite(rounded) or math.ldexp(scaled_weight, frame.exponent_y) != weight:
         return None
@@ -97,18 +98,14 @@ def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = Tr
         if drop.better is not None or not exact:
             return drop
         value = fit.exact.risk - exact_network_risk(
-            *network.parameters(), *_slopes(network), fit.data, fit.exact.gram
+            *network.parameters(), *network.slopes, fit.data, fit.exact.gram
         )
     return Drop(_towards(value, -math.inf), _towards(value, math.inf), "exact")
 
 
-def _slopes(network: OneHiddenLayer) -> tuple[float, float]:
-    return network.activation.s_plus, network.activation.s_minus
-
-
 def _towards(value: Fraction, side: float) -> float:
     """A float64 on the given side of the rational, never 0 unless the rational is 0."""
-    number = to_float(value)
+    number = round_fraction(value)
     if math.isinf(number) or Fraction(number) != value:
         number = math.nextafter(number, side)
         if number == 0.0 or (number > 0) != (value > 0):
@@ -118,7 +115,7 @@ def _towards(value: Fraction, side: float) -> float:
 
 def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     nothing = Drop(-math.inf, math.inf, "float")
-    frame, (s_plus, s_minus) = fit.frame, _slopes(network)
+    frame, (s_plus, s_minus) = fit.frame, network.slopes
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
     units: list[_Unit] = []
@@ -132,7 +129,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
         if unit is None:
             return nothing
         units.append(unit)
-    offset = to_float(
+    offset = round_fraction(
         constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level)
     )
     steepest = max(s_plus, s_minus)
@@ -238,7 +235,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
     """The affine function of a network all of whose preactivations are positive: exact slopes and intercept."""
     W1, b1, W2, b2 = network.parameters()
-    s_plus = Fraction(network.activation.s_plus)
+    s_plus = Fraction(network.slopes[0])
     slopes = [Fraction(0)] * W1.shape[1]
     intercept = Fraction(b2)
     for row, bias, weight in zip(W1.tolist(), b1.tolist(), W2.tolist(), strict=True):
@@ -264,5 +261,5 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
         level - Fraction(fit.level),
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
-    length = sum(abs(to_float(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
+    length = sum(abs(round_fraction(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
     return fit.frame.risk_to_float(0.5 * (length + fit.tau) ** 2 * SLACK)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._atomic import replacing
 from .._optional import require
@@ -51,13 +51,23 @@ def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
     if better.network is None:
         raise NetworkError(f"there is no better point to walk to: {better.status} ({better.reason})")
     t = np.linspace(0.0, 1.0, n)
-    stacked = []
-    for start, end in zip(low.network.parameters(), better.network.parameters(), strict=True):
-        a, b = np.asarray(start), np.asarray(end)
+
+    def between(start: ArrayLike, end: ArrayLike) -> Array:
+        a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
         s = t.reshape((-1,) + (1,) * a.ndim)
-        stacked.append((1.0 - s) * a + s * b)
-    risk = batched_risk(*stacked, low.data, low.activation)
-    return Segment(t, np.asarray(risk, dtype=np.float64), low.fit.risk, better.drop)
+        points: Array = (1.0 - s) * a + s * b
+        return points
+
+    a, b = low.network, better.network
+    risk = batched_risk(
+        between(a.W1, b.W1),
+        between(a.b1, b.b1),
+        between(a.W2, b.W2),
+        between(a.b2, b.b2),
+        low.data,
+        low.activation,
+    )
+    return Segment(t, risk, low.fit.risk, better.drop)
 
 
 def plot_segment(

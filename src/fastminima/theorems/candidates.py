@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..activation import PiecewiseLinear
+from ..exact.dyadic import round_fraction
 from ..landscape.kink import best_kinks
-from ..least_squares import LeastSquares, to_float
+from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
 from .pair import kink_network, pair_network
 from .split_evidence import find_splits
@@ -111,8 +112,8 @@ def case1(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
             gamma, beta = u / kappa, (lower + upper) / 2
             network = pair_network(fit, *fit.affine, beta, gamma, activation, low.network.width)
             drop = 2 * u * S - weight * u * u / 2
-            split = PushedSplit(position, *(to_float(v) for v in (S, upper - lower, beta, gamma, u)))
-            yield Candidate(network, to_float(drop), split, "paper")
+            split = PushedSplit(position, *(round_fraction(v) for v in (S, upper - lower, beta, gamma, u)))
+            yield Candidate(network, round_fraction(drop), split, "paper")
 
 
 def _positions(low: SpuriousMinimum, reach: str) -> Iterator[tuple[int, Fraction, Fraction, Fraction]]:
@@ -203,8 +204,8 @@ def _merge(fit: LeastSquares) -> _Merged:
     numerators, scale = fit.exact.fitted_numerators(leaders)
     return _Merged(
         rows=groups.first,
-        weight=np.bincount(groups.ids, weights=weights),
-        R=np.bincount(groups.ids, weights=weights * fit.residual_scaled),
+        weight=np.bincount(groups.ids, weights=weights).astype(np.float64),
+        R=np.bincount(groups.ids, weights=weights * fit.residual_scaled).astype(np.float64),
         has_residual=groups.has_residual,
         tie=tie[groups.first],
         tied_values=[int(n) * scale for n in numerators],
@@ -247,7 +248,7 @@ def _tilted(
     distinct = merged.tied_values
     if len(distinct) > 1:
         step = min(b - a for a, b in pairwise(distinct)) / unit
-        g = to_float(step) / 4
+        g = round_fraction(step) / 4
     else:
         # no other fitted value to respect: any g > 0 will do, at the scale of the residuals
         g = 2.0 * float(np.abs(fit.residual_scaled).max())
@@ -280,14 +281,14 @@ def _tilted(
         network = pair_network(fit, q, q0, beta, gamma, activation, low.network.width)
         drop = frame.risk_to_float(alpha * (linear - 0.5 * alpha * curvature))
         split = TiedSplit(
-            to_float(distinct[star]),
+            round_fraction(distinct[star]),
             len(group),
             int(merged.rows[j1]),
             int(merged.rows[j2]),
             alpha,
             rho,
-            to_float(beta),
-            to_float(gamma),
+            round_fraction(beta),
+            round_fraction(gamma),
         )
         yield Candidate(network, drop, split, "paper")
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..activation import PiecewiseLinear
+from ..exact.dyadic import round_fraction
 from ..landscape.kink import KinkModel
-from ..least_squares import LeastSquares, to_float
+from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
 
 __all__ = ["kink_network", "pair_network", "power_of_two_scale"]
@@ -82,18 +83,18 @@ def pair_network(
     if scale is None:
         return None
     centre = _centre(fit)
-    row = [to_float(scale * v) for v in slopes]
+    row = [round_fraction(scale * v) for v in slopes]
     rounded = [Fraction(v) if np.isfinite(v) else Fraction(0) for v in row]
     at_centre = scale * (intercept + _dot(slopes, centre))
     start = at_centre - _dot(rounded, centre)  # the intercept that suits the rounded slopes
-    first = to_float(start + scale * (gamma - beta))
-    second = to_float(-start + scale * (gamma + beta))
-    weight = to_float(1 / (scale * total))
+    first = round_fraction(start + scale * (gamma - beta))
+    second = round_fraction(-start + scale * (gamma + beta))
+    weight = round_fraction(1 / (scale * total))
     if not np.isfinite([*row, first, second, weight]).all():
         return None
     # f(centre) = b2 + weight a (z_1 - z_2) -+ kink, a = (s+ + s-)/2
     difference = 2 * _dot(rounded, centre) + Fraction(first) - Fraction(second)
-    b2 = to_float(at_centre / scale - Fraction(weight) * total / 2 * difference)
+    b2 = round_fraction(at_centre / scale - Fraction(weight) * total / 2 * difference)
     n = len(slopes)
     W1, b1, W2 = np.zeros((width, n)), np.zeros(width), np.zeros(width)
     W1[0], W1[1] = row, [-v for v in row]
@@ -126,10 +127,10 @@ def kink_network(
         scale = power_of_two_scale([*raw, _dot(raw, centre), Fraction(kink.knot)], weight)
         if scale is None or not weight:
             return None
-        row = [to_float(scale * v) for v in raw]
+        row = [round_fraction(scale * v) for v in raw]
         rounded = [Fraction(v) for v in row]
-        bias = to_float(-scale * Fraction(kink.knot) - _dot(rounded, centre))
-        out = to_float(weight / scale)
+        bias = round_fraction(-scale * Fraction(kink.knot) - _dot(rounded, centre))
+        out = round_fraction(weight / scale)
         if not np.isfinite([*row, bias, out]).all():
             return None
         W1[k], b1[k], W2[k] = row, bias, out
@@ -138,7 +139,7 @@ def kink_network(
         level -= share * (_dot(rounded, centre) + Fraction(bias))
     # raise unit 1 above zero on all samples by the spread of its own affine function
     inside = [
-        to_float(a / unit * Fraction(2) ** int(e))
+        round_fraction(a / unit * Fraction(2) ** int(e))
         for a, e in zip(affine, frame.exponents.tolist(), strict=True)
     ]
     reach = Fraction(float(np.abs(inside) @ fit.column_max)) * unit if np.isfinite(inside).all() else None
@@ -148,13 +149,13 @@ def kink_network(
     scale = power_of_two_scale([*affine, lift, _dot(affine, centre)], 1 / s_plus)
     if scale is None:
         return None
-    row = [to_float(scale * a) for a in affine]
+    row = [round_fraction(scale * a) for a in affine]
     if not np.isfinite(row).all():
         return None
     rounded = [Fraction(v) for v in row]
-    bias, out = to_float(scale * lift - _dot(rounded, centre)), to_float(1 / (scale * s_plus))
+    bias, out = round_fraction(scale * lift - _dot(rounded, centre)), round_fraction(1 / (scale * s_plus))
     if not np.isfinite([bias, out]).all():
         return None
     W1[0], b1[0], W2[0] = row, bias, out
-    b2 = to_float(level - Fraction(out) * s_plus * (_dot(rounded, centre) + Fraction(bias)))
+    b2 = round_fraction(level - Fraction(out) * s_plus * (_dot(rounded, centre) + Fraction(bias)))
     return _network(W1, b1, W2, b2, activation)

@@ -20,7 +20,8 @@ from .._threads import single_threaded_blas
 from ..activation import PiecewiseLinear, relu
 from ..dataset import Dataset
 from ..errors import DataTypeError, NetworkError
-from ..least_squares import LeastSquares, least_squares, to_float
+from ..exact.dyadic import round_fraction
+from ..least_squares import LeastSquares, least_squares
 from ..network import OneHiddenLayer
 from ..proof.bounds import certify_margin, excess_bound, positive_affine
 from .split_evidence import SplitEvidence, split_evidence
@@ -83,7 +84,7 @@ class SpuriousMinimum:
     @property
     def activation(self) -> PiecewiseLinear:
         """The activation h_{s+,s-}."""
-        return self.network.activation
+        return PiecewiseLinear(*self.network.slopes)
 
     @cached_property
     def affine(self) -> tuple[list[Fraction], Fraction]:
@@ -137,10 +138,10 @@ class SpuriousMinimum:
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
         unit = Fraction(2) ** frame.exponent_y
-        W1 = np.array([[to_float(v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
+        W1 = np.array([[round_fraction(v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array(
             [
-                to_float(start + unit * (Fraction(v) - Fraction(frame.centre_y)))
+                round_fraction(start + unit * (Fraction(v) - Fraction(frame.centre_y)))
                 for (_, start), v in zip(rows, level.tolist(), strict=True)
             ]
         )
@@ -283,12 +284,12 @@ def _parameters(
     used = _representable_alpha(row, alpha, activation.s_plus)
     factor = Fraction(used)
     W1 = np.zeros((width, n))
-    W1[0] = [to_float(factor * v) for v in slopes]
-    b1 = np.full(width, to_float(-factor * eta))
-    b1[0] = to_float(factor * (intercept - eta))
+    W1[0] = [round_fraction(factor * v) for v in slopes]
+    b1 = np.full(width, round_fraction(-factor * eta))
+    b1[0] = round_fraction(factor * (intercept - eta))
     W2 = np.zeros(width)
-    W2[0] = to_float(1 / (factor * Fraction(activation.s_plus)))
-    return W1, b1, W2, to_float(eta), used
+    W2[0] = round_fraction(1 / (factor * Fraction(activation.s_plus)))
+    return W1, b1, W2, round_fraction(eta), used
 
 
 def _ulps(slopes: Array, fit: LeastSquares) -> float:
@@ -332,7 +333,7 @@ def _verified(
     slopes, intercept = positive_affine(OneHiddenLayer(W1, b1, W2, 0.0, activation))
     _, level = frame.to_frame(slopes, intercept)
     wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
-    b2 = to_float(wanted)
+    b2 = round_fraction(wanted)
     network = OneHiddenLayer(W1, b1, W2, b2, activation)
     excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
     margin = certify_margin(network, fit)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import NetworkError
+from ..errors import NetworkError, OptionError
+from ..exact.dyadic import round_fraction
 from ..exact.risk import exact_network_risk
-from ..least_squares import EXACT_WORK, LeastSquares, to_float
+from ..least_squares import EXACT_WORK, LeastSquares
 from ..network import OneHiddenLayer
 from ..proof.bounds import Drop, certify_drop
 from .candidates import REACHES, Candidate, PushedSplit, TiedSplit, case1, case2, kinks
@@ -133,7 +134,9 @@ def better_point(
     Raises
     ------
     NetworkError
-        If the width is below 2, `method` or `reach` are unknown, or `n_kinks` does not fit the width.
+        If the width is below 2.
+    OptionError
+        If `method` or `reach` are unknown, or `n_kinks` does not fit the width.
     DataError
         If `directions` have the wrong shape.
 
@@ -146,11 +149,11 @@ def better_point(
         raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
     check_width(low.network.width, 2)
     if method not in ("paper", "kink"):
-        raise NetworkError(f'method must be "paper" or "kink", got {method!r}')
+        raise OptionError(f'method must be "paper" or "kink", got {method!r}')
     if reach not in REACHES:
-        raise NetworkError(f'reach must be "limit" or "paper", got {reach!r}')
+        raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
     if isinstance(n_kinks, bool) or not 1 <= n_kinks <= low.network.width - 1:
-        raise NetworkError(
+        raise OptionError(
             f"n_kinks must be between 1 and width - 1 = {low.network.width - 1}, got {n_kinks!r}"
         )
     evidence = low.evidence
@@ -225,6 +228,6 @@ def _handed_out(
 def _risk(fit: LeastSquares, network: OneHiddenLayer, drop: float) -> float:
     """Risk of the network: rounded from the exact one where that is cheap, else l_LS - drop."""
     if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
-        slopes = (network.activation.s_plus, network.activation.s_minus)
-        return to_float(exact_network_risk(*network.parameters(), *slopes, fit.data, fit.exact.gram))
+        risk = exact_network_risk(*network.parameters(), *network.slopes, fit.data, fit.exact.gram)
+        return round_fraction(risk)
     return max(fit.risk - drop, 0.0) if math.isfinite(drop) else math.nan
