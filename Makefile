@@ -7,7 +7,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels bench verify clean
+.PHONY: demo test lint kernels bench torch verify clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -27,6 +27,10 @@ lint: kernels
 bench: kernels
 	$(PY) -m pip install --quiet -e ".[bench]" --no-build-isolation
 	for script in bench/bench_*.py; do $(PY) $$script || exit 1; done
+
+# the round trip through PyTorch is tested where torch is installed; its CPU build is not everybody's default
+torch: $(VENV)/.dev
+	$(PY) -m pip install --quiet torch==2.13.0
 
 # slower checks than the suite's ten minutes allow
 verify: kernels

@@ -16,8 +16,9 @@
     Heavy keys get a bucket of their own, which needs no sort. Keys already in order are only copied.
 (e) Inside a bucket: a linear map onto as many cells as records, a counting scatter into scratch and one
     insertion pass back. Cells that stay heavy are sorted by the same step on their own, with a map linear in the
-    bits of the key (close to its logarithm) and so on in turn; after four maps, a merge sort. A bucket larger than the scratch is first cut in place by
-    a three-way quicksort that falls back to heapsort. Nothing is quadratic, whatever the keys.
+    bits of the key (close to its logarithm) and so on in turn; after four maps, a merge sort. A bucket larger
+    than the scratch is first cut in place by a three-way quicksort that falls back to heapsort. Nothing is
+    quadratic, whatever the keys.
 (f) Memory traffic. Keys once to count (8 m read, 2 m written), 18 m read and 16 m written by the scatter, then
     16 m each way inside the caches by sort and sweep. Beyond the inputs: 18 bytes a sample, plus one if a status
     of each position is wanted, plus the scratch of a few buckets.
@@ -28,8 +29,8 @@
     each, which run beside each other; renormalising at each step would be one chain of ten.
 (h) Order. Buckets and their content depend on the data alone, records keep the input order inside a bucket, and
     totals are added in bucket order, so any number of workers gives the same bits.
-(i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of 32 bits that
-    holds any such sum: it decides S_p = 0 where (g) cannot.
+(i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of
+    32 bits that holds any such sum: it decides S_p = 0 where (g) cannot.
 
 The hot loops stand in _splits.h.
 """
