@@ -9,12 +9,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.linalg
-from fastminima.exact.fit import ExactFit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
 import oracle
+from fastminima.exact.fit import ExactFit
 from strategies import tables
 
 module = importlib.import_module("fastminima.least_squares")
