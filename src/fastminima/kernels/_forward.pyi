@@ -3,7 +3,6 @@ from numpy.typing import NDArray
 
 BEST_VARIANT: int
 VARIANTS: tuple[str, ...]
-__test__: dict[str, str]
 
 def layout(variant: int, item: int) -> tuple[int, int]: ...
 def workspace_items(variant: int, item: int, d1: int, dx: int) -> int: ...
