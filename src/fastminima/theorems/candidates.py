@@ -32,7 +32,7 @@ REACHES = {"limit": Fraction(1, 2), "paper": Fraction(1, 4)}
 # A rounded network that is not better is moved: the same construction with smaller pushes.
 _PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
 # Positions of the exact J tried when float64 certifies none.
-_EXACT_POSITIONS = 8
+_EXACT_POSITIONS = 3
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .status import BetterStatus, MinimumStatus
 __all__ = ["SplitEvidence", "split_evidence"]
 
 # m (dx + 2) up to which the exact set J is worked out only to count it
-_COUNT_WORK = 3_000_000
+_COUNT_WORK = 20_000_000
 _DECIMAL_WORK = 200_000
 
 
