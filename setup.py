@@ -16,7 +16,7 @@ KERNELS = Path("src/fastminima/kernels")
 CFLAGS = (
     ["/O2"]
     if sys.platform == "win32"
-    else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 )
 
 DIRECTIVES = {
