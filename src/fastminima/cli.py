@@ -195,7 +195,9 @@ def _write(
         names.append("better.npz")
         from .report.segment import plot_segment
 
-        plot_segment(low, better, folder / "segment.png")
+        name = Path(str(summary["source"])).name
+        title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {low.activation}, {better.method}"
+        plot_segment(low, better, folder / "segment.png", title)
         names.append("segment.png")
     names.append("summary.json")
     # last: a folder with summary.json is a finished one
