@@ -338,3 +338,13 @@ def test_what_float64_cannot_express_is_undecided_by_name():
         assert better.status == "undecided"
         assert "float64" in better.reason
         assert "undecided" in str(better)
+
+
+def test_slopes_beyond_any_use_are_undecided_without_a_warning():
+    """Columns that differ by 1e-400 in one row: the exact fit has slopes of 1e400."""
+    tiny = Fraction(1, 10**400)
+    X = np.array([[k, k + (tiny if k == 1 else 0)] for k in map(Fraction, (0, 1, 2, 3, 5))], dtype=object)
+    y = np.array([Fraction(v) for v in (0, 1, 0, 3, 1)], dtype=object)
+    low = fm.spurious_minimum(fm.Dataset(X, y))
+    assert any("collinear" in note for note in low.notes)
+    assert fm.better_point(low).status == "undecided"

@@ -94,6 +94,8 @@ def candidate_directions(
         if n > 1:
             rows.append(rng.standard_normal((n_random, n)) / spread)
     stacked = np.concatenate(rows)
+    # slopes near the end of float64 have squares beyond it
+    stacked = stacked / np.abs(stacked).max(axis=1, keepdims=True)
     length = np.sqrt(np.square(stacked * spread).sum(axis=1, keepdims=True))
     return stacked / np.where(length > 0.0, length, 1.0)
 
