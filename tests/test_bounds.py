@@ -119,3 +119,25 @@ def test_large_data_are_proved_in_float64_alone():
         better = fm.better_point(low)
         assert (low.fit.method, better.certificate) == ("float", "float")
         assert better.drop_certified == pytest.approx(better.drop, rel=1e-2)
+
+
+@pytest.mark.parametrize("exponent", [-560, -540, -531, 520, 700])
+@pytest.mark.parametrize("slopes", [(1.0, 0.0), (1.0 + 2.0**-52, 1.0)])
+def test_bounds_stay_bounds_where_the_risk_leaves_float64(exponent, slopes):
+    """A negative lower bound that overflows must not turn into +inf, nor a subnormal one be rounded upwards."""
+    X = np.random.default_rng(0).normal(size=(30_000, 2))
+    y = np.random.default_rng(1).normal(size=30_000) * 2.0**exponent
+    data = fm.Dataset(X[:60], y[:60])
+    activation = fm.PiecewiseLinear(*slopes)
+    big = fm.spurious_minimum((X, y), activation)
+    assert big.fit.method == "float"
+    assert excess_bound(big.affine, big.fit) > 0.0
+    low = fm.spurious_minimum(data, activation)
+    networks = [low.network, *(n for m in ("paper", "kink") if (n := fm.better_point(low, m).network))]
+    for network in networks:
+        truth = oracle.least_squares(data.X, data.y)[3] - oracle.network_risk(network, data.X, data.y)
+        for drop in (_float_drop(network, low.fit), certify_drop(network, low.fit)):
+            assert drop.better in (truth > 0, None)
+            assert drop.lower == -np.inf or Fraction(drop.lower) <= truth
+            assert drop.upper == np.inf or Fraction(drop.upper) >= truth
+    assert all(fm.better_point(low, m).drop_certified < np.inf for m in ("paper", "kink"))

@@ -188,8 +188,19 @@ class Frame:
         return outside, intercept * unit
 
     def risk_to_float(self, risk: float) -> float:
-        """A risk of the frame in the units of the data (2^2e_y times it); inf where float64 ends."""
+        """A risk of the frame in the units of the data (2^2e_y times it); ±inf where float64 ends."""
         try:
             return math.ldexp(risk, 2 * self.exponent_y)
         except OverflowError:
-            return math.inf
+            return math.copysign(math.inf, risk)
+
+    def risk_bound(self, risk: float, side: float) -> float:
+        """`risk_to_float` rounded towards `side` (-inf or inf): a bound stays one where float64 ends."""
+        exponent = 2 * self.exponent_y
+        try:
+            value = math.ldexp(risk, exponent)
+            if math.ldexp(value, -exponent) == risk:
+                return value
+        except OverflowError:
+            value = math.copysign(math.inf, risk)
+        return math.nextafter(value, side)

@@ -37,7 +37,7 @@ class Drop:
     Attributes
     ----------
     lower, upper : float
-        Proved bounds, in the units of the data.
+        Proved bounds, in the units of the data; the two float64 neighbours where `method` is "exact".
     method : "float" or "exact"
     """
 
@@ -48,6 +48,8 @@ class Drop:
     @property
     def better(self) -> bool | None:
         """True or False where the sign is proved, None where it is open."""
+        if self.method == "exact":  # a drop below float64's range lies between 0.0 and 5e-324
+            return self.upper > 0.0
         return True if self.lower > 0.0 else False if self.upper <= 0.0 else None
 
 
@@ -107,12 +109,10 @@ def _slopes(network: OneHiddenLayer) -> tuple[float, float]:
 
 
 def _towards(value: Fraction, side: float) -> float:
-    """A float64 on the given side of the rational, never 0 unless the rational is 0."""
+    """A float64 on the given side of the rational; 0 from above only where the rational is not positive."""
     number = to_float(value)
-    if math.isinf(number) or Fraction(number) != value:
+    if math.isinf(number) or (Fraction(number) > value if side < 0 else Fraction(number) < value):
         number = math.nextafter(number, side)
-        if number == 0.0 or (number > 0) != (value > 0):
-            number = math.copysign(5e-324, value)
     return number
 
 
@@ -174,9 +174,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     lower -= (abs(total) + lost) * 2.0**-50 + abs(lower) * (SLACK - 1.0)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return nothing
-    low, high = frame.risk_to_float(lower), frame.risk_to_float(upper)
-    # a positive bound that underflows in the units of the data must not read as "not better"
-    return Drop(low, 5e-324 if upper > 0.0 and high == 0.0 else high, "float")
+    return Drop(frame.risk_bound(lower, -math.inf), frame.risk_bound(upper, math.inf), "float")
 
 
 @dataclass(frozen=True)
@@ -265,4 +263,4 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
     length = sum(abs(to_float(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
-    return fit.frame.risk_to_float(0.5 * (length + fit.tau) ** 2 * SLACK)
+    return fit.frame.risk_bound(0.5 * (length + fit.tau) ** 2 * SLACK, math.inf)

@@ -40,7 +40,8 @@ class BetterPoint:
     drop : float
         Decrease of the risk by the closed form of the construction.
     drop_certified : float
-        Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better.
+        Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
+        a drop below float64's range.
     certificate : "float" or "exact" or None
         How the bound was proved: float64 with error bounds, or rational arithmetic.
     case : 1, 2 or None
