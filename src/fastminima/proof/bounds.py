@@ -75,7 +75,10 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
         if s:
             level += Fraction(s) * Fraction(c)
     rounded = to_float(level)
-    scaled_weight = math.ldexp(weight, -frame.exponent_y) if abs(frame.exponent_y) < 1000 else 0.0
+    try:
+        scaled_weight = math.ldexp(weight, -frame.exponent_y)
+    except OverflowError:
+        return None
     if not math.isfinite(rounded) or math.ldexp(scaled_weight, frame.exponent_y) != weight:
         return None
     # the level is a rounded rational: one more relative error u, inside gamma_{n+4} of affine_error
@@ -119,6 +122,8 @@ def _towards(value: Fraction, side: float) -> float:
 def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     nothing = Drop(-math.inf, math.inf, "float")
     frame, (s_plus, s_minus) = fit.frame, _slopes(network)
+    if not frame.regular:
+        return nothing
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
     units: list[_Unit] = []
@@ -138,8 +143,11 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     steepest = max(s_plus, s_minus)
     # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples
     linear = float(np.abs(fit.slopes) @ fit.column_max)
-    outputs = sum(abs(unit.weight) * steepest * unit.largest for unit in units)
-    error = sum(abs(unit.weight) * steepest * unit.error for unit in units)
+    # h may underflow (by 2^-1074 a unit, before its weight), and so may weight * slope here
+    lipschitz = [abs(unit.weight) * steepest + 2.0**-1074 for unit in units]
+    outputs = sum(slope * unit.largest for slope, unit in zip(lipschitz, units, strict=True))
+    error = sum(slope * unit.error for slope, unit in zip(lipschitz, units, strict=True))
+    error += sum(abs(unit.weight) * 2.0**-1074 for unit in units)
     error += affine_error(frame, fit.column_max, fit.slopes, 0.0)
     error += gamma(len(units) + 6) * (outputs + linear + abs(offset))
     error *= SLACK
@@ -151,11 +159,12 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     total = absolute = size_r = size_d = 0.0
     for rows, X, _, w in frame.blocks():
         Z = X @ directions
-        hidden = Z[:, 1:] + levels
-        hidden *= np.where(hidden > 0.0, s_plus, s_minus)
-        d = hidden @ weights
-        d -= Z[:, 0]
-        d += offset
+        with np.errstate(over="ignore", invalid="ignore"):  # then the totals are not finite, and nothing is said
+            hidden = Z[:, 1:] + levels
+            hidden *= np.where(hidden > 0.0, s_plus, s_minus)
+            d = hidden @ weights
+            d -= Z[:, 0]
+            d += offset
         r = fit.residual_scaled[rows]
         half = r + 0.5 * d
         wd = d if w is None else w * d
@@ -170,7 +179,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     # outward: the few roundings of these two lines, whatever the sign
     upper = total + lost + (abs(total) + lost) * 2.0**-50
     upper += abs(upper) * (SLACK - 1.0)
-    lower = total - lost - 0.5 * fit.tau**2 * SLACK
+    lower = total - lost - 0.5 * fit.tau * fit.tau * SLACK
     lower -= (abs(total) + lost) * 2.0**-50 + abs(lower) * (SLACK - 1.0)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return nothing
