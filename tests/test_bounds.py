@@ -96,6 +96,19 @@ def test_a_certified_margin_is_never_too_large(table, data):
     assert _float_margin(network, fit) <= margin.radius or not positive
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_subnormal_margin_is_rounded_down(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(16, 1)) * 1e16, rng.normal(size=16)
+    low = fm.spurious_minimum((X, y), alpha=1e-300)
+    assert 0.0 < low.radius < 1e-310
+    z = oracle.preactivations(low.network, X)
+    quotients = [
+        v * v / (1 + sum(Fraction(t) ** 2 for t in x)) for row, x in zip(z, X.tolist(), strict=True) for v in row
+    ]
+    assert Fraction(low.radius) ** 2 <= min(quotients)
+
+
 @given(tables(max_rows=10), st.data())
 @settings(max_examples=100, deadline=None)
 def test_the_excess_of_an_affine_function_is_bounded(table, data):

@@ -180,7 +180,7 @@ class Frame:
         and what underflow takes from a product is below 2^-1074.
         """
         smallest, largest = self.weight_range
-        return 2.0**-_WIDE <= smallest and largest <= 2.0**_WIDE
+        return smallest >= 2.0**-_WIDE and largest <= 2.0**_WIDE
 
     @cached_property
     def weight_range(self) -> tuple[float, float]:

@@ -12,6 +12,7 @@ step. When the sign stays open, both risks are computed exactly (fastminima.exac
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -239,7 +240,9 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
     shrink = (1.0 - gamma(frame.X.shape[1] + 8)) / SLACK
-    return min(smallest, dead / largest_norm) * shrink
+    radius = min(smallest, dead / largest_norm) * shrink
+    # below the normal numbers rounding is not relative: the exact route's business too
+    return radius if radius >= sys.float_info.min else 0.0
 
 
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:

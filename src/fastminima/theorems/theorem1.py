@@ -351,8 +351,8 @@ def _verified(
     margin = certify_margin(network, fit)
     if not margin.radius > 0.0:
         raise NetworkError(
-            f"with alpha = {template.alpha:g} the preactivations of the minimum are not positive in float64; "
-            "use an alpha nearer to 1"
+            "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
+            f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
     risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
     notes = template.notes
