@@ -99,7 +99,8 @@ def test_a_certified_margin_is_never_too_large(table, data):
 @pytest.mark.parametrize("seed", range(6))
 def test_a_subnormal_margin_is_rounded_down(seed):
     rng = np.random.default_rng(seed)
-    X, y = rng.normal(size=(16, 1)) * 1e16, rng.normal(size=16)
+    # one repeated input: all slopes are 0, and the radius is b1 / ||(x, 1)||
+    X, y = np.full((16, 1), rng.uniform(1e16, 1e18)), rng.normal(size=16)
     low = fm.spurious_minimum((X, y), alpha=1e-300)
     assert 0.0 < low.radius < 1e-310
     z = oracle.preactivations(low.network, X)
@@ -154,3 +155,15 @@ def test_bounds_stay_bounds_where_the_risk_leaves_float64(exponent, slopes):
             assert drop.lower == -np.inf or Fraction(drop.lower) <= truth
             assert drop.upper == np.inf or Fraction(drop.upper) >= truth
     assert all(fm.better_point(low, m).drop_certified < np.inf for m in ("paper", "kink"))
+
+
+def test_a_bound_beyond_float64_is_inf_not_an_error():
+    rng = np.random.default_rng(0)
+    data = fm.Dataset(rng.normal(size=(30_000, 2)), rng.normal(size=30_000))
+    fit = fm.least_squares(data)
+    network = fm.OneHiddenLayer([[1e200, -1e200], [1.0, 0.0]], [1e201, 0.0], [1.0, 1.0], 0.0, fm.relu)
+    assert excess_bound(positive_affine(network), fit) == np.inf
+    X = rng.normal(size=(20, 2)) * 2.0**190
+    fit = fm.least_squares(fm.Dataset(X, X[:, 0] / 2.0**190 + rng.normal(size=20)))
+    drop = certify_drop(fm.OneHiddenLayer([[1e300, 1e300]], [1.0], [1e-300], 0.0, fm.relu), fit)
+    assert drop.method == "exact"

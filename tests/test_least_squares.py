@@ -199,6 +199,11 @@ def test_rank_deficiency_is_exact_and_reported():
     assert fit.risk == pytest.approx(0.5 * residual @ residual, rel=1e-9)
 
 
+def test_something_else_than_a_dataset_is_named():
+    with pytest.raises(TypeError, match=r"Dataset\(X, y\)"):
+        fm.least_squares((np.ones((2, 1)), np.ones(2)))
+
+
 def test_it_prints_and_freezes():
     fit = fm.least_squares(fm.load_demo("diabetes"))
     assert "442 x 10" in repr(fit)

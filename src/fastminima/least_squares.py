@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ._passes import SLACK, Frame, U, gamma
 from ._threads import single_threaded_blas
 from .dataset import Dataset
+from .errors import DataTypeError
 from .exact.dyadic import sqrt_floor
 from .exact.fit import ExactFit
 
@@ -302,7 +303,14 @@ def least_squares(data: Dataset) -> LeastSquares:
     Returns
     -------
     LeastSquares
+
+    Raises
+    ------
+    DataTypeError
+        If `data` is no Dataset.
     """
+    if not isinstance(data, Dataset):
+        raise DataTypeError(f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)")
     with single_threaded_blas():
         frame = Frame.of(data)
         work = data.n_samples * (data.n_features + 2) ** 2

@@ -75,8 +75,11 @@ def candidate_directions(
     # directions have no length: their units matter among the columns only
     unit = fit.frame.exponents - fit.frame.exponents.max(initial=0)
     if directions is not None:
-        given = np.atleast_2d(np.asarray(directions, dtype=np.float64))
-        if given.ndim != 2 or given.shape[1] != n:
+        try:
+            given = np.atleast_2d(np.asarray(directions, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"directions must be real numbers of shape (k, {n}): {error}") from error
+        if given.ndim != 2 or given.shape[1] != n or not len(given):
             raise DataError(f"directions must have shape (k, {n}), one row a direction, got {given.shape}")
         if not np.isfinite(given).all() or not given.any(axis=1).all():
             raise DataError("directions must be finite and no row may be zero")

@@ -83,8 +83,9 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
     if not math.isfinite(rounded) or math.ldexp(scaled_weight, frame.exponent_y) != weight:
         return None
     # the level is a rounded rational: one more relative error u, inside gamma_{n+4} of affine_error
-    error = affine_error(frame, column_max, slopes, rounded)
-    largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = affine_error(frame, column_max, slopes, rounded)
+        largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
     return _Unit(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None
 
 
@@ -275,4 +276,5 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
     length = sum(abs(to_float(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
-    return fit.frame.risk_bound(0.5 * (length + fit.tau) ** 2 * SLACK, math.inf)
+    length += fit.tau
+    return fit.frame.risk_bound(0.5 * length * length * SLACK, math.inf)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._memory import require
 from ..errors import NetworkError
 from ..exact.risk import exact_network_risk
 from ..least_squares import EXACT_WORK, LeastSquares, to_float
@@ -134,9 +135,10 @@ def better_point(
     Raises
     ------
     NetworkError
-        If the width is below 2, `method` or `reach` are unknown, or `n_kinks` does not fit the width.
+        If the width is below 2, `method` or `reach` are unknown, `n_kinks` does not fit the width, or
+        `n_directions` is no integer >= 0.
     DataError
-        If `directions` have the wrong shape.
+        If `directions` have the wrong shape or no row, or are not finite real numbers.
 
     Notes
     -----
@@ -150,10 +152,12 @@ def better_point(
         raise NetworkError(f'method must be "paper" or "kink", got {method!r}')
     if reach not in REACHES:
         raise NetworkError(f'reach must be "limit" or "paper", got {reach!r}')
-    if isinstance(n_kinks, bool) or not 1 <= n_kinks <= low.network.width - 1:
-        raise NetworkError(
-            f"n_kinks must be between 1 and width - 1 = {low.network.width - 1}, got {n_kinks!r}"
-        )
+    most = low.network.width - 1
+    if isinstance(n_kinks, bool) or not isinstance(n_kinks, int | np.integer) or not 1 <= n_kinks <= most:
+        raise NetworkError(f"n_kinks must be an integer between 1 and width - 1 = {most}, got {n_kinks!r}")
+    if isinstance(n_directions, bool) or not isinstance(n_directions, int | np.integer) or n_directions < 0:
+        raise NetworkError(f"n_directions must be an integer >= 0, got {n_directions!r}")
+    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
     assert evidence is not None
     if evidence.obstacle is not None:
