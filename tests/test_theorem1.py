@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima import errors
+from fastminima._memory import available_bytes
 from fastminima.proof.bounds import certify_drop
 from strategies import activations, tables
 
@@ -215,6 +216,11 @@ def test_bad_alpha_is_named(alpha):
 def test_enormous_width_fails_before_memory_is_taken():
     with pytest.raises(MemoryError, match="width"):
         fm.spurious_minimum(([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]), width=10**15)
+
+
+def test_a_large_width_counts_what_is_held_for_each_unit():
+    with pytest.raises(errors.TooLargeError, match="width"):
+        fm.spurious_minimum((np.eye(3)[:, :1], np.eye(3)[0]), width=available_bytes() // 200)
 
 
 def test_wrong_types_are_named():

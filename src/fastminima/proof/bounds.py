@@ -129,9 +129,8 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
     units: list[_Unit] = []
-    for row, bias, weight in zip(W1, b1.tolist(), W2.tolist(), strict=True):
-        if weight == 0.0:
-            continue
+    live = W2 != 0.0
+    for row, bias, weight in zip(W1[live], b1[live].tolist(), W2[live].tolist(), strict=True):
         if not row.any():
             constant += Fraction(weight) * Fraction(bias) * Fraction(s_plus if bias > 0 else s_minus)
             continue
@@ -252,13 +251,12 @@ def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
     s_plus = Fraction(network.activation.s_plus)
     slopes = [Fraction(0)] * W1.shape[1]
     intercept = Fraction(b2)
-    for row, bias, weight in zip(W1.tolist(), b1.tolist(), W2.tolist(), strict=True):
-        if weight:
-            factor = s_plus * Fraction(weight)
-            intercept += factor * Fraction(bias)
-            slopes = [
-                total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)
-            ]
+    # dead units are many where the width is large
+    live = W2 != 0.0
+    for row, bias, weight in zip(W1[live].tolist(), b1[live].tolist(), W2[live].tolist(), strict=True):
+        factor = s_plus * Fraction(weight)
+        intercept += factor * Fraction(bias)
+        slopes = [total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)]
     return slopes, intercept
 
 

@@ -243,7 +243,8 @@ def spurious_minimum(
         raise DataTypeError(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
-    require(8 * width * (dataset.n_features + 2), f"a network of width {width}")
+    # the arrays, the networks of three steps, and a rational for each unit on the exact route
+    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
     status, reason = evidence.status, evidence.reason
