@@ -96,6 +96,22 @@ def test_a_certified_margin_is_never_too_large(table, data):
     assert _float_margin(network, fit) <= margin.radius or not positive
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_subnormal_margin_is_rounded_down(seed):
+    rng = np.random.default_rng(seed)
+    # one repeated input: all slopes are 0, and the radius is b1 / ||(x, 1)||
+    X, y = np.full((16, 1), rng.uniform(1e16, 1e18)), rng.normal(size=16)
+    low = fm.spurious_minimum((X, y), alpha=1e-300)
+    assert 0.0 < low.radius < 1e-310
+    z = oracle.preactivations(low.network, X)
+    quotients = [
+        v * v / (1 + sum(Fraction(t) ** 2 for t in x))
+        for row, x in zip(z, X.tolist(), strict=True)
+        for v in row
+    ]
+    assert Fraction(low.radius) ** 2 <= min(quotients)
+
+
 @given(tables(max_rows=10), st.data())
 @settings(max_examples=100, deadline=None)
 def test_the_excess_of_an_affine_function_is_bounded(table, data):
@@ -119,3 +135,37 @@ def test_large_data_are_proved_in_float64_alone():
         better = fm.better_point(low)
         assert (low.fit.method, better.certificate) == ("float", "float")
         assert better.drop_certified == pytest.approx(better.drop, rel=1e-2)
+
+
+@pytest.mark.parametrize("exponent", [-560, -540, -531, 520, 700])
+@pytest.mark.parametrize("slopes", [(1.0, 0.0), (1.0 + 2.0**-52, 1.0)])
+def test_bounds_stay_bounds_where_the_risk_leaves_float64(exponent, slopes):
+    """A negative lower bound that overflows must not turn into +inf, nor a subnormal one be rounded upwards."""
+    X = np.random.default_rng(0).normal(size=(30_000, 2))
+    y = np.random.default_rng(1).normal(size=30_000) * 2.0**exponent
+    data = fm.Dataset(X[:60], y[:60])
+    activation = fm.PiecewiseLinear(*slopes)
+    big = fm.spurious_minimum((X, y), activation)
+    assert big.fit.method == "float"
+    assert excess_bound(big.affine, big.fit) > 0.0
+    low = fm.spurious_minimum(data, activation)
+    networks = [low.network, *(n for m in ("paper", "kink") if (n := fm.better_point(low, m).network))]
+    for network in networks:
+        truth = oracle.least_squares(data.X, data.y)[3] - oracle.network_risk(network, data.X, data.y)
+        for drop in (_float_drop(network, low.fit), certify_drop(network, low.fit)):
+            assert drop.better in (truth > 0, None)
+            assert drop.lower == -np.inf or Fraction(drop.lower) <= truth
+            assert drop.upper == np.inf or Fraction(drop.upper) >= truth
+    assert all(fm.better_point(low, m).drop_certified < np.inf for m in ("paper", "kink"))
+
+
+def test_a_bound_beyond_float64_is_inf_not_an_error():
+    rng = np.random.default_rng(0)
+    data = fm.Dataset(rng.normal(size=(30_000, 2)), rng.normal(size=30_000))
+    fit = fm.least_squares(data)
+    network = fm.OneHiddenLayer([[1e200, -1e200], [1.0, 0.0]], [1e201, 0.0], [1.0, 1.0], 0.0, fm.relu)
+    assert excess_bound(positive_affine(network), fit) == np.inf
+    X = rng.normal(size=(20, 2)) * 2.0**190
+    fit = fm.least_squares(fm.Dataset(X, X[:, 0] / 2.0**190 + rng.normal(size=20)))
+    drop = certify_drop(fm.OneHiddenLayer([[1e300, 1e300]], [1.0], [1e-300], 0.0, fm.relu), fit)
+    assert drop.method == "exact"

@@ -208,3 +208,25 @@ def test_the_installed_command_and_the_module_run():
         assert "\x1b" not in done.stdout
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert fm.__version__ in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_a_full_standard_output_is_one_line_on_stderr(option):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastminima", "construct", "demo:xor", *option],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("fastminima: OutputError: cannot write the summary")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", [["--target", "y"], ["--features", "a"], ["--sample-weight", "w"]])
+def test_options_for_files_are_refused_on_demos(option, capsys):
+    assert main(["construct", "demo:xor", *option]) == 2
+    assert option[0] in capsys.readouterr().err

@@ -118,6 +118,35 @@ def check_bounds(data):
         assert abs(total - approximate) <= bound * unit
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-300, 1e-160, 1e-62, 1e62, 1e160, 1e307])
+@pytest.mark.parametrize("rest", ["alike", "one", "opposite"])
+@pytest.mark.parametrize("parity", [False, True])
+def test_bounds_hold_for_weights_at_the_ends_of_float64(size, rest, parity, float_route):
+    """Subnormal products of weights have no relative accuracy: nothing may be claimed from them in float64."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(24, 2)), rng.normal(size=24)
+    if parity:
+        X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]] * 6) + 0.1
+        y = np.array([0.0, 1, 1, 0] * 6) + 0.3
+    weight = size * rng.integers(1, 9, 24)
+    if rest != "alike":
+        weight[::2] = 1.0 if rest == "one" else min(1 / size, 1e307)
+    data = fm.Dataset(X, y, sample_weight=weight)
+    if size < 1e307:  # there the sum of the weights overflows, and with it the bounds
+        check_bounds(data)
+    low = fm.spurious_minimum(data, width=3)
+    assert (low.evidence.case == 1) == (len(low.fit.exact.J().positions) > 0)
+    best = oracle.least_squares(X, y, weight)[3]
+    excess = oracle.network_risk(low.network, X, y, weight) - best
+    assert math.isinf(low.excess) or excess <= Fraction(low.excess)
+    for method in ("paper", "kink"):
+        better = fm.better_point(low, method)
+        if better:
+            drop = best - oracle.network_risk(better.network, X, y, weight)
+            assert drop > 0
+            assert drop >= Fraction(better.drop_certified)
+
+
 @given(tables(max_rows=10))
 @settings(max_examples=80, deadline=None)
 def test_small_data_are_solved_exactly(table):
@@ -168,6 +197,11 @@ def test_rank_deficiency_is_exact_and_reported():
         @ np.linalg.lstsq(np.column_stack([np.ones(6000), reference]), y)[0]
     )
     assert fit.risk == pytest.approx(0.5 * residual @ residual, rel=1e-9)
+
+
+def test_something_else_than_a_dataset_is_named():
+    with pytest.raises(TypeError, match=r"Dataset\(X, y\)"):
+        fm.least_squares((np.ones((2, 1)), np.ones(2)))
 
 
 def test_it_prints_and_freezes():

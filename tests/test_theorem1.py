@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima import errors
+from fastminima._memory import available_bytes
+from fastminima.proof.bounds import certify_drop
 from strategies import activations, tables
 
 
@@ -216,6 +218,11 @@ def test_enormous_width_fails_before_memory_is_taken():
         fm.spurious_minimum(([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]), width=10**15)
 
 
+def test_a_large_width_counts_what_is_held_for_each_unit():
+    with pytest.raises(errors.TooLargeError, match="width"):
+        fm.spurious_minimum((np.eye(3)[:, :1], np.eye(3)[0]), width=available_bytes() // 200)
+
+
 def test_wrong_types_are_named():
     with pytest.raises(TypeError, match="Dataset"):
         fm.spurious_minimum(np.eye(3))
@@ -234,6 +241,56 @@ def test_slopes_at_the_ends_of_float64_are_valid(slope):
     better = fm.better_point(low)
     assert better
     assert oracle.network_risk(better.network, X, y) < risk
+
+
+@pytest.mark.parametrize(
+    "slope", [(5e-324, 0.0), (1e-305, 0.0), (1e305, 1e-300), (1.0, 1.7e308), (1e-300, 1e-310)]
+)
+@pytest.mark.parametrize("scale", [1e-200, 1e-50, 1.0, 1e50, 1e200])
+def test_extreme_slopes_on_scaled_targets_are_refused_or_true(slope, scale):
+    """h underflows or overflows in float64 here; no claim may rest on that, and no warning may escape."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 2)), rng.normal(size=12) * scale
+    low = fm.spurious_minimum((X, y), fm.PiecewiseLinear(*slope), width=3)
+    risk = oracle.least_squares(X, y)[3]
+    for member in [low, *low.sample(2, 0)]:
+        excess = oracle.network_risk(member.network, X, y) - risk
+        assert excess >= 0
+        assert math.isinf(member.excess) or excess <= Fraction(member.excess)
+        assert all(v > 0 for row in oracle.preactivations(member.network, X) for v in row)
+    for method in ("paper", "kink"):
+        better = fm.better_point(low, method)
+        assert better
+        drop = risk - oracle.network_risk(better.network, X, y)
+        assert drop > 0
+        assert drop >= Fraction(better.drop_certified)
+        enclosure = certify_drop(better.network, low.fit, exact=False)
+        assert enclosure.lower <= enclosure.upper
+        assert enclosure.lower == -math.inf or Fraction(enclosure.lower) <= drop
+        assert enclosure.upper == math.inf or drop <= Fraction(enclosure.upper)
+
+
+@pytest.mark.parametrize("gap", [1e-100, 1e-170, 1e-300])
+@pytest.mark.parametrize("scale", [1.0, 1e150])
+@pytest.mark.parametrize("rational", [False, True])
+def test_columns_apart_by_next_to_nothing_are_answered_by_name(gap, scale, rational):
+    """Slopes of 1e100 to 1e450: bounds become inf, and the answer is a status or a NetworkError."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 2)), rng.normal(size=12) * scale
+    if rational:
+        rows = [[Fraction(a), Fraction(a) + Fraction(b) * Fraction(gap) / 10**100] for a, b in X.tolist()]
+        X = np.array(rows, dtype=object)
+    else:
+        X[:, 1] = X[:, 0]
+        X[:6] = 0.0
+        X[:6, 1] = gap * rng.normal(size=6)
+    data = fm.Dataset(X, y)
+    assert fm.least_squares(data).rank == 3
+    with contextlib.suppress(errors.NetworkError):
+        low = fm.spurious_minimum(data, width=3)
+        assert low.status == "spurious"
+        for method in ("paper", "kink"):
+            assert fm.better_point(low, method).status in ("better", "undecided")
 
 
 @pytest.mark.parametrize("scale_x", [1e-300, 1e-150, 1.0, 1e150, 1e300])

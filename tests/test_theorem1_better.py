@@ -254,7 +254,19 @@ def test_candidate_directions_are_validated_and_scaled():
     assert found.shape == (10 + 1 + 2 * 45 + 7, 10)
     spread = np.sqrt(np.square(found * low.fit.column_norm[1:]).sum(axis=1))
     np.testing.assert_allclose(spread, 1.0)
-    for wrong in (np.ones((2, 3)), np.full((1, 10), np.nan), np.zeros((1, 10))):
+    given = np.array([[1e300] + [0.0] * 9, [1e-320] + [0.0] * 9])
+    np.testing.assert_allclose(*candidate_directions(low.fit, given, 7, rng))
+    with pytest.raises(errors.TooLargeError, match="directions"):
+        fm.better_point(low, "kink", n_directions=10**12)
+    wrongs = (
+        np.ones((2, 3)),
+        np.full((1, 10), np.nan),
+        np.zeros((1, 10)),
+        np.empty((0, 10)),
+        "x",
+        [[1j] * 10],
+    )
+    for wrong in wrongs:
         with pytest.raises(errors.DataError, match="direction"):
             fm.better_point(low, "kink", directions=wrong)
 
@@ -306,6 +318,10 @@ def test_rational_data_are_decided_as_rationals():
         ({"reach": 0.25}, "reach"),
         ({"method": "kink", "n_kinks": 2}, "n_kinks"),
         ({"n_kinks": 0}, "n_kinks"),
+        ({"n_kinks": 1.0}, "n_kinks"),
+        ({"n_kinks": None}, "n_kinks"),
+        ({"n_directions": -1}, "n_directions"),
+        ({"n_directions": "many"}, "n_directions"),
     ],
 )
 def test_bad_arguments_are_named(call, word):

@@ -125,7 +125,7 @@ class Frame:
     def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X', y', weights); the arrays are overwritten by the next block."""
         buffer = np.empty((min(BLOCK, self.X.shape[0]), self.X.shape[1]))
-        weights = self.data.sample_weight
+        weights = self.weights
         for start in range(0, len(self.y), BLOCK):
             rows = slice(start, start + BLOCK)
             X, y = self._scaled(rows)
@@ -156,7 +156,31 @@ class Frame:
     def total_weight(self) -> float:
         """Sum of the weights, rounded up; the number of samples without weights."""
         weights = self.data.sample_weight
-        return float(len(self.y)) if weights is None else math.fsum(weights) * SLACK
+        try:
+            return float(len(self.y)) if weights is None else math.fsum(weights) * SLACK
+        except OverflowError:
+            return math.inf
+
+    @cached_property
+    def exponent_w(self) -> int:
+        """The power of two that the weights of `weights` and `blocks` are divided by."""
+        return _exponent(self.weight_range[1])
+
+    @cached_property
+    def weights(self) -> Array | None:
+        """Weights at a size whose products stay in range; where `regular` does not hold, small ones may vanish."""
+        weights = self.data.sample_weight
+        return weights if weights is None or not self.exponent_w else np.ldexp(weights, -self.exponent_w)
+
+    @cached_property
+    def regular(self) -> bool:
+        """Whether all weights lie in 2^±200: only then do products with weights keep the relative error of (b).
+
+        Entries differ from 0 by 2^-253 at least, so N_k sqrt(sum w) residual, a term of every bound, is above 2^-860,
+        and what underflow takes from a product is below 2^-1074.
+        """
+        smallest, largest = self.weight_range
+        return smallest >= 2.0**-_WIDE and largest <= 2.0**_WIDE
 
     @cached_property
     def weight_range(self) -> tuple[float, float]:
@@ -188,8 +212,19 @@ class Frame:
         return outside, intercept * unit
 
     def risk_to_float(self, risk: float) -> float:
-        """A risk of the frame in the units of the data (2^2e_y times it); inf where float64 ends."""
+        """A risk of the frame in the units of the data (2^(2e_y + e_w) times it); ±inf where float64 ends."""
         try:
-            return math.ldexp(risk, 2 * self.exponent_y)
+            return math.ldexp(risk, 2 * self.exponent_y + self.exponent_w)
         except OverflowError:
-            return math.inf
+            return math.copysign(math.inf, risk)
+
+    def risk_bound(self, risk: float, side: float) -> float:
+        """`risk_to_float` rounded towards `side` (-inf or inf): a bound stays one where float64 ends."""
+        exponent = 2 * self.exponent_y + self.exponent_w
+        try:
+            value = math.ldexp(risk, exponent)
+            if math.ldexp(value, -exponent) == risk:
+                return value
+        except OverflowError:
+            value = math.copysign(math.inf, risk)
+        return math.nextafter(value, side)

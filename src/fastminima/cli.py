@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
 from .dataset import Dataset
-from .errors import FastMinimaError, OutputError
+from .errors import FastMinimaError, OutputError, TargetError
 from .least_squares import least_squares
 from .report.summary import json_ready, rows, summarise
 from .theorems.theorem1 import SpuriousMinimum, spurious_minimum
@@ -126,6 +127,12 @@ def _load(arguments: argparse.Namespace) -> Dataset:
     if arguments.data.startswith("demo:"):
         from .demos import load_demo
 
+        given = [
+            name for name in ("target", "features", "sample_weight") if getattr(arguments, name) is not None
+        ]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise TargetError(f"{arguments.data} has its own target and features; {option} is for files")
         return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
     from .readers import read
 
@@ -237,6 +244,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except FastMinimaError as error:
         print(f"fastminima: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -246,4 +255,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        # files are OutputErrors by now: this is standard output, on a full disk for one
+        print(
+            f"fastminima: OutputError: cannot write the summary: {error.strerror or error}", file=sys.stderr
+        )
+        # what is still buffered would be tried again, and fail again, at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
     return status

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from ._passes import SLACK, Frame, U, gamma
 from ._threads import single_threaded_blas
 from .dataset import Dataset
-from .exact.dyadic import round_fraction
+from .errors import DataTypeError
+from .exact.dyadic import round_fraction, sqrt_floor
 from .exact.fit import ExactFit
 
 __all__ = ["LeastSquares", "least_squares"]
@@ -119,7 +120,7 @@ class LeastSquares:
     @cached_property
     def squared_norm(self) -> float:
         """sum_i w_i r_i^2 in scaled units."""
-        r, w = self.residual_scaled, self.data.sample_weight
+        r, w = self.residual_scaled, self.frame.weights
         return float(r @ r) if w is None else float((w * r) @ r)
 
     @cached_property
@@ -152,12 +153,14 @@ class LeastSquares:
     @cached_property
     def sum_error(self) -> float:
         """Bound on the part of |S_j - exact S_j| that does not grow with j: sqrt(sum w) tau."""
-        return math.sqrt(self.frame.total_weight) * self.tau * SLACK
+        if self.tau == 0.0:
+            return 0.0
+        return math.nextafter(math.sqrt(self.frame.total_weight) * self.tau * SLACK, math.inf)
 
     @property
     def term_error(self) -> float:
         """Bound on |w_i r_i - w_i r_i(exact affine function)| for every sample."""
-        return self.residual_error * self.frame.weight_range[1] * SLACK
+        return math.nextafter(self.residual_error * self.frame.weight_range[1] * SLACK, math.inf)
 
     def __repr__(self) -> str:
         m, n = self.data.n_samples, self.data.n_features
@@ -292,15 +295,26 @@ def least_squares(data: Dataset) -> LeastSquares:
     Returns
     -------
     LeastSquares
+
+    Raises
+    ------
+    DataTypeError
+        If `data` is no Dataset.
     """
+    if not isinstance(data, Dataset):
+        raise DataTypeError(
+            f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)"
+        )
     with single_threaded_blas():
         frame = Frame.of(data)
         work = data.n_samples * (data.n_features + 2) ** 2
-        if data.exact is None and data.accuracy != "exact" and work > EXACT_WORK:
+        if data.exact is None and data.accuracy != "exact" and work > EXACT_WORK and frame.regular:
             fit = _float_route(data, frame)
             if fit is not None:
                 return fit
-        return _exact_route(data, frame)
+        # slopes near the ends of float64 take bounds to inf, which says so
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _exact_route(data, frame)
 
 
 def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
@@ -366,7 +380,8 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
     errors = _Errors.of(frame, column_max, y_max, slopes, level, step.squared_norm)
     affine = frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
     excess = exact.excess(*affine) / Fraction(4) ** frame.exponent_y
-    tau = round_fraction(2 * excess) ** 0.5 * SLACK
+    # upwards: the square of a tau may underflow
+    tau = math.nextafter(sqrt_floor(2 * excess), math.inf) if excess else 0.0
     return LeastSquares(
         data=data,
         frame=frame,

@@ -72,14 +72,18 @@ def candidate_directions(
     """
     n = fit.data.n_features
     spread = np.where(fit.column_norm[1:] > 0.0, fit.column_norm[1:], 1.0)
-    unit = np.exp2(fit.frame.exponents.astype(float))
+    # directions have no length: their units matter among the columns only
+    unit = fit.frame.exponents - fit.frame.exponents.max(initial=0)
     if directions is not None:
-        given = np.atleast_2d(np.asarray(directions, dtype=np.float64))
-        if given.ndim != 2 or given.shape[1] != n:
+        try:
+            given = np.atleast_2d(np.asarray(directions, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"directions must be real numbers of shape (k, {n}): {error}") from error
+        if given.ndim != 2 or given.shape[1] != n or not len(given):
             raise DataError(f"directions must have shape (k, {n}), one row a direction, got {given.shape}")
         if not np.isfinite(given).all() or not given.any(axis=1).all():
             raise DataError("directions must be finite and no row may be zero")
-        rows = [given * unit]
+        rows = [np.ldexp(_near_one(given), unit)]
     else:
         rows = [np.eye(n)]
         if fit.slopes.any():
@@ -93,11 +97,14 @@ def candidate_directions(
                 rows.append(block)
         if n > 1:
             rows.append(rng.standard_normal((n_random, n)) / spread)
-    stacked = np.concatenate(rows)
-    # slopes near the end of float64 have squares beyond it
-    stacked = stacked / np.abs(stacked).max(axis=1, keepdims=True)
+    stacked = _near_one(np.concatenate(rows))
     length = np.sqrt(np.square(stacked * spread).sum(axis=1, keepdims=True))
     return stacked / np.where(length > 0.0, length, 1.0)
+
+
+def _near_one(rows: Array) -> Array:
+    """Each row times the power of two that brings its largest entry to [1/2, 1)."""
+    return np.ldexp(rows, -np.frexp(np.abs(rows).max(axis=1, keepdims=True, initial=0.0))[1])
 
 
 @dataclass
@@ -154,9 +161,9 @@ def _scan(state: _State, T: Array, direction: Array) -> tuple[float, float]:
         for c in (stationary, below):
             den = e0 - c * (2.0 * e1 - c * e2)
             scale = d0 - c * (2.0 * d1 - c * d2)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 gain = 0.5 * (p - c * q) ** 2 / den
-            gain[~((den > _NEGLIGIBLE * np.abs(d0)) & (scale > 0.0) & (ts > below))] = 0.0
+            gain[~(np.isfinite(gain) & (den > _NEGLIGIBLE * np.abs(d0)) & (scale > 0.0) & (ts > below))] = 0.0
             i = int(np.argmax(gain))
             if gain[i] > best:
                 best, knot = float(gain[i]), float(c[i])
@@ -169,7 +176,7 @@ def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> _State:
         fit.frame.gather(index),
         fit.residual_scaled if index is None else fit.residual_scaled[index],
     )
-    weights = fit.data.sample_weight
+    weights = fit.frame.weights
     if weights is not None and index is not None:
         weights = weights[index]
     return _State(X, residual, weights, np.concatenate([np.ones((len(X), 1)), X], axis=1))

@@ -12,6 +12,7 @@ step. When the sign stays open, both risks are computed exactly (fastminima.exac
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -38,7 +39,7 @@ class Drop:
     Attributes
     ----------
     lower, upper : float
-        Proved bounds, in the units of the data.
+        Proved bounds, in the units of the data; the two float64 neighbours where `method` is "exact".
     method : "float" or "exact"
     """
 
@@ -49,6 +50,8 @@ class Drop:
     @property
     def better(self) -> bool | None:
         """True or False where the sign is proved, None where it is open."""
+        if self.method == "exact":  # a drop below float64's range lies between 0.0 and 5e-324
+            return self.upper > 0.0
         return True if self.lower > 0.0 else False if self.upper <= 0.0 else None
 
 
@@ -74,12 +77,16 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
         if s:
             level += Fraction(s) * Fraction(c)
     rounded = round_fraction(level)
-    scaled_weight = math.ldexp(weight, -frame.exponent_y) if abs(frame.exponent_y) < 1000 else 0.0
+    try:
+        scaled_weight = math.ldexp(weight, -frame.exponent_y)
+    except OverflowError:
+        return None
     if not math.isfinite(rounded) or math.ldexp(scaled_weight, frame.exponent_y) != weight:
         return None
     # the level is a rounded rational: one more relative error u, inside gamma_{n+4} of affine_error
-    error = affine_error(frame, column_max, slopes, rounded)
-    largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = affine_error(frame, column_max, slopes, rounded)
+        largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
     return _Unit(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None
 
 
@@ -104,24 +111,23 @@ def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = Tr
 
 
 def _towards(value: Fraction, side: float) -> float:
-    """A float64 on the given side of the rational, never 0 unless the rational is 0."""
+    """A float64 on the given side of the rational; 0 from above only where the rational is not positive."""
     number = round_fraction(value)
-    if math.isinf(number) or Fraction(number) != value:
+    if math.isinf(number) or (Fraction(number) > value if side < 0 else Fraction(number) < value):
         number = math.nextafter(number, side)
-        if number == 0.0 or (number > 0) != (value > 0):
-            number = math.copysign(5e-324, value)
     return number
 
 
 def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     nothing = Drop(-math.inf, math.inf, "float")
     frame, (s_plus, s_minus) = fit.frame, network.slopes
+    if not frame.regular:
+        return nothing
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
     units: list[_Unit] = []
-    for row, bias, weight in zip(W1, b1.tolist(), W2.tolist(), strict=True):
-        if weight == 0.0:
-            continue
+    live = W2 != 0.0
+    for row, bias, weight in zip(W1[live], b1[live].tolist(), W2[live].tolist(), strict=True):
         if not row.any():
             constant += Fraction(weight) * Fraction(bias) * Fraction(s_plus if bias > 0 else s_minus)
             continue
@@ -135,8 +141,11 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     steepest = max(s_plus, s_minus)
     # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples
     linear = float(np.abs(fit.slopes) @ fit.column_max)
-    outputs = sum(abs(unit.weight) * steepest * unit.largest for unit in units)
-    error = sum(abs(unit.weight) * steepest * unit.error for unit in units)
+    # h may underflow (by 2^-1074 a unit, before its weight), and so may weight * slope here
+    lipschitz = [abs(unit.weight) * steepest + 2.0**-1074 for unit in units]
+    outputs = sum(slope * unit.largest for slope, unit in zip(lipschitz, units, strict=True))
+    error = sum(slope * unit.error for slope, unit in zip(lipschitz, units, strict=True))
+    error += sum(abs(unit.weight) * 2.0**-1074 for unit in units)
     error += affine_error(frame, fit.column_max, fit.slopes, 0.0)
     error += gamma(len(units) + 6) * (outputs + linear + abs(offset))
     error *= SLACK
@@ -148,11 +157,14 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     total = absolute = size_r = size_d = 0.0
     for rows, X, _, w in frame.blocks():
         Z = X @ directions
-        hidden = Z[:, 1:] + levels
-        hidden *= np.where(hidden > 0.0, s_plus, s_minus)
-        d = hidden @ weights
-        d -= Z[:, 0]
-        d += offset
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # then the totals are not finite, and nothing is said
+            hidden = Z[:, 1:] + levels
+            hidden *= np.where(hidden > 0.0, s_plus, s_minus)
+            d = hidden @ weights
+            d -= Z[:, 0]
+            d += offset
         r = fit.residual_scaled[rows]
         half = r + 0.5 * d
         wd = d if w is None else w * d
@@ -167,13 +179,11 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     # outward: the few roundings of these two lines, whatever the sign
     upper = total + lost + (abs(total) + lost) * 2.0**-50
     upper += abs(upper) * (SLACK - 1.0)
-    lower = total - lost - 0.5 * fit.tau**2 * SLACK
+    lower = total - lost - 0.5 * fit.tau * fit.tau * SLACK
     lower -= (abs(total) + lost) * 2.0**-50 + abs(lower) * (SLACK - 1.0)
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return nothing
-    low, high = frame.risk_to_float(lower), frame.risk_to_float(upper)
-    # a positive bound that underflows in the units of the data must not read as "not better"
-    return Drop(low, 5e-324 if upper > 0.0 and high == 0.0 else high, "float")
+    return Drop(frame.risk_bound(lower, -math.inf), frame.risk_bound(upper, math.inf), "float")
 
 
 @dataclass(frozen=True)
@@ -229,7 +239,9 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
     shrink = (1.0 - gamma(frame.X.shape[1] + 8)) / SLACK
-    return min(smallest, dead / largest_norm) * shrink
+    radius = min(smallest, dead / largest_norm) * shrink
+    # below the normal numbers rounding is not relative: the exact route's business too
+    return radius if radius >= sys.float_info.min else 0.0
 
 
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
@@ -238,13 +250,12 @@ def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
     s_plus = Fraction(network.slopes[0])
     slopes = [Fraction(0)] * W1.shape[1]
     intercept = Fraction(b2)
-    for row, bias, weight in zip(W1.tolist(), b1.tolist(), W2.tolist(), strict=True):
-        if weight:
-            factor = s_plus * Fraction(weight)
-            intercept += factor * Fraction(bias)
-            slopes = [
-                total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)
-            ]
+    # dead units are many where the width is large
+    live = W2 != 0.0
+    for row, bias, weight in zip(W1[live].tolist(), b1[live].tolist(), W2[live].tolist(), strict=True):
+        factor = s_plus * Fraction(weight)
+        intercept += factor * Fraction(bias)
+        slopes = [total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)]
     return slopes, intercept
 
 
@@ -262,4 +273,5 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
     length = sum(abs(round_fraction(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
-    return fit.frame.risk_to_float(0.5 * (length + fit.tau) ** 2 * SLACK)
+    length += fit.tau
+    return fit.frame.risk_bound(0.5 * length * length * SLACK, math.inf)

@@ -125,7 +125,7 @@ def _positions(low: SpuriousMinimum, reach: str) -> Iterator[tuple[int, Fraction
     best = evidence.best
     if best is not None and reach != "limit":
         best = find_splits(fit, low.activation, float(REACHES[reach]))
-    if best is not None and best.position is not None:
+    if best is not None and best.position is not None and math.isfinite(best.S):
         yield (
             best.position,
             Fraction(best.S) * unit,
@@ -197,7 +197,7 @@ class _Merged:
 
 def _merge(fit: LeastSquares) -> _Merged:
     groups, splits = fit.exact.groups(), fit.exact.J()
-    weights = np.ones(fit.data.n_samples) if fit.data.sample_weight is None else fit.data.sample_weight
+    weights = np.ones(fit.data.n_samples) if fit.frame.weights is None else fit.frame.weights
     tie = np.empty(fit.data.n_samples, dtype=np.intp)
     tie[splits.order] = splits.tie_group
     leaders = splits.order[np.flatnonzero(np.diff(splits.tie_group, prepend=-1))]
@@ -304,7 +304,8 @@ def kinks(
     rng: np.random.Generator,
 ) -> Iterator[Candidate]:
     fit = low.fit
-    models = list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_directions, rng=rng))
+    with np.errstate(over="ignore", invalid="ignore"):
+        models = list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_directions, rng=rng))
     # more kinks first; fewer ones are the fallback should rounding spoil the last
     for model in reversed(models):
         network = kink_network(fit, model, low.activation, low.network.width)

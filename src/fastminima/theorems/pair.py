@@ -116,6 +116,13 @@ def kink_network(
     centre = _centre(fit)
     W1, b1, W2 = np.zeros((width, n)), np.zeros(width), np.zeros(width)
     unit = Fraction(2) ** frame.exponent_y
+    numbers = [
+        model.level,
+        *model.slopes.tolist(),
+        *(v for k in model.kinks for v in (k.knot, k.coefficient)),
+    ]
+    if not np.isfinite(numbers).all():
+        return None
     affine, _ = frame.from_frame([Fraction(v) for v in model.slopes.tolist()], Fraction(model.level))
     level = (Fraction(model.level) + Fraction(frame.centre_y)) * unit  # value at the centre
     for k, kink in enumerate(model.kinks, start=1):
@@ -142,10 +149,11 @@ def kink_network(
         round_fraction(a / unit * Fraction(2) ** int(e))
         for a, e in zip(affine, frame.exponents.tolist(), strict=True)
     ]
-    reach = Fraction(float(np.abs(inside) @ fit.column_max)) * unit if np.isfinite(inside).all() else None
-    if reach is None:
+    # the residuals tell the size of the targets: a larger lift would cost b2 its digits
+    reach, size = float(np.abs(inside) @ fit.column_max), float(np.abs(fit.residual_scaled).max())
+    if not (np.isfinite(reach) and np.isfinite(size)):
         return None
-    lift = 2 * reach + abs(level) / 2**20 + unit * Fraction(2) ** -20
+    lift = (2 * Fraction(reach) + Fraction(size) / 2**20) * unit + abs(level) / 2**20
     scale = power_of_two_scale([*affine, lift, _dot(affine, centre)], 1 / s_plus)
     if scale is None:
         return None

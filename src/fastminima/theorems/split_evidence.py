@@ -8,6 +8,7 @@ group residual sums R_g of equal inputs computed exactly; a better point exists 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -99,6 +100,9 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
 
 def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> Search:
     """The certified search of the splits kernel on a fit, in its scaled units."""
+    if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
+        m = fit.data.n_samples
+        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1, np.arange(m - 1))
     return search(
         fit.fitted_centred,
         fit.residual_scaled,

@@ -24,6 +24,7 @@ from ..exact.dyadic import round_fraction
 from ..least_squares import LeastSquares, least_squares
 from ..network import OneHiddenLayer
 from ..proof.bounds import certify_margin, excess_bound, positive_affine
+from .pair import power_of_two_scale
 from .split_evidence import SplitEvidence, split_evidence
 from .status import MinimumStatus
 
@@ -124,11 +125,12 @@ class SpuriousMinimum:
             return [self._member(generator) for _ in range(int(n))]
 
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
-        fit, s_plus = self.fit, self.activation.s_plus
+        fit, s_plus = self.fit, Fraction(self.activation.s_plus)
         width, frame = self.network.width, fit.frame
-        W2 = rng.standard_normal(width) / s_plus
+        # a = s+ W2: the slope of the activation may lie at either end of float64
+        a = rng.standard_normal(width)
         V = rng.standard_normal((width, fit.data.n_features)) * np.abs(fit.slopes).max(initial=0.0)
-        V += np.outer(W2, fit.slopes / s_plus - W2 @ V) / (W2 @ W2)
+        V += np.outer(a, fit.slopes - a @ V) / (a @ a)
         smallest = np.full(width, math.inf)
         for _, X, _, _ in frame.blocks():
             smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
@@ -138,13 +140,16 @@ class SpuriousMinimum:
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
         unit = Fraction(2) ** frame.exponent_y
-        W1 = np.array([[round_fraction(v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
-        b1 = np.array(
-            [
-                round_fraction(start + unit * (Fraction(v) - Fraction(frame.centre_y)))
-                for (_, start), v in zip(rows, level.tolist(), strict=True)
-            ]
-        )
+        biases = [
+            start + unit * (Fraction(v) - Fraction(frame.centre_y))
+            for (_, start), v in zip(rows, level.tolist(), strict=True)
+        ]
+        scale = power_of_two_scale([v for slopes, _ in rows for v in slopes] + biases, 1 / s_plus)
+        if scale is None:
+            raise _no_representation("of a member of the family")
+        W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
+        b1 = np.array([round_fraction(scale * v) for v in biases])
+        W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
         return _verified(fit, self.activation, W1, b1, W2, self)
 
     def __repr__(self) -> str:
@@ -239,7 +244,8 @@ def spurious_minimum(
         raise DataTypeError(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
-    require(8 * width * (dataset.n_features + 2), f"a network of width {width}")
+    # the arrays, the networks of three steps, and a rational for each unit on the exact route
+    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
     status, reason = evidence.status, evidence.reason
@@ -282,6 +288,8 @@ def _parameters(
     eta = min(eta, lowest - unit * Fraction(_ulps(fit.slopes, fit)))
     row = [*slopes, intercept - eta, -eta]
     used = _representable_alpha(row, alpha, activation.s_plus)
+    if math.isinf(round_fraction(eta)):
+        raise _no_representation("the output bias lies beyond 2^1024")
     factor = Fraction(used)
     W1 = np.zeros((width, n))
     W1[0] = [round_fraction(factor * v) for v in slopes]
@@ -313,11 +321,15 @@ def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> fl
     shift = (weight - top) // 2
     used = Fraction(alpha) * Fraction(2) ** shift
     if max(abs(top + shift), abs(weight - shift), abs(exponent(used))) > _EXPONENT_LIMIT:
-        raise NetworkError(
-            "the least-squares slopes of these data have no float64 representation "
-            f"(about 2^{top}); rescale columns or target by powers of two"
-        )
+        raise _no_representation(f"about 2^{top}")
     return float(used)
+
+
+def _no_representation(size: str) -> NetworkError:
+    return NetworkError(
+        f"the least-squares slopes of these data have no float64 representation ({size}); "
+        "rescale columns or target by powers of two"
+    )
 
 
 def _verified(
@@ -334,13 +346,15 @@ def _verified(
     _, level = frame.to_frame(slopes, intercept)
     wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
     b2 = round_fraction(wanted)
+    if not math.isfinite(b2):
+        raise _no_representation("the output bias lies beyond 2^1024")
     network = OneHiddenLayer(W1, b1, W2, b2, activation)
     excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
     margin = certify_margin(network, fit)
     if not margin.radius > 0.0:
         raise NetworkError(
-            f"with alpha = {template.alpha:g} the preactivations of the minimum are not positive in float64; "
-            "use an alpha nearer to 1"
+            "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
+            f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
     risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
     notes = template.notes

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._memory import require
 from ..errors import NetworkError, OptionError
 from ..exact.dyadic import round_fraction
 from ..exact.risk import exact_network_risk
@@ -41,7 +42,8 @@ class BetterPoint:
     drop : float
         Decrease of the risk by the closed form of the construction.
     drop_certified : float
-        Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better.
+        Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
+        a drop below float64's range.
     certificate : "float" or "exact" or None
         How the bound was proved: float64 with error bounds, or rational arithmetic.
     case : 1, 2 or None
@@ -136,9 +138,9 @@ def better_point(
     NetworkError
         If the width is below 2.
     OptionError
-        If `method` or `reach` are unknown, or `n_kinks` does not fit the width.
+        If `method` or `reach` are unknown, `n_kinks` does not fit the width, or `n_directions` is no integer >= 0.
     DataError
-        If `directions` have the wrong shape.
+        If `directions` have the wrong shape or no row, or are not finite real numbers.
 
     Notes
     -----
@@ -152,10 +154,12 @@ def better_point(
         raise OptionError(f'method must be "paper" or "kink", got {method!r}')
     if reach not in REACHES:
         raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
-    if isinstance(n_kinks, bool) or not 1 <= n_kinks <= low.network.width - 1:
-        raise OptionError(
-            f"n_kinks must be between 1 and width - 1 = {low.network.width - 1}, got {n_kinks!r}"
-        )
+    most = low.network.width - 1
+    if isinstance(n_kinks, bool) or not isinstance(n_kinks, int | np.integer) or not 1 <= n_kinks <= most:
+        raise OptionError(f"n_kinks must be an integer between 1 and width - 1 = {most}, got {n_kinks!r}")
+    if isinstance(n_directions, bool) or not isinstance(n_directions, int | np.integer) or n_directions < 0:
+        raise OptionError(f"n_directions must be an integer >= 0, got {n_directions!r}")
+    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
     assert evidence is not None
     if evidence.obstacle is not None:
