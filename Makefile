@@ -34,7 +34,7 @@ torch: $(VENV)/.dev
 
 # slower checks than the suite's ten minutes allow
 verify: kernels
-	FASTMINIMA_VERIFY=1 $(PY) -m pytest --hypothesis-profile=verify $(PYTEST_ARGS)
+	FASTMINIMA_VERIFY=1 $(PY) -m pytest $(PYTEST_ARGS)
 
 # an edited .pyx is silently stale in an editable install: always ask
 kernels: $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: the suite draws the same examples every time, `make verify` many more."""
+"""Hypothesis profiles: the suite draws the same examples every time, `make verify` new and many more."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("verify", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
-settings.load_profile("suite")
+settings.load_profile("verify" if os.environ.get("FASTMINIMA_VERIFY") else "suite")

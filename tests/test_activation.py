@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -58,6 +59,9 @@ def test_slopes_at_the_ends_of_float64_are_valid(pair):
         ((1.0, None), "s_minus"),
         ((2**60 + 1, 0.0), "float64"),
         ((10**400, 0.0), "s_plus"),
+        (("1", 0.0), "s_plus"),
+        ((1.0, Decimal("0.1")), "0.1"),
+        ((Fraction(1, 3), 0.0), "float64"),
     ],
 )
 def test_bad_slopes_are_named(pair, word):
@@ -70,6 +74,8 @@ def test_named_instances_print_compare_and_keep_dtypes():
     assert str(fm.relu) == "ReLU"
     assert str(fm.leaky_relu(0.1)) == "LeakyReLU(0.1)"
     assert str(fm.PiecewiseLinear(2.0, 3.0)) == "PiecewiseLinear(2, 3)"
+    assert str(fm.leaky_relu(1 - 2.0**-53)) == "LeakyReLU(0.9999999999999999)"
+    assert fm.PiecewiseLinear(Fraction(1, 2), Decimal("0.25")) == fm.PiecewiseLinear(0.5, 0.25)
     assert hash(fm.relu) == hash(fm.PiecewiseLinear(1.0, 0.0))
     assert pickle.loads(pickle.dumps(fm.relu)) == fm.relu
     assert fm.relu(np.float32([-1, 2])).dtype == np.float32

@@ -19,6 +19,7 @@ from fastminima.proof.bounds import (
     excess_bound,
     positive_affine,
 )
+from profiles import examples
 from strategies import activations, tables
 
 
@@ -37,7 +38,7 @@ def networks(draw, n_features, scale):
 
 
 @given(tables(max_rows=12), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_enclosure_of_a_drop_holds_for_any_network(table, data):
     X, y, weight = table
     fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))
@@ -54,7 +55,7 @@ def test_the_enclosure_of_a_drop_holds_for_any_network(table, data):
 
 
 @given(tables(max_rows=10), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_near_the_minimum_the_sign_of_a_drop_is_exact(table, data):
     """Networks an ulp or so from the minimum: float64 alone cannot tell, the exact route must."""
     X, y, weight = table
@@ -76,7 +77,7 @@ def test_near_the_minimum_the_sign_of_a_drop_is_exact(table, data):
 
 
 @given(tables(max_rows=12), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_certified_margin_is_never_too_large(table, data):
     X, y, weight = table
     fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))
@@ -113,7 +114,7 @@ def test_a_subnormal_margin_is_rounded_down(seed):
 
 
 @given(tables(max_rows=10), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_excess_of_an_affine_function_is_bounded(table, data):
     X, y, weight = table
     fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))

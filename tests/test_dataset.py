@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from fastminima.dataset import Dataset
 from fastminima.errors import DataError, DataTypeError, FastMinimaError, TooLargeError
+from profiles import examples
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(6, 3))
@@ -613,7 +614,7 @@ def test_pickle(through):
     assert (other.meaning, other.notes, other.feature_names) == (data.meaning, data.notes, ("a", "b"))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     hnp.arrays(
         st.sampled_from(["f2", "f4", "f8", "i4", "u1", "?"]),

@@ -16,9 +16,10 @@ from fastminima.exact.fit import ExactFit, dd_fitted_residual, exact_affine_exce
 from fastminima.exact.gram import gram_of
 from fastminima.exact.groups import find_groups, group_ids
 from fastminima.exact.splits import find_splits
+from profiles import examples
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(reference.datasets(exact=True))
 def test_fit_is_the_rational_least_squares_fit(data):
     fit = ExactFit.of(data)
@@ -45,7 +46,7 @@ def test_fit_is_the_rational_least_squares_fit(data):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("flint") is None, reason="python-flint is not installed")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(reference.datasets(max_features=5))
 def test_flint_and_integers_agree(data):
     gram = gram_of(data)
@@ -71,7 +72,7 @@ def test_floats_of_the_fit_are_correctly_rounded():
     assert steep.coef_float.tolist() == [-math.inf]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(reference.datasets(exact=True))
 def test_split_set_is_its_definition(data):
     fit = ExactFit.of(data)
@@ -101,7 +102,7 @@ def naive_groups(data, residual, weight):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(reference.datasets(exact=True))
 def test_groups_of_equal_inputs(data):
     fit = ExactFit.of(data)
@@ -135,7 +136,7 @@ def test_groups_survive_a_hash_collision():
     assert first_rows.tolist() == [0, 1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(reference.datasets(exact=True))
 def test_double_double_bounds_hold(data):
     fit = ExactFit.of(data)
@@ -246,7 +247,7 @@ def test_two_way_tables():
     assert splits.positions.tolist() == [0, 2, 3, 5, 7]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(reference.datasets(), st.data())
 def test_affine_excess(data, draws):
     fit = ExactFit.of(data)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import exact_reference as reference
 import fastminima.exact.gram as gram_module
 from fastminima.exact.gram import GramState, gram_of
+from profiles import examples
 
 
 def matrix(gram):
@@ -17,7 +18,7 @@ def matrix(gram):
     return [[gram.value(a, b) for b in range(n)] for a in range(n)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(reference.datasets(exact=True), st.data())
 def test_equals_rational_arithmetic(data, draws):
     m = len(data.y)
@@ -31,7 +32,7 @@ def test_equals_rational_arithmetic(data, draws):
     assert rest.n_samples == m - mask.sum()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(reference.datasets(), st.integers(1, 5), st.integers(0, 14), st.data())
 def test_streams_and_merges(data, block, cut, draws):
     m, dx = data.X.shape
@@ -111,7 +112,7 @@ def test_many_blocks(kind):
             assert gram.value(a, b) == Fraction(int((p * q * w).sum()), 2 ** (3 * big))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(reference.datasets(), st.data())
 def test_quadratic_form(data, draws):
     n = data.X.shape[1] + 2

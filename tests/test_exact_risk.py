@@ -15,6 +15,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk, network_moments, optimal_output_bias
 from fastminima.exact.signs import preactivation_blocks, signs
+from profiles import examples
 
 SLOPES = [(1.0, 0.0), (1.01, 1.0), (1.0, 1.01), (2.0, 0.5), (1.0000001, 1.0), (0.1, 0.3)]
 
@@ -40,7 +41,7 @@ def exact_preactivations(data, W1, b1):
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(reference.datasets(exact=True), st.sampled_from(SLOPES), reference.ORDINARY, st.data())
 def test_risk_bias_and_patterns(data, slopes, b2, draws):
     W1, b1, W2 = draws.draw(networks(data.X.shape[1]))
@@ -58,7 +59,7 @@ def test_risk_bias_and_patterns(data, slopes, b2, draws):
     assert moments.risk(best) <= expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(reference.datasets(exact=True), st.data())
 def test_preactivation_bounds_and_signs(data, draws):
     W1, b1, _ = draws.draw(networks(data.X.shape[1]))
@@ -71,7 +72,7 @@ def test_preactivation_bounds_and_signs(data, draws):
     assert signs(columns, W1, b1).tolist() == [[z >= 0 for z in row] for row in exact]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(reference.datasets(exact=True), st.booleans(), st.data())
 def test_margin_is_the_rounded_minimum(data, lift, draws):
     W1, b1, _ = draws.draw(networks(data.X.shape[1]))

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 import exact_reference as reference
 from fastminima.exact.dyadic import round_fraction, sqrt_floor, to_integers
 from fastminima.exact.sums import prefix_sum_is_zero, prefix_sums, sign_of_sum
+from profiles import examples
 
 FLOATS = st.one_of(
     reference.SMALL, reference.WILD, st.floats(allow_nan=False, allow_infinity=False), reference.SHIFTED
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(FLOATS, max_size=20), st.data())
 @example([1.7e308, 1.7e308, -1.7e308, -1.7e308, 5e-324], None)
 @example([1.7e308, 1.7e308, -1.7e308, -1.7e308], None)
@@ -47,7 +48,7 @@ def test_long_prefix_sums():
     assert zero.sum() == 2
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.fractions(-1, 1))
 def test_round_fraction_is_nearest_even(value, part):
     assert round_fraction(Fraction(value)) == value
@@ -67,7 +68,7 @@ def test_round_fraction_overflows_to_infinity():
     assert round_fraction(Fraction(1, 10**400)) == 0.0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.fractions(0), st.integers(-1000, 900))
 @example(Fraction(1), -2200)
 @example(Fraction(1), 2100)

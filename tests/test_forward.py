@@ -19,6 +19,7 @@ from fastminima.activation import PiecewiseLinear, leaky_relu, relu
 from fastminima.batched import batched_risk, predict
 from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.kernels import _forward, reference_forward
+from profiles import examples
 
 F64 = NDArray[np.float64]
 VARIANTS = range(len(_forward.VARIANTS))
@@ -133,7 +134,7 @@ def small_problems(draw: st.DrawFn) -> Any:
     return (array(K, d1, dx), array(K, d1), array(K, d1), array(K)), data, draw(st.sampled_from(SLOPES))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(small_problems())
 def test_error_bound_against_rationals(case: Any) -> None:
     network, data, slopes = case

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima.exact.fit import ExactFit
+from profiles import examples
 from strategies import tables
 
 module = importlib.import_module("fastminima.least_squares")
@@ -80,7 +81,7 @@ def test_bounds_hold_on_larger_data(X, y, weighted, float_route):
 
 
 @given(tables(max_rows=30, max_features=3))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_bounds_hold_on_degenerate_data(table):
     X, y, weight = table
     old, module.EXACT_WORK = module.EXACT_WORK, 0
@@ -148,7 +149,7 @@ def test_bounds_hold_for_weights_at_the_ends_of_float64(size, rest, parity, floa
 
 
 @given(tables(max_rows=10))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_small_data_are_solved_exactly(table):
     X, y, weight = table
     fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))
@@ -164,7 +165,7 @@ def test_small_data_are_solved_exactly(table):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_float_and_exact_route_agree(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(80, 3)), rng.normal(size=80)

@@ -31,6 +31,7 @@ from fastminima.errors import (
     ReadError,
 )
 from fastminima.network import OneHiddenLayer
+from profiles import examples
 
 ACTIVATIONS = [relu, leaky_relu(0.1), leaky_relu(1.5), PiecewiseLinear(2.0, 0.5)]
 PARTS = {"W1": np.arange(6.0).reshape(2, 3) - 2, "b1": [1.0, -1.0], "W2": [0.5, -2.0], "b2": 0.25}
@@ -62,7 +63,7 @@ def exactly(network, x):
     return f, size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(networks(), st.data())
 def test_outputs_and_risk_are_the_formula(network, data):
     values = st.floats(-100, 100)
@@ -216,7 +217,7 @@ def test_other_activations():
 # --- files ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(networks(scale=1.7e308))
 def test_save_and_load_keep_every_bit(tmp_path_factory, network):
     path = tmp_path_factory.mktemp("net") / "minimum.network"

@@ -27,6 +27,7 @@ from fastminima.errors import (
     TargetError,
 )
 from fastminima.readers import read
+from profiles import examples
 
 FRAME = pd.DataFrame(
     {"age": [1.5, 2.5, 3.5], "height": [1, 2, 3], "price": [0.1, 0.2, 0.3], "weight": [1.0, 0.0, 2.0]}
@@ -132,7 +133,9 @@ def test_a_name_wins_over_a_position(tmp_path):
 # --- CSV: numbers ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40)

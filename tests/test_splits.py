@@ -20,6 +20,7 @@ from fastminima.errors import ActivationError, DataError, DataTypeError
 from fastminima.kernels import _splits as compiled
 from fastminima.kernels import reference_splits as twin
 from fastminima.splits import Split, best_split, search, split_set
+from profiles import examples
 
 
 @contextlib.contextmanager
@@ -103,7 +104,7 @@ def samples(draw: Any, max_size: int, weighted: bool = False) -> tuple[Any, Any,
 
 
 @given(samples(40), st.sampled_from([1, 2, 3]), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_j_is_its_definition(data: Any, workers: int, tiny: bool) -> None:
     f, r, _ = data
     with small() if tiny else contextlib.nullcontext():
@@ -117,7 +118,7 @@ def test_j_is_its_definition(data: Any, workers: int, tiny: bool) -> None:
 
 
 @given(samples(25, weighted=True), st.sampled_from([1, 2]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_j_is_its_definition_with_weights(data: Any, workers: int) -> None:
     f, r, w = data
     with small():
@@ -141,7 +142,7 @@ def test_j_is_its_definition_with_weights(data: Any, workers: int) -> None:
     st.booleans(),
     st.sampled_from([0, -700, 700]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_best_split_lowers_the_risk_most(
     f: list[float], seed: int, kappa: float, reach: Any, weighted: bool, power: int
 ) -> None:
@@ -398,7 +399,7 @@ def test_hard_buckets_are_sorted_stably(kind: str) -> None:
 
 
 @given(st.lists(st.tuples(WIDE, st.one_of(WIDE, ORDINARY)), min_size=1, max_size=30), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_exact_prefix_is_exact(pairs: list[tuple[float, float]], weighted: bool) -> None:
     x = np.array([p[0] for p in pairs] + [-p[0] for p in pairs])
     y = np.array([p[1] for p in pairs] * 2) if weighted else np.ones(x.size)
@@ -446,7 +447,7 @@ def test_a_sum_far_below_its_rounding_is_found(weighted: bool) -> None:
     st.sampled_from([0.0, 0.01]),
     st.sampled_from([0.0, 0.02]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_certified_positions_lie_in_the_exact_set(
     pairs: list[tuple[int, int]], seed: int, eps_gap: float, rate: float, base: float
 ) -> None:

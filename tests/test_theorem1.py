@@ -17,6 +17,7 @@ import oracle
 from fastminima import errors
 from fastminima._memory import available_bytes
 from fastminima.proof.bounds import certify_drop
+from profiles import examples
 from strategies import activations, tables
 
 
@@ -26,7 +27,7 @@ def dataset(table):
 
 
 @given(tables(), activations, st.integers(1, 4), st.sampled_from([1.0, 0.3, 50.0]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_minimum_is_the_linear_fit_inside_an_all_positive_cone(table, activation, width, alpha):
     X, y, weight = table
     low = fm.spurious_minimum(dataset(table), activation, width=width, alpha=alpha)
@@ -66,7 +67,7 @@ def test_the_minimum_is_the_linear_fit_inside_an_all_positive_cone(table, activa
 
 
 @given(tables(max_rows=8, max_features=2), activations, st.integers(1, 3), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_perturbation_inside_the_radius_lowers_the_risk(table, activation, width, seed):
     """Exact risks of perturbed float64 networks whose hidden rows move by less than the radius, W2 and b2 freely."""
     X, y, weight = table
@@ -106,7 +107,7 @@ def test_radius_is_not_exceeded_by_the_boundary_it_names():
 
 
 @given(tables(max_rows=10), activations, st.integers(1, 3), st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_sampled_members_of_the_family_are_minima_of_the_same_risk(table, activation, width, seed):
     X, y, weight = table
     low = fm.spurious_minimum(dataset(table), activation, width=width)

@@ -14,6 +14,7 @@ import fastminima as fm
 import oracle
 from fastminima import errors
 from fastminima.landscape.kink import candidate_directions
+from profiles import examples
 from strategies import SLOPES, activations, tables
 
 
@@ -34,7 +35,7 @@ def parity(n, low=0):
     st.sampled_from(["limit", "paper"]),
     st.integers(2, 4),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_better_points_are_better_and_missing_ones_do_not_exist(table, activation, method, reach, width):
     X, y, weight = table
     low = fm.spurious_minimum(dataset(table), activation, width=width)
@@ -62,7 +63,7 @@ def test_better_points_are_better_and_missing_ones_do_not_exist(table, activatio
 
 
 @given(tables(max_rows=12), st.sampled_from(SLOPES), st.sampled_from(["limit", "paper"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_the_drop_is_the_closed_form_and_the_network_realises_it(table, slopes, reach):
     X, y, weight = table
     low = fm.spurious_minimum(dataset(table), fm.PiecewiseLinear(*slopes))
@@ -208,7 +209,7 @@ def test_xor_has_a_perfect_kink():
 
 
 @given(tables(max_rows=12, max_features=3), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_kinks_closed_form_is_a_refit_of_all_linear_coefficients(table, n_kinks):
     """drop = 1/2 <r, phi>^2 / ||phi_perp||^2 against numpy's own least squares on (1, X, kinks)."""
     low = fm.spurious_minimum(dataset(table), width=n_kinks + 1)

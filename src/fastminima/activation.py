@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
+import numbers
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,15 +17,26 @@ __all__ = ["PiecewiseLinear", "leaky_relu", "relu"]
 
 
 def _slope(value: float, name: str) -> float:
+    # strings have a float() too, but are no slopes
+    if not isinstance(value, numbers.Real | Decimal | np.floating | np.integer):
+        raise ActivationError(f"{name} must be a real number, got {value!r:.60}")
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ActivationError(f"{name} must be a real number, got {value!r}") from error
+    except OverflowError as error:
+        raise ActivationError(f"{name} must be a float64, got {value!r:.60}") from error
     if not math.isfinite(number):
         raise ActivationError(f"{name} must be finite, got {number}")
-    if isinstance(value, int) and not isinstance(value, bool) and operator.index(value) != number:
-        raise ActivationError(f"{name} = {value} is not a float64; give a slope that is")
+    if Fraction(value) != Fraction(number):
+        raise ActivationError(
+            f"{name} = {value!r:.60} is not a float64; give a slope that is, such as {number!r}"
+        )
     return number
+
+
+def _short(value: float) -> str:
+    """At most six digits where they say it all, else as many as it takes."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
 
 
 @dataclass(frozen=True)
@@ -91,8 +104,8 @@ class PiecewiseLinear:
         if (self.s_plus, self.s_minus) == (1.0, 0.0):
             return "ReLU"
         if self.s_plus == 1.0 and self.s_minus < 1.0:
-            return f"LeakyReLU({self.s_minus:g})"
-        return f"PiecewiseLinear({self.s_plus:g}, {self.s_minus:g})"
+            return f"LeakyReLU({_short(self.s_minus)})"
+        return f"PiecewiseLinear({_short(self.s_plus)}, {_short(self.s_minus)})"
 
 
 relu = PiecewiseLinear(1.0, 0.0)

@@ -150,6 +150,8 @@ def _load(arguments: argparse.Namespace) -> Dataset:
 
 def _folder(path: str) -> Path:
     """Create the output folder and make sure that it can be written, before anything is computed."""
+    if not path:
+        raise OutputError("--out needs a folder name, got an empty one")
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

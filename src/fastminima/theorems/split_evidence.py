@@ -54,6 +54,9 @@ class SplitEvidence:
     def status(self) -> MinimumStatus:
         return MinimumStatus.SPURIOUS if self.obstacle is None else MinimumStatus.GLOBAL
 
+    def __repr__(self) -> str:
+        return f"SplitEvidence(case={self.case}, {self.n_certified} certified, {self.n_undecided} undecided)"
+
     def size(self) -> tuple[int, int]:
         """(certified members of J, positions left undecided); exact, with none left, where that is affordable."""
         if self.case != 1:

@@ -190,7 +190,7 @@ def _check_alpha(alpha: float) -> float:
     try:
         number = float(alpha)
     except (TypeError, ValueError, OverflowError) as error:
-        raise NetworkError(f"alpha must be a real number > 0, got {alpha!r}") from error
+        raise NetworkError(f"alpha must be a real number > 0, got {alpha!r:.60}") from error
     if not (math.isfinite(number) and number > 0.0):
         raise NetworkError(
             f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}"
