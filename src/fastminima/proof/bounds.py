@@ -31,6 +31,9 @@ __all__ = ["Drop", "Margin", "certify_drop", "certify_margin", "excess_bound", "
 
 Array = NDArray[np.float64]
 
+# A radius proved in float64 keeps all but a millionth of the distance.
+_TIGHT = 1e6
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -225,7 +228,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     # lower end of each unit's enclosure, as one shift of its level
     levels = np.array([unit.level for unit in known])
     errors = np.array([unit.error for unit in known])
-    smallest, largest_norm = math.inf, 1.0
+    smallest, largest_norm, loss = math.inf, 1.0, 0.0
     for rows, X, _, _ in frame.blocks():
         raw = frame.X[rows]
         norms = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
@@ -234,14 +237,17 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
             Z = X @ directions + levels
             Z -= errors
             smallest = min(smallest, float((Z.min(axis=1) / norms).min()))
+            loss = max(loss, float(errors.max() / norms.min()))
     if not math.isfinite(largest_norm):
         return 0.0
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
     shrink = (1.0 - gamma(frame.X.shape[1] + 8)) / SLACK
     radius = min(smallest, dead / largest_norm) * shrink
-    # below the normal numbers rounding is not relative: the exact route's business too
-    return radius if radius >= sys.float_info.min else 0.0
+    # below the normal numbers rounding is not relative, and where the bound takes a share of the margin the radius
+    # would not be tight: both are the exact route's business
+    loose = smallest < loss * _TIGHT
+    return radius if radius >= sys.float_info.min and not loose else 0.0
 
 
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:

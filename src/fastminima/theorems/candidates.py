@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..activation import PiecewiseLinear
 from ..exact.dyadic import round_fraction
-from ..landscape.kink import best_kinks
+from ..landscape.kink import KinkModel, best_kinks
 from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
 from .pair import kink_network, pair_network
@@ -33,6 +33,8 @@ REACHES = {"limit": Fraction(1, 2), "paper": Fraction(1, 4)}
 _PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
 # Positions of the exact J tried when float64 certifies none.
 _EXACT_POSITIONS = 3
+# Coordinates tried one by one when the best direction is lost to rounding.
+_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -304,9 +306,24 @@ def kinks(
     rng: np.random.Generator,
 ) -> Iterator[Candidate]:
     fit = low.fit
-    with np.errstate(over="ignore", invalid="ignore"):
-        models = list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_directions, rng=rng))
     # more kinks first; fewer ones are the fallback should rounding spoil the last
-    for model in reversed(models):
-        network = kink_network(fit, model, low.activation, low.network.width)
-        yield Candidate(network, fit.frame.risk_to_float(model.drop), None, "kink")
+    models = _models(fit, n_kinks, directions, n_directions, rng)[::-1]
+    for model in models:
+        yield _kink(low, model)
+    if directions is None:
+        # the best direction may be one that float64 parameters cannot follow (columns collinear up to rounding)
+        for axis in np.eye(fit.data.n_features)[:_AXES]:
+            for model in _models(fit, 1, axis, 0, rng):
+                yield _kink(low, model)
+
+
+def _models(
+    fit: LeastSquares, n_kinks: int, directions: ArrayLike | None, n_random: int, rng: np.random.Generator
+) -> list[KinkModel]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_random, rng=rng))
+
+
+def _kink(low: SpuriousMinimum, model: KinkModel) -> Candidate:
+    network = kink_network(low.fit, model, low.activation, low.network.width)
+    return Candidate(network, low.fit.frame.risk_to_float(model.drop), None, "kink")
