@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import json
 import math
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,3 +217,50 @@ def test_it_prints_and_freezes():
         fit.residual[0] = 1.0
     with pytest.raises(AttributeError):
         fit.tau = 0.0
+
+
+@pytest.mark.parametrize(("name", "degree"), [("filip", 10), ("pontius", 2)])
+def test_nist_polynomials_through_the_public_face(name, degree, tmp_path):
+    """Powers of the decimals as written, as a user makes them: every printed digit a float64 can show."""
+    folder = Path(__file__).parent / "data" / "nist"
+    with open(folder / f"{name}.csv", newline="") as file:
+        rows = [(Decimal(row["x"]), Decimal(row["y"])) for row in csv.DictReader(file)]
+    x = [Fraction(value) for value, _ in rows]
+    X = np.array([[value**k for k in range(1, degree + 1)] for value in x], dtype=object)
+    data = fm.Dataset(X, np.array([value for _, value in rows], dtype=object), accuracy="exact")
+    assert data.meaning == "rational"
+    fit = fm.least_squares(data)
+    certified = json.loads((folder / "certified.json").read_text())[name]["coefficients"]
+    for value, printed in zip([fit.intercept, *fit.coef], certified, strict=True):
+        # 15 printed digits: half a unit of the last, and the rounding to float64
+        unit = Decimal(1).scaleb(Decimal(printed).adjusted() - 14)
+        assert abs(Decimal(float(value)) - Decimal(printed)) <= unit * Decimal("0.5") + abs(
+            Decimal(printed)
+        ).scaleb(-15)
+    # a straight line in decimal meaning, read from the file itself
+    line = fm.read(folder / f"{name}.csv", target="y", meaning="decimal", accuracy="exact")
+    assert line.meaning == "decimal"
+    solution, _, _, risk, _ = oracle.least_squares(
+        np.array([[v] for v in x], dtype=object), np.array([Fraction(v) for _, v in rows])
+    )
+    assert fm.least_squares(line).exact.risk == risk
+    assert fm.least_squares(line).coef[0] == float(solution[1])
+
+
+def test_longley_through_the_public_face():
+    longley = pytest.importorskip("statsmodels.datasets").longley.load_pandas()
+    fit = fm.least_squares(fm.Dataset(longley.exog, longley.endog, accuracy="exact"))
+    certified = {
+        "const": -3482258.63459582,
+        "GNPDEFL": 15.0618722713733,
+        "GNP": -0.358191792925910e-01,
+        "UNEMP": -2.02022980381683,
+        "ARMED": -1.03322686717359,
+        "POP": -0.511041056535807e-01,
+        "YEAR": 1829.15146461355,
+    }
+    assert fit.intercept == pytest.approx(certified.pop("const"), rel=1e-14)
+    assert list(fit.data.feature_names) == list(certified)
+    for value, printed in zip(fit.coef, certified.values(), strict=True):
+        # the deflator's tenths are not float64 numbers: the binary reading differs in the 13th digit
+        assert value == pytest.approx(printed, rel=1e-11)
