@@ -173,7 +173,20 @@ def excess_f64(
 ) -> None:
     """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign."""
     _excess(
-        np.float64, W1, b1, W2, X, z, e, weight, s_plus, s_minus, delta, quadratic_out, change_out, n_changed_out
+        np.float64,
+        W1,
+        b1,
+        W2,
+        X,
+        z,
+        e,
+        weight,
+        s_plus,
+        s_minus,
+        delta,
+        quadratic_out,
+        change_out,
+        n_changed_out,
     )
 
 
@@ -196,5 +209,18 @@ def excess_f32(
 ) -> None:
     """The same with outputs in float32, squared and summed in float64."""
     _excess(
-        np.float32, W1, b1, W2, X, z, e, weight, s_plus, s_minus, delta, quadratic_out, change_out, n_changed_out
+        np.float32,
+        W1,
+        b1,
+        W2,
+        X,
+        z,
+        e,
+        weight,
+        s_plus,
+        s_minus,
+        delta,
+        quadratic_out,
+        change_out,
+        n_changed_out,
     )
