@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fastminima import batched
 from fastminima.activation import leaky_relu
 from fastminima.batched import batched_risk
 from fastminima.kernels import _perturb, reference_perturb
@@ -34,7 +35,7 @@ WORKLOADS = {
     "W4": (200, 64, 32, 10_000),
 }
 # the perturbations of one call: large against packing the samples again, small for the caches
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 21
 
 
 def problem(name: str, share: float = 1.0) -> tuple[Any, SimpleNamespace, int]:
@@ -109,7 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the perturbations")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--variant", choices=_perturb.VARIANTS, default=_perturb.VARIANTS[-1])
     options = parser.parse_args()
+    chosen = _perturb.VARIANTS.index(options.variant)
+    batched._VARIANT = chosen  # the peer gets the same instructions
     print(
         "ns a number            "
         + "".join(f"{name:>12}" for name in ("sphere", "ball", "normal"))
@@ -131,7 +135,7 @@ def main() -> None:
             print(line, f" {total:.17g}")
         if len(sums) > 1:
             sys.exit("two variants drew different perturbations")
-    print(f"\nvariant {_perturb.VARIANTS[-1]}; 1e9 perturbations x samples a second")
+    print(f"\nvariant {options.variant}; 1e9 perturbations x samples a second")
     print("workload dtype    radius    probe  spread | batched risk  of it | sign changes  checksum")
     for name in WORKLOADS:
         network, data, K = problem(name, 0.1 if options.quick else 1.0)
@@ -144,7 +148,7 @@ def main() -> None:
                 for _ in range(options.rounds):
                     peers.append(clock(lambda n=others, d=data: batched_risk(*n, d, ACT))[0])
                     seconds, (excess, flips) = clock(
-                        lambda n=network, d=data, k=K, r=radius, t=dtype: probe(n, d, k, r, t)
+                        lambda n=network, d=data, k=K, r=radius, t=dtype: probe(n, d, k, r, t, chosen)
                     )
                     own.append(seconds)
                 rate, peer = work / float(np.median(own)), work / float(np.median(peers))

@@ -86,6 +86,7 @@ static inline uint64_t fp_bits(double value)
 #define FM_SUFFIX plain
 #define FM_TARGET
 #define LANES 1
+#define FP_PAIRS 1
 #define DV double
 #define IV uint64_t
 #include "_perturb_draw.h"
@@ -146,6 +147,7 @@ FM_INLINE void fp_rows8(const __m512d *g, double *out, ptrdiff_t step)
 #define FM_SUFFIX avx2
 #define FM_TARGET __attribute__((target("avx2")))
 #define LANES 4
+#define FP_PAIRS 4
 #define DV __m256d
 #define IV fp_u4
 #include "_perturb_draw.h"
@@ -161,6 +163,7 @@ FM_INLINE void fp_rows8(const __m512d *g, double *out, ptrdiff_t step)
 #define FM_SUFFIX avx512
 #define FM_TARGET __attribute__((target("avx512f,avx512dq")))
 #define LANES 8
+#define FP_PAIRS 4
 #define DV __m512d
 #define IV fp_u8
 #include "_perturb_draw.h"

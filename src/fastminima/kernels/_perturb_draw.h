@@ -1,9 +1,9 @@
 /* The body of the random perturbations, included once per vector type by _perturb.h.
  *
- * The includer defines FM_SUFFIX, FM_TARGET, LANES, DV and IV (vectors of double and of unsigned 64-bit integers;
- * the operators + - * / and & | ^ << >> act lane by lane) and the words I_MUL (product of the low halves of 64 bits),
- * I_SET1, D_SET1, AS_I, AS_D (the same bits), D_SQRT, D_STORE and, where lanes are several, D_ROWS; this file
- * undefines them all at its end.
+ * The includer defines FM_SUFFIX, FM_TARGET, LANES, FP_PAIRS (pairs of normals made side by side: 1, 2 or 4), DV and
+ * IV (vectors of double and of unsigned 64-bit integers; the operators + - * / and & | ^ << >> act lane by lane) and
+ * the words I_MUL (product of the low halves of 64 bits), I_SET1, D_SET1, AS_I, AS_D (the same bits), D_SQRT, D_STORE
+ * and, where lanes are several, D_ROWS; this file undefines them all at its end.
  *
  * One lane is one perturbation, so that norms and powers need nothing across lanes and every variant does the same
  * operations in the same order. No fused multiply-add and no library function: the bits are the same everywhere.
@@ -14,6 +14,7 @@
 #define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
 #define DC(c) D_SET1(c)
 #define IC(c) I_SET1((uint64_t)(c))
+#define FP_EACH FM_UNROLL for (e = 0; e < n; e++)
 
 /* Philox4x32-10 for two counters that differ in their third word. The upper halves of the lanes collect rubbish,
  * which no product reads. */
@@ -37,18 +38,30 @@ FM_TARGET FM_INLINE void FM_NAME(fp_philox)(const IV *keys, IV low, IV high, IV 
     w[4] = b0, w[5] = b1, w[6] = b2, w[7] = b3;
 }
 
-/* ln((w + 1/2) 2^-32) for the low halves w: fdlibm's __ieee754_log, error below one ulp. */
-FM_TARGET FM_INLINE DV FM_NAME(fp_log)(IV w)
+/* x[e] = ln((w[e] + 1/2) 2^-32) for the low halves of n words: fdlibm's __ieee754_log, error below one ulp. Here and
+ * below each line is done for all e before the next: one chain of operations alone would wait for its own results. */
+FM_TARGET FM_INLINE void FM_NAME(fp_log)(const int n, const IV *FM_RESTRICT w, DV *FM_RESTRICT x)
 {
+    DV k[4], f[4], s[4], z[4], y[4], half[4], even[4], odd[4];
+    IV h[4];
+    int e;
     /* 2^51 + w + 1/2 by its bits, hence w + 1/2 exactly */
-    const DV raw = AS_D(((w & IC(0xFFFFFFFF)) << 1) | IC(0x4320000000000001)) - DC(0x1p51);
-    const IV h = AS_I(raw) + IC(0x3FF0000000000000 - 0x3FE6A09E00000000);
-    const DV k = AS_D((h >> 52) | IC(0x4330000000000000)) - DC(0x1p52 + 1023 + 32);
-    const DV f = AS_D((h & IC(0x000FFFFFFFFFFFFF)) + IC(0x3FE6A09E00000000)) - DC(1.0);
-    const DV s = f / (DC(2.0) + f), z = s * s, y = z * z, half = DC(0.5) * f * f;
-    const DV even = y * (DC(FP_L2) + y * (DC(FP_L4) + y * DC(FP_L6)));
-    const DV odd = z * (DC(FP_L1) + y * (DC(FP_L3) + y * (DC(FP_L5) + y * DC(FP_L7))));
-    return k * DC(FP_LN2_HI) - ((half - (s * (half + (even + odd)) + k * DC(FP_LN2_LO))) - f);
+    FP_EACH h[e] = AS_I(AS_D(((w[e] << 1) & IC(0x1FFFFFFFE)) | IC(0x4320000000000001)) - DC(0x1p51));
+    FP_EACH h[e] = h[e] + IC(0x3FF0000000000000 - 0x3FE6A09E00000000);
+    FP_EACH f[e] = AS_D((h[e] & IC(0x000FFFFFFFFFFFFF)) + IC(0x3FE6A09E00000000)) - DC(1.0);
+    FP_EACH s[e] = f[e] / (DC(2.0) + f[e]);
+    FP_EACH k[e] = AS_D((h[e] >> 52) | IC(0x4330000000000000)) - DC(0x1p52 + 1023 + 32);
+    FP_EACH half[e] = DC(0.5) * f[e] * f[e];
+    FP_EACH z[e] = s[e] * s[e];
+    FP_EACH y[e] = z[e] * z[e];
+    FP_EACH even[e] = DC(FP_L4) + y[e] * DC(FP_L6);
+    FP_EACH odd[e] = DC(FP_L5) + y[e] * DC(FP_L7);
+    FP_EACH even[e] = DC(FP_L2) + y[e] * even[e];
+    FP_EACH odd[e] = DC(FP_L3) + y[e] * odd[e];
+    FP_EACH even[e] = y[e] * even[e];
+    FP_EACH odd[e] = z[e] * (DC(FP_L1) + y[e] * odd[e]);
+    FP_EACH s[e] = s[e] * (half[e] + (even[e] + odd[e])) + k[e] * DC(FP_LN2_LO);
+    FP_EACH x[e] = k[e] * DC(FP_LN2_HI) - ((half[e] - s[e]) - f[e]);
 }
 
 /* exp(x) for -30 < x <= 0. */
@@ -74,21 +87,42 @@ FM_TARGET FM_INLINE DV FM_NAME(fp_exp)(DV x)
     return AS_D(AS_I(p) + (AS_I(t) << 52));
 }
 
-/* Box-Muller: r = sqrt(-2 ln((w + 1/2) 2^-32)) times the cosine and the sine of 2 pi (v + 1/2) 2^-32. */
-FM_TARGET FM_INLINE void FM_NAME(fp_normals)(IV w, IV v, DV *cosine, DV *sine)
+/* Box-Muller: g[2e], g[2e + 1] = sqrt(-2 ln((w[2e] + 1/2) 2^-32)) times the cosine and the sine of
+ * 2 pi (w[2e + 1] + 1/2) 2^-32, for n pairs of words. */
+FM_TARGET FM_INLINE void FM_NAME(fp_normals)(const int n, const IV *FM_RESTRICT w, DV *FM_RESTRICT g)
 {
-    const DV r = D_SQRT(DC(-2.0) * FM_NAME(fp_log)(w));
+    DV r[4], a[4], z[4], half[4], w1[4], s[4], c[4];
+    IV u[4], quarter[4], swap[4];
+    int e;
+    FP_EACH u[e] = w[2 * e];
+    FM_NAME(fp_log)(n, u, r);
+    FP_EACH r[e] = D_SQRT(DC(-2.0) * r[e]);
     /* the nearest quarter turn is taken off in integers, exactly; what is left lies within an eighth */
-    const IV turned = v + IC(1 << 29), quarter = turned >> 30;
-    const DV raw = AS_D(((turned & IC(0x3FFFFFFF)) << 1) | IC(0x4320000000000001)) - DC(0x1p51 + 0x1p29);
-    const DV a = raw * DC(FP_PI * 0x1p-31), z = a * a, half = DC(0.5) * z, w1 = DC(1.0) - half;
-    const DV s = a + z * a * (DC(FP_S1) + z * (DC(FP_S2) + z * (DC(FP_S3) + z * (DC(FP_S4)
-                 + z * (DC(FP_S5) + z * DC(FP_S6))))));
-    const DV c = w1 + (((DC(1.0) - w1) - half) + z * (z * (DC(FP_C1) + z * (DC(FP_C2) + z * (DC(FP_C3)
-                 + z * (DC(FP_C4) + z * (DC(FP_C5) + z * DC(FP_C6))))))));
-    const IV odd = IC(0) - (quarter & IC(1)), rc = AS_I(r * c), rs = AS_I(r * s), swap = (rc ^ rs) & odd;
-    *cosine = AS_D((rc ^ swap) ^ (((quarter + IC(1)) & IC(2)) << 62));
-    *sine = AS_D((rs ^ swap) ^ ((quarter & IC(2)) << 62));
+    FP_EACH u[e] = w[2 * e + 1] + IC(1 << 29);
+    FP_EACH quarter[e] = u[e] >> 30;
+    FP_EACH a[e] = AS_D(((u[e] << 1) & IC(0x7FFFFFFE)) | IC(0x4320000000000001)) - DC(0x1p51 + 0x1p29);
+    FP_EACH a[e] = a[e] * DC(FP_PI * 0x1p-31);
+    FP_EACH z[e] = a[e] * a[e];
+    FP_EACH s[e] = DC(FP_S5) + z[e] * DC(FP_S6);
+    FP_EACH c[e] = DC(FP_C5) + z[e] * DC(FP_C6);
+    FP_EACH s[e] = DC(FP_S4) + z[e] * s[e];
+    FP_EACH c[e] = DC(FP_C4) + z[e] * c[e];
+    FP_EACH s[e] = DC(FP_S3) + z[e] * s[e];
+    FP_EACH c[e] = DC(FP_C3) + z[e] * c[e];
+    FP_EACH s[e] = DC(FP_S2) + z[e] * s[e];
+    FP_EACH c[e] = DC(FP_C2) + z[e] * c[e];
+    FP_EACH s[e] = DC(FP_S1) + z[e] * s[e];
+    FP_EACH c[e] = DC(FP_C1) + z[e] * c[e];
+    FP_EACH s[e] = a[e] + z[e] * a[e] * s[e];
+    FP_EACH c[e] = z[e] * (z[e] * c[e]);
+    FP_EACH half[e] = DC(0.5) * z[e];
+    FP_EACH w1[e] = DC(1.0) - half[e];
+    FP_EACH c[e] = w1[e] + (((DC(1.0) - w1[e]) - half[e]) + c[e]);
+    FP_EACH s[e] = r[e] * s[e];
+    FP_EACH c[e] = r[e] * c[e];
+    FP_EACH swap[e] = (AS_I(c[e]) ^ AS_I(s[e])) & (IC(0) - (quarter[e] & IC(1)));
+    FP_EACH g[2 * e] = AS_D((AS_I(c[e]) ^ swap[e]) ^ (((quarter[e] + IC(1)) & IC(2)) << 62));
+    FP_EACH g[2 * e + 1] = AS_D((AS_I(s[e]) ^ swap[e]) ^ ((quarter[e] & IC(2)) << 62));
 }
 
 FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distribution, ptrdiff_t K, ptrdiff_t P,
@@ -114,9 +148,8 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
             partial[e] = DC(0.0);
         for (j = 0; j < P; j += 8) {
             FM_NAME(fp_philox)(keys, k, k >> 32, IC(j / 4), IC(j / 4 + 1), IC(0), w);
-            FM_UNROLL
-            for (e = 0; e < 8; e += 2)
-                FM_NAME(fp_normals)(w[e], w[e + 1], &g[e], &g[e + 1]);
+            for (e = 0; e < 8; e += 2 * FP_PAIRS)
+                FM_NAME(fp_normals)(FP_PAIRS, w + e, g + e);
 #ifdef D_ROWS
             if (P - j >= 8 && live == LANES) {
                 FM_UNROLL
@@ -140,7 +173,8 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
                       + ((partial[1] + partial[5]) + (partial[3] + partial[7])));
         if (distribution == FM_BALL) {
             FM_NAME(fp_philox)(keys, k, k >> 32, IC(0), IC(0), IC(1), w);
-            norm = FM_NAME(fp_exp)(FM_NAME(fp_log)(w[0]) / DC((double)P)) / norm;
+            FM_NAME(fp_log)(1, w, g);
+            norm = FM_NAME(fp_exp)(g[0] / DC((double)P)) / norm;
         }
         D_STORE(buffer, norm);
         for (lane = 0; lane < live; lane++) {
@@ -160,6 +194,8 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
 #undef FM_PASTE
 #undef FM_NAME
 #undef DC
+#undef FP_EACH
+#undef FP_PAIRS
 #undef IC
 #undef FM_SUFFIX
 #undef FM_TARGET

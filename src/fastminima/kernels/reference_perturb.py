@@ -137,7 +137,8 @@ def _excess(
             for j in range(dx):
                 z = z + W1[:, j] * X[:, j : j + 1]
         omega = weight if weight.size else np.ones(len(X))
-        x, base = X.astype(kind), z.astype(kind)
+        x: NDArray[np.floating] = X.astype(kind)
+        base: NDArray[np.floating] = z.astype(kind)
         active = base > 0
         slope = np.where(active, kind(s_plus), kind(s_minus))
         for k, row in enumerate(delta):
