@@ -353,6 +353,39 @@ def test_given_preactivations_decide_the_slopes(variant: int, item: int) -> None
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_what_is_taken_for_safe_changes_no_sign(variant: int, item: int) -> None:
+    """Perturbations along a sample's own (x, 1), which carry it just to, short of or past the kink; with 26 features,
+    22 of them zero, every tile watches."""
+    panel = _perturb.layout(variant, item, 3, 26)[0]
+    d1, dx, m = 3, 4, 5 * panel
+    p = problem(d1, dx, m, 1, 3)
+    x = np.c_[p.X, np.ones(m)].astype(np.float32 if item == 4 else np.float64)
+    unit = 2.0**-24 if item == 4 else U
+    rows, wide = [], []
+    margins = abs(x @ np.c_[p.W1, p.b1].T) / np.linalg.norm(x, axis=1)[:, None]
+    # the sample of each panel that is first to change
+    closest = np.argmin(margins.reshape(5, panel, d1), axis=1) + np.arange(0, m, panel)[:, None]
+    for t in [0, *(s * f for s in (-1, 1) for f in (unit, 2 * unit, 8 * unit, 40 * unit, 1e-3, 0.1))]:
+        for j, i in [(j, i) for row in closest for j, i in enumerate(row)]:
+            step = -(x[i] @ np.r_[p.W1[j], p.b1[j]]) / (x[i] @ x[i]) * (1 + t) * x[i]
+            row, more = np.zeros(d1 * (dx + 2) + 1), np.zeros(d1 * (26 + 2) + 1)
+            row[j * dx : (j + 1) * dx] = more[j * 26 : j * 26 + dx] = step[:-1]
+            row[d1 * dx + j] = more[d1 * 26 + j] = step[-1]
+            rows.append(row)
+            wide.append(more)
+    p.delta = np.array(rows)
+    padded = {
+        "W1": np.pad(p.W1, ((0, 0), (0, 22))),
+        "X": np.pad(p.X, ((0, 0), (0, 22))),
+        "delta": np.array(wide),
+    }
+    watched = call(_perturb, item, variant, SimpleNamespace(**{**vars(p), **padded}))
+    for ours, expected in zip(call(_perturb, item, variant, p), watched, strict=True):
+        assert (ours == expected).all()
+    assert 0 < np.count_nonzero(watched[2] == 0) < len(rows)
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
 def test_a_sample_on_the_kink_starts_on_the_lower_slope(variant: int, item: int) -> None:
     """z = 0 and z' = 0 of either sign, all cases of one unit and one sample."""
     for base, step in itertools.product((0.0, -0.0, 1.0, -1.0), (0.0, -0.0, 1.0, -1.0)):

@@ -183,6 +183,14 @@ static void fp_draw(int variant, uint64_t seed, uint64_t first, int distribution
 
 #define FM_INFINITY HUGE_VAL
 
+/* Up to this many features the watch over signs costs more than norms that often make it needless. A choice. */
+#define FP_SCREENED 24
+
+/* A lane is safe if |dz| < |z| as computed. With u the roundoff of the working precision, |dz| <= (1 + u)^(dx + 3)
+ * ||(dw, db)|| ||(x, 1)|| after the rounding of x, and each of the two norms (in float64) may be too small by (dx + 4)
+ * halves of u, the quotient and the product by 3 u: together less than 3 (dx + 8) u. */
+#define FP_SLACK(dx, item) (4.0 * (double)((dx) + 8) * ((item) == 4 ? 0x1p-24 : 0x1p-53))
+
 /* parameters and slopes of a block beside one panel in the first-level cache */
 static inline ptrdiff_t fp_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
 {

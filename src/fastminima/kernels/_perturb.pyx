@@ -29,7 +29,9 @@ e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples hol
     takes 2 multiply-adds and a select where the forward pass takes 1 and a select; signs are compared by adding up
     the sign bits of (-z) xor (-z - dz), tested once per tile. Stored as -z with zeros positive, the sign bit is set
     exactly where the unit is active, before and after: x - x is +0 in round-to-nearest. The tile's rare second
-    half (Delta) is a call.
+    half (Delta) is a call. With few features even that watch is dear: where the norms of a perturbation's
+    (dw_j, db_j) are below |z_ij| / ||(x_i, 1)|| for all samples of the panel, less a bound on rounding errors, a tile
+    without it does the same operations on D.
 f.  Memory traffic. Panels [dx + 2 + 2 d1][3 vectors] hold x, w, w e, -z and s z, at most 16 panels and about 256 KiB
     at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it.
     z is made once per panel and call: one more perturbation's work, so a call should bring many. float64 reads
@@ -79,8 +81,8 @@ def workspace_items(variant, item, d1, dx):
     rows = FM_ROWS512 if variant == 3 else 4
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
-    scratch = (dx + 2) * panel * (8 // item) + (rows + 1) * panel
-    return 64 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
+    scratch = ((dx + 3) * panel + (group + block) * d1) * (8 // item) + (rows + 1) * panel
+    return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
 
 
 def perturbations(unsigned long long seed, unsigned long long first, int distribution, int variant,

@@ -51,14 +51,16 @@ FM_TARGET FM_INLINE void FM_NAME(fp_base)(const int units, const double *w, cons
 
 /* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z][PANEL] of `count` samples. The last one
  * is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation turns. `scratch`:
- * dx + 2 rows of doubles. */
+ * dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which no sample of
+ * the panel can change its sign in unit u, all rounding errors allowed for. */
 FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const double *X, const double *given,
                                        const double *e, const double *weight, ptrdiff_t count, ptrdiff_t d1,
                                        ptrdiff_t dx, double s_plus, double s_minus, double *scratch,
-                                       REAL *FM_RESTRICT pack)
+                                       double *margins, REAL *FM_RESTRICT pack)
 {
     const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL;
-    double *FM_RESTRICT z = scratch + dx * PANEL;
+    double *FM_RESTRICT z = scratch + dx * PANEL, *FM_RESTRICT norms = z + 2 * PANEL;
+    const double slack = 1 - FP_SLACK(dx, sizeof(REAL));
     ptrdiff_t i, j, u;
     int lane, r;
     for (i = 0; i < count; i += PANEL, pack += stride) {
@@ -89,6 +91,15 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
             weights[lane] = (REAL)omega;
             errors[lane] = lane >= full ? 0 : (REAL)(omega * e[sample]);
         }
+        if (margins) {
+            for (lane = 0; lane < PANEL; lane++)
+                norms[lane] = 1;
+            for (j = 0; j < dx; j++)
+                for (lane = 0; lane < PANEL; lane++)
+                    norms[lane] = norms[lane] + scratch[j * PANEL + lane] * scratch[j * PANEL + lane];
+            for (lane = 0; lane < PANEL; lane++)
+                norms[lane] = slack / sqrt(norms[lane]);
+        }
         for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL) {
             const int units = d1 - u < 2 ? 1 : 2;
             if (given)
@@ -105,6 +116,16 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
                 minus[lane] = 0 - zr;
                 scaled[lane] = (zr > 0 ? (REAL)s_plus : (REAL)s_minus) * zr;
             }
+            for (r = 0; margins && r < units; r++) {
+                double margin = FM_INFINITY;
+                for (lane = 0; lane < full; lane++) {
+                    const double own = fabs((double)minus[r * PANEL + lane]) * norms[lane];
+                    /* no norm is below 0: a NaN is always watched */
+                    if (!(own >= margin))
+                        margin = own >= 0 ? own : 0;
+                }
+                *margins++ = margin;
+            }
             for (r = 0; r < units; r++)
                 for (lane = full; lane < PANEL; lane++) {
                     minus[r * PANEL + lane] = (REAL)FM_INFINITY;
@@ -112,6 +133,22 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
                 }
         }
     }
+}
+
+/* ||(w, b)|| and a little, so that neither underflow here nor in dz makes it too small. */
+FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double b)
+{
+    double s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
+    ptrdiff_t j;
+    for (j = 0; j + 4 <= dx; j += 4) {
+        s0 += (double)w[j] * w[j];
+        s1 += (double)w[j + 1] * w[j + 1];
+        s2 += (double)w[j + 2] * w[j + 2];
+        s3 += (double)w[j + 3] * w[j + 3];
+    }
+    for (; j < dx; j++)
+        s1 += (double)w[j] * w[j];
+    return sqrt((s0 + s1) + (s2 + s3)) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
 }
 
 /* delta += sum over the units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. */
@@ -133,10 +170,11 @@ FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, c
     return flips;
 }
 
-/* D += sum over `units` hidden units of s (v' dz + dv z) on the first `width` vectors of one panel. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const REAL *FM_RESTRICT w,
-                                               const REAL *FM_RESTRICT b, const REAL *FM_RESTRICT dv,
-                                               const REAL *FM_RESTRICT slopes, ptrdiff_t d1, ptrdiff_t dx,
+/* D += sum over `units` hidden units of s (v' dz + dv z) on the first `width` vectors of one panel; with `watch` also
+ * Delta, else no sign can change. The operations on D are the same. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch,
+                                               const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
+                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT slopes, ptrdiff_t d1, ptrdiff_t dx,
                                                const REAL *FM_RESTRICT x, const REAL *FM_RESTRICT minus,
                                                VEC *FM_RESTRICT D, REAL *FM_RESTRICT spill)
 {
@@ -170,10 +208,11 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
             const VEC base = V_LOAD(minus + r * PANEL + v * LANES);
             D[v] = V_FMA(q, V_LOAD(scaled + r * PANEL + v * LANES), D[v]);
             D[v] = V_FMA(V_PICK(base, down, up), dz[r][v], D[v]);
-            ANY_OR(any, base, V_SUB(base, dz[r][v]));
+            if (watch)
+                ANY_OR(any, base, V_SUB(base, dz[r][v]));
         }
     }
-    if (FM_UNLIKELY(ANY_SET(any))) {
+    if (watch && FM_UNLIKELY(ANY_SET(any))) {
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < width; v++)
@@ -186,8 +225,9 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
 /* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
  * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
 FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *slopes,
-                                           ptrdiff_t tuples, ptrdiff_t d1, ptrdiff_t dx, const REAL *x,
-                                           int weighted, REAL *total, REAL *change, REAL *spill, int64_t *n_changed)
+                                           const double *norms, const double *margins, ptrdiff_t tuples,
+                                           ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
+                                           REAL *change, REAL *spill, int64_t *n_changed)
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
@@ -195,6 +235,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     int v;
     for (t = 0; t < tuples; t++, slopes += 3 * d1, total += LANES, change += LANES) {
         const REAL *w = theta, *b = w + d1 * dx, *dv = b + d1, *slope = slopes, *base = minus;
+        const double *margin = margins;
         ptrdiff_t flips = 0, rest = d1;
         VEC D[3], sum = V_LOAD(total);
         theta = dv + d1 + 1;
@@ -202,7 +243,17 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
             D[v] = V_SET1(dv[d1]);
         for (i = tiles; i > 0; i--) {
             const ptrdiff_t units = (rest + i - 1) / i;
-#define FP_CASE(n) flips += FM_NAME(fp_tile)(n, width, w, b, dv, slope, d1, dx, x, base, D, spill); break
+            int watch = 1;
+            /* only the full width has a body for either case: the others hold the last few samples */
+            if (width == 3 && margins) {
+                ptrdiff_t r;
+                watch = 0;
+                for (r = 0; r < units; r++)
+                    watch |= !(norms[r] < margin[r]);
+                norms += units, margin += units;
+            }
+#define FP_TILE(n, watch) FM_NAME(fp_tile)(n, width, watch, w, b, dv, slope, d1, dx, x, base, D, spill)
+#define FP_CASE(n) flips += watch ? FP_TILE(n, 1) : FP_TILE(n, 0); break
             switch (units) {
             case 1: FP_CASE(1);
             case 2: FP_CASE(2);
@@ -216,6 +267,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
             default: FP_CASE(4);
             }
 #undef FP_CASE
+#undef FP_TILE
             w += units * dx, b += units, dv += units, slope += units, base += units * PANEL, rest -= units;
         }
         if (FM_UNLIKELY(flips != 0)) {
@@ -250,8 +302,10 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
     const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
     const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
+    const int screened = dx <= FP_SCREENED;
     double *scratch = (double *)fm_align(workspace);
-    REAL *pack = (REAL *)(scratch + (dx + 2) * PANEL);
+    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1;
+    REAL *pack = (REAL *)fm_align(norms + block * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     REAL *slopes = moved + block * LANES;
 #ifndef FP_IN_PLACE
@@ -264,7 +318,7 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
         FM_NAME(fp_pack)(W1, b1, X + first * dx, z ? z + first * d1 : 0, e + first, weight ? weight + first : 0,
-                         count, d1, dx, s_plus, s_minus, scratch, pack);
+                         count, d1, dx, s_plus, s_minus, scratch, screened ? margins : 0, pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const double *rows = delta + k0 * size;
@@ -282,6 +336,9 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
                     slopes[(3 * t + 1) * d1 + u] = (REAL)(v * s_minus);
                     /* never the difference of the two above: slopes may agree in all but their last digits */
                     slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (s_plus - s_minus));
+                    if (screened)
+                        norms[t * d1 + u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
+                                                             theta[t * size + d1 * dx + u]);
                 }
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;
@@ -289,15 +346,16 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
+                const double *margin = screened ? margins + p * d1 : 0;
                 if (left > 2 * LANES)
-                    FM_NAME(fp_panel)(3, theta, slopes, tuples, d1, dx, x, weighted, total, moved, spill,
-                                      n_changed + k0);
+                    FM_NAME(fp_panel)(3, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
                 else if (left > LANES)
-                    FM_NAME(fp_panel)(2, theta, slopes, tuples, d1, dx, x, weighted, total, moved, spill,
-                                      n_changed + k0);
+                    FM_NAME(fp_panel)(2, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
                 else
-                    FM_NAME(fp_panel)(1, theta, slopes, tuples, d1, dx, x, weighted, total, moved, spill,
-                                      n_changed + k0);
+                    FM_NAME(fp_panel)(1, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
             }
             for (t = 0; t < tuples; t++) {
                 double squares = 0, shifts = 0;
