@@ -316,7 +316,7 @@ static inline fm_i4 fp_turned4(fm_v4 a, fm_v4 b)
 
 static inline unsigned fp_mask4(fm_i4 turned)
 {
-    return (unsigned)(turned[0] & 1) | (unsigned)(turned[1] & 2) | (unsigned)(turned[2] & 4) | (unsigned)(turned[3] & 8);
+    return (unsigned)((turned[0] & 1) | (turned[1] & 2) | (turned[2] & 4) | (turned[3] & 8));
 }
 
 #define V_LOAD(p) (*(const fm_v4 *)(p))

@@ -174,8 +174,9 @@ FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, c
  * Delta, else no sign can change. The operations on D are the same. */
 FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch,
                                                const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
-                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT slopes, ptrdiff_t d1, ptrdiff_t dx,
-                                               const REAL *FM_RESTRICT x, const REAL *FM_RESTRICT minus,
+                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT slopes,
+                                               ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x,
+                                               const REAL *FM_RESTRICT minus,
                                                VEC *FM_RESTRICT D, REAL *FM_RESTRICT spill)
 {
     VEC dz[ROWS][3];
