@@ -1,0 +1,480 @@
+/* Instruction sets of the random perturbations and of the direct excess risks, chosen at run time.
+ *
+ * Variants as in _forward.h: 0 plain C, 1 vectors of 16 bytes, 2 AVX2 with FMA, 3 AVX-512. The perturbations have no
+ * body of their own for variant 1 (SSE2 and NEON multiply no 64-bit lanes) and the same bits in all variants; the
+ * excess risks use explicit fused multiply-adds, so that two variants may differ in the last bits of a sum.
+ */
+#ifndef FASTMINIMA_PERTURB_H
+#define FASTMINIMA_PERTURB_H
+
+#if defined(__GNUC__) || defined(__clang__)
+/* the forward pass itself is not called from here */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "_forward.h"
+#pragma GCC diagnostic pop
+#define FM_NOINLINE __attribute__((noinline))
+#define FM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#include "_forward.h"
+#define FM_NOINLINE __declspec(noinline)
+#define FM_UNLIKELY(x) (x)
+#endif
+#include <math.h>
+#include <string.h>
+
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "double arithmetic must round to double: on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+
+/* ---- random perturbations */
+
+#define FM_BALL 1
+#define FM_NORMAL 2
+
+/* Salmon, Moraes, Dror, Shaw (2011), Philox4x32: multipliers and key increments */
+#define FP_M0 0xD2511F53
+#define FP_M1 0xCD9E8D57
+#define FP_W0 0x9E3779B9
+#define FP_W1 0xBB67AE85
+/* fdlibm: log, its reduction, sine and cosine on [-pi/4, pi/4] */
+#define FP_L1 6.666666666666735130e-01
+#define FP_L2 3.999999999940941908e-01
+#define FP_L3 2.857142874366239149e-01
+#define FP_L4 2.222219843214978396e-01
+#define FP_L5 1.818357216161805012e-01
+#define FP_L6 1.531383769920937332e-01
+#define FP_L7 1.479819860511658591e-01
+#define FP_LN2_HI 6.93147180369123816490e-01
+#define FP_LN2_LO 1.90821492927058770002e-10
+#define FP_LOG2E 1.44269504088896338700e+00
+#define FP_PI 3.14159265358979311600e+00
+#define FP_S1 -1.66666666666666324348e-01
+#define FP_S2 8.33333333332248946124e-03
+#define FP_S3 -1.98412698298579493134e-04
+#define FP_S4 2.75573137070700676789e-06
+#define FP_S5 -2.50507602534068634195e-08
+#define FP_S6 1.58969099521155010221e-10
+#define FP_C1 4.16666666666666019037e-02
+#define FP_C2 -1.38888888888741095749e-03
+#define FP_C3 2.48015872894767294178e-05
+#define FP_C4 -2.75573143513906633035e-07
+#define FP_C5 2.08757232129817482790e-09
+#define FP_C6 -1.13596475577881948265e-11
+
+static inline double fp_double(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint64_t fp_bits(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+#define I_MUL(a, b) (((a) & 0xFFFFFFFF) * ((b) & 0xFFFFFFFF))
+#define I_SET1(c) (c)
+#define D_SET1(c) (c)
+#define AS_I(d) fp_bits(d)
+#define AS_D(i) fp_double(i)
+#define D_SQRT(d) sqrt(d)
+#define D_STORE(p, d) (*(p) = (d))
+#define FM_SUFFIX plain
+#define FM_TARGET
+#define LANES 1
+#define FP_PAIRS 1
+#define DV double
+#define IV uint64_t
+#include "_perturb_draw.h"
+
+#ifdef FM_HAVE_X86
+typedef uint64_t fp_u4 __attribute__((vector_size(32)));
+typedef uint64_t fp_u8 __attribute__((vector_size(64)));
+
+/* eight vectors of four perturbations to four rows of eight entries */
+__attribute__((target("avx2")))
+FM_INLINE void fp_rows4(const __m256d *g, double *out, ptrdiff_t step)
+{
+    int half;
+    for (half = 0; half < 2; half++, g += 4, out += 4) {
+        const __m256d ab0 = _mm256_unpacklo_pd(g[0], g[1]), ab1 = _mm256_unpackhi_pd(g[0], g[1]);
+        const __m256d cd0 = _mm256_unpacklo_pd(g[2], g[3]), cd1 = _mm256_unpackhi_pd(g[2], g[3]);
+        _mm256_storeu_pd(out, _mm256_permute2f128_pd(ab0, cd0, 0x20));
+        _mm256_storeu_pd(out + step, _mm256_permute2f128_pd(ab1, cd1, 0x20));
+        _mm256_storeu_pd(out + 2 * step, _mm256_permute2f128_pd(ab0, cd0, 0x31));
+        _mm256_storeu_pd(out + 3 * step, _mm256_permute2f128_pd(ab1, cd1, 0x31));
+    }
+}
+
+/* eight by eight */
+__attribute__((target("avx512f,avx512dq")))
+FM_INLINE void fp_rows8(const __m512d *g, double *out, ptrdiff_t step)
+{
+    __m512d pairs[8], fours[8];
+    int i;
+    FM_UNROLL
+    for (i = 0; i < 4; i++) {
+        pairs[i] = _mm512_unpacklo_pd(g[2 * i], g[2 * i + 1]);
+        pairs[4 + i] = _mm512_unpackhi_pd(g[2 * i], g[2 * i + 1]);
+    }
+    /* pairs[4 odd + i]: entries 2i, 2i + 1 of the rows odd, odd + 2, odd + 4, odd + 6 */
+    FM_UNROLL
+    for (i = 0; i < 8; i += 2) {
+        fours[i] = _mm512_shuffle_f64x2(pairs[i], pairs[i + 1], 0x88);
+        fours[i + 1] = _mm512_shuffle_f64x2(pairs[i], pairs[i + 1], 0xDD);
+    }
+    FM_UNROLL
+    for (i = 0; i < 2; i++) {
+        _mm512_storeu_pd(out + i * step, _mm512_shuffle_f64x2(fours[4 * i], fours[4 * i + 2], 0x88));
+        _mm512_storeu_pd(out + (i + 4) * step, _mm512_shuffle_f64x2(fours[4 * i], fours[4 * i + 2], 0xDD));
+        _mm512_storeu_pd(out + (i + 2) * step, _mm512_shuffle_f64x2(fours[4 * i + 1], fours[4 * i + 3], 0x88));
+        _mm512_storeu_pd(out + (i + 6) * step, _mm512_shuffle_f64x2(fours[4 * i + 1], fours[4 * i + 3], 0xDD));
+    }
+}
+
+#define I_MUL(a, b) ((fp_u4)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#define I_SET1(c) ((fp_u4)_mm256_set1_epi64x((long long)(c)))
+#define D_SET1(c) _mm256_set1_pd(c)
+#define AS_I(d) ((fp_u4)(d))
+#define AS_D(i) ((__m256d)(i))
+#define D_SQRT(d) _mm256_sqrt_pd(d)
+#define D_STORE(p, d) _mm256_storeu_pd(p, d)
+#define D_ROWS fp_rows4
+#define FM_SUFFIX avx2
+#define FM_TARGET __attribute__((target("avx2")))
+#define LANES 4
+#define FP_PAIRS 4
+#define DV __m256d
+#define IV fp_u4
+#include "_perturb_draw.h"
+
+#define I_MUL(a, b) ((fp_u8)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#define I_SET1(c) ((fp_u8)_mm512_set1_epi64((long long)(c)))
+#define D_SET1(c) _mm512_set1_pd(c)
+#define AS_I(d) ((fp_u8)(d))
+#define AS_D(i) ((__m512d)(i))
+#define D_SQRT(d) _mm512_sqrt_pd(d)
+#define D_STORE(p, d) _mm512_storeu_pd(p, d)
+#define D_ROWS fp_rows8
+#define FM_SUFFIX avx512
+#define FM_TARGET __attribute__((target("avx512f,avx512dq")))
+#define LANES 8
+#define FP_PAIRS 4
+#define DV __m512d
+#define IV fp_u8
+#include "_perturb_draw.h"
+#endif
+
+static void fp_draw(int variant, uint64_t seed, uint64_t first, int distribution, ptrdiff_t K, ptrdiff_t P,
+                    double *out)
+{
+#define fp_draw_v16 fp_draw_plain
+#define CALL(v) fp_draw_##v(seed, first, distribution, K, P, out)
+    FM_DISPATCH(variant, CALL)
+#undef CALL
+#undef fp_draw_v16
+}
+
+/* ---- direct excess risks */
+
+#define FM_INFINITY HUGE_VAL
+
+/* Up to this many features the watch over signs costs more than norms that often make it needless. A choice. */
+#define FP_SCREENED 24
+
+/* A lane is safe if |dz| < |z| as computed. With u the roundoff of the working precision, |dz| <= (1 + u)^(dx + 3)
+ * ||(dw, db)|| ||(x, 1)|| after the rounding of x, and each of the two norms (in float64) may be too small by (dx + 4)
+ * halves of u, the quotient and the product by 3 u: together less than 3 (dx + 8) u. */
+#define FP_SLACK(dx, item) (4.0 * (double)((dx) + 8) * ((item) == 4 ? 0x1p-24 : 0x1p-53))
+
+/* parameters and slopes of a block beside one panel in the first-level cache */
+static inline ptrdiff_t fp_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
+{
+    const ptrdiff_t fits = FM_BLOCK_BYTES / (ptrdiff_t)item / (d1 * (dx + 5) + 1);
+    return fits < 1 ? 1 : fits > FM_BLOCK_TUPLES ? FM_BLOCK_TUPLES : fits;
+}
+
+static inline ptrdiff_t fp_count_bits(unsigned bits)
+{
+    ptrdiff_t count = 0;
+    for (; bits; bits &= bits - 1)
+        count++;
+    return count;
+}
+
+#ifdef FM_HAVE_VECTOR16
+typedef double fp_d4 __attribute__((vector_size(32)));
+typedef double fp_d4u __attribute__((vector_size(32), may_alias, aligned(8)));
+#endif
+
+/* 0: plain C */
+
+#define V_LOAD(p) (*(p))
+#define V_STORE(p, v) (*(p) = (v))
+#define V_SET1(s) (s)
+#define V_FMA(a, b, c) ((a) * (b) + (c))
+#define V_MUL(a, b) ((a) * (b))
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_ABS(a) (REAL)fabs(a)
+#define V_PICK(z, p, n) ((z) < 0 ? (n) : (p))
+#define V_FLIPS(a, b) (unsigned)(((a) < 0) != ((b) < 0))
+#define V_FLIP(a, b, t) (((a) < 0) != ((b) < 0) ? (t) : 0)
+#define ANY unsigned
+#define ANY_NONE 0
+#define ANY_OR(any, a, b) ((any) |= V_FLIPS(a, b))
+#define ANY_SET(any) (any)
+#define FM_SUFFIX plain_f64
+#define FP_IN_PLACE
+#define FM_TARGET
+#define REAL double
+#define VEC double
+#define LANES 1
+#define ROWS 4
+#include "_perturb_tile.h"
+
+#define V_LOAD(p) (*(p))
+#define V_STORE(p, v) (*(p) = (v))
+#define V_SET1(s) (s)
+#define V_FMA(a, b, c) ((a) * (b) + (c))
+#define V_MUL(a, b) ((a) * (b))
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_ABS(a) (REAL)fabs(a)
+#define V_PICK(z, p, n) ((z) < 0 ? (n) : (p))
+#define V_FLIPS(a, b) (unsigned)(((a) < 0) != ((b) < 0))
+#define V_FLIP(a, b, t) (((a) < 0) != ((b) < 0) ? (t) : 0)
+#define ANY unsigned
+#define ANY_NONE 0
+#define ANY_OR(any, a, b) ((any) |= V_FLIPS(a, b))
+#define ANY_SET(any) (any)
+#define FM_SUFFIX plain_f32
+#define FM_TARGET
+#define REAL float
+#define VEC float
+#define LANES 1
+#define ROWS 4
+#include "_perturb_tile.h"
+
+/* 1: the compiler's vectors of 16 bytes */
+
+#ifdef FM_HAVE_VECTOR16
+static inline fm_v2 fp_abs2(fm_v2 a)
+{
+    return (fm_v2)((fm_i2)a & (fm_i2){INT64_MAX, INT64_MAX});
+}
+
+static inline fm_i2 fp_turned2(fm_v2 a, fm_v2 b)
+{
+    const fm_v2 zero = {0, 0};
+    return (fm_i2)(a < zero) ^ (fm_i2)(b < zero);
+}
+
+static inline unsigned fp_mask2(fm_i2 turned)
+{
+    return (unsigned)(turned[0] & 1) | (unsigned)(turned[1] & 2);
+}
+
+#define V_LOAD(p) (*(const fm_v2 *)(p))
+#define V_STORE(p, v) (*(fm_v2 *)(p) = (v))
+#define V_SET1(s) ((fm_v2){(s), (s)})
+#define V_FMA(a, b, c) ((a) * (b) + (c))
+#define V_MUL(a, b) ((a) * (b))
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_ABS(a) fp_abs2(a)
+#define V_PICK(z, p, n) fm_pick2(z, p, n)
+#define V_FLIPS(a, b) fp_mask2(fp_turned2(a, b))
+#define V_FLIP(a, b, t) (fm_v2)(fp_turned2(a, b) & (fm_i2)(t))
+#define ANY fm_i2
+#define ANY_NONE {0}
+#define ANY_OR(any, a, b) ((any) |= fp_turned2(a, b))
+#define ANY_SET(any) fp_mask2(any)
+#define FM_SUFFIX v16_f64
+#define FP_IN_PLACE
+#define FM_TARGET
+#define REAL double
+#define VEC fm_v2
+#define LANES 2
+#define ROWS 4
+#include "_perturb_tile.h"
+
+static inline fm_v4 fp_abs4(fm_v4 a)
+{
+    return (fm_v4)((fm_i4)a & (fm_i4){INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX});
+}
+
+static inline fm_i4 fp_turned4(fm_v4 a, fm_v4 b)
+{
+    const fm_v4 zero = {0, 0, 0, 0};
+    return (fm_i4)(a < zero) ^ (fm_i4)(b < zero);
+}
+
+static inline unsigned fp_mask4(fm_i4 turned)
+{
+    return (unsigned)((turned[0] & 1) | (turned[1] & 2) | (turned[2] & 4) | (turned[3] & 8));
+}
+
+#define V_LOAD(p) (*(const fm_v4 *)(p))
+#define V_STORE(p, v) (*(fm_v4 *)(p) = (v))
+#define V_SET1(s) ((fm_v4){(s), (s), (s), (s)})
+#define V_FMA(a, b, c) ((a) * (b) + (c))
+#define V_MUL(a, b) ((a) * (b))
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_ABS(a) fp_abs4(a)
+#define V_PICK(z, p, n) fm_pick4(z, p, n)
+#define V_FLIPS(a, b) fp_mask4(fp_turned4(a, b))
+#define V_FLIP(a, b, t) (fm_v4)(fp_turned4(a, b) & (fm_i4)(t))
+#define ANY fm_i4
+#define ANY_NONE {0}
+#define ANY_OR(any, a, b) ((any) |= fp_turned4(a, b))
+#define ANY_SET(any) fp_mask4(any)
+#define FM_SUFFIX v16_f32
+#define FM_TARGET
+#define REAL float
+#define VEC fm_v4
+#define LANES 4
+#define ROWS 4
+#include "_perturb_tile.h"
+#endif
+
+/* 2: AVX2 with FMA */
+
+#ifdef FM_HAVE_X86
+#define V_LOAD(p) _mm256_load_pd(p)
+#define V_STORE(p, v) _mm256_store_pd(p, v)
+#define V_SET1(s) _mm256_set1_pd(s)
+#define V_FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define V_MUL(a, b) _mm256_mul_pd(a, b)
+#define V_ADD(a, b) _mm256_add_pd(a, b)
+#define V_SUB(a, b) _mm256_sub_pd(a, b)
+#define V_ABS(a) _mm256_andnot_pd(_mm256_set1_pd((REAL)-0.0), a)
+#define V_PICK(z, p, n) _mm256_blendv_pd(p, n, z)
+#define V_FLIPS(a, b) (unsigned)_mm256_movemask_pd(_mm256_xor_pd(a, b))
+#define V_FLIP(a, b, t) _mm256_blendv_pd(_mm256_setzero_pd(), t, _mm256_xor_pd(a, b))
+#define ANY __m256d
+#define ANY_NONE _mm256_setzero_pd()
+#define ANY_OR(any, a, b) ((any) = _mm256_or_pd(any, _mm256_xor_pd(a, b)))
+#define ANY_SET(any) _mm256_movemask_pd(any)
+#define V_TRANSPOSE4 fm_transpose4_f64
+#define FM_SUFFIX avx2_f64
+#define FP_IN_PLACE
+#define FM_TARGET __attribute__((target("avx2,fma")))
+#define REAL double
+#define VEC __m256d
+#define LANES 4
+#define ROWS 4
+#include "_perturb_tile.h"
+
+#define V_LOAD(p) _mm256_load_ps(p)
+#define V_STORE(p, v) _mm256_store_ps(p, v)
+#define V_SET1(s) _mm256_set1_ps(s)
+#define V_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define V_MUL(a, b) _mm256_mul_ps(a, b)
+#define V_ADD(a, b) _mm256_add_ps(a, b)
+#define V_SUB(a, b) _mm256_sub_ps(a, b)
+#define V_ABS(a) _mm256_andnot_ps(_mm256_set1_ps((REAL)-0.0), a)
+#define V_PICK(z, p, n) _mm256_blendv_ps(p, n, z)
+#define V_FLIPS(a, b) (unsigned)_mm256_movemask_ps(_mm256_xor_ps(a, b))
+#define V_FLIP(a, b, t) _mm256_blendv_ps(_mm256_setzero_ps(), t, _mm256_xor_ps(a, b))
+#define ANY __m256
+#define ANY_NONE _mm256_setzero_ps()
+#define ANY_OR(any, a, b) ((any) = _mm256_or_ps(any, _mm256_xor_ps(a, b)))
+#define ANY_SET(any) _mm256_movemask_ps(any)
+#define V_TRANSPOSE4 fm_transpose4_f64
+#define FM_SUFFIX avx2_f32
+#define FM_TARGET __attribute__((target("avx2,fma")))
+#define REAL float
+#define VEC __m256
+#define LANES 8
+#define ROWS 4
+#include "_perturb_tile.h"
+
+/* 3: AVX-512 */
+
+#define V_LOAD(p) _mm512_load_pd(p)
+#define V_STORE(p, v) _mm512_store_pd(p, v)
+#define V_SET1(s) _mm512_set1_pd(s)
+#define V_FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define V_MUL(a, b) _mm512_mul_pd(a, b)
+#define V_ADD(a, b) _mm512_add_pd(a, b)
+#define V_SUB(a, b) _mm512_sub_pd(a, b)
+#define V_ABS(a) _mm512_abs_pd(a)
+#define V_PICK(z, p, n) _mm512_mask_blend_pd(FP_SIGNS(z), p, n)
+#define V_FLIPS(a, b) (unsigned)FP_SIGNS(_mm512_xor_pd(a, b))
+#define V_FLIP(a, b, t) _mm512_maskz_mov_pd(FP_SIGNS(_mm512_xor_pd(a, b)), t)
+#define ANY __m512i
+#define ANY_NONE _mm512_setzero_si512()
+/* 0xF6: any | (a ^ b) */
+#define ANY_OR(any, a, b) \
+    ((any) = _mm512_ternarylogic_epi64(any, _mm512_castpd_si512(a), _mm512_castpd_si512(b), 0xF6))
+#define ANY_SET(any) _mm512_movepi64_mask(any)
+#define FP_SIGNS(z) _mm512_movepi64_mask(_mm512_castpd_si512(z))
+#define V_TRANSPOSE4 fm_transpose4_f64
+#define FM_SUFFIX avx512_f64
+#define FP_IN_PLACE
+#define FM_TARGET __attribute__((target("avx512f,avx512dq")))
+#define REAL double
+#define VEC __m512d
+#define LANES 8
+#define ROWS FM_ROWS512
+#include "_perturb_tile.h"
+#undef FP_SIGNS
+
+#define V_LOAD(p) _mm512_load_ps(p)
+#define V_STORE(p, v) _mm512_store_ps(p, v)
+#define V_SET1(s) _mm512_set1_ps(s)
+#define V_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define V_MUL(a, b) _mm512_mul_ps(a, b)
+#define V_ADD(a, b) _mm512_add_ps(a, b)
+#define V_SUB(a, b) _mm512_sub_ps(a, b)
+#define V_ABS(a) _mm512_abs_ps(a)
+#define V_PICK(z, p, n) _mm512_mask_blend_ps(FP_SIGNS(z), p, n)
+#define V_FLIPS(a, b) (unsigned)FP_SIGNS(_mm512_xor_ps(a, b))
+#define V_FLIP(a, b, t) _mm512_maskz_mov_ps(FP_SIGNS(_mm512_xor_ps(a, b)), t)
+#define ANY __m512i
+#define ANY_NONE _mm512_setzero_si512()
+/* 0xF6: any | (a ^ b) */
+#define ANY_OR(any, a, b) \
+    ((any) = _mm512_ternarylogic_epi64(any, _mm512_castps_si512(a), _mm512_castps_si512(b), 0xF6))
+#define ANY_SET(any) _mm512_movepi32_mask(any)
+#define FP_SIGNS(z) _mm512_movepi32_mask(_mm512_castps_si512(z))
+#define V_TRANSPOSE4 fm_transpose4_f64
+#define FM_SUFFIX avx512_f32
+#define FM_TARGET __attribute__((target("avx512f,avx512dq")))
+#define REAL float
+#define VEC __m512
+#define LANES 16
+#define ROWS FM_ROWS512
+#include "_perturb_tile.h"
+#undef FP_SIGNS
+#endif
+
+static void fp_excess_f64(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
+                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
+                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
+                          double *workspace, double *quadratic, double *change, int64_t *n_changed)
+{
+#define CALL(v) fp_excess_##v##_f64(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
+                                   quadratic, change, n_changed)
+    FM_DISPATCH(variant, CALL)
+#undef CALL
+}
+
+static void fp_excess_f32(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
+                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
+                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
+                          float *workspace, double *quadratic, double *change, int64_t *n_changed)
+{
+#define CALL(v) fp_excess_##v##_f32(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
+                                   quadratic, change, n_changed)
+    FM_DISPATCH(variant, CALL)
+#undef CALL
+}
+
+#endif

@@ -1,0 +1,121 @@
+# cython: language_level=3
+"""Random perturbations of a one-hidden-layer network, and their excess risks evaluated sample by sample.
+
+a.  Perturbations. Entry 4 b + {0, 1, 2, 3} of perturbation k is (r cos, r sin, r' cos', r' sin') of two Box-Muller
+    pairs, made from the four words of Philox4x32-10 with key `seed` and counter (k low, k high, b, 0):
+
+        r = sqrt(-2 ln((w0 + 1/2) 2^-32)),  angle 2 pi (w1 + 1/2) 2^-32,  likewise from w2, w3
+
+    `distribution` 2 leaves these normals g; 0 divides by ||g||; 1 multiplies by U^(1/P) / ||g||, where U is
+    (w0 + 1/2) 2^-32 of the counter (k low, k high, 0, 1). The squares are summed in eight strided partial sums,
+    those as ((0+4)+(2+6))+((1+5)+(3+7)).
+b.  The same bits everywhere. Logarithm, sine, cosine and exponential are polynomials (fdlibm's) in +, -, *, / and
+    sqrt, each correctly rounded in IEEE arithmetic, none fused; arguments are reduced in integers, exactly. One
+    lane of a vector is one perturbation: no step crosses lanes, so their number changes nothing. A row depends on
+    (seed, k, P, distribution) alone.
+c.  Excess. With z the preactivations, s their slopes, e the residuals and w the weights at the base point,
+
+        dz_ij = <dw_j, x_i> + db_j,       D_i = db2 + sum_j s_ij (v'_j dz_ij + dv_j z_ij),    v' = v + dv
+        Delta_i = sum_j v'_j (s'_ij - s_ij)(z_ij + dz_ij)
+        quadratic += 1/2 sum_i w_i (D_i + Delta_i)^2,   change += sum_i w_i e_i Delta_i
+
+    and quadratic + change + g.c is the excess risk; D is built from the perturbation, so nothing cancels however
+    small it is. s' differs from s only where z changes sign, and there (s' - s)(z + dz) = (s_plus - s_minus)
+    |z + dz|: the unit's share of Delta has the sign of v' (s_plus - s_minus).
+d.  Shapes. W1 (d1, dx), b1 (d1,), W2 (d1,), X (m, dx), z (m, d1) or (0, 0), e (m,), weight (m,) or empty, delta
+    (K, d1 (dx + 2) + 1): W1 row by row, b1, W2, b2. Without z it is b + w_1 x_1 + ... + w_dx x_dx in float64, from
+    left to right and not fused, so that slopes agree with the caller's whatever the variant. Slopes at z = 0: s_minus.
+e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples holds dz, from db to the epilogue. That
+    takes 2 multiply-adds and a select where the forward pass takes 1 and a select; signs are compared by adding up
+    the sign bits of (-z) xor (-z - dz), tested once per tile. Stored as -z with zeros positive, the sign bit is set
+    exactly where the unit is active, before and after: x - x is +0 in round-to-nearest. The tile's rare second
+    half (Delta) is a call. With few features even that watch is dear: where the norms of a perturbation's
+    (dw_j, db_j) are below |z_ij| / ||(x_i, 1)|| for all samples of the panel, less a bound on rounding errors, a tile
+    without it does the same operations on D.
+f.  Memory traffic. Panels [dx + 2 + 2 d1][3 vectors] hold x, w, w e, -z and s z, at most 16 panels and about 256 KiB
+    at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it.
+    z is made once per panel and call: one more perturbation's work, so a call should bring many. float64 reads
+    `delta` where it lies; float32 rounds a block of it.
+g.  float32. X, delta and v' times slopes are rounded to float32, z is computed in float64 and then rounded; the sign
+    after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
+    outputs below about 1e-19 underflow.
+h.  Sums are added to the outputs, group of panels by group of panels: samples may come in several calls, cut at
+    multiples of a group (`layout`) for the very same bits. Their order depends on m, d1, dx and the variant alone.
+    Overflow ends in inf or NaN; no branch leaves out a sample.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "_perturb.h" nogil:
+    int fm_best_variant()
+    enum:
+        FM_GROUP_PANELS
+        FM_GROUP_BYTES
+        FM_BLOCK_BYTES
+        FM_BLOCK_TUPLES
+        FM_ROWS512
+    void fp_draw(int, uint64_t, uint64_t, int, Py_ssize_t, Py_ssize_t, double *)
+    void fp_excess_f64(int, const double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                       const double *, const double *, const double *, const double *, Py_ssize_t, double,
+                       double, const double *, Py_ssize_t, double *, double *, double *, int64_t *)
+    void fp_excess_f32(int, const double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
+                       const double *, const double *, const double *, const double *, Py_ssize_t, double,
+                       double, const double *, Py_ssize_t, float *, double *, double *, int64_t *)
+
+
+BEST_VARIANT = fm_best_variant()
+VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
+
+
+def layout(variant, item, d1, dx):
+    """Samples in one panel of `variant` for numbers of `item` bytes, and panels in a group."""
+    cdef int lanes = (item, 16, 32, 64)[variant] // item
+    stride = (dx + 2 + 2 * d1) * 3 * lanes
+    return 3 * lanes, min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
+
+
+def workspace_items(variant, item, d1, dx):
+    """Numbers of `item` bytes that the workspace of the functions below must hold."""
+    # Python's integers: the sizes asked for may exceed any C integer
+    panel, group = layout(variant, item, d1, dx)
+    rows = FM_ROWS512 if variant == 3 else 4
+    block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
+    rounded = 0 if item == 8 else d1 * (dx + 2) + 1
+    scratch = ((dx + 3) * panel + (group + block) * d1) * (8 // item) + (rows + 1) * panel
+    return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
+
+
+def perturbations(unsigned long long seed, unsigned long long first, int distribution, int variant,
+                  double[:, ::1] out):
+    """out[i] = unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal. Of P <= 2^34 entries."""
+    with nogil:
+        if out.shape[0] > 0 and out.shape[1] > 0:
+            fp_draw(variant, seed, first, distribution, out.shape[0], out.shape[1], &out[0, 0])
+
+
+def excess_f64(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
+               const double[:, ::1] z, const double[::1] e, const double[::1] weight, double s_plus,
+               double s_minus, const double[:, ::1] delta, int variant, double[::1] workspace,
+               double[::1] quadratic_out, double[::1] change_out, int64_t[::1] n_changed_out):
+    """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign."""
+    with nogil:
+        if delta.shape[0] > 0 and X.shape[0] > 0:
+            fp_excess_f64(variant, &W1[0, 0], &b1[0], &W2[0], W1.shape[0], W1.shape[1], &X[0, 0],
+                          &z[0, 0] if z.shape[0] > 0 else NULL, &e[0],
+                          &weight[0] if weight.shape[0] > 0 else NULL, X.shape[0], s_plus, s_minus,
+                          &delta[0, 0], delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0],
+                          &n_changed_out[0])
+
+
+def excess_f32(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
+               const double[:, ::1] z, const double[::1] e, const double[::1] weight, double s_plus,
+               double s_minus, const double[:, ::1] delta, int variant, float[::1] workspace,
+               double[::1] quadratic_out, double[::1] change_out, int64_t[::1] n_changed_out):
+    """The same in float32 arithmetic, summed in float64; the arguments are rounded as they are packed."""
+    with nogil:
+        if delta.shape[0] > 0 and X.shape[0] > 0:
+            fp_excess_f32(variant, &W1[0, 0], &b1[0], &W2[0], W1.shape[0], W1.shape[1], &X[0, 0],
+                          &z[0, 0] if z.shape[0] > 0 else NULL, &e[0],
+                          &weight[0] if weight.shape[0] > 0 else NULL, X.shape[0], s_plus, s_minus,
+                          &delta[0, 0], delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0],
+                          &n_changed_out[0])

@@ -1,0 +1,400 @@
+/* The body of the direct excess risks, included once per vector type by _perturb.h.
+ *
+ * The includer defines what _forward_tile.h wants, and V_ADD, V_ABS, V_FLIPS(a, b) (bits of the lanes where just one
+ * of a < 0, b < 0 holds), V_FLIP(a, b, t) (t in those lanes, else 0), and a running disjunction of such lanes: its
+ * type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have either sign as `b`, never as `a`.
+ */
+
+#define FM_PASTE2(a, b) a##_##b
+#define FM_PASTE(a, b) FM_PASTE2(a, b)
+#define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
+#define PANEL (3 * LANES)
+
+/* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same signs. */
+FM_TARGET FM_INLINE void FM_NAME(fp_base)(const int units, const double *w, const double *b, ptrdiff_t dx,
+                                          const double *FM_RESTRICT x, double *FM_RESTRICT z)
+{
+    ptrdiff_t j;
+    int r, l;
+#if defined(FM_HAVE_VECTOR16) && LANES % 4 == 0
+    int v;
+    for (l = 0; l < PANEL; l += 12) {
+        fp_d4 sum[2][3];
+        FM_UNROLL
+        for (r = 0; r < units; r++)
+            for (v = 0; v < 3; v++)
+                sum[r][v] = (fp_d4){b[r], b[r], b[r], b[r]};
+        for (j = 0; j < dx; j++) {
+            FM_UNROLL
+            for (r = 0; r < units; r++) {
+                const double s = w[r * dx + j];
+                FM_UNROLL
+                for (v = 0; v < 3; v++)
+                    sum[r][v] = sum[r][v] + (fp_d4){s, s, s, s} * *(const fp_d4u *)(x + j * PANEL + l + 4 * v);
+            }
+        }
+        FM_UNROLL
+        for (r = 0; r < units; r++)
+            for (v = 0; v < 3; v++)
+                *(fp_d4u *)(z + r * PANEL + l + 4 * v) = sum[r][v];
+    }
+#else
+    for (r = 0; r < units; r++)
+        for (l = 0; l < PANEL; l++) {
+            double sum = b[r];
+            for (j = 0; j < dx; j++)
+                sum = sum + w[r * dx + j] * x[j * PANEL + l];
+            z[r * PANEL + l] = sum;
+        }
+#endif
+}
+
+/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z][PANEL] of `count` samples. The last one
+ * is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation turns. `scratch`:
+ * dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which no sample of
+ * the panel can change its sign in unit u, all rounding errors allowed for. */
+FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const double *X, const double *given,
+                                       const double *e, const double *weight, ptrdiff_t count, ptrdiff_t d1,
+                                       ptrdiff_t dx, double s_plus, double s_minus, double *scratch,
+                                       double *margins, REAL *FM_RESTRICT pack)
+{
+    const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL;
+    double *FM_RESTRICT z = scratch + dx * PANEL, *FM_RESTRICT norms = z + 2 * PANEL;
+    const double slack = 1 - FP_SLACK(dx, sizeof(REAL));
+    ptrdiff_t i, j, u;
+    int lane, r;
+    for (i = 0; i < count; i += PANEL, pack += stride) {
+        const int full = count - i < PANEL ? (int)(count - i) : PANEL;
+        REAL *weights = pack + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
+        REAL *scaled = minus + d1 * PANEL;
+        lane = 0;
+#ifdef V_TRANSPOSE4
+        for (; lane + 4 <= full; lane += 4) {
+            const double *x = X + (i + lane) * dx;
+            for (j = 0; j + 4 <= dx; j += 4)
+                V_TRANSPOSE4(x + j, dx, scratch + j * PANEL + lane, PANEL);
+            for (; j < dx; j++)
+                for (r = 0; r < 4; r++)
+                    scratch[j * PANEL + lane + r] = x[r * dx + j];
+        }
+#endif
+        for (; lane < PANEL; lane++) {
+            const double *x = X + (i + (lane < full ? lane : full - 1)) * dx;
+            for (j = 0; j < dx; j++)
+                scratch[j * PANEL + lane] = x[j];
+        }
+        for (j = 0; j < dx * PANEL; j++)
+            pack[j] = (REAL)scratch[j];
+        for (lane = 0; lane < PANEL; lane++) {
+            const ptrdiff_t sample = i + (lane < full ? lane : full - 1);
+            const double omega = lane >= full ? 0 : weight ? weight[sample] : 1;
+            weights[lane] = (REAL)omega;
+            errors[lane] = lane >= full ? 0 : (REAL)(omega * e[sample]);
+        }
+        if (margins) {
+            for (lane = 0; lane < PANEL; lane++)
+                norms[lane] = 1;
+            for (j = 0; j < dx; j++)
+                for (lane = 0; lane < PANEL; lane++)
+                    norms[lane] = norms[lane] + scratch[j * PANEL + lane] * scratch[j * PANEL + lane];
+            for (lane = 0; lane < PANEL; lane++)
+                norms[lane] = slack / sqrt(norms[lane]);
+        }
+        for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL) {
+            const int units = d1 - u < 2 ? 1 : 2;
+            if (given)
+                for (r = 0; r < units; r++)
+                    for (lane = 0; lane < full; lane++)
+                        z[r * PANEL + lane] = given[(i + lane) * d1 + u + r];
+            else if (units == 2)
+                FM_NAME(fp_base)(2, W1 + u * dx, b1 + u, dx, scratch, z);
+            else
+                FM_NAME(fp_base)(1, W1 + u * dx, b1 + u, dx, scratch, z);
+            for (lane = 0; lane < units * PANEL; lane++) {
+                /* 0 - z and not -z: a zero must come out positive */
+                const REAL zr = (REAL)z[lane];
+                minus[lane] = 0 - zr;
+                scaled[lane] = (zr > 0 ? (REAL)s_plus : (REAL)s_minus) * zr;
+            }
+            for (r = 0; margins && r < units; r++) {
+                double margin = FM_INFINITY;
+                for (lane = 0; lane < full; lane++) {
+                    const double own = fabs((double)minus[r * PANEL + lane]) * norms[lane];
+                    /* no norm is below 0: a NaN is always watched */
+                    if (!(own >= margin))
+                        margin = own >= 0 ? own : 0;
+                }
+                *margins++ = margin;
+            }
+            for (r = 0; r < units; r++)
+                for (lane = full; lane < PANEL; lane++) {
+                    minus[r * PANEL + lane] = (REAL)FM_INFINITY;
+                    scaled[r * PANEL + lane] = 0;
+                }
+        }
+    }
+}
+
+/* ||(w, b)|| and a little, so that neither underflow here nor in dz makes it too small. */
+FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double b)
+{
+    double s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
+    ptrdiff_t j;
+    for (j = 0; j + 4 <= dx; j += 4) {
+        s0 += (double)w[j] * w[j];
+        s1 += (double)w[j + 1] * w[j + 1];
+        s2 += (double)w[j + 2] * w[j + 2];
+        s3 += (double)w[j + 3] * w[j + 3];
+    }
+    for (; j < dx; j++)
+        s1 += (double)w[j] * w[j];
+    return sqrt((s0 + s1) + (s2 + s3)) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
+}
+
+/* delta += sum over the units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. */
+FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, const REAL *dz, const REAL *minus,
+                                                         const REAL *gap, REAL *delta)
+{
+    ptrdiff_t flips = 0;
+    int r, v;
+    for (r = 0; r < units; r++, dz += PANEL, minus += PANEL)
+        for (v = 0; v < width; v++) {
+            const VEC base = V_LOAD(minus + v * LANES), next = V_SUB(base, V_LOAD(dz + v * LANES));
+            const unsigned bits = V_FLIPS(base, next);
+            if (bits) {
+                const VEC size = V_ABS(next), moved = V_FLIP(base, next, size);
+                flips += fp_count_bits(bits);
+                V_STORE(delta + v * LANES, V_FMA(V_SET1(gap[r]), moved, V_LOAD(delta + v * LANES)));
+            }
+        }
+    return flips;
+}
+
+/* D += sum over `units` hidden units of s (v' dz + dv z) on the first `width` vectors of one panel; with `watch` also
+ * Delta, else no sign can change. The operations on D are the same. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch,
+                                               const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
+                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT slopes,
+                                               ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x,
+                                               const REAL *FM_RESTRICT minus,
+                                               VEC *FM_RESTRICT D, REAL *FM_RESTRICT spill)
+{
+    VEC dz[ROWS][3];
+    const REAL *FM_RESTRICT scaled = minus + d1 * PANEL;
+    ANY any = ANY_NONE;
+    ptrdiff_t j;
+    int r, v;
+    FM_UNROLL
+    for (r = 0; r < units; r++)
+        for (v = 0; v < width; v++)
+            dz[r][v] = V_SET1(b[r]);
+    for (j = 0; j < dx; j++, x += PANEL) {
+        const VEC x0 = V_LOAD(x);
+        const VEC x1 = width > 1 ? V_LOAD(x + LANES) : x0, x2 = width > 2 ? V_LOAD(x + 2 * LANES) : x0;
+        FM_UNROLL
+        for (r = 0; r < units; r++) {
+            const VEC s = V_SET1(w[r * dx + j]);
+            dz[r][0] = V_FMA(s, x0, dz[r][0]);
+            if (width > 1)
+                dz[r][1] = V_FMA(s, x1, dz[r][1]);
+            if (width > 2)
+                dz[r][2] = V_FMA(s, x2, dz[r][2]);
+        }
+    }
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        const VEC up = V_SET1(slopes[r]), down = V_SET1(slopes[d1 + r]), q = V_SET1(dv[r]);
+        FM_UNROLL
+        for (v = 0; v < width; v++) {
+            const VEC base = V_LOAD(minus + r * PANEL + v * LANES);
+            D[v] = V_FMA(q, V_LOAD(scaled + r * PANEL + v * LANES), D[v]);
+            D[v] = V_FMA(V_PICK(base, down, up), dz[r][v], D[v]);
+            if (watch)
+                ANY_OR(any, base, V_SUB(base, dz[r][v]));
+        }
+    }
+    if (watch && FM_UNLIKELY(ANY_SET(any))) {
+        FM_UNROLL
+        for (r = 0; r < units; r++)
+            for (v = 0; v < width; v++)
+                V_STORE(spill + PANEL + r * PANEL + v * LANES, dz[r][v]);
+        return FM_NAME(fp_flips)(units, width, spill + PANEL, minus, slopes + 2 * d1, spill);
+    }
+    return 0;
+}
+
+/* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
+ * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
+FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *slopes,
+                                           const double *norms, const double *margins, ptrdiff_t tuples,
+                                           ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
+                                           REAL *change, REAL *spill, int64_t *n_changed)
+{
+    const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
+    const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
+    ptrdiff_t t, i;
+    int v;
+    for (t = 0; t < tuples; t++, slopes += 3 * d1, total += LANES, change += LANES) {
+        const REAL *w = theta, *b = w + d1 * dx, *dv = b + d1, *slope = slopes, *base = minus;
+        const double *margin = margins;
+        ptrdiff_t flips = 0, rest = d1;
+        VEC D[3], sum = V_LOAD(total);
+        theta = dv + d1 + 1;
+        for (v = 0; v < width; v++)
+            D[v] = V_SET1(dv[d1]);
+        for (i = tiles; i > 0; i--) {
+            const ptrdiff_t units = (rest + i - 1) / i;
+            int watch = 1;
+            /* only the full width has a body for either case: the others hold the last few samples */
+            if (width == 3 && margins) {
+                ptrdiff_t r;
+                watch = 0;
+                for (r = 0; r < units; r++)
+                    watch |= !(norms[r] < margin[r]);
+                norms += units, margin += units;
+            }
+#define FP_TILE(n, watch) FM_NAME(fp_tile)(n, width, watch, w, b, dv, slope, d1, dx, x, base, D, spill)
+#define FP_CASE(n) flips += watch ? FP_TILE(n, 1) : FP_TILE(n, 0); break
+            switch (units) {
+            case 1: FP_CASE(1);
+            case 2: FP_CASE(2);
+            case 3: FP_CASE(3);
+#if ROWS > 4
+            case 5: FP_CASE(5);
+            case 6: FP_CASE(6);
+            case 7: FP_CASE(7);
+            case 8: FP_CASE(8);
+#endif
+            default: FP_CASE(4);
+            }
+#undef FP_CASE
+#undef FP_TILE
+            w += units * dx, b += units, dv += units, slope += units, base += units * PANEL, rest -= units;
+        }
+        if (FM_UNLIKELY(flips != 0)) {
+            VEC moved = V_LOAD(change);
+            for (v = 0; v < width; v++) {
+                const VEC delta = V_LOAD(spill + v * LANES);
+                V_STORE(spill + v * LANES, V_SET1(0));
+                D[v] = V_ADD(D[v], delta);
+                moved = V_FMA(V_LOAD(errors + v * LANES), delta, moved);
+            }
+            V_STORE(change, moved);
+            n_changed[t] += flips;
+        }
+        FM_UNROLL
+        for (v = 0; v < width; v++) {
+            VEC scaled = D[v];
+            if (weighted)
+                scaled = V_MUL(scaled, V_LOAD(weights + v * LANES));
+            sum = V_FMA(scaled, D[v], sum);
+        }
+        V_STORE(total, sum);
+    }
+}
+
+/* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. */
+FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
+                                         ptrdiff_t dx, const double *X, const double *z, const double *e,
+                                         const double *weight, ptrdiff_t m, double s_plus, double s_minus,
+                                         const double *delta, ptrdiff_t K, REAL *workspace, double *quadratic,
+                                         double *change, int64_t *n_changed)
+{
+    const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL, size = d1 * (dx + 2) + 1;
+    const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
+    const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
+    const int screened = dx <= FP_SCREENED;
+    double *scratch = (double *)fm_align(workspace);
+    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1;
+    REAL *pack = (REAL *)fm_align(norms + block * d1);
+    REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
+    REAL *slopes = moved + block * LANES;
+#ifndef FP_IN_PLACE
+    REAL *rounded = slopes + block * 3 * d1;
+#endif
+    ptrdiff_t first, k0, t, p, u, l;
+    for (p = 0; p < PANEL; p++)
+        spill[p] = 0;
+    for (first = 0; first < m; first += group * PANEL) {
+        const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
+        const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
+        FM_NAME(fp_pack)(W1, b1, X + first * dx, z ? z + first * d1 : 0, e + first, weight ? weight + first : 0,
+                         count, d1, dx, s_plus, s_minus, scratch, screened ? margins : 0, pack);
+        for (k0 = 0; k0 < K; k0 += block) {
+            const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
+            const double *rows = delta + k0 * size;
+#ifdef FP_IN_PLACE
+            const REAL *theta = rows;
+#else
+            const REAL *theta = rounded;
+            for (u = 0; u < tuples * size; u++)
+                rounded[u] = (REAL)rows[u];
+#endif
+            for (t = 0; t < tuples; t++)
+                for (u = 0; u < d1; u++) {
+                    const double v = W2[u] + rows[t * size + d1 * (dx + 1) + u];
+                    slopes[3 * t * d1 + u] = (REAL)(v * s_plus);
+                    slopes[(3 * t + 1) * d1 + u] = (REAL)(v * s_minus);
+                    /* never the difference of the two above: slopes may agree in all but their last digits */
+                    slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (s_plus - s_minus));
+                    if (screened)
+                        norms[t * d1 + u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
+                                                             theta[t * size + d1 * dx + u]);
+                }
+            for (t = 0; t < 2 * block * LANES; t++)
+                total[t] = 0;
+            for (p = 0; p < panels; p++) {
+                const REAL *x = pack + p * stride;
+                const ptrdiff_t left = count - p * PANEL;
+                const int weighted = weight || left < PANEL;
+                const double *margin = screened ? margins + p * d1 : 0;
+                if (left > 2 * LANES)
+                    FM_NAME(fp_panel)(3, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
+                else if (left > LANES)
+                    FM_NAME(fp_panel)(2, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
+                else
+                    FM_NAME(fp_panel)(1, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                                      moved, spill, n_changed + k0);
+            }
+            for (t = 0; t < tuples; t++) {
+                double squares = 0, shifts = 0;
+                for (l = 0; l < LANES; l++) {
+                    squares += total[t * LANES + l];
+                    shifts += moved[t * LANES + l];
+                }
+                quadratic[k0 + t] += 0.5 * squares;
+                change[k0 + t] += shifts;
+            }
+        }
+    }
+}
+
+#undef FM_PASTE2
+#undef FM_PASTE
+#undef FM_NAME
+#undef PANEL
+#undef FM_SUFFIX
+#undef FM_TARGET
+#undef REAL
+#undef LANES
+#undef ROWS
+#undef VEC
+#undef V_LOAD
+#undef V_STORE
+#undef V_SET1
+#undef V_FMA
+#undef V_MUL
+#undef V_ADD
+#undef V_SUB
+#undef V_ABS
+#undef V_PICK
+#undef V_FLIPS
+#undef V_FLIP
+#undef V_TRANSPOSE4
+#undef ANY
+#undef ANY_NONE
+#undef ANY_OR
+#undef ANY_SET
+#undef FP_IN_PLACE

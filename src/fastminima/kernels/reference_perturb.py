@@ -1,0 +1,227 @@
+"""The slow, obvious twins of the kernels in `_perturb`: same names, same signatures, NumPy only.
+
+`variant` and `workspace` are taken and not used: the twins know no instruction sets. `perturbations` is the same to
+the last bit: each line does one IEEE operation at a time in the kernel's order, and calls no library function but sqrt.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["excess_f32", "excess_f64", "perturbations", "philox"]
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+
+_LOW = np.uint64(0xFFFFFFFF)
+_LOG = (
+    6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
+    1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
+)  # fmt: skip
+_SIN = (
+    -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04,
+    2.75573137070700676789e-06, -2.50507602534068634195e-08, 1.58969099521155010221e-10,
+)  # fmt: skip
+_COS = (
+    4.16666666666666019037e-02, -1.38888888888741095749e-03, 2.48015872894767294178e-05,
+    -2.75573143513906633035e-07, 2.08757232129817482790e-09, -1.13596475577881948265e-11,
+)  # fmt: skip
+_LN2_HI, _LN2_LO, _LOG2E = 6.93147180369123816490e-01, 1.90821492927058770002e-10, 1.44269504088896338700
+
+
+def philox(counter: U64, key: tuple[int, int]) -> U64:
+    """Philox4x32-10 of Salmon, Moraes, Dror and Shaw (2011) on counters (4, n), 32 bits in each number."""
+    c0, c1, c2, c3 = counter & _LOW
+    k0, k1 = key
+    for _ in range(10):
+        p, q = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = (q >> 32) ^ c1 ^ np.uint64(k0), q & _LOW, (p >> 32) ^ c3 ^ np.uint64(k1), p & _LOW
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack((c0, c1, c2, c3))
+
+
+def _horner(x: F64, coefficients: tuple[float, ...]) -> F64:
+    value = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        value = c + x * value
+    return value
+
+
+def _log(w: U64) -> F64:
+    """ln((w + 1/2) 2^-32): with (w + 1/2) = m 2^k, sqrt(1/2) <= m < sqrt(2), fdlibm's series for ln m."""
+    h = (w.astype(np.float64) + 0.5).view(np.uint64) + np.uint64(0x3FF0000000000000 - 0x3FE6A09E00000000)
+    k = (h >> 52).astype(np.float64) - (1023 + 32)
+    f = ((h & np.uint64(0x000FFFFFFFFFFFFF)) + np.uint64(0x3FE6A09E00000000)).view(np.float64) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    y = z * z
+    half = 0.5 * f * f
+    R = y * _horner(y, _LOG[1::2]) + z * _horner(y, _LOG[::2])
+    result: F64 = k * _LN2_HI - ((half - (s * (half + R) + k * _LN2_LO)) - f)
+    return result
+
+
+def _exp(x: F64) -> F64:
+    """exp(x) for -30 < x <= 0."""
+    k = np.rint(x * _LOG2E)
+    r = (x - k * _LN2_HI) - k * _LN2_LO
+    p = np.full_like(x, 1.0 / 6227020800.0)
+    for factorial in (479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1):
+        p = p * r + 1.0 / factorial
+    return np.ldexp(p, k.astype(np.int64))
+
+
+def _normals(w: U64, v: U64) -> tuple[F64, F64]:
+    """r cos, r sin with r = sqrt(-2 ln((w + 1/2) 2^-32)) and the angle 2 pi (v + 1/2) 2^-32."""
+    r = np.sqrt(-2.0 * _log(w))
+    turned = v + np.uint64(1 << 29)
+    quarter = ((turned >> 30) & np.uint64(3)).astype(np.int64)
+    a = ((turned & np.uint64(0x3FFFFFFF)).astype(np.float64) - (2.0**29 - 0.5)) * (np.pi * 2.0**-31)
+    z = a * a
+    half = 0.5 * z
+    w1 = 1.0 - half
+    s = r * (a + z * a * _horner(z, _SIN))
+    c = r * (w1 + (((1.0 - w1) - half) + z * (z * _horner(z, _COS))))
+    return np.choose(quarter, (c, -s, -c, s)), np.choose(quarter, (s, c, -s, -c))
+
+
+def perturbations(seed: int, first: int, distribution: int, variant: int, out: F64) -> None:
+    """out[i] = unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal."""
+    key = (seed & 0xFFFFFFFF, seed >> 32)
+    K, P = out.shape
+    blocks = -(-P // 4)
+    for i in range(K):
+        k = (first + i) & 0xFFFFFFFFFFFFFFFF
+        counter = np.zeros((4, blocks), np.uint64)
+        counter[0], counter[1], counter[2] = k & 0xFFFFFFFF, k >> 32, np.arange(blocks)
+        w = philox(counter, key)
+        g = np.stack((*_normals(w[0], w[1]), *_normals(w[2], w[3])), axis=1).ravel()[:P]
+        if distribution == 2:
+            out[i] = g
+            continue
+        t = np.zeros(8)
+        for start in range(0, P, 8):
+            part = g[start : start + 8]
+            t[: len(part)] += part * part
+        norm = np.sqrt(((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])))
+        if distribution == 1:
+            counter = np.array([[k & 0xFFFFFFFF], [k >> 32], [0], [1]], np.uint64)
+            out[i] = g * (_exp(_log(philox(counter, key)[0]) / P)[0] / norm)
+        else:
+            out[i] = g / norm
+
+
+def _excess(
+    kind: type[np.float64] | type[np.float32],
+    W1: F64,
+    b1: F64,
+    W2: F64,
+    X: F64,
+    z: F64,
+    e: F64,
+    weight: F64,
+    s_plus: float,
+    s_minus: float,
+    delta: F64,
+    quadratic_out: F64,
+    change_out: F64,
+    n_changed_out: I64,
+) -> None:
+    d1, dx = W1.shape
+    with np.errstate(all="ignore"):
+        if not len(z):
+            z = np.tile(b1, (len(X), 1))
+            for j in range(dx):
+                z = z + W1[:, j] * X[:, j : j + 1]
+        omega = weight if weight.size else np.ones(len(X))
+        x: NDArray[np.floating] = X.astype(kind)
+        base: NDArray[np.floating] = z.astype(kind)
+        active = base > 0
+        slope = np.where(active, kind(s_plus), kind(s_minus))
+        for k, row in enumerate(delta):
+            dw, db = row[: d1 * dx].reshape(d1, dx).astype(kind), row[d1 * dx : d1 * (dx + 1)].astype(kind)
+            dv, v = row[d1 * (dx + 1) : -1], W2 + row[d1 * (dx + 1) : -1]
+            dz = x @ dw.T + db
+            moved = base + dz
+            flips = active != (moved > 0)
+            D = (slope * dz) @ v.astype(kind) + (slope * base) @ dv.astype(kind) + kind(row[-1])
+            gap = (v * (s_plus - s_minus)).astype(kind)
+            Delta = np.where(flips, gap * np.abs(moved), 0).sum(axis=1)
+            quadratic_out[k] += 0.5 * np.sum(omega * (D + Delta).astype(np.float64) ** 2)
+            change_out[k] += np.sum(omega * e * Delta)
+            n_changed_out[k] += np.count_nonzero(flips)
+
+
+def excess_f64(
+    W1: F64,
+    b1: F64,
+    W2: F64,
+    X: F64,
+    z: F64,
+    e: F64,
+    weight: F64,
+    s_plus: float,
+    s_minus: float,
+    delta: F64,
+    variant: int,
+    workspace: F64,
+    quadratic_out: F64,
+    change_out: F64,
+    n_changed_out: I64,
+) -> None:
+    """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign."""
+    _excess(
+        np.float64,
+        W1,
+        b1,
+        W2,
+        X,
+        z,
+        e,
+        weight,
+        s_plus,
+        s_minus,
+        delta,
+        quadratic_out,
+        change_out,
+        n_changed_out,
+    )
+
+
+def excess_f32(
+    W1: F64,
+    b1: F64,
+    W2: F64,
+    X: F64,
+    z: F64,
+    e: F64,
+    weight: F64,
+    s_plus: float,
+    s_minus: float,
+    delta: F64,
+    variant: int,
+    workspace: F32,
+    quadratic_out: F64,
+    change_out: F64,
+    n_changed_out: I64,
+) -> None:
+    """The same with outputs in float32, squared and summed in float64."""
+    _excess(
+        np.float32,
+        W1,
+        b1,
+        W2,
+        X,
+        z,
+        e,
+        weight,
+        s_plus,
+        s_minus,
+        delta,
+        quadratic_out,
+        change_out,
+        n_changed_out,
+    )
