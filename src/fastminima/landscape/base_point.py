@@ -1,0 +1,463 @@
+"""What a probe needs to know about its base point, summed once.
+
+(a) Residuals e_i = f(x_i) - y_i and the sums g = sum_i w_i e_i phi_i in double-double, phi_i = (s_i1 x~_i, ..., 1) with
+    x~ = (x, 1) and s_ij the slope of unit j on sample i. At a minimum g is a sum of large terms that cancel to nothing:
+    from plain sums an excess risk has no correct digit at radius 1e-8.
+(b) Margins. Unit j keeps its sign on sample i while the norm of its own change stays below |z_ij|/||x~_i||. With u = 2^-53,
+    n = dx + 1 and z from double-double, rounded, |z| (1 + u) + (n^2 + 8 n + 8) u^2 ||w~_j|| ||x~_i|| bounds the exact |z|
+    from below when both signs are turned (`fastminima.exact.dd`), and ||x~_i|| is computed to (n + 3) u: hence the
+    lower bound |z|/||x~|| (1 - (n + 16) u) - (n^2 + 8 n + 8) u^2 ||w~_j||, and 0 where that is negative. Only samples within
+    the reach asked for are listed.
+(c) G = sum_i w_i phi_i phi_i' from one Gram matrix M_p of x~ per sign pattern p: block products, their sums in
+    double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2: nothing negative can come of it. With few patterns the
+    factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from .._memory import require
+from .._threads import single_threaded_blas
+from ..dataset import Dataset
+from ..errors import DataError
+from ..kernels import _screen
+from ..network import OneHiddenLayer
+
+__all__ = ["BasePoint", "Near", "QuadraticForm"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+_ROWS = 16_384
+# Entries held for the Gram matrices of patterns; beyond it one big Gram matrix is summed instead.
+_PATTERN_ENTRIES = 1 << 22
+_BLOCK_ENTRIES = 1 << 22
+_U = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class QuadraticForm:
+    """1/2 c'Gc as half a sum of squares.
+
+    Attributes
+    ----------
+    slopes : (n_patterns, d1)
+        Slopes of the units in each sign pattern; no rows where one factor serves all.
+    factor : (rows * n,)
+        Rows of R, or of R_p one pattern after another, n = q or dx + 1 numbers each, upper trapezoidal.
+    row_start : (n_patterns + 1,) or (2,)
+        Row numbers where patterns begin; multiples of 4.
+    n_patterns : int
+        Sign patterns met in the data, 0 where they were too many to keep apart.
+    flops : int
+        Multiplications for one perturbation.
+    """
+
+    slopes: F64
+    factor: F64
+    row_start: I64
+    n_patterns: int
+    flops: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Near:
+    """Samples that a change of norm up to `reach` in one unit can bring across that unit's boundary.
+
+    Attributes
+    ----------
+    reach : float
+    n_samples : int
+        How many different samples are listed; a sample near several boundaries is listed in each.
+    start, panel_start : (d1 + 1,)
+        Where each unit's pairs, and panels of the filter, begin.
+    margin : (pairs,)
+        Lower bounds of |z|/||x~||, ascending within a unit.
+    rows : (pairs, dx + 3)
+        x, z, e, w of each pair.
+    sample : (pairs,)
+        Number of the sample among those listed.
+    pattern : (pairs,), slopes : (patterns, d1)
+        Sign pattern of the sample, and the patterns' slopes.
+    filter : float32, panels of (dx + 2, 16)
+    scale : float
+        Power of two by which margins and changes are divided before they are rounded to float32.
+    """
+
+    reach: float
+    n_samples: int
+    start: I64
+    panel_start: I64
+    margin: F64
+    rows: F64
+    sample: NDArray[np.int32]
+    pattern: NDArray[np.int32]
+    slopes: F64
+    filter: NDArray[np.float32]
+    scale: float
+
+
+def _aligned(size: int) -> NDArray[np.float32]:
+    """Uninitialised float32 numbers at a multiple of 64 bytes."""
+    raw = np.empty(size + 16, dtype=np.float32)
+    offset = -raw.ctypes.data % 64 // 4
+    return raw[offset : offset + size]
+
+
+def _codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
+    """Sign patterns (d1, n) as one number a sample for d1 <= 64, of the smallest type: those sort fastest."""
+    bits = np.packbits(positive, axis=0, bitorder="little")
+    if len(bits) == 1:
+        return bits[0]
+    kind: type[np.unsignedinteger] = np.uint16 if len(bits) == 2 else np.uint64
+    codes = np.zeros(bits.shape[1], dtype=kind)
+    for place, row in enumerate(bits):
+        codes |= row.astype(kind) << kind(8 * place)
+    return codes
+
+
+def _two_sum(a: F64, b: F64) -> tuple[F64, F64]:
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+@dataclass
+class _Sum:
+    """A running sum of matrices in double-double."""
+
+    hi: F64
+    lo: F64
+
+    def add(self, term: F64) -> None:
+        self.hi, error = _two_sum(self.hi, term)
+        self.lo += error
+
+    @property
+    def total(self) -> F64:
+        return self.hi + self.lo
+
+
+def _factor(gram: F64) -> F64:
+    """R (rows, n) upper trapezoidal with R'R = gram, rows a multiple of 4; rank-deficient matrices too.
+
+    Scaled to unit diagonal first; pivots below n u are rounding of the Gram matrix itself and are dropped.
+    """
+    n = len(gram)
+    diagonal = np.diagonal(gram)
+    if not np.isfinite(gram).all():
+        return np.full((4, n), np.nan)
+    used = np.flatnonzero(diagonal > 0.0)
+    scale = np.sqrt(diagonal[used])
+    rows = np.zeros((0, n))
+    if used.size:
+        scaled = gram[np.ix_(used, used)] / scale / scale[:, None]
+        upper, pivots, rank, _ = lapack.dpstrf(scaled, tol=n * _U, lower=0)
+        natural = np.zeros((rank, n))
+        natural[:, used[pivots - 1]] = np.triu(upper)[:rank] * scale[pivots - 1]
+        rows = np.triu(np.linalg.qr(natural, mode="r"))
+    padded = np.zeros((max(4, -(-len(rows) // 4) * 4), n))
+    padded[: len(rows)] = rows
+    return padded
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BasePoint:
+    """Base point of a probe: a network, data, and the sums that every perturbation shares.
+
+    Parameters
+    ----------
+    network : OneHiddenLayer
+        With a `PiecewiseLinear` activation.
+    data : Dataset
+        Its float64 values are the data, also where `data.exact` has more digits.
+
+    Attributes
+    ----------
+    residual : (n_samples,) float64
+        f(x_i) - y_i, from double-double.
+    gradient : (2, q) float64
+        High and low words of g = sum_i w_i e_i phi_i, q = d1 (dx + 1) + 1, in the order of units, each with its
+        bias last, then the output bias. NaN where it overflows.
+    n_parameters : int
+        P = d1 (dx + 2) + 1.
+
+    Raises
+    ------
+    NetworkError
+        If the activation is not piecewise linear.
+    DataError
+        If network and data differ in dx.
+
+    Notes
+    -----
+    O(n_samples) memory for `residual`, O(block) beside it. All numbers are the same for every instruction set.
+    """
+
+    network: OneHiddenLayer
+    data: Dataset
+    residual: F64 = field(init=False)
+    gradient: F64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        network, data = self.network, self.data
+        s_plus, s_minus = network.slopes
+        if data.n_features != network.n_features:
+            raise DataError(
+                f"X has {data.n_features} columns; the network takes {network.n_features} inputs"
+            )
+        d1, n = network.width, network.n_features + 1
+        residual = np.empty(data.n_samples)
+        sums = np.zeros((d1 + 1, n, 2, _screen.PANEL))
+        weight = np.empty(0) if data.sample_weight is None else data.sample_weight
+        _screen.base_sums(
+            *network.parameters(), data.X, data.y, weight, s_plus, s_minus, _screen.BEST_VARIANT,
+            np.empty(_screen.workspace_items(d1, n - 1)), sums, residual,
+        )  # fmt: skip
+        gradient = np.full((2, d1 * n + 1), np.nan)
+        if np.isfinite(sums).all():
+            # fsum is exact but for its last rounding, so hi + lo holds 106 bits of each sum
+            words = sums.reshape(d1 + 1, n, -1).tolist()
+            hi = np.array([[math.fsum(part) for part in row] for row in words])
+            lo = np.array(
+                [[math.fsum([*p, -h]) for p, h in zip(r, s, strict=True)] for r, s in zip(words, hi, strict=True)]
+            )
+            with np.errstate(over="ignore", invalid="ignore"):
+                # sum over z > 0 at s_plus and the others at s_minus
+                down_hi, down_lo = _two_sum(hi[0], -hi[1:])
+                down_lo = down_lo + (lo[0] - lo[1:])
+                p, e = _scaled(s_plus, hi[1:], lo[1:])
+                r, f = _scaled(s_minus, down_hi, down_lo)
+                top, error = _two_sum(p, r)
+                top, low = _two_sum(top, error + (e + f))
+            gradient[0, :-1], gradient[1, :-1] = top.ravel(), low.ravel()
+            gradient[:, -1] = hi[0, -1], lo[0, -1]
+        for name, value in (("residual", residual), ("gradient", gradient)):
+            value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_parameters(self) -> int:
+        """P = d1 (dx + 2) + 1, the length of a perturbation."""
+        return self.network.width * (self.network.n_features + 2) + 1
+
+    def _blocks(self, rows: int = _ROWS) -> Iterator[tuple[slice, F64, F64]]:
+        """Yield (rows, X, z (d1, rows)); z is overwritten by the next block."""
+        network, X, y = self.network, self.data.X, self.data.y
+        workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
+        for start in range(0, len(y), rows):
+            cut = slice(start, min(start + rows, len(y)))
+            z = np.empty((network.width, cut.stop - start))
+            _screen.preactivations(
+                *network.parameters(), X[cut], y[cut], *network.slopes, _screen.BEST_VARIANT, workspace, z
+            )
+            yield cut, X[cut], z
+
+    def _margins(self, X: F64, z: F64) -> tuple[F64, F64]:
+        """Lower bounds (d1, rows) of |z|/||x~||, and ||x~||."""
+        network = self.network
+        n = network.n_features + 1
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            norm = np.sqrt(np.einsum("ij,ij->i", X, X) + 1.0)
+            rows = np.sqrt(np.einsum("ij,ij->i", network.W1, network.W1) + network.b1**2)
+            floor = (n * n + 8 * n + 8) * _U * _U * 1.01 * rows + n * 2.0**-1060
+            margin = np.abs(z)
+            margin *= (1.0 - (n + 16) * _U) / norm
+            margin -= floor[:, None]
+        np.maximum(margin, 0.0, out=margin)
+        return margin, norm
+
+    def share_near(self, reach: float, rows: int = 4096) -> tuple[float, float, int]:
+        """Estimates from up to `rows` samples: share of pairs and of samples within `reach`, number of patterns."""
+        step = -(-self.data.n_samples // rows)
+        X, y = np.ascontiguousarray(self.data.X[::step]), np.ascontiguousarray(self.data.y[::step])
+        network = self.network
+        z = np.empty((network.width, len(y)))
+        _screen.preactivations(
+            *network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT,
+            np.empty(_screen.workspace_items(network.width, network.n_features)), z,
+        )  # fmt: skip
+        near = self._margins(X, z)[0] <= reach
+        patterns = np.unique(np.packbits(z > 0.0, axis=0), axis=1).shape[1]
+        return float(near.mean()), float(near.any(axis=0).mean()), patterns
+
+    def survey(self, reach: float, form: bool = True) -> tuple[Near, QuadraticForm | None]:
+        """One pass over the data: the samples within `reach` of a boundary, and the quadratic form.
+
+        Raises
+        ------
+        TooLargeError
+            If the lists would not fit into memory.
+        """
+        network = self.network
+        d1, n = network.width, network.n_features + 1
+        q = d1 * n + 1
+        gather = _Gather(self, reach)
+        grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
+        cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
+        with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for cut, X, z in self._blocks():
+                margin, norm = self._margins(X, z)
+                gather.add(cut, X, z, margin, norm)
+                if grams is not None:
+                    self._add_patterns(grams, cut, X, z)
+                    if len(grams) > cap:
+                        grams = None
+            near = gather.finish()
+            if not form:
+                return near, None
+            if grams is None:
+                return near, self._one_factor(self._whole_gram(), 0)
+            return near, self._pattern_form(grams, q)
+
+    def _add_patterns(self, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
+        n = X.shape[1] + 1
+        codes = _codes(z > 0.0)
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        extended = np.empty((len(codes), n))
+        extended[:, :-1] = X[order]
+        extended[:, -1] = 1.0
+        weight = self.data.sample_weight
+        weighted = extended if weight is None else extended * weight[cut][order, None]
+        bounds = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
+        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+            term = extended[start:end].T @ weighted[start:end]
+            code = int(codes[start])
+            if code not in grams:
+                grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
+            grams[code].add(term)
+
+    def _whole_gram(self) -> F64:
+        """G from blocks of phi."""
+        d1, n = self.network.width, self.network.n_features + 1
+        q = d1 * n + 1
+        require(40 * q * q + 16 * _BLOCK_ENTRIES, f"the quadratic form of {q} effective parameters")
+        total = _Sum(np.zeros((q, q)), np.zeros((q, q)))
+        s_plus, s_minus = self.network.slopes
+        weight = self.data.sample_weight
+        for cut, X, z in self._blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
+            phi = np.ones((len(X), q))
+            extended = phi[:, :-1].reshape(len(X), d1, n)
+            extended[:, :, :-1] = X[:, None, :]
+            extended *= np.where(z > 0.0, s_plus, s_minus).T[:, :, None]
+            total.add(phi.T @ (phi if weight is None else phi * weight[cut, None]))
+        return total.total
+
+    def _one_factor(self, gram: F64, n_patterns: int) -> QuadraticForm:
+        R = _factor(gram)
+        return QuadraticForm(
+            np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]), n_patterns, len(R) * len(gram)
+        )
+
+    def _pattern_form(self, grams: dict[int, _Sum], q: int) -> QuadraticForm:
+        d1, n = self.network.width, self.network.n_features + 1
+        s_plus, s_minus = self.network.slopes
+        codes = sorted(grams)
+        slopes = np.array([[s_plus if code >> j & 1 else s_minus for j in range(d1)] for code in codes])
+        matrices = np.stack([grams[code].total for code in codes])
+        if len(codes) * n * (d1 + n / 2) > q * q / 2:
+            pairs = (slopes[:, :, None] * slopes[:, None, :]).reshape(len(codes), -1)
+            gram = np.empty((q, q))
+            square = (pairs.T @ matrices.reshape(len(codes), -1)).reshape(d1, d1, n, n)
+            gram[:-1, :-1] = square.transpose(0, 2, 1, 3).reshape(q - 1, q - 1)
+            gram[:-1, -1] = gram[-1, :-1] = (slopes.T @ matrices[:, :, -1]).ravel()
+            gram[-1, -1] = matrices[:, -1, -1].sum()
+            return self._one_factor(gram, len(codes))
+        factors = [_factor(matrix) for matrix in matrices]
+        start = np.cumsum([0, *map(len, factors)])
+        return QuadraticForm(
+            slopes, np.concatenate(factors).ravel(), start, len(codes), len(codes) * d1 * n + int(start[-1]) * n
+        )
+
+
+def _scaled(factor: float, hi: F64, lo: F64) -> tuple[F64, F64]:
+    """factor * (hi + lo), as high and low words."""
+    splitter = 2.0**27 + 1.0
+    p = factor * hi
+    t, s = factor * splitter, hi * splitter
+    a1, b1 = t - (t - factor), s - (s - hi)
+    a2, b2 = factor - a1, hi - b1
+    return p, (a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2)) + factor * lo
+
+
+class _Gather:
+    """Collects the samples near a boundary, block by block."""
+
+    def __init__(self, base: BasePoint, reach: float) -> None:
+        self.base, self.reach = base, reach
+        d1 = base.network.width
+        self.parts: list[list[tuple[I64, F64, F64, F64]]] = [[] for _ in range(d1)]
+        self.signs: list[tuple[I64, NDArray[np.uint8]]] = []
+        self.pairs = 0
+
+    def add(self, cut: slice, X: F64, z: F64, margin: F64, norm: F64) -> None:
+        near = margin <= self.reach
+        if not near.any():
+            return
+        listed = np.flatnonzero(near.any(axis=0))
+        self.signs.append((listed + cut.start, np.packbits(z[:, listed] > 0.0, axis=0).T))
+        for j, row in enumerate(near):
+            index = np.flatnonzero(row)
+            self.parts[j].append((index + cut.start, margin[j, index], z[j, index], norm[index]))
+            self.pairs += len(index)
+        # rows, filter, work space of the walk: before more is taken
+        pair_bytes = 8 * (X.shape[1] + 3) + 4 * (X.shape[1] + 2) + 100
+        require(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
+
+    def finish(self) -> Near:
+        base, network, data = self.base, self.base.network, self.base.data
+        d1, dx = network.width, network.n_features
+        joined = [
+            tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+            if parts
+            else (np.empty(0, np.int64), *(np.empty(0) for _ in range(3)))
+            for parts in self.parts
+        ]
+        orders = [np.argsort(unit[1], kind="stable") for unit in joined]
+        joined = [tuple(column[order] for column in unit) for unit, order in zip(joined, orders, strict=True)]
+        start = np.cumsum([0, *(len(unit[0]) for unit in joined)])
+        index, margin, z, norm = (np.concatenate(column) for column in zip(*joined, strict=True))
+        pairs = len(index)
+        # never empty: the kernel takes addresses of first elements
+        rows = np.zeros((max(1, pairs), dx + 3))
+        rows[:pairs, :dx] = data.X[index]
+        rows[:pairs, dx] = z
+        rows[:pairs, dx + 1] = base.residual[index]
+        rows[:pairs, dx + 2] = 1.0 if data.sample_weight is None else data.sample_weight[index]
+        listed, sample, pattern, slopes = np.empty(0, np.int64), index, index, np.zeros((1, d1))
+        if pairs:
+            listed = np.concatenate([part for part, _ in self.signs])
+            sample = np.searchsorted(listed, index)
+            signs, kind = np.unique(np.concatenate([bits for _, bits in self.signs]), axis=0, return_inverse=True)
+            pattern = kind.reshape(-1)[sample]
+            positive = np.unpackbits(signs, axis=1, count=d1)
+            slopes = np.where(positive == 1, *network.slopes)
+        largest = float(margin.max(initial=0.0))
+        reach = self.reach if math.isfinite(self.reach) else largest
+        scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(reach)[1]))) if reach > 0.0 else 1.0
+        panel_start = np.cumsum([0, *(-(-np.diff(start) // _screen.NEAR))])
+        panels = _aligned(int(panel_start[-1] + 1) * (dx + 2) * _screen.NEAR).reshape(-1, dx + 2, _screen.NEAR)
+        for j in range(d1):
+            cut = slice(start[j], start[j + 1])
+            some = panels[panel_start[j] : panel_start[j + 1]]
+            flat = np.zeros((dx + 2, some.shape[0] * _screen.NEAR), np.float32)
+            flat[-1] = np.inf
+            count = int(start[j + 1] - start[j])
+            inverse = np.where(z[cut] > 0.0, -1.0, 1.0) / norm[cut]
+            flat[:dx, :count] = rows[cut, :dx].T * inverse
+            flat[dx, :count] = inverse
+            flat[-1, :count] = margin[cut] / scale
+            some[:] = flat.reshape(dx + 2, -1, _screen.NEAR).transpose(1, 0, 2)
+        return Near(
+            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows,
+            sample.astype(np.int32) if pairs else np.zeros(1, np.int32),
+            pattern.astype(np.int32) if pairs else np.zeros(1, np.int32), slopes, panels.reshape(-1), scale,
+        )  # fmt: skip
