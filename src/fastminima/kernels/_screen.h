@@ -26,7 +26,7 @@
 typedef struct {
     ptrdiff_t d1, dx;
     double s_plus, s_minus;
-    const double *W1, *b1, *W2, *g_hi, *g_lo;
+    const double *W1, *b1, *W2, *g_hi, *g_lo, *own_hi, *own_lo;
     ptrdiff_t n_patterns; /* 0: one factor for all effective changes */
     const double *slopes; /* (n_patterns, d1) */
     const double *R;
@@ -35,14 +35,25 @@ typedef struct {
     const int64_t *near_start;  /* (d1 + 1) into pairs */
     const int64_t *panel_start; /* (d1 + 1) into filter panels */
     const double *margin;       /* (pairs) ascending in a unit */
-    const double *rows;         /* (pairs, dx + 3): x, z, e, weight */
-    const int32_t *sample;      /* (pairs) which of the listed samples */
-    const int32_t *pattern;     /* (pairs) row of near_slopes */
+    const double *rows;         /* (pairs, pad + 4): x, zeros, z, e, weight, sample and pattern as int32 */
     const double *near_slopes;  /* (near_patterns, d1) */
     ptrdiff_t n_pairs, capacity; /* capacity: of a list of positions, padding of panels included */
     const float *filter; /* per panel [dx + 2][16]: -sign(z) x~/||x~||, then margin / scale */
     double scale;
 } fs_problem;
+
+typedef struct {
+    int32_t *found;     /* [FS_PANEL][capacity] positions in the unit that pass the filter */
+    int32_t *touched;   /* per changed sample: its number where listed for several units, else -1 */
+    int32_t *mark;      /* samples listed for several units: 1 + place in touched; 0 between perturbations */
+    int64_t *stamp;     /* near patterns: the perturbation whose coefficients are held */
+    double *change;     /* [3][n_pairs] Delta, e + D and weight of the changed samples */
+    double *pattern_q;  /* (near_patterns, pad + 1) */
+    double *column;     /* (pad + q) change of one unit, c of one perturbation */
+    float *filter_w;    /* (dx + 1) */
+    int64_t *reach;     /* [d1][FS_PANEL] samples within reach */
+    int64_t *found_end; /* [d1][FS_PANEL] */
+} fs_scratch;
 
 static inline void *fs_align(void *p)
 {
@@ -58,6 +69,18 @@ static inline double fs_error(double a, double b, double p)
     return a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2);
 }
 
+#if defined(__GNUC__) || defined(__clang__)
+#define FS_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define FS_PREFETCH(p) ((void)(p))
+#endif
+/* how many rows ahead the walk fetches; lists of positions are that much longer than what they hold */
+#define FS_AHEAD 8
+
+typedef struct {
+    double s[4];
+} fs_four;
+
 /* ---- 0: plain C */
 
 #define VEC double
@@ -69,9 +92,22 @@ static inline double fs_error(double a, double b, double p)
 #define V_STOREU(p, v) (*(p) = (v))
 #define V_ERROR(a, b, p) fs_error(a, b, p)
 #define V_PICK(z, p, n) ((z) > 0.0 ? (p) : (n))
+#define V4 fs_four
+#define V4_ZERO {{0.0, 0.0, 0.0, 0.0}}
+#define V4_ADD(t, p, q) \
+    for (int l_ = 0; l_ < 4; l_++) \
+    (t).s[l_] += (p)[l_] * (q)[l_]
+#define V4_SUM(t) (((t).s[0] + (t).s[2]) + ((t).s[1] + (t).s[3]))
 #define FS_SUFFIX plain
 #define FS_TARGET
 #include "_screen_tile.h"
+
+static void fs_pack_plain(const double *const *from, ptrdiff_t P, double *to)
+{
+    for (ptrdiff_t a = 0; a < P; a++)
+        for (int l = 0; l < FS_PANEL; l++)
+            to[a * FS_PANEL + l] = from[l][a];
+}
 
 /* positions in the unit, from `first` on, of samples whose change can reach their margin */
 static ptrdiff_t fs_filter_plain(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
@@ -96,6 +132,36 @@ static ptrdiff_t fs_filter_plain(const float *panels, ptrdiff_t count, ptrdiff_t
 
 /* ---- 1: AVX2 with FMA */
 
+__attribute__((target("avx2")))
+static inline double fs_sum4(__m256d t)
+{
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+/* four perturbations' entries a .. a + 3 to panel rows */
+__attribute__((target("avx2")))
+static void fs_pack_avx2(const double *const *from, ptrdiff_t P, double *to)
+{
+    ptrdiff_t a = 0;
+    for (; a + 4 <= P; a += 4)
+        for (int h = 0; h < FS_PANEL; h += 4) {
+            const __m256d r0 = _mm256_loadu_pd(from[h] + a), r1 = _mm256_loadu_pd(from[h + 1] + a);
+            const __m256d r2 = _mm256_loadu_pd(from[h + 2] + a), r3 = _mm256_loadu_pd(from[h + 3] + a);
+            const __m256d l0 = _mm256_unpacklo_pd(r0, r1), h0 = _mm256_unpackhi_pd(r0, r1);
+            const __m256d l1 = _mm256_unpacklo_pd(r2, r3), h1 = _mm256_unpackhi_pd(r2, r3);
+            double *at = to + a * FS_PANEL + h;
+            _mm256_store_pd(at, _mm256_permute2f128_pd(l0, l1, 0x20));
+            _mm256_store_pd(at + FS_PANEL, _mm256_permute2f128_pd(h0, h1, 0x20));
+            _mm256_store_pd(at + 2 * FS_PANEL, _mm256_permute2f128_pd(l0, l1, 0x31));
+            _mm256_store_pd(at + 3 * FS_PANEL, _mm256_permute2f128_pd(h0, h1, 0x31));
+        }
+    for (; a < P; a++)
+        for (int l = 0; l < FS_PANEL; l++)
+            to[a * FS_PANEL + l] = from[l][a];
+}
+#define fs_pack_avx512 fs_pack_avx2
+
 #define VEC __m256d
 #define LANES 4
 #define V_SET1(s) _mm256_set1_pd(s)
@@ -105,6 +171,10 @@ static ptrdiff_t fs_filter_plain(const float *panels, ptrdiff_t count, ptrdiff_t
 #define V_STOREU(p, v) _mm256_storeu_pd(p, v)
 #define V_ERROR(a, b, p) _mm256_fmsub_pd(a, b, p)
 #define V_PICK(z, p, n) _mm256_blendv_pd(n, p, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
+#define V4 __m256d
+#define V4_ZERO _mm256_setzero_pd()
+#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
+#define V4_SUM(t) fs_sum4(t)
 #define FS_SUFFIX avx2
 #define FS_TARGET __attribute__((target("avx2,fma")))
 #include "_screen_tile.h"
@@ -141,6 +211,10 @@ static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t 
 #define V_STOREU(p, v) _mm512_storeu_pd(p, v)
 #define V_ERROR(a, b, p) _mm512_fmsub_pd(a, b, p)
 #define V_PICK(z, p, n) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), n, p)
+#define V4 __m256d
+#define V4_ZERO _mm256_setzero_pd()
+#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
+#define V4_SUM(t) fs_sum4(t)
 #define FS_SUFFIX avx512
 #define FS_TARGET __attribute__((target("avx512f,avx512dq")))
 #include "_screen_tile.h"
@@ -195,18 +269,6 @@ static void fs_base(int variant, const double *W1, const double *b1, const doubl
 
 /* ---- samples near a boundary */
 
-typedef struct {
-    int32_t *found;     /* [FS_PANEL][capacity] positions in the unit that pass the filter */
-    int32_t *touched;   /* pairs: a sample's first change */
-    int32_t *mark;      /* listed samples: 1 + place in touched; 0 between perturbations */
-    int64_t *stamp;     /* near patterns: the perturbation whose coefficients are held */
-    double *change;     /* Delta of the touched samples */
-    double *pattern_q;  /* (near_patterns, dx + 1) */
-    double *column;     /* c of one perturbation */
-    float *filter_w;    /* (dx + 1) */
-    int64_t *reach;     /* [d1][FS_PANEL] samples within reach */
-    int64_t *found_end; /* [d1][FS_PANEL] */
-} fs_scratch;
 
 /* largest count with margin[count - 1] <= bound */
 static ptrdiff_t fs_count(const double *margin, ptrdiff_t n, double bound)
@@ -221,75 +283,6 @@ static ptrdiff_t fs_count(const double *margin, ptrdiff_t n, double bound)
             n = half;
     }
     return low;
-}
-
-static double fs_changes(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
-                         int64_t serial, int64_t *changed)
-{
-    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, stride = dx + 3;
-    const int32_t *found = k->found + lane * s->capacity;
-    double *d = k->column;
-    ptrdiff_t at = 0, count = 0;
-    *changed = 0;
-    for (ptrdiff_t j = 0; j < d1; j++) {
-        const ptrdiff_t end = k->found_end[j * FS_PANEL + lane];
-        if (at == end)
-            continue;
-        for (ptrdiff_t a = 0; a < dx; a++)
-            d[a] = dt[(j * dx + a) * FS_PANEL + lane];
-        const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
-        const double v = s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane];
-        const double up = v * (s->s_plus - s->s_minus);
-        for (; at < end; at++) {
-            if (found[at] >= k->reach[j * FS_PANEL + lane])
-                continue;
-            const ptrdiff_t pair = s->near_start[j] + found[at];
-            const double *row = s->rows + pair * stride;
-            double dz = db;
-            for (ptrdiff_t a = 0; a < dx; a++)
-                dz += d[a] * row[a];
-            const double z = row[dx], moved = z + dz;
-            if ((moved > 0.0) == (z > 0.0))
-                continue;
-            const double change = moved > 0.0 ? up * moved : -up * moved;
-            const int32_t id = s->sample[pair];
-            ++*changed;
-            if (k->mark[id])
-                k->change[k->mark[id] - 1] += change;
-            else {
-                k->touched[count] = (int32_t)pair;
-                k->change[count] = change;
-                k->mark[id] = (int32_t)++count;
-            }
-        }
-    }
-    if (count == 0)
-        return 0.0;
-    for (ptrdiff_t a = 0; a < q; a++)
-        d[a] = c[a * FS_PANEL + lane];
-    double sum = 0.0;
-    for (ptrdiff_t t = 0; t < count; t++) {
-        const ptrdiff_t pair = k->touched[t], p = s->pattern[pair];
-        const double *row = s->rows + pair * stride, *slope = s->near_slopes + p * d1;
-        double *coefficients = k->pattern_q + p * n;
-        if (k->stamp[p] != serial) {
-            /* samples of one pattern share the affine function their stable part moves by */
-            k->stamp[p] = serial;
-            for (ptrdiff_t a = 0; a < n; a++)
-                coefficients[a] = slope[0] * d[a];
-            for (ptrdiff_t j = 1; j < d1; j++)
-                for (ptrdiff_t a = 0; a < n; a++)
-                    coefficients[a] += slope[j] * d[j * n + a];
-            coefficients[dx] += d[q - 1];
-        }
-        double linear = coefficients[dx];
-        for (ptrdiff_t a = 0; a < dx; a++)
-            linear += coefficients[a] * row[a];
-        const double change = k->change[t];
-        sum += row[dx + 2] * (change * (row[dx + 1] + (linear + 0.5 * change)));
-        k->mark[s->sample[pair]] = 0;
-    }
-    return sum;
 }
 
 /* Walk for one panel: which samples each perturbation's own norms reach, filtered in float32, then one by one */
@@ -337,10 +330,14 @@ static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const doubl
         for (int l = 0; l < lanes; l++)
             k->found_end[j * FS_PANEL + l] = n_found[l];
     }
+    /* what is fetched ahead must be a position */
+    for (int l = 0; l < lanes; l++)
+        for (int t = 0; t < FS_AHEAD; t++)
+            k->found[l * s->capacity + n_found[l] + t] = 0;
     if (any)
         for (int l = 0; l < lanes; l++)
             if (n_found[l])
-                value[l] += fs_changes(s, k, dt, c, l, serial + l, changed + l);
+                value[l] += FS_PICK(variant, fs_changes_)(s, k, dt, c, l, serial + l, changed + l);
 }
 
 static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t K, double *work,
@@ -356,9 +353,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
         const double *from[FS_PANEL];
         for (int l = 0; l < FS_PANEL; l++)
             from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
-        for (ptrdiff_t a = 0; a < P; a++)
-            for (int l = 0; l < FS_PANEL; l++)
-                dt[a * FS_PANEL + l] = from[l][a];
+        FS_PICK(variant, fs_pack_)(from, P, dt);
         FS_PICK(variant, fs_form_)(s, dt, c, u, norm2, value);
         for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
             largest = norm2[a] > largest ? norm2[a] : largest;

@@ -12,8 +12,9 @@ a.  Formula. For the base parameters with preactivations z_ij, residuals e_i, sl
 b.  `base_sums`, `preactivations`: one pass over X (m, dx). Products are exact and sums carry a second word
     (double-double): near a minimum g is a sum of large terms that cancel, and e_i of close ones. Panels of 8 samples
     stay in the first-level cache; every entry of g has 8 partial sums, sample i in number i mod 8.
-c.  Linear term. c and g . c in double-double too, 40 flops an entry: whatever the perturbation, the linear term is right
-    to the last bits, so the excess loses digits only where linear and quadratic term cancel.
+c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2 in double-double too, 16 flops an entry:
+    whatever the perturbation, it is right to the last bits, so the excess loses digits only where linear and quadratic
+    term cancel. The products g_j . w_j are made once.
 d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or per
     sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
 e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-level cache; the factor is read once per
@@ -21,7 +22,8 @@ e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-l
 f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32 filter
     drops most of it: panels of 16 samples, -sign(z) (x, 1)/norm(x, 1) against the margin, with a slack that covers its
     rounding; 16 KiB of panels at a time serve all 8 perturbations. What passes is decided in float64 from rows
-    (x, z, e, w) that lie in margin order too. Sums run unit by unit, by margin: the order depends on nothing else.
+    (x, z, e, w) that lie in margin order too, with D_i from the affine function its pattern shares. Samples listed for
+    several units are found again by number. Terms are summed unit by unit, by margin: the order depends on nothing else.
 g.  Instruction sets. See _screen.h: one result for all of them.
 """
 
@@ -39,6 +41,8 @@ cdef extern from "_screen.h" nogil:
         const double *W2
         const double *g_hi
         const double *g_lo
+        const double *own_hi
+        const double *own_lo
         const double *slopes
         const double *R
         const int64_t *row_start
@@ -46,8 +50,6 @@ cdef extern from "_screen.h" nogil:
         const int64_t *panel_start
         const double *margin
         const double *rows
-        const int32_t *sample
-        const int32_t *pattern
         const double *near_slopes
         const float *filter
     ctypedef struct fs_scratch:
@@ -104,21 +106,21 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
 
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
-                    const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient,
+                    const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient, const double[:, ::1] own,
                     const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
                     const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
-                    const double[:, ::1] rows, const int32_t[::1] sample, const int32_t[::1] pattern,
-                    const double[:, ::1] near_slopes, const float[::1] filter, double scale, int variant,
+                    const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter, double scale, int variant,
                     double[::1] workspace, int32_t[:, ::1] found, int32_t[:, ::1] counts, int64_t[::1] stamp,
-                    double[::1] change, double[::1] coefficients, float[::1] single, int64_t[:, ::1] ends,
+                    double[:, ::1] change, double[::1] coefficients, float[::1] single, int64_t[:, ::1] ends,
                     double[::1] excess_out, int64_t[::1] changed_out, double[::1] reach_out):
     """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
 
-    gradient (2, q); slopes (patterns, d1), none for one factor; factor: rows of R, row_start[p] .. row_start[p + 1] of
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; slopes (patterns, d1), none for one factor; factor: rows of R, row_start[p] .. row_start[p + 1] of
     pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] .. near_start[j + 1], ascending margin;
-    rows (pairs, dx + 3) = (x, z, e, w). found (8, positions), counts (2, pairs; the second row zeros), stamp
-    (near patterns; zeros), change (pairs), coefficients, single and ends are work space. Results are complete where
-    reach_out does not exceed the reach of the lists.
+    rows (pairs, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and in the last place two int32: a number where
+    the sample is listed for several units, else -1, and its row of near_slopes). found (8, positions), counts (2, pairs; the
+    second row zeros), stamp (near patterns; zeros), change (3, pairs), coefficients, single and ends are work space.
+    Results are complete where reach_out does not exceed the reach of the lists.
     """
     cdef fs_problem s
     cdef fs_scratch k
@@ -133,6 +135,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.W2 = &W2[0]
             s.g_hi = &gradient[0, 0]
             s.g_lo = &gradient[1, 0]
+            s.own_hi = &own[0, 0]
+            s.own_lo = &own[1, 0]
             s.n_patterns = slopes.shape[0]
             s.slopes = &slopes[0, 0]
             s.R = &factor[0]
@@ -141,8 +145,6 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.panel_start = &panel_start[0]
             s.margin = &margin[0]
             s.rows = &rows[0, 0]
-            s.sample = &sample[0]
-            s.pattern = &pattern[0]
             s.near_slopes = &near_slopes[0, 0]
             s.n_pairs = near_start[W1.shape[0]]
             s.capacity = found.shape[1]
@@ -152,9 +154,9 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             k.touched = &counts[0, 0]
             k.mark = &counts[1, 0]
             k.stamp = &stamp[0]
-            k.change = &change[0]
+            k.change = &change[0, 0]
             k.column = &coefficients[0]
-            k.pattern_q = &coefficients[W1.shape[0] * (W1.shape[1] + 1) + 1]
+            k.pattern_q = &coefficients[(W1.shape[1] + 3) // 4 * 4 + W1.shape[0] * (W1.shape[1] + 1) + 1]
             k.filter_w = &single[0]
             k.reach = &ends[0, 0]
             k.found_end = &ends[W1.shape[0], 0]

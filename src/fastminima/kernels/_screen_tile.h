@@ -129,33 +129,35 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
     const double *db = dt + d1 * dx * FS_PANEL, *dv = db + d1 * FS_PANEL, *last = dv + d1 * FS_PANEL;
     for (int h = 0; h < FS_PANEL; h += LANES) {
-        VEC gh = V_SET1(0.0), gl = gh, f;
+        /* g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, the last factor given; plus the output bias */
+        const VEC shift = V_LOAD(last + h), g = V_SET1(s->g_hi[q - 1]);
+        VEC gh = g * shift, gl = V_ERROR(g, shift, gh) + V_SET1(s->g_lo[q - 1]) * shift;
+        V_STORE(c + (q - 1) * FS_PANEL + h, shift);
         for (ptrdiff_t j = 0; j < d1; j++) {
-            const VEC v = V_SET1(s->W2[j]), d2 = V_LOAD(dv + j * FS_PANEL + h);
-            VEC square = V_SET1(0.0);
+            const VEC d2 = V_LOAD(dv + j * FS_PANEL + h);
+            VEC vh, vl, th = V_SET1(0.0), tl = th, square = th, e, f;
+            FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
             for (ptrdiff_t a = 0; a < n; a++) {
                 const VEC w = V_SET1(a < dx ? s->W1[j * dx + a] : s->b1[j]);
                 const VEC d = V_LOAD((a < dx ? dt + (j * dx + a) * FS_PANEL : db + j * FS_PANEL) + h);
-                const VEC p1 = v * d, p2 = d2 * w, p3 = d2 * d;
-                VEC hi, lo = (V_ERROR(v, d, p1) + V_ERROR(d2, w, p2)) + V_ERROR(d2, d, p3), e1, e2;
+                const VEC ga = V_SET1(s->g_hi[j * n + a]), p = ga * d;
+                V_STORE(c + (j * n + a) * FS_PANEL + h, vh * d + d2 * w);
                 square = square + d * d;
-                FS_TWO_SUM(hi, e1, p1, p2);
-                FS_TWO_SUM(hi, e2, hi, p3);
-                lo = lo + (e1 + e2);
-                FS_TWO_SUM(hi, lo, hi, lo);
-                V_STORE(c + (j * n + a) * FS_PANEL + h, hi);
-                const VEC g = V_SET1(s->g_hi[j * n + a]), p = g * hi;
-                const VEC e = V_ERROR(g, hi, p) + (g * lo + V_SET1(s->g_lo[j * n + a]) * hi);
-                FS_TWO_SUM(gh, f, gh, p);
-                gl = gl + (f + e);
+                e = V_ERROR(ga, d, p) + V_SET1(s->g_lo[j * n + a]) * d;
+                FS_TWO_SUM(th, f, th, p);
+                tl = tl + (f + e);
             }
             V_STORE(norm2 + j * FS_PANEL + h, square);
+            VEC p = vh * th;
+            e = V_ERROR(vh, th, p) + (vh * tl + vl * th);
+            FS_TWO_SUM(gh, f, gh, p);
+            gl = gl + (f + e);
+            const VEC r = V_SET1(s->own_hi[j]);
+            p = d2 * r;
+            e = V_ERROR(d2, r, p) + V_SET1(s->own_lo[j]) * d2;
+            FS_TWO_SUM(gh, f, gh, p);
+            gl = gl + (f + e);
         }
-        const VEC shift = V_LOAD(last + h), g = V_SET1(s->g_hi[q - 1]), p = g * shift;
-        V_STORE(c + (q - 1) * FS_PANEL + h, shift);
-        const VEC e = V_ERROR(g, shift, p) + V_SET1(s->g_lo[q - 1]) * shift;
-        FS_TWO_SUM(gh, f, gh, p);
-        gl = gl + (f + e);
 
         VEC square = V_SET1(0.0);
         if (s->n_patterns == 0) {
@@ -178,6 +180,91 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     }
 }
 
+/* The changed samples of one perturbation, among those that passed the filter */
+FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
+                                        int64_t serial, int64_t *changed)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, pad = (dx + 3) / 4 * 4, stride = pad + 4;
+    const int32_t *found = k->found + lane * s->capacity;
+    double *d = k->column, *cl = d + pad;
+    double *linear = k->change + s->n_pairs, *weight = linear + s->n_pairs;
+    ptrdiff_t at = 0, count = 0;
+    int64_t crossings = 0;
+    for (ptrdiff_t a = 0; a < q; a++)
+        cl[a] = c[a * FS_PANEL + lane];
+    for (ptrdiff_t a = 0; a < pad; a++)
+        d[a] = 0.0;
+    for (ptrdiff_t j = 0; j < d1; j++) {
+        const ptrdiff_t end = k->found_end[j * FS_PANEL + lane], reach = k->reach[j * FS_PANEL + lane];
+        if (at == end)
+            continue;
+        for (ptrdiff_t a = 0; a < dx; a++)
+            d[a] = dt[(j * dx + a) * FS_PANEL + lane];
+        const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
+        const double up = (s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane]) * (s->s_plus - s->s_minus);
+        const double *rows = s->rows + s->near_start[j] * stride;
+        for (; at < end; at++) {
+            const double *row = rows + found[at] * stride;
+            if (found[at] >= reach)
+                continue;
+            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride);
+            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride + 8);
+            V4 t = V4_ZERO;
+            for (ptrdiff_t a = 0; a < pad; a += 4)
+                V4_ADD(t, d + a, row + a);
+            const double z = row[pad], moved = z + (db + V4_SUM(t));
+            if ((moved > 0.0) == (z > 0.0))
+                continue;
+            crossings++;
+            /* (v + dv) (s' - s) moved: upwards s' - s and moved are of one sign, downwards both turn */
+            const double change = up * fabs(moved);
+            int32_t id[2]; /* number where listed for several units, else -1; pattern */
+            memcpy(id, row + pad + 3, sizeof id);
+            if (id[0] >= 0) {
+                if (k->mark[id[0]]) {
+                    k->change[k->mark[id[0]] - 1] += change;
+                    continue;
+                }
+                k->mark[id[0]] = (int32_t)count + 1;
+            }
+            double *coefficients = k->pattern_q + id[1] * (pad + 1);
+            if (k->stamp[id[1]] != serial) {
+                /* samples of one pattern share the affine function their stable part moves by */
+                const double *slope = s->near_slopes + id[1] * d1;
+                k->stamp[id[1]] = serial;
+                for (ptrdiff_t a = 0; a <= pad; a++)
+                    coefficients[a] = 0.0;
+                for (ptrdiff_t i = 0; i < d1; i++) {
+                    for (ptrdiff_t a = 0; a < dx; a++)
+                        coefficients[a] += slope[i] * cl[i * n + a];
+                    coefficients[pad] += slope[i] * cl[i * n + dx];
+                }
+                coefficients[pad] += cl[q - 1];
+            }
+            V4 r = V4_ZERO;
+            for (ptrdiff_t a = 0; a < pad; a += 4)
+                V4_ADD(r, coefficients + a, row + a);
+            k->change[count] = change;
+            linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
+            weight[count] = row[pad + 2];
+            k->touched[count++] = id[0];
+        }
+    }
+    *changed = crossings;
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    for (ptrdiff_t t = 0; t < count; t++) {
+        const double change = k->change[t];
+        sum[t & 3] += weight[t] * (change * (linear[t] + 0.5 * change));
+        if (k->touched[t] >= 0)
+            k->mark[k->touched[t]] = 0;
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+#undef V4
+#undef V4_ZERO
+#undef V4_ADD
+#undef V4_SUM
 #undef VEC
 #undef LANES
 #undef V_SET1

@@ -105,6 +105,14 @@ def preactivations(
         z_out[j] = _preactivation(row, float(bias), X)[0]
 
 
+def _dot(rows: F64, u: F64) -> F64:
+    """Products of the first columns of `rows` with u, in four strided partial sums."""
+    sums = [np.zeros(len(rows)) for _ in range(4)]
+    for a in range(len(u)):
+        sums[a % 4] = sums[a % 4] + rows[:, a] * u[a]
+    return (sums[0] + sums[2]) + (sums[1] + sums[3])
+
+
 def _squares(u: F64, R: F64) -> F64:
     """Sum of the squares of R u for every column of u, four rows at a time."""
     total = np.zeros(u.shape[1])
@@ -126,6 +134,7 @@ def screened_excess(
     s_plus: float,
     s_minus: float,
     gradient: F64,
+    own: F64,
     slopes: F64,
     factor: F64,
     row_start: NDArray[np.int64],
@@ -133,8 +142,6 @@ def screened_excess(
     panel_start: NDArray[np.int64],
     margin: F64,
     rows: F64,
-    sample: NDArray[np.int32],
-    pattern: NDArray[np.int32],
     near_slopes: F64,
     filter: NDArray[np.float32],
     scale: float,
@@ -161,28 +168,30 @@ def screened_excess(
     dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
     c = np.empty((d1 * n + 1, len(delta)))
     norm2 = np.zeros((d1, len(delta)))
-    gh, gl = np.zeros(len(delta)), np.zeros(len(delta))
-    for j in range(d1):
-        for a in range(n):
-            d, d2 = moves[:, j, a], dv[:, j]
-            (p1, e1), (p2, e2), (p3, e3) = (
-                _two_product(W2[j], d), _two_product(d2, base[j, a]), _two_product(d2, d)
-            )  # fmt: skip
-            lo = (e1 + e2) + e3
-            norm2[j] = norm2[j] + d * d
-            hi, f1 = _two_sum(p1, p2)
-            hi, f2 = _two_sum(hi, p3)
-            hi, lo = _two_sum(hi, lo + (f1 + f2))
-            c[j * n + a] = hi
-            p, e = _two_product(gradient[0, j * n + a], hi)
-            e = e + (gradient[0, j * n + a] * lo + gradient[1, j * n + a] * hi)
-            gh, f = _two_sum(gh, p)
-            gl = gl + (f + e)
     c[-1] = shift
-    p, e = _two_product(gradient[0, -1], shift)
-    e = e + gradient[1, -1] * shift
-    gh, f = _two_sum(gh, p)
-    gl = gl + (f + e)
+    gh, gl = _two_product(gradient[0, -1], shift)
+    gl = gl + gradient[1, -1] * shift
+
+    def add(p: F64, e: F64) -> None:
+        nonlocal gh, gl
+        gh, f = _two_sum(gh, p)
+        gl = gl + (f + e)
+
+    for j in range(d1):
+        d2 = dv[:, j]
+        vh, vl = _two_sum(np.full(len(delta), W2[j]), d2)
+        th, tl = np.zeros(len(delta)), np.zeros(len(delta))
+        for a in range(n):
+            d, k = moves[:, j, a], j * n + a
+            c[k] = vh * d + d2 * base[j, a]
+            norm2[j] = norm2[j] + d * d
+            p, e = _two_product(gradient[0, k], d)
+            th, f = _two_sum(th, p)
+            tl = tl + (f + (e + gradient[1, k] * d))
+        p, e = _two_product(vh, th)
+        add(p, e + (vh * tl + vl * th))
+        p, e = _two_product(own[0, j], d2)
+        add(p, e + own[1, j] * d2)
     if len(slopes):
         square, R = np.zeros(len(delta)), factor[: row_start[-1] * n].reshape(-1, n)
         for k, slope in enumerate(slopes):
@@ -197,37 +206,33 @@ def screened_excess(
     changed_out[:] = 0
     norm = np.sqrt(norm2 + n * 2.0**-1073) * (1.0 + (n + 8) * 2.0**-53)
     reach_out[0] = np.max(norm, initial=0.0)
+    pad = rows.shape[1] - 4
+    numbers = rows.view(np.int32).reshape(len(rows), -1)[:, -2:]
     for k in np.flatnonzero(np.isfinite(excess_out)):
-        touched: dict[int, int] = {}
+        places: dict[int, int] = {}
         changes: list[float] = []
         pairs: list[int] = []
         for j in range(d1):
             start, end = near_start[j], near_start[j + 1]
             end = start + np.searchsorted(margin[start:end], norm[j, k], side="right")
-            z = rows[start:end, dx]
-            dz = np.full(end - start, moves[k, j, dx])
-            for a in range(dx):
-                dz = dz + moves[k, j, a] * rows[start:end, a]
-            moved = z + dz
+            z = rows[start:end, pad]
+            moved = z + (moves[k, j, dx] + _dot(rows[start:end], moves[k, j, :dx]))
             up = (W2[j] + dv[k, j]) * (s_plus - s_minus)
             for i in np.flatnonzero((moved > 0.0) != (z > 0.0)):
-                amount = up * moved[i] if moved[i] > 0.0 else -up * moved[i]
-                changed_out[k] += 1
-                place = touched.setdefault(int(sample[start + i]), len(changes))
+                number = int(numbers[start + i, 0])
+                place = places.setdefault(number, len(changes)) if number >= 0 else len(changes)
                 if place == len(changes):
-                    changes.append(amount)
+                    changes.append(0.0)
                     pairs.append(int(start + i))
-                else:
-                    changes[place] += amount
-        total = 0.0
-        for pair, amount in zip(pairs, changes, strict=True):
-            slope, row = near_slopes[pattern[pair]], rows[pair]
-            u = slope[0] * c[:n, k]
-            for j in range(1, d1):
+                changes[place] += up * abs(moved[i])
+                changed_out[k] += 1
+        sums = [0.0] * 4
+        for t, (pair, amount) in enumerate(zip(pairs, changes, strict=True)):
+            slope, row = near_slopes[numbers[pair, 1]], rows[pair]
+            u = np.zeros(n)
+            for j in range(d1):
                 u = u + slope[j] * c[j * n : (j + 1) * n, k]
-            linear = u[dx] + shift[k]
-            for a in range(dx):
-                linear = linear + u[a] * row[a]
-            total += row[dx + 2] * (amount * (row[dx + 1] + (linear + 0.5 * amount)))
+            linear = row[pad + 1] + ((u[dx] + shift[k]) + float(_dot(row[None], u[:dx])[0]))
+            sums[t % 4] += row[pad + 2] * (amount * (linear + 0.5 * amount))
         if pairs:
-            excess_out[k] += total
+            excess_out[k] += (sums[0] + sums[1]) + (sums[2] + sums[3])

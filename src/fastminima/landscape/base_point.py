@@ -27,6 +27,7 @@ from .._memory import require
 from .._threads import single_threaded_blas
 from ..dataset import Dataset
 from ..errors import DataError
+from ..exact.dd import two_product, two_sum
 from ..kernels import _screen
 from ..network import OneHiddenLayer
 
@@ -80,12 +81,10 @@ class Near:
         Where each unit's pairs, and panels of the filter, begin.
     margin : (pairs,)
         Lower bounds of |z|/||x~||, ascending within a unit.
-    rows : (pairs, dx + 3)
-        x, z, e, w of each pair.
-    sample : (pairs,)
-        Number of the sample among those listed.
-    pattern : (pairs,), slopes : (patterns, d1)
-        Sign pattern of the sample, and the patterns' slopes.
+    rows : (pairs, pad + 4), pad the next multiple of 4 to dx
+        x, zeros, z, e, w and two int32: a number where the sample is listed for several units, else -1; its pattern.
+    slopes : (patterns, d1)
+        Slopes of the units in each pattern.
     filter : float32, panels of (dx + 2, 16)
     scale : float
         Power of two by which margins and changes are divided before they are rounded to float32.
@@ -97,8 +96,6 @@ class Near:
     panel_start: I64
     margin: F64
     rows: F64
-    sample: NDArray[np.int32]
-    pattern: NDArray[np.int32]
     slopes: F64
     filter: NDArray[np.float32]
     scale: float
@@ -123,12 +120,6 @@ def _codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
     return codes
 
 
-def _two_sum(a: F64, b: F64) -> tuple[F64, F64]:
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
 @dataclass
 class _Sum:
     """A running sum of matrices in double-double."""
@@ -137,7 +128,7 @@ class _Sum:
     lo: F64
 
     def add(self, term: F64) -> None:
-        self.hi, error = _two_sum(self.hi, term)
+        self.hi, error = two_sum(self.hi, term)
         self.lo += error
 
     @property
@@ -186,6 +177,8 @@ class BasePoint:
     gradient : (2, q) float64
         High and low words of g = sum_i w_i e_i phi_i, q = d1 (dx + 1) + 1, in the order of units, each with its
         bias last, then the output bias. NaN where it overflows.
+    own : (2, d1) float64
+        High and low words of g_j . (w_j, b_j), the part of unit j in g.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 
@@ -205,6 +198,7 @@ class BasePoint:
     data: Dataset
     residual: F64 = field(init=False)
     gradient: F64 = field(init=False)
+    own: F64 = field(init=False)
 
     def __post_init__(self) -> None:
         network, data = self.network, self.data
@@ -221,7 +215,7 @@ class BasePoint:
             *network.parameters(), data.X, data.y, weight, s_plus, s_minus, _screen.BEST_VARIANT,
             np.empty(_screen.workspace_items(d1, n - 1)), sums, residual,
         )  # fmt: skip
-        gradient = np.full((2, d1 * n + 1), np.nan)
+        gradient, own = np.full((2, d1 * n + 1), np.nan), np.full((2, d1), np.nan)
         if np.isfinite(sums).all():
             # fsum is exact but for its last rounding, so hi + lo holds 106 bits of each sum
             words = sums.reshape(d1 + 1, n, -1).tolist()
@@ -231,15 +225,17 @@ class BasePoint:
             )
             with np.errstate(over="ignore", invalid="ignore"):
                 # sum over z > 0 at s_plus and the others at s_minus
-                down_hi, down_lo = _two_sum(hi[0], -hi[1:])
+                down_hi, down_lo = two_sum(hi[0], -hi[1:])
                 down_lo = down_lo + (lo[0] - lo[1:])
-                p, e = _scaled(s_plus, hi[1:], lo[1:])
-                r, f = _scaled(s_minus, down_hi, down_lo)
-                top, error = _two_sum(p, r)
-                top, low = _two_sum(top, error + (e + f))
+                p, e = two_product(s_plus, hi[1:])
+                r, f = two_product(s_minus, down_hi)
+                top, error = two_sum(p, r)
+                error += (e + s_plus * lo[1:]) + (f + s_minus * down_lo)
+                top, low = two_sum(top, error)
             gradient[0, :-1], gradient[1, :-1] = top.ravel(), low.ravel()
             gradient[:, -1] = hi[0, -1], lo[0, -1]
-        for name, value in (("residual", residual), ("gradient", gradient)):
+            own = _own(network, top, low)
+        for name, value in (("residual", residual), ("gradient", gradient), ("own", own)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
 
@@ -378,14 +374,18 @@ class BasePoint:
         )
 
 
-def _scaled(factor: float, hi: F64, lo: F64) -> tuple[F64, F64]:
-    """factor * (hi + lo), as high and low words."""
-    splitter = 2.0**27 + 1.0
-    p = factor * hi
-    t, s = factor * splitter, hi * splitter
-    a1, b1 = t - (t - factor), s - (s - hi)
-    a2, b2 = factor - a1, hi - b1
-    return p, (a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2)) + factor * lo
+def _own(network: OneHiddenLayer, hi: F64, lo: F64) -> F64:
+    """g_j . (w_j, b_j) in double-double; NaN where it overflows."""
+    base = np.column_stack([network.W1, network.b1])
+    own = np.full((2, len(base)), np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        p, e = two_product(base, hi)
+        terms = np.concatenate([p, e + base * lo], axis=1)
+    if np.isfinite(terms).all():
+        for j, row in enumerate(terms.tolist()):
+            own[0, j] = math.fsum(row)
+            own[1, j] = math.fsum([*row, -own[0, j]])
+    return own
 
 
 class _Gather:
@@ -427,19 +427,22 @@ class _Gather:
         index, margin, z, norm = (np.concatenate(column) for column in zip(*joined, strict=True))
         pairs = len(index)
         # never empty: the kernel takes addresses of first elements
-        rows = np.zeros((max(1, pairs), dx + 3))
+        pad = -(-dx // 4) * 4
+        rows = np.zeros((max(1, pairs), pad + 4))
         rows[:pairs, :dx] = data.X[index]
-        rows[:pairs, dx] = z
-        rows[:pairs, dx + 1] = base.residual[index]
-        rows[:pairs, dx + 2] = 1.0 if data.sample_weight is None else data.sample_weight[index]
-        listed, sample, pattern, slopes = np.empty(0, np.int64), index, index, np.zeros((1, d1))
+        rows[:pairs, pad] = z
+        rows[:pairs, pad + 1] = base.residual[index]
+        rows[:pairs, pad + 2] = 1.0 if data.sample_weight is None else data.sample_weight[index]
+        listed, slopes = np.empty(0, np.int64), np.zeros((1, d1))
         if pairs:
             listed = np.concatenate([part for part, _ in self.signs])
             sample = np.searchsorted(listed, index)
             signs, kind = np.unique(np.concatenate([bits for _, bits in self.signs]), axis=0, return_inverse=True)
-            pattern = kind.reshape(-1)[sample]
-            positive = np.unpackbits(signs, axis=1, count=d1)
-            slopes = np.where(positive == 1, *network.slopes)
+            slopes = np.where(np.unpackbits(signs, axis=1, count=d1) == 1, *network.slopes)
+            several = np.bincount(sample) > 1
+            numbers = rows.view(np.int32).reshape(pairs, -1)[:, -2:]
+            numbers[:, 0] = np.where(several, np.cumsum(several) - 1, -1)[sample]
+            numbers[:, 1] = kind.reshape(-1)[sample]
         largest = float(margin.max(initial=0.0))
         reach = self.reach if math.isfinite(self.reach) else largest
         scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(reach)[1]))) if reach > 0.0 else 1.0
@@ -457,7 +460,6 @@ class _Gather:
             flat[-1, :count] = margin[cut] / scale
             some[:] = flat.reshape(dx + 2, -1, _screen.NEAR).transpose(1, 0, 2)
         return Near(
-            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows,
-            sample.astype(np.int32) if pairs else np.zeros(1, np.int32),
-            pattern.astype(np.int32) if pairs else np.zeros(1, np.int32), slopes, panels.reshape(-1), scale,
+            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows, slopes,
+            panels.reshape(-1), scale,
         )  # fmt: skip

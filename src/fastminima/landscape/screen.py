@@ -111,8 +111,9 @@ class _Scratch:
         self.found = np.empty((_screen.PANEL, int(near.panel_start[-1] + 1) * _screen.NEAR), np.int32)
         self.counts = np.zeros((2, pairs), np.int32)
         self.stamp = np.zeros(patterns, np.int64)
-        self.change = np.empty(pairs)
-        self.coefficients = np.empty((patterns + d1) * (dx + 1) + 1)
+        self.change = np.empty((3, pairs))
+        pad = -(-dx // 4) * 4
+        self.coefficients = np.empty(patterns * (pad + 1) + pad + d1 * (dx + 1) + 1)
         self.single = np.empty(dx + 1, np.float32)
         self.ends = np.empty((2 * d1, _screen.PANEL), np.int64)
 
@@ -215,11 +216,9 @@ class Screen:
         if scratch is None:
             scratch = _Scratch(base, near)
         workspace, *rest = scratch.arrays()
-        slopes = form.slopes
         _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, slopes, form.factor, form.row_start,
-            near.start, near.panel_start, near.margin, near.rows, near.sample, near.pattern, near.slopes,
-            near.filter, near.scale, _screen.BEST_VARIANT, workspace, *rest, excess, changed, reach,
+            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.slopes, form.factor, form.row_start,
+            near.start, near.panel_start, near.margin, near.rows, near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, workspace, *rest, excess, changed, reach,
         )  # fmt: skip
         with self._lock:
             if near is self.near:
