@@ -11,6 +11,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FS_INLINE static __forceinline
+#else
+#define FS_INLINE static inline __attribute__((always_inline))
+#endif
+
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #define FS_HAVE_X86 1
 #include <immintrin.h>
@@ -35,7 +41,7 @@ typedef struct {
     const int64_t *near_start;  /* (d1 + 1) into pairs */
     const int64_t *panel_start; /* (d1 + 1) into filter panels */
     const double *margin;       /* (pairs) ascending in a unit */
-    const double *rows;         /* (pairs, pad + 4): x, zeros, z, e, weight, sample and pattern as int32 */
+    const double *rows;         /* (pairs + FS_NEAR, pad + 4): x, zeros, z, e, weight, sample and pattern as int32 */
     const double *near_slopes;  /* (near_patterns, d1) */
     ptrdiff_t n_pairs, capacity; /* capacity: of a list of positions, padding of panels included */
     const float *filter; /* per panel [dx + 2][16]: -sign(z) x~/||x~||, then margin / scale */
@@ -47,7 +53,7 @@ typedef struct {
     int32_t *touched;   /* per changed sample: its number where listed for several units, else -1 */
     int32_t *mark;      /* samples listed for several units: 1 + place in touched; 0 between perturbations */
     int64_t *stamp;     /* near patterns: the perturbation whose coefficients are held */
-    double *change;     /* [3][n_pairs] Delta, e + D and weight of the changed samples */
+    double *change;     /* [3][n_pairs + FS_NEAR] Delta, e + D and weight of the changed samples */
     double *pattern_q;  /* (near_patterns, pad + 1) */
     double *column;     /* (pad + q) change of one unit, c of one perturbation */
     float *filter_w;    /* (dx + 1) */
@@ -226,16 +232,39 @@ static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_
     ptrdiff_t found = 0;
     __m512i index = _mm512_add_epi32(_mm512_set1_epi32((int)first),
                                      _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    for (ptrdiff_t k = 0; k < count; k++, panels += (n + 1) * FS_NEAR) {
+    const ptrdiff_t step = (n + 1) * FS_NEAR;
+    ptrdiff_t k = 0;
+/* the list has room for 16 more; compressed in a register first, a compressing store to memory is slow */
+#define FS_KEEP(t, panel) \
+    do { \
+        const __mmask16 bits = _mm512_cmp_ps_mask(t, _mm512_load_ps((panel) + n * FS_NEAR), _CMP_NLT_UQ); \
+        _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(bits, index)); \
+        found += __builtin_popcount((unsigned)bits); \
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(FS_NEAR)); \
+    } while (0)
+    /* four panels for one broadcast */
+    for (; k + 4 <= count; k += 4, panels += 4 * step) {
+        __m512 t0 = _mm512_set1_ps(slack), t1 = t0, t2 = t0, t3 = t0;
+        for (ptrdiff_t a = 0; a < n; a++) {
+            const __m512 wa = _mm512_set1_ps(w[a]);
+            const float *at = panels + a * FS_NEAR;
+            t0 = _mm512_fmadd_ps(wa, _mm512_load_ps(at), t0);
+            t1 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + step), t1);
+            t2 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + 2 * step), t2);
+            t3 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + 3 * step), t3);
+        }
+        FS_KEEP(t0, panels);
+        FS_KEEP(t1, panels + step);
+        FS_KEEP(t2, panels + 2 * step);
+        FS_KEEP(t3, panels + 3 * step);
+    }
+    for (; k < count; k++, panels += step) {
         __m512 t = _mm512_set1_ps(slack);
         for (ptrdiff_t a = 0; a < n; a++)
             t = _mm512_fmadd_ps(_mm512_set1_ps(w[a]), _mm512_load_ps(panels + a * FS_NEAR), t);
-        const __mmask16 bits = _mm512_cmp_ps_mask(t, _mm512_load_ps(panels + n * FS_NEAR), _CMP_NLT_UQ);
-        /* in a register first: a compressing store to memory is slow; the list has room for 16 more */
-        _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(bits, index));
-        found += __builtin_popcount((unsigned)bits);
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(FS_NEAR));
+        FS_KEEP(t, panels);
     }
+#undef FS_KEEP
     return found;
 }
 #endif

@@ -117,9 +117,9 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
 
     gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; slopes (patterns, d1), none for one factor; factor: rows of R, row_start[p] .. row_start[p + 1] of
     pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] .. near_start[j + 1], ascending margin;
-    rows (pairs, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and in the last place two int32: a number where
+    rows (pairs + 16, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and in the last place two int32: a number where
     the sample is listed for several units, else -1, and its row of near_slopes). found (8, positions), counts (2, pairs; the
-    second row zeros), stamp (near patterns; zeros), change (3, pairs), coefficients, single and ends are work space.
+    second row zeros), stamp (near patterns; zeros), change (3, pairs + 16), coefficients, single and ends are work space.
     Results are complete where reach_out does not exceed the reach of the lists.
     """
     cdef fs_problem s

@@ -180,16 +180,18 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     }
 }
 
-/* The changed samples of one perturbation, among those that passed the filter */
-FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
-                                        int64_t serial, int64_t *changed)
+/* The changed samples of one perturbation, among those that passed the filter; `pad` is a constant where inlined so */
+FS_TARGET FS_INLINE double FS(fs_changed_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
+                                           int lane, int64_t serial, int64_t *changed, ptrdiff_t pad)
 {
-    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, pad = (dx + 3) / 4 * 4, stride = pad + 4;
-    const int32_t *found = k->found + lane * s->capacity;
-    double *d = k->column, *cl = d + pad;
-    double *linear = k->change + s->n_pairs, *weight = linear + s->n_pairs;
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, stride = pad + 4;
+    int32_t *found = k->found + lane * s->capacity, *touched = k->touched;
+    int64_t *stamp = k->stamp;
+    double *d = k->column, *cl = d + pad, *pattern_q = k->pattern_q;
+    double *moves = k->change, *linear = moves + s->n_pairs + FS_NEAR, *weight = linear + s->n_pairs + FS_NEAR;
     ptrdiff_t at = 0, count = 0;
     int64_t crossings = 0;
+    int several = 0;
     for (ptrdiff_t a = 0; a < q; a++)
         cl[a] = c[a * FS_PANEL + lane];
     for (ptrdiff_t a = 0; a < pad; a++)
@@ -203,62 +205,87 @@ FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, cons
         const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
         const double up = (s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane]) * (s->s_plus - s->s_minus);
         const double *rows = s->rows + s->near_start[j] * stride;
+        /* first which of them change, without branches: the list is written over as it is read. Padding of a panel
+         * may be in it, where float32 overflowed: rows and moves reach a panel beyond the pairs */
+        const ptrdiff_t first = at;
+        ptrdiff_t kept = 0;
         for (; at < end; at++) {
-            const double *row = rows + found[at] * stride;
-            if (found[at] >= reach)
-                continue;
+            const int32_t here = found[at];
+            const double *row = rows + here * stride;
             FS_PREFETCH(rows + found[at + FS_AHEAD] * stride);
             FS_PREFETCH(rows + found[at + FS_AHEAD] * stride + 8);
             V4 t = V4_ZERO;
             for (ptrdiff_t a = 0; a < pad; a += 4)
                 V4_ADD(t, d + a, row + a);
             const double z = row[pad], moved = z + (db + V4_SUM(t));
-            if ((moved > 0.0) == (z > 0.0))
-                continue;
-            crossings++;
-            /* (v + dv) (s' - s) moved: upwards s' - s and moved are of one sign, downwards both turn */
-            const double change = up * fabs(moved);
+            found[first + kept] = here;
+            moves[count + kept] = moved;
+            kept += ((moved > 0.0) != (z > 0.0)) & (here < reach);
+        }
+        crossings += kept;
+        const ptrdiff_t before = count;
+        for (ptrdiff_t i = 0; i < kept; i++) {
+            const double *row = rows + found[first + i] * stride;
+            /* (v + dv) (s' - s) moved: upwards s' - s and moved are positive, downwards both turn */
+            const double change = up * fabs(moves[before + i]);
             int32_t id[2]; /* number where listed for several units, else -1; pattern */
             memcpy(id, row + pad + 3, sizeof id);
             if (id[0] >= 0) {
+                several = 1;
                 if (k->mark[id[0]]) {
-                    k->change[k->mark[id[0]] - 1] += change;
+                    moves[k->mark[id[0]] - 1] += change;
                     continue;
                 }
                 k->mark[id[0]] = (int32_t)count + 1;
             }
-            double *coefficients = k->pattern_q + id[1] * (pad + 1);
-            if (k->stamp[id[1]] != serial) {
+            double *coefficients = pattern_q + id[1] * (pad + 1);
+            if (stamp[id[1]] != serial) {
                 /* samples of one pattern share the affine function their stable part moves by */
                 const double *slope = s->near_slopes + id[1] * d1;
-                k->stamp[id[1]] = serial;
+                stamp[id[1]] = serial;
                 for (ptrdiff_t a = 0; a <= pad; a++)
                     coefficients[a] = 0.0;
-                for (ptrdiff_t i = 0; i < d1; i++) {
+                for (ptrdiff_t l = 0; l < d1; l++) {
                     for (ptrdiff_t a = 0; a < dx; a++)
-                        coefficients[a] += slope[i] * cl[i * n + a];
-                    coefficients[pad] += slope[i] * cl[i * n + dx];
+                        coefficients[a] += slope[l] * cl[l * n + a];
+                    coefficients[pad] += slope[l] * cl[l * n + dx];
                 }
                 coefficients[pad] += cl[q - 1];
             }
             V4 r = V4_ZERO;
             for (ptrdiff_t a = 0; a < pad; a += 4)
                 V4_ADD(r, coefficients + a, row + a);
-            k->change[count] = change;
+            moves[count] = change;
             linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
             weight[count] = row[pad + 2];
-            k->touched[count++] = id[0];
+            touched[count++] = id[0];
         }
     }
     *changed = crossings;
     double sum[4] = {0.0, 0.0, 0.0, 0.0};
-    for (ptrdiff_t t = 0; t < count; t++) {
-        const double change = k->change[t];
-        sum[t & 3] += weight[t] * (change * (linear[t] + 0.5 * change));
-        if (k->touched[t] >= 0)
-            k->mark[k->touched[t]] = 0;
-    }
+    ptrdiff_t t = 0;
+    for (; t + 4 <= count; t += 4)
+        for (int l = 0; l < 4; l++)
+            sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
+    for (int l = 0; t + l < count; l++)
+        sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
+    if (several)
+        for (t = 0; t < count; t++)
+            if (touched[t] >= 0)
+                k->mark[touched[t]] = 0;
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
+                                        int64_t serial, int64_t *changed)
+{
+    switch ((s->dx + 3) / 4) {
+    case 1: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 4);
+    case 2: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 8);
+    case 3: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 12);
+    case 4: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 16);
+    default: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, (s->dx + 3) / 4 * 4);
+    }
 }
 
 #undef V4

@@ -26,7 +26,7 @@ from scipy.linalg import lapack
 from .._memory import require
 from .._threads import single_threaded_blas
 from ..dataset import Dataset
-from ..errors import DataError
+from ..errors import DataError, TooLargeError
 from ..exact.dd import two_product, two_sum
 from ..kernels import _screen
 from ..network import OneHiddenLayer
@@ -81,7 +81,7 @@ class Near:
         Where each unit's pairs, and panels of the filter, begin.
     margin : (pairs,)
         Lower bounds of |z|/||x~||, ascending within a unit.
-    rows : (pairs, pad + 4), pad the next multiple of 4 to dx
+    rows : (pairs + 16, pad + 4), pad the next multiple of 4 to dx
         x, zeros, z, e, w and two int32: a number where the sample is listed for several units, else -1; its pattern.
     slopes : (patterns, d1)
         Slopes of the units in each pattern.
@@ -109,12 +109,17 @@ def _aligned(size: int) -> NDArray[np.float32]:
 
 
 def _codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
-    """Sign patterns (d1, n) as one number a sample for d1 <= 64, of the smallest type: those sort fastest."""
+    """Sign patterns (d1, n) as one little-endian number a sample, of the smallest type: those sort fastest.
+
+    Beyond 64 units a row of bytes a sample.
+    """
     bits = np.packbits(positive, axis=0, bitorder="little")
     if len(bits) == 1:
         return bits[0]
-    kind: type[np.unsignedinteger] = np.uint16 if len(bits) == 2 else np.uint64
-    codes = np.zeros(bits.shape[1], dtype=kind)
+    if len(bits) > 8:
+        return np.ascontiguousarray(bits.T)
+    kind = np.dtype("<u2" if len(bits) == 2 else "<u8").type
+    codes = np.zeros(bits.shape[1], dtype=np.dtype(kind).newbyteorder("<"))
     for place, row in enumerate(bits):
         codes |= row.astype(kind) << kind(8 * place)
     return codes
@@ -395,7 +400,7 @@ class _Gather:
         self.base, self.reach = base, reach
         d1 = base.network.width
         self.parts: list[list[tuple[I64, F64, F64, F64]]] = [[] for _ in range(d1)]
-        self.signs: list[tuple[I64, NDArray[np.uint8]]] = []
+        self.signs: list[tuple[I64, NDArray[np.unsignedinteger]]] = []
         self.pairs = 0
 
     def add(self, cut: slice, X: F64, z: F64, margin: F64, norm: F64) -> None:
@@ -403,13 +408,15 @@ class _Gather:
         if not near.any():
             return
         listed = np.flatnonzero(near.any(axis=0))
-        self.signs.append((listed + cut.start, np.packbits(z[:, listed] > 0.0, axis=0).T))
+        self.signs.append((listed + cut.start, _codes(z[:, listed] > 0.0)))
         for j, row in enumerate(near):
             index = np.flatnonzero(row)
             self.parts[j].append((index + cut.start, margin[j, index], z[j, index], norm[index]))
             self.pairs += len(index)
         # rows, filter, work space of the walk: before more is taken
         pair_bytes = 8 * (X.shape[1] + 3) + 4 * (X.shape[1] + 2) + 100
+        if self.pairs >= 2**31:
+            raise TooLargeError(f"{self.pairs} samples near a boundary; the lists hold fewer than 2**31")
         require(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
 
     def finish(self) -> Near:
@@ -426,9 +433,9 @@ class _Gather:
         start = np.cumsum([0, *(len(unit[0]) for unit in joined)])
         index, margin, z, norm = (np.concatenate(column) for column in zip(*joined, strict=True))
         pairs = len(index)
-        # never empty: the kernel takes addresses of first elements
+        # the kernel reads up to a panel beyond the pairs
         pad = -(-dx // 4) * 4
-        rows = np.zeros((max(1, pairs), pad + 4))
+        rows = np.zeros((pairs + _screen.NEAR, pad + 4))
         rows[:pairs, :dx] = data.X[index]
         rows[:pairs, pad] = z
         rows[:pairs, pad + 1] = base.residual[index]
@@ -437,10 +444,13 @@ class _Gather:
         if pairs:
             listed = np.concatenate([part for part, _ in self.signs])
             sample = np.searchsorted(listed, index)
-            signs, kind = np.unique(np.concatenate([bits for _, bits in self.signs]), axis=0, return_inverse=True)
-            slopes = np.where(np.unpackbits(signs, axis=1, count=d1) == 1, *network.slopes)
+            codes = np.concatenate([part for _, part in self.signs])
+            # one number a sample sorts faster than rows of bytes
+            _, first, kind = np.unique(codes, axis=None if codes.ndim == 1 else 0, return_index=True, return_inverse=True)
+            signs = codes[first].reshape(len(first), -1).view(np.uint8)
+            slopes = np.where(np.unpackbits(signs, axis=1, count=d1, bitorder="little") == 1, *network.slopes)
             several = np.bincount(sample) > 1
-            numbers = rows.view(np.int32).reshape(pairs, -1)[:, -2:]
+            numbers = rows.view(np.int32).reshape(len(rows), -1)[:pairs, -2:]
             numbers[:, 0] = np.where(several, np.cumsum(several) - 1, -1)[sample]
             numbers[:, 1] = kind.reshape(-1)[sample]
         largest = float(margin.max(initial=0.0))

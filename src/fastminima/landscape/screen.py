@@ -111,7 +111,7 @@ class _Scratch:
         self.found = np.empty((_screen.PANEL, int(near.panel_start[-1] + 1) * _screen.NEAR), np.int32)
         self.counts = np.zeros((2, pairs), np.int32)
         self.stamp = np.zeros(patterns, np.int64)
-        self.change = np.empty((3, pairs))
+        self.change = np.empty((3, pairs + _screen.NEAR))
         pad = -(-dx // 4) * 4
         self.coefficients = np.empty(patterns * (pad + 1) + pad + d1 * (dx + 1) + 1)
         self.single = np.empty(dx + 1, np.float32)
