@@ -66,7 +66,7 @@ def base_sums(
     for row, bias, v in zip(W1, b1, W2, strict=True):
         zh, zl = _preactivation(row, float(bias), X)
         signs.append(zh > 0.0)
-        up, down = _two_product(np.float64(s_plus), v), _two_product(np.float64(s_minus), v)
+        up, down = (_two_product(np.full(1, s), np.full(1, v)) for s in (s_plus, s_minus))
         sh, sl = (np.where(zh > 0.0, a, b) for a, b in zip(up, down, strict=True))
         p, e = _two_product(sh, zh)
         e = e + (sh * zl + sl * zh)
@@ -162,12 +162,13 @@ def screened_excess(
     d1, dx = W1.shape
     n = dx + 1
     base = np.column_stack([W1, b1])
-    moves = np.concatenate(
-        [delta[:, : d1 * dx].reshape(-1, d1, dx), delta[:, d1 * dx : d1 * n].reshape(-1, d1, 1)], axis=2
-    )
+    K = len(delta)
+    moves = np.empty((K, d1, n))
+    moves[:, :, :dx] = delta[:, : d1 * dx].reshape(K, d1, dx)
+    moves[:, :, dx] = delta[:, d1 * dx : d1 * n]
     dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
-    c = np.empty((d1 * n + 1, len(delta)))
-    norm2 = np.zeros((d1, len(delta)))
+    c = np.empty((d1 * n + 1, K))
+    norm2 = np.zeros((d1, K))
     c[-1] = shift
     gh, gl = _two_product(gradient[0, -1], shift)
     gl = gl + gradient[1, -1] * shift
@@ -179,8 +180,8 @@ def screened_excess(
 
     for j in range(d1):
         d2 = dv[:, j]
-        vh, vl = _two_sum(np.full(len(delta), W2[j]), d2)
-        th, tl = np.zeros(len(delta)), np.zeros(len(delta))
+        vh, vl = _two_sum(np.full(K, W2[j]), d2)
+        th, tl = np.zeros(K), np.zeros(K)
         for a in range(n):
             d, k = moves[:, j, a], j * n + a
             c[k] = vh * d + d2 * base[j, a]
@@ -193,9 +194,9 @@ def screened_excess(
         p, e = _two_product(own[0, j], d2)
         add(p, e + own[1, j] * d2)
     if len(slopes):
-        square, R = np.zeros(len(delta)), factor[: row_start[-1] * n].reshape(-1, n)
+        square, R = np.zeros(K), factor[: row_start[-1] * n].reshape(-1, n)
         for k, slope in enumerate(slopes):
-            u = np.zeros((n, len(delta)))
+            u = np.zeros((n, K))
             u[dx] = shift
             for j in range(d1):
                 u = u + slope[j] * c[j * n : (j + 1) * n]

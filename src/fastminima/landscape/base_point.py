@@ -3,14 +3,14 @@
 (a) Residuals e_i = f(x_i) - y_i and the sums g = sum_i w_i e_i phi_i in double-double, phi_i = (s_i1 x~_i, ..., 1) with
     x~ = (x, 1) and s_ij the slope of unit j on sample i. At a minimum g is a sum of large terms that cancel to nothing:
     from plain sums an excess risk has no correct digit at radius 1e-8.
-(b) Margins. Unit j keeps its sign on sample i while the norm of its own change stays below |z_ij|/||x~_i||. With u = 2^-53,
-    n = dx + 1 and z from double-double, rounded, |z| (1 + u) + (n^2 + 8 n + 8) u^2 ||w~_j|| ||x~_i|| bounds the exact |z|
-    from below when both signs are turned (`fastminima.exact.dd`), and ||x~_i|| is computed to (n + 3) u: hence the
-    lower bound |z|/||x~|| (1 - (n + 16) u) - (n^2 + 8 n + 8) u^2 ||w~_j||, and 0 where that is negative. Only samples within
-    the reach asked for are listed.
+(b) Margins. Unit j keeps its sign on sample i while the norm of its own change stays below |z_ij|/||x~_i||. The z at
+    hand come from double-double, rounded once: with u = 2^-53 and n = dx + 1 they are wrong by at most
+    u |z| + C ||x~_i||, C = (n^2 + 8 n + 8) u^2 ||w~_j|| (the bound of `fastminima.exact.dd`), and ||x~_i|| is computed
+    to (n + 3) u. Hence the lower bound |z|/||x~|| (1 - (n + 16) u) - C, or 0 where that is negative. Norms of changes are
+    rounded up likewise by the kernel, so a sample left out keeps its sign in exact arithmetic.
 (c) G = sum_i w_i phi_i phi_i' from one Gram matrix M_p of x~ per sign pattern p: block products, their sums in
-    double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2: nothing negative can come of it. With few patterns the
-    factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2.
+    double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2, so that nothing negative can come of it. With few
+    patterns the factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,10 +119,10 @@ def _codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
         return bits[0]
     if len(bits) > 8:
         return np.ascontiguousarray(bits.T)
-    kind = np.dtype("<u2" if len(bits) == 2 else "<u8").type
-    codes = np.zeros(bits.shape[1], dtype=np.dtype(kind).newbyteorder("<"))
+    kind = np.dtype("<u2" if len(bits) == 2 else "<u8")
+    codes: NDArray[np.unsignedinteger] = np.zeros(bits.shape[1], dtype=kind)
     for place, row in enumerate(bits):
-        codes |= row.astype(kind) << kind(8 * place)
+        codes |= row.astype(kind) << kind.type(8 * place)
     return codes
 
 
@@ -329,7 +330,7 @@ class BasePoint:
         weight = self.data.sample_weight
         weighted = extended if weight is None else extended * weight[cut][order, None]
         bounds = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, end in pairwise(bounds):
             term = extended[start:end].T @ weighted[start:end]
             code = int(codes[start])
             if code not in grams:

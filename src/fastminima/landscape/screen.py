@@ -79,11 +79,11 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
 
     Notes
     -----
-    With q = d1 (dx + 1) + 1, direct costs n m d1 (dx + 2). Screened costs n (q + form) once the form is set up, its form
-    q^2/2 or patterns (d1 (dx + 1) + (dx + 1)^2/2), and per pair of sample and unit within reach about 0.65 (dx + 2) float32
-    operations for the filter and 0.1 times the work of a changed sample; set-up m d1 (dx + 1), and m (dx + 1)^2 for one
-    Gram matrix per pattern or m q^2 for one of all effective changes. Shares and patterns are counted on 4,096 samples at even
-    steps. Lists that would not fit into a quarter of the memory rule screening out.
+    With q = d1 (dx + 1) + 1, direct costs n m d1 (dx + 2). Screened costs n (q + form) once it is set up, the form q^2/2
+    or patterns (d1 (dx + 1) + (dx + 1)^2/2), and per pair of sample and unit within reach 0.65 (dx + 2) float32 operations
+    of the filter and 0.1 times the work of a changed sample; set-up m d1 (dx + 1), and m (dx + 1)^2 for one Gram
+    matrix per pattern or m q^2 for one of all effective changes. Shares and patterns are counted on about 4,096
+    samples at even steps. Lists that would not fit into a quarter of the memory rule screening out.
     """
     m, dx, d1 = base.data.n_samples, base.network.n_features, base.network.width
     pairs, samples, patterns = base.share_near(max_reach)
@@ -116,13 +116,6 @@ class _Scratch:
         self.coefficients = np.empty(patterns * (pad + 1) + pad + d1 * (dx + 1) + 1)
         self.single = np.empty(dx + 1, np.float32)
         self.ends = np.empty((2 * d1, _screen.PANEL), np.int64)
-
-    def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        self.stamp[:] = 0
-        return (
-            self.workspace, self.found, self.counts, self.stamp, self.change, self.coefficients, self.single,
-            self.ends,
-        )  # fmt: skip
 
 
 class Screen:
@@ -215,10 +208,12 @@ class Screen:
                 scratch = self._spare.pop()
         if scratch is None:
             scratch = _Scratch(base, near)
-        workspace, *rest = scratch.arrays()
+        scratch.stamp[:] = 0
         _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.slopes, form.factor, form.row_start,
-            near.start, near.panel_start, near.margin, near.rows, near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, workspace, *rest, excess, changed, reach,
+            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.slopes, form.factor,
+            form.row_start, near.start, near.panel_start, near.margin, near.rows, near.slopes, near.filter,
+            near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.found, scratch.counts, scratch.stamp,
+            scratch.change, scratch.coefficients, scratch.single, scratch.ends, excess, changed, reach,
         )  # fmt: skip
         with self._lock:
             if near is self.near:
