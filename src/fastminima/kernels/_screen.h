@@ -33,6 +33,8 @@ typedef struct {
     ptrdiff_t d1, dx;
     double s_plus, s_minus;
     const double *W1, *b1, *W2, *g_hi, *g_lo, *own_hi, *own_lo;
+    const double *centre;       /* (dx) of the inputs in the form, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
     ptrdiff_t n_patterns; /* 0: one factor for all effective changes */
     const double *slopes; /* (n_patterns, d1) */
     const double *R;
@@ -57,6 +59,7 @@ typedef struct {
     double *pattern_q;  /* (near_patterns, pad + 1) */
     double *column;     /* (pad + q) change of one unit, c of one perturbation */
     float *filter_w;    /* (dx + 1) */
+    double *bias;       /* [d1][FS_PANEL] changes of the biases about the origin */
     int64_t *reach;     /* [d1][FS_PANEL] samples within reach */
     int64_t *found_end; /* [d1][FS_PANEL] */
 } fs_scratch;
@@ -375,6 +378,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
     const ptrdiff_t d1 = s->d1, n = s->dx + 1, q = d1 * n + 1, P = d1 * (n + 1) + 1;
     double *dt = (double *)fs_align(work), *c = dt + P * FS_PANEL, *u = c + q * FS_PANEL;
     double *norm2 = u + n * FS_PANEL, *value = norm2 + d1 * FS_PANEL;
+    k->bias = value + FS_PANEL;
     int64_t count[FS_PANEL] = {0};
     double largest = 0.0;
     for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
@@ -383,7 +387,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
         for (int l = 0; l < FS_PANEL; l++)
             from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
         FS_PICK(variant, fs_pack_)(from, P, dt);
-        FS_PICK(variant, fs_form_)(s, dt, c, u, norm2, value);
+        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, norm2, value);
         for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
             largest = norm2[a] > largest ? norm2[a] : largest;
         if (s->n_pairs > 0)

@@ -44,6 +44,8 @@ def screened_excess(
     s_minus: float,
     gradient: NDArray[np.float64],
     own: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    centred_bias: NDArray[np.float64],
     slopes: NDArray[np.float64],
     factor: NDArray[np.float64],
     row_start: NDArray[np.int64],

@@ -16,7 +16,8 @@ c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db
     whatever the perturbation, it is right to the last bits, so the excess loses digits only where linear and quadratic
     term cancel. The products g_j . w_j are made once.
 d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or per
-    sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
+    sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries. Inputs far from
+    the origin are centred, their bias changes being db_j + dw_j . centre from double-double: no digits cancel in it.
 e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-level cache; the factor is read once per
     panel, 4 rows at a time. A perturbation's bits depend on nothing beside it.
 f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32 filter
@@ -43,6 +44,8 @@ cdef extern from "_screen.h" nogil:
         const double *g_lo
         const double *own_hi
         const double *own_lo
+        const double *centre
+        const double *centred_bias
         const double *slopes
         const double *R
         const int64_t *row_start
@@ -107,6 +110,7 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
                     const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient, const double[:, ::1] own,
+                    const double[::1] centre, const double[::1] centred_bias,
                     const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
                     const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
                     const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter, double scale, int variant,
@@ -115,7 +119,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
                     double[::1] excess_out, int64_t[::1] changed_out, double[::1] reach_out):
     """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; slopes (patterns, d1), none for one factor; factor: rows of R, row_start[p] .. row_start[p + 1] of
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs in the form, or empty,
+    and centred_bias (d1,) = b1 + W1 centre; slopes (patterns, d1), none for one factor; factor: rows of R, row_start[p] .. row_start[p + 1] of
     pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] .. near_start[j + 1], ascending margin;
     rows (pairs + 16, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and in the last place two int32: a number where
     the sample is listed for several units, else -1, and its row of near_slopes). found (8, positions), counts (2, pairs; the
@@ -137,6 +142,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.g_lo = &gradient[1, 0]
             s.own_hi = &own[0, 0]
             s.own_lo = &own[1, 0]
+            s.centre = &centre[0] if centre.shape[0] > 0 else NULL
+            s.centred_bias = &centred_bias[0]
             s.n_patterns = slopes.shape[0]
             s.slopes = &slopes[0, 0]
             s.R = &factor[0]

@@ -123,8 +123,8 @@ FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const 
 }
 
 /* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
-FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *norm2,
-                                   double *value)
+FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
+                                   double *norm2, double *value)
 {
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
     const double *db = dt + d1 * dx * FS_PANEL, *dv = db + d1 * FS_PANEL, *last = dv + d1 * FS_PANEL;
@@ -148,6 +148,18 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                 tl = tl + (f + e);
             }
             V_STORE(norm2 + j * FS_PANEL + h, square);
+            V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
+            if (s->centre) {
+                /* the form is that of centred inputs: there the bias changes by db + dw . centre */
+                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0);
+                for (ptrdiff_t a = 0; a < dx; a++) {
+                    const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
+                    e = V_ERROR(mu, d, p);
+                    FS_TWO_SUM(dh, f, dh, p);
+                    dl = dl + (f + e);
+                }
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, vh * (dh + dl) + d2 * V_SET1(s->centred_bias[j]));
+            }
             VEC p = vh * th;
             e = V_ERROR(vh, th, p) + (vh * tl + vl * th);
             FS_TWO_SUM(gh, f, gh, p);
@@ -194,6 +206,8 @@ FS_TARGET FS_INLINE double FS(fs_changed_)(const fs_problem *s, fs_scratch *k, c
     int several = 0;
     for (ptrdiff_t a = 0; a < q; a++)
         cl[a] = c[a * FS_PANEL + lane];
+    for (ptrdiff_t j = 0; j < d1; j++)
+        cl[j * n + dx] = k->bias[j * FS_PANEL + lane];
     for (ptrdiff_t a = 0; a < pad; a++)
         d[a] = 0.0;
     for (ptrdiff_t j = 0; j < d1; j++) {

@@ -135,6 +135,8 @@ def screened_excess(
     s_minus: float,
     gradient: F64,
     own: F64,
+    centre: F64,
+    centred_bias: F64,
     slopes: F64,
     factor: F64,
     row_start: NDArray[np.int64],
@@ -169,6 +171,7 @@ def screened_excess(
     dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
     c = np.empty((d1 * n + 1, K))
     norm2 = np.zeros((d1, K))
+    bias = np.empty((d1, K))
     c[-1] = shift
     gh, gl = _two_product(gradient[0, -1], shift)
     gl = gl + gradient[1, -1] * shift
@@ -189,6 +192,14 @@ def screened_excess(
             p, e = _two_product(gradient[0, k], d)
             th, f = _two_sum(th, p)
             tl = tl + (f + (e + gradient[1, k] * d))
+        bias[j] = c[j * n + dx]
+        if len(centre):
+            dh, dl = moves[:, j, dx], np.zeros(K)
+            for a in range(dx):
+                p, e = _two_product(centre[a], moves[:, j, a])
+                dh, f = _two_sum(dh, p)
+                dl = dl + (f + e)
+            c[j * n + dx] = vh * (dh + dl) + d2 * centred_bias[j]
         p, e = _two_product(vh, th)
         add(p, e + (vh * tl + vl * th))
         p, e = _two_product(own[0, j], d2)
@@ -232,7 +243,7 @@ def screened_excess(
             slope, row = near_slopes[numbers[pair, 1]], rows[pair]
             u = np.zeros(n)
             for j in range(d1):
-                u = u + slope[j] * c[j * n : (j + 1) * n, k]
+                u = u + slope[j] * np.append(c[j * n : j * n + dx, k], bias[j, k])
             linear = row[pad + 1] + ((u[dx] + shift[k]) + float(_dot(row[None], u[:dx])[0]))
             sums[t % 4] += row[pad + 2] * (amount * (linear + 0.5 * amount))
         if pairs:

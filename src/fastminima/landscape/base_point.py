@@ -10,7 +10,8 @@
     rounded up likewise by the kernel, so a sample left out keeps its sign in exact arithmetic.
 (c) G = sum_i w_i phi_i phi_i' from one Gram matrix M_p of x~ per sign pattern p: block products, their sums in
     double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2, so that nothing negative can come of it. With few
-    patterns the factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2.
+    patterns the factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2. Inputs that
+    lie far from the origin are centred: else 1/2 c'Gc would lose the square of mean over spread in digits.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class QuadraticForm:
 
     Attributes
     ----------
+    centre : (dx,)
+        Subtracted from the inputs before; no entries where there is none.
+    centred_bias : (d1,)
+        b1 + W1 centre: biases about the centre.
     slopes : (n_patterns, d1)
         Slopes of the units in each sign pattern; no rows where one factor serves all.
     factor : (rows * n,)
@@ -62,6 +67,8 @@ class QuadraticForm:
         Multiplications for one perturbation.
     """
 
+    centre: F64
+    centred_bias: F64
     slopes: F64
     factor: F64
     row_start: I64
@@ -262,8 +269,8 @@ class BasePoint:
             )
             yield cut, X[cut], z
 
-    def _margins(self, X: F64, z: F64) -> tuple[F64, F64]:
-        """Lower bounds (d1, rows) of |z|/||x~||, and ||x~||."""
+    def margins(self, X: F64, z: F64) -> tuple[F64, F64]:
+        """Lower bounds (d1, rows) of |z|/||x~|| for inputs X and their z (d1, rows), and ||x~||."""
         network = self.network
         n = network.n_features + 1
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -275,20 +282,6 @@ class BasePoint:
             margin -= floor[:, None]
         np.maximum(margin, 0.0, out=margin)
         return margin, norm
-
-    def share_near(self, reach: float, rows: int = 4096) -> tuple[float, float, int]:
-        """Estimates from up to `rows` samples: share of pairs and of samples within `reach`, number of patterns."""
-        step = -(-self.data.n_samples // rows)
-        X, y = np.ascontiguousarray(self.data.X[::step]), np.ascontiguousarray(self.data.y[::step])
-        network = self.network
-        z = np.empty((network.width, len(y)))
-        _screen.preactivations(
-            *network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT,
-            np.empty(_screen.workspace_items(network.width, network.n_features)), z,
-        )  # fmt: skip
-        near = self._margins(X, z)[0] <= reach
-        patterns = np.unique(np.packbits(z > 0.0, axis=0), axis=1).shape[1]
-        return float(near.mean()), float(near.any(axis=0).mean()), patterns
 
     def survey(self, reach: float, form: bool = True) -> tuple[Near, QuadraticForm | None]:
         """One pass over the data: the samples within `reach` of a boundary, and the quadratic form.
@@ -305,27 +298,48 @@ class BasePoint:
         grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
         cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
         with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            centre = self._centre() if form else np.empty(0)
             for cut, X, z in self._blocks():
-                margin, norm = self._margins(X, z)
+                margin, norm = self.margins(X, z)
                 gather.add(cut, X, z, margin, norm)
                 if grams is not None:
-                    self._add_patterns(grams, cut, X, z)
+                    self._add_patterns(grams, centre, cut, X, z)
                     if len(grams) > cap:
                         grams = None
             near = gather.finish()
             if not form:
                 return near, None
             if grams is None:
-                return near, self._one_factor(self._whole_gram(), 0)
-            return near, self._pattern_form(grams, q)
+                return near, self._one_factor(self._whole_gram(centre), 0, centre)
+            return near, self._pattern_form(grams, q, centre)
 
-    def _add_patterns(self, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
+    def _centre(self) -> F64:
+        """Column means of every step-th sample; none where no column lies farther out than it spreads."""
+        head = self.data.X[:: -(-self.data.n_samples // 4096)]
+        mean, spread = head.mean(axis=0), head.std(axis=0)
+        if not np.isfinite(mean).all() or not (np.abs(mean) > spread).any():
+            return np.empty(0)
+        return mean
+
+    def _centred_bias(self, centre: F64) -> F64:
+        """b1 + W1 centre, each rounded once."""
+        if not len(centre):
+            return np.array(self.network.b1)
+        p, e = two_product(self.network.W1, centre)
+        terms = np.column_stack([self.network.b1, p, e])
+        if not np.isfinite(terms).all():
+            return np.full(len(terms), np.nan)
+        return np.array([math.fsum(row) for row in terms.tolist()])
+
+    def _add_patterns(self, grams: dict[int, _Sum], centre: F64, cut: slice, X: F64, z: F64) -> None:
         n = X.shape[1] + 1
         codes = _codes(z > 0.0)
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         extended = np.empty((len(codes), n))
         extended[:, :-1] = X[order]
+        if len(centre):
+            extended[:, :-1] -= centre
         extended[:, -1] = 1.0
         weight = self.data.sample_weight
         weighted = extended if weight is None else extended * weight[cut][order, None]
@@ -337,7 +351,7 @@ class BasePoint:
                 grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
             grams[code].add(term)
 
-    def _whole_gram(self) -> F64:
+    def _whole_gram(self, centre: F64) -> F64:
         """G from blocks of phi."""
         d1, n = self.network.width, self.network.n_features + 1
         q = d1 * n + 1
@@ -348,18 +362,19 @@ class BasePoint:
         for cut, X, z in self._blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
             phi = np.ones((len(X), q))
             extended = phi[:, :-1].reshape(len(X), d1, n)
-            extended[:, :, :-1] = X[:, None, :]
+            extended[:, :, :-1] = (X - centre if len(centre) else X)[:, None, :]
             extended *= np.where(z > 0.0, s_plus, s_minus).T[:, :, None]
             total.add(phi.T @ (phi if weight is None else phi * weight[cut, None]))
         return total.total
 
-    def _one_factor(self, gram: F64, n_patterns: int) -> QuadraticForm:
+    def _one_factor(self, gram: F64, n_patterns: int, centre: F64) -> QuadraticForm:
         R = _factor(gram)
         return QuadraticForm(
-            np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]), n_patterns, len(R) * len(gram)
-        )
+            centre, self._centred_bias(centre), np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]),
+            n_patterns, len(R) * len(gram),
+        )  # fmt: skip
 
-    def _pattern_form(self, grams: dict[int, _Sum], q: int) -> QuadraticForm:
+    def _pattern_form(self, grams: dict[int, _Sum], q: int, centre: F64) -> QuadraticForm:
         d1, n = self.network.width, self.network.n_features + 1
         s_plus, s_minus = self.network.slopes
         codes = sorted(grams)
@@ -372,12 +387,13 @@ class BasePoint:
             gram[:-1, :-1] = square.transpose(0, 2, 1, 3).reshape(q - 1, q - 1)
             gram[:-1, -1] = gram[-1, :-1] = (slopes.T @ matrices[:, :, -1]).ravel()
             gram[-1, -1] = matrices[:, -1, -1].sum()
-            return self._one_factor(gram, len(codes))
+            return self._one_factor(gram, len(codes), centre)
         factors = [_factor(matrix) for matrix in matrices]
         start = np.cumsum([0, *map(len, factors)])
         return QuadraticForm(
-            slopes, np.concatenate(factors).ravel(), start, len(codes), len(codes) * d1 * n + int(start[-1]) * n
-        )
+            centre, self._centred_bias(centre), slopes, np.concatenate(factors).ravel(), start, len(codes),
+            len(codes) * d1 * n + int(start[-1]) * n,
+        )  # fmt: skip
 
 
 def _own(network: OneHiddenLayer, hi: F64, lo: F64) -> F64:

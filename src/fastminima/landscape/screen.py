@@ -29,13 +29,13 @@ _STRETCH = 1.125
 
 # Seconds, measured on one core of a Zen 4 server (bench/bench_screen.py). They only choose between two ways to
 # the same numbers.
-_PANEL = 1.5e-7  # per perturbation: transposing, gradient, norms, per entry of c below
-_ENTRY = 3.0e-9
-_SQUARE = 1.0e-10  # per multiplication of the form
-_FILTER = 5.0e-11  # per walked pair and coordinate
-_CHANGE = 2.0e-9  # per changed sample and coordinate
-_DIRECT = 3.5e-11  # per sample, unit and coordinate of a direct evaluation
-_SUM = 5.0e-9  # set-up: per sample, unit and coordinate
+_PANEL = 1.0e-8  # per perturbation
+_ENTRY = 7.0e-10  # per entry of c
+_SQUARE = 4.0e-11  # per multiplication of the form
+_FILTER = 4.0e-11  # per walked pair and coordinate
+_CHANGE = 1.0e-9  # per changed sample and coordinate
+_DIRECT = 4.8e-11  # per sample, unit and coordinate of a direct evaluation
+_SUM = 3.5e-9  # set-up: per sample, unit and coordinate
 _GRAM = 2.0e-10  # set-up: per sample and entry of a Gram matrix
 # pairs within reach of the largest norm that an average perturbation reaches, and how many of those change sign
 _WALKED = 0.65
@@ -62,6 +62,21 @@ class Choice:
     near_share: float
 
 
+def _count_near(base: BasePoint, reach: float, rows: int = 4096) -> tuple[float, float, int]:
+    """Shares of pairs and of samples within `reach`, and the number of patterns, among about `rows` samples."""
+    network, data = base.network, base.data
+    step = -(-data.n_samples // rows)
+    X, y = np.ascontiguousarray(data.X[::step]), np.ascontiguousarray(data.y[::step])
+    z = np.empty((network.width, len(y)))
+    workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
+    _screen.preactivations(
+        *network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT, workspace, z
+    )
+    near = base.margins(X, z)[0] <= reach
+    patterns = np.unique(np.packbits(z > 0.0, axis=0), axis=1).shape[1]
+    return float(near.mean()), float(near.any(axis=0).mean()), patterns
+
+
 def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
     """Direct or screened: the cheaper way to `n` excess risks at `base`.
 
@@ -86,7 +101,7 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
     samples at even steps. Lists that would not fit into a quarter of the memory rule screening out.
     """
     m, dx, d1 = base.data.n_samples, base.network.n_features, base.network.width
-    pairs, samples, patterns = base.share_near(max_reach)
+    pairs, samples, patterns = _count_near(base, max_reach)
     q = d1 * (dx + 1) + 1
     direct = n * m * d1 * (dx + 2) * _DIRECT
     by_pattern = patterns * (dx + 1) * (d1 + (dx + 1) / 2)
@@ -210,10 +225,11 @@ class Screen:
             scratch = _Scratch(base, near)
         scratch.stamp[:] = 0
         _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.slopes, form.factor,
-            form.row_start, near.start, near.panel_start, near.margin, near.rows, near.slopes, near.filter,
-            near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.found, scratch.counts, scratch.stamp,
-            scratch.change, scratch.coefficients, scratch.single, scratch.ends, excess, changed, reach,
+            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.centre, form.centred_bias,
+            form.slopes, form.factor, form.row_start, near.start, near.panel_start, near.margin, near.rows,
+            near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.found,
+            scratch.counts, scratch.stamp, scratch.change, scratch.coefficients, scratch.single, scratch.ends,
+            excess, changed, reach,
         )  # fmt: skip
         with self._lock:
             if near is self.near:
