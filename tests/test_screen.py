@@ -150,6 +150,24 @@ def bound_of_terms(exact, row):
     return total
 
 
+@pytest.mark.parametrize("offset", [30.0, 1e3, 1e6])
+def test_inputs_far_from_the_origin(offset):
+    # without centring the quadratic term loses the square of the offset: 1e-11 at 1e3
+    rng = np.random.default_rng(7)
+    data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60))
+    member = fm.spurious_minimum(data, width=3)
+    # a change of output biases and first weights whose parts cancel at the mean
+    delta = deltas(4, member.network, 6, 1e-9)
+    delta[3:, 12:15] = -(delta[3:, :12].reshape(3, 3, 4).sum(axis=2) * offset)
+    delta[3:, 15:] = 0.0
+    exact = Exact(member.network, data)
+    excess, changed = Screen(BasePoint(member.network, data), 0.0).excess(delta)
+    for value, count, row in zip(excess, changed, delta, strict=True):
+        want, crossings = exact.excess(row)
+        assert count == crossings == 0
+        assert abs(Fraction(value) - want) <= Fraction(1e-14) * want
+
+
 def test_one_sample_changes_in_several_units_at_once():
     # every unit has its boundary through the first sample
     data = fm.Dataset(np.array([[1.0, 0.0], [3.0, 1.0], [-2.0, 1.0]]), np.array([1.0, -1.0, 0.5]))

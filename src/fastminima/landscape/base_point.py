@@ -1,17 +1,19 @@
 """What a probe needs to know about its base point, summed once.
 
-(a) Residuals e_i = f(x_i) - y_i and the sums g = sum_i w_i e_i phi_i in double-double, phi_i = (s_i1 x~_i, ..., 1) with
-    x~ = (x, 1) and s_ij the slope of unit j on sample i. At a minimum g is a sum of large terms that cancel to nothing:
-    from plain sums an excess risk has no correct digit at radius 1e-8.
-(b) Margins. Unit j keeps its sign on sample i while the norm of its own change stays below |z_ij|/||x~_i||. The z at
-    hand come from double-double, rounded once: with u = 2^-53 and n = dx + 1 they are wrong by at most
-    u |z| + C ||x~_i||, C = (n^2 + 8 n + 8) u^2 ||w~_j|| (the bound of `fastminima.exact.dd`), and ||x~_i|| is computed
-    to (n + 3) u. Hence the lower bound |z|/||x~|| (1 - (n + 16) u) - C, or 0 where that is negative. Norms of changes are
-    rounded up likewise by the kernel, so a sample left out keeps its sign in exact arithmetic.
+(a) Residuals e_i = f(x_i) - y_i and the sums g = sum_i w_i e_i phi_i in double-double, phi_i = (s_i1 x~_i, ...,
+    1) with x~ = (x, 1) and s_ij the slope of unit j on sample i. At a minimum g is a sum of large terms that
+    cancel to nothing: from plain sums an excess risk has no correct digit at radius 1e-8.
+(b) Margins. Unit j keeps its sign on sample i while the norm of its own change stays below |z_ij|/||x~_i||. The
+    z at hand come from double-double, rounded once: with u = 2^-53 and n = dx + 1 they are wrong by at most u
+    |z| + C ||x~_i||, C = (n^2 + 8 n + 8) u^2 ||w~_j|| (the bound of `fastminima.exact.dd`), and ||x~_i|| is
+    computed to (n + 3) u. Hence the lower bound |z|/||x~|| (1 - (n + 16) u) - C, or 0 where that is negative.
+    Norms of changes are rounded up likewise by the kernel, so a sample left out keeps its sign in exact
+    arithmetic.
 (c) G = sum_i w_i phi_i phi_i' from one Gram matrix M_p of x~ per sign pattern p: block products, their sums in
-    double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2, so that nothing negative can come of it. With few
-    patterns the factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p sum_j s_pj c_j||^2. Inputs that
-    lie far from the origin are centred: else 1/2 c'Gc would lose the square of mean over spread in digits.
+    double-double. It is handed out factored, 1/2 c'Gc = 1/2 ||R c||^2, so that nothing negative can come of it.
+    With few patterns the factors of the M_p themselves are cheaper and better conditioned: 1/2 sum_p ||R_p
+    sum_j s_pj c_j||^2. Inputs that lie far from the origin are centred: else 1/2 c'Gc would lose the square of
+    mean over spread in digits.
 """
 
 from __future__ import annotations
