@@ -214,6 +214,16 @@ def test_samples_left_out_keep_their_sign():
     assert listed_signs(network, fm.Dataset(X, np.zeros(2)), 3.0 / norm[0] * (1 - 1e-14))[0] == [0]
 
 
+def test_margins_count_what_double_double_loses():
+    # 1 + 2^-70 - 2^-130 needs 131 bits: z comes out as 2^-120, a thousandth too large
+    row = np.array([[1.0, 2.0**-70, -(2.0**-130), -1.0, -(2.0**-70) + 2.0**-120]])
+    network = fm.OneHiddenLayer(row, np.zeros(1), np.ones(1), 0.0, fm.relu)
+    near, _ = BasePoint(network, fm.Dataset(np.ones((1, 5)), np.zeros(1))).survey(1.0, form=False)
+    exact = sum(map(Fraction, row[0].tolist()))
+    assert 0 < exact < Fraction(near.rows[0, 8])
+    assert Fraction(near.margin[0]) ** 2 * 6 <= exact**2
+
+
 @settings(max_examples=100)
 @given(table=tables(weighted=False), seed=st.integers(0, 2**32 - 1))
 def test_margins_are_lower_bounds(table, seed):
