@@ -1,0 +1,403 @@
+/* Instruction sets of the screened excess, the walk through samples near a boundary, and the choice at run time.
+ *
+ * Variants: 0 plain C, any compiler; 1 AVX2 with FMA; 2 AVX-512. All give the same bits, wherever no product of two
+ * numbers leaves 2^-968 .. 2^996 (Dekker's error of a product, against the fused one, is exact in that range).
+ */
+#ifndef FASTMINIMA_SCREEN_H
+#define FASTMINIMA_SCREEN_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FS_INLINE static __forceinline
+#else
+#define FS_INLINE static inline __attribute__((always_inline))
+#endif
+
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define FS_HAVE_X86 1
+#include <immintrin.h>
+#endif
+
+/* samples or perturbations in a panel; also the partial sums per entry of the gradient */
+#define FS_PANEL 8
+/* samples in a panel of the float32 filter */
+#define FS_NEAR 16
+/* a chunk of filter panels stays in the first-level cache while the panel's perturbations pass it */
+#define FS_CHUNK_BYTES 16384
+
+typedef struct {
+    ptrdiff_t d1, dx;
+    double s_plus, s_minus;
+    const double *W1, *b1, *W2, *g_hi, *g_lo, *own_hi, *own_lo;
+    const double *centre;       /* (dx) of the inputs in the form, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
+    ptrdiff_t n_patterns; /* 0: one factor for all effective changes */
+    const double *slopes; /* (n_patterns, d1) */
+    const double *R;
+    const int64_t *row_start;
+    /* samples near a boundary */
+    const int64_t *near_start;  /* (d1 + 1) into pairs */
+    const int64_t *panel_start; /* (d1 + 1) into filter panels */
+    const double *margin;       /* (pairs) ascending in a unit */
+    const double *rows;         /* (pairs + FS_NEAR, pad + 4): x, zeros, z, e, weight, sample and pattern as int32 */
+    const double *near_slopes;  /* (near_patterns, d1) */
+    ptrdiff_t n_pairs, capacity; /* capacity: of a list of positions, padding of panels included */
+    const float *filter; /* per panel [dx + 2][16]: -sign(z) x~/||x~||, then margin / scale */
+    double scale;
+} fs_problem;
+
+typedef struct {
+    int32_t *found;     /* [FS_PANEL][capacity] positions in the unit that pass the filter */
+    int32_t *touched;   /* per changed sample: its number where listed for several units, else -1 */
+    int32_t *mark;      /* samples listed for several units: 1 + place in touched; 0 between perturbations */
+    int64_t *stamp;     /* near patterns: the perturbation whose coefficients are held */
+    double *change;     /* [3][n_pairs + FS_NEAR] Delta, e + D and weight of the changed samples */
+    double *pattern_q;  /* (near_patterns, pad + 1) */
+    double *column;     /* (pad + q) change of one unit, c of one perturbation */
+    float *filter_w;    /* (dx + 1) */
+    double *bias;       /* [d1][FS_PANEL] changes of the biases about the origin */
+    int64_t *reach;     /* [d1][FS_PANEL] samples within reach */
+    int64_t *found_end; /* [d1][FS_PANEL] */
+} fs_scratch;
+
+static inline void *fs_align(void *p)
+{
+    return (void *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+}
+
+/* a b - p for p = fl(a b), exactly (Dekker) */
+static inline double fs_error(double a, double b, double p)
+{
+    const double ta = a * 134217729.0, tb = b * 134217729.0;
+    const double a1 = ta - (ta - a), b1 = tb - (tb - b);
+    const double a2 = a - a1, b2 = b - b1;
+    return a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2);
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+#define FS_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define FS_PREFETCH(p) ((void)(p))
+#endif
+/* how many rows ahead the walk fetches; lists of positions are that much longer than what they hold */
+#define FS_AHEAD 8
+
+typedef struct {
+    double s[4];
+} fs_four;
+
+/* ---- 0: plain C */
+
+#define VEC double
+#define LANES 1
+#define V_SET1(s) (s)
+#define V_LOAD(p) (*(p))
+#define V_LOADU(p) (*(p))
+#define V_STORE(p, v) (*(p) = (v))
+#define V_STOREU(p, v) (*(p) = (v))
+#define V_ERROR(a, b, p) fs_error(a, b, p)
+#define V_PICK(z, p, n) ((z) > 0.0 ? (p) : (n))
+#define V4 fs_four
+#define V4_ZERO {{0.0, 0.0, 0.0, 0.0}}
+#define V4_ADD(t, p, q) \
+    for (int l_ = 0; l_ < 4; l_++) \
+    (t).s[l_] += (p)[l_] * (q)[l_]
+#define V4_SUM(t) (((t).s[0] + (t).s[2]) + ((t).s[1] + (t).s[3]))
+#define FS_SUFFIX plain
+#define FS_TARGET
+#include "_screen_tile.h"
+
+static void fs_pack_plain(const double *const *from, ptrdiff_t P, double *to)
+{
+    for (ptrdiff_t a = 0; a < P; a++)
+        for (int l = 0; l < FS_PANEL; l++)
+            to[a * FS_PANEL + l] = from[l][a];
+}
+
+/* positions in the unit, from `first` on, of samples whose change can reach their margin */
+static ptrdiff_t fs_filter_plain(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
+                                 float slack, int32_t *out)
+{
+    ptrdiff_t found = 0;
+    for (ptrdiff_t k = 0; k < count; k++, panels += (n + 1) * FS_NEAR) {
+        float t[FS_NEAR];
+        for (int l = 0; l < FS_NEAR; l++)
+            t[l] = slack;
+        for (ptrdiff_t a = 0; a < n; a++)
+            for (int l = 0; l < FS_NEAR; l++)
+                t[l] += w[a] * panels[a * FS_NEAR + l];
+        for (int l = 0; l < FS_NEAR; l++)
+            if (!(t[l] < panels[n * FS_NEAR + l]))
+                out[found++] = (int32_t)(first + k * FS_NEAR + l);
+    }
+    return found;
+}
+
+#ifdef FS_HAVE_X86
+
+/* ---- 1: AVX2 with FMA */
+
+__attribute__((target("avx2")))
+static inline double fs_sum4(__m256d t)
+{
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+/* four perturbations' entries a .. a + 3 to panel rows */
+__attribute__((target("avx2")))
+static void fs_pack_avx2(const double *const *from, ptrdiff_t P, double *to)
+{
+    ptrdiff_t a = 0;
+    for (; a + 4 <= P; a += 4)
+        for (int h = 0; h < FS_PANEL; h += 4) {
+            const __m256d r0 = _mm256_loadu_pd(from[h] + a), r1 = _mm256_loadu_pd(from[h + 1] + a);
+            const __m256d r2 = _mm256_loadu_pd(from[h + 2] + a), r3 = _mm256_loadu_pd(from[h + 3] + a);
+            const __m256d l0 = _mm256_unpacklo_pd(r0, r1), h0 = _mm256_unpackhi_pd(r0, r1);
+            const __m256d l1 = _mm256_unpacklo_pd(r2, r3), h1 = _mm256_unpackhi_pd(r2, r3);
+            double *at = to + a * FS_PANEL + h;
+            _mm256_store_pd(at, _mm256_permute2f128_pd(l0, l1, 0x20));
+            _mm256_store_pd(at + FS_PANEL, _mm256_permute2f128_pd(h0, h1, 0x20));
+            _mm256_store_pd(at + 2 * FS_PANEL, _mm256_permute2f128_pd(l0, l1, 0x31));
+            _mm256_store_pd(at + 3 * FS_PANEL, _mm256_permute2f128_pd(h0, h1, 0x31));
+        }
+    for (; a < P; a++)
+        for (int l = 0; l < FS_PANEL; l++)
+            to[a * FS_PANEL + l] = from[l][a];
+}
+#define fs_pack_avx512 fs_pack_avx2
+
+#define VEC __m256d
+#define LANES 4
+#define V_SET1(s) _mm256_set1_pd(s)
+#define V_LOAD(p) _mm256_load_pd(p)
+#define V_LOADU(p) _mm256_loadu_pd(p)
+#define V_STORE(p, v) _mm256_store_pd(p, v)
+#define V_STOREU(p, v) _mm256_storeu_pd(p, v)
+#define V_ERROR(a, b, p) _mm256_fmsub_pd(a, b, p)
+#define V_PICK(z, p, n) _mm256_blendv_pd(n, p, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
+#define V4 __m256d
+#define V4_ZERO _mm256_setzero_pd()
+#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
+#define V4_SUM(t) fs_sum4(t)
+#define FS_SUFFIX avx2
+#define FS_TARGET __attribute__((target("avx2,fma")))
+#include "_screen_tile.h"
+
+__attribute__((target("avx2,fma")))
+static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
+                                float slack, int32_t *out)
+{
+    ptrdiff_t found = 0;
+    for (ptrdiff_t k = 0; k < count; k++, panels += (n + 1) * FS_NEAR) {
+        __m256 t0 = _mm256_set1_ps(slack), t1 = t0;
+        for (ptrdiff_t a = 0; a < n; a++) {
+            const __m256 wa = _mm256_broadcast_ss(w + a);
+            t0 = _mm256_fmadd_ps(wa, _mm256_load_ps(panels + a * FS_NEAR), t0);
+            t1 = _mm256_fmadd_ps(wa, _mm256_load_ps(panels + a * FS_NEAR + 8), t1);
+        }
+        const __m256 k0 = _mm256_cmp_ps(t0, _mm256_load_ps(panels + n * FS_NEAR), _CMP_NLT_UQ);
+        const __m256 k1 = _mm256_cmp_ps(t1, _mm256_load_ps(panels + n * FS_NEAR + 8), _CMP_NLT_UQ);
+        unsigned bits = (unsigned)_mm256_movemask_ps(k0) | (unsigned)_mm256_movemask_ps(k1) << 8;
+        for (; bits; bits &= bits - 1)
+            out[found++] = (int32_t)(first + k * FS_NEAR + __builtin_ctz(bits));
+    }
+    return found;
+}
+
+/* ---- 2: AVX-512 */
+
+#define VEC __m512d
+#define LANES 8
+#define V_SET1(s) _mm512_set1_pd(s)
+#define V_LOAD(p) _mm512_load_pd(p)
+#define V_LOADU(p) _mm512_loadu_pd(p)
+#define V_STORE(p, v) _mm512_store_pd(p, v)
+#define V_STOREU(p, v) _mm512_storeu_pd(p, v)
+#define V_ERROR(a, b, p) _mm512_fmsub_pd(a, b, p)
+#define V_PICK(z, p, n) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), n, p)
+#define V4 __m256d
+#define V4_ZERO _mm256_setzero_pd()
+#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
+#define V4_SUM(t) fs_sum4(t)
+#define FS_SUFFIX avx512
+#define FS_TARGET __attribute__((target("avx512f,avx512dq")))
+#include "_screen_tile.h"
+
+__attribute__((target("avx512f,avx512dq")))
+static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
+                                  float slack, int32_t *out)
+{
+    ptrdiff_t found = 0;
+    __m512i index = _mm512_add_epi32(_mm512_set1_epi32((int)first),
+                                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const ptrdiff_t step = (n + 1) * FS_NEAR;
+    ptrdiff_t k = 0;
+/* the list has room for 16 more; compressed in a register first, a compressing store to memory is slow */
+#define FS_KEEP(t, panel) \
+    do { \
+        const __mmask16 bits = _mm512_cmp_ps_mask(t, _mm512_load_ps((panel) + n * FS_NEAR), _CMP_NLT_UQ); \
+        _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(bits, index)); \
+        found += __builtin_popcount((unsigned)bits); \
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(FS_NEAR)); \
+    } while (0)
+    /* four panels for one broadcast */
+    for (; k + 4 <= count; k += 4, panels += 4 * step) {
+        __m512 t0 = _mm512_set1_ps(slack), t1 = t0, t2 = t0, t3 = t0;
+        for (ptrdiff_t a = 0; a < n; a++) {
+            const __m512 wa = _mm512_set1_ps(w[a]);
+            const float *at = panels + a * FS_NEAR;
+            t0 = _mm512_fmadd_ps(wa, _mm512_load_ps(at), t0);
+            t1 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + step), t1);
+            t2 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + 2 * step), t2);
+            t3 = _mm512_fmadd_ps(wa, _mm512_load_ps(at + 3 * step), t3);
+        }
+        FS_KEEP(t0, panels);
+        FS_KEEP(t1, panels + step);
+        FS_KEEP(t2, panels + 2 * step);
+        FS_KEEP(t3, panels + 3 * step);
+    }
+    for (; k < count; k++, panels += step) {
+        __m512 t = _mm512_set1_ps(slack);
+        for (ptrdiff_t a = 0; a < n; a++)
+            t = _mm512_fmadd_ps(_mm512_set1_ps(w[a]), _mm512_load_ps(panels + a * FS_NEAR), t);
+        FS_KEEP(t, panels);
+    }
+#undef FS_KEEP
+    return found;
+}
+#endif
+
+/* ---- dispatch */
+
+static int fs_best_variant(void)
+{
+#ifdef FS_HAVE_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+        return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 1;
+#endif
+    return 0;
+}
+
+#ifdef FS_HAVE_X86
+#define FS_PICK(variant, name) ((variant) == 2 ? name##avx512 : (variant) == 1 ? name##avx2 : name##plain)
+#else
+#define FS_PICK(variant, name) name##plain
+#endif
+
+static void fs_base(int variant, const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
+                    ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
+                    double s_plus, double s_minus, double *work, double *sums, double *residual, double *z)
+{
+    FS_PICK(variant, fs_base_)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
+}
+
+/* ---- samples near a boundary */
+
+
+/* largest count with margin[count - 1] <= bound */
+static ptrdiff_t fs_count(const double *margin, ptrdiff_t n, double bound)
+{
+    ptrdiff_t low = 0;
+    while (n > 0) {
+        const ptrdiff_t half = n / 2;
+        if (margin[low + half] <= bound) {
+            low += half + 1;
+            n -= half + 1;
+        } else
+            n = half;
+    }
+    return low;
+}
+
+/* Walk for one panel: which samples each perturbation's own norms reach, filtered in float32, then one by one */
+static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
+                    const double *norm2, double *value, int64_t *changed, int lanes, int64_t serial)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1;
+    const ptrdiff_t chunk_bytes = (n + 1) * FS_NEAR * (ptrdiff_t)sizeof(float);
+    const ptrdiff_t chunk = FS_CHUNK_BYTES / chunk_bytes > 0 ? FS_CHUNK_BYTES / chunk_bytes : 1;
+    ptrdiff_t n_found[FS_PANEL] = {0};
+    int any = 0;
+    for (int l = 0; l < lanes; l++)
+        changed[l] = 0;
+    for (ptrdiff_t j = 0; j < d1; j++) {
+        const ptrdiff_t listed = s->near_start[j + 1] - s->near_start[j];
+        ptrdiff_t most = 0;
+        double norm[FS_PANEL];
+        for (int l = 0; l < lanes; l++) {
+            /* upper bound of the exact norm: n + 1 roundings of the sum, one of the root, squares that vanish */
+            norm[l] = sqrt(norm2[j * FS_PANEL + l] + (double)n * 0x1p-1073) * (1.0 + (double)(n + 8) * 0x1p-53);
+            /* a sum that is not finite stays as it is */
+            const ptrdiff_t reach =
+                isfinite(value[l]) ? fs_count(s->margin + s->near_start[j], listed, norm[l]) : 0;
+            k->reach[j * FS_PANEL + l] = reach;
+            most = reach > most ? reach : most;
+        }
+        any |= most > 0;
+        for (ptrdiff_t first = 0; first * FS_NEAR < most; first += chunk)
+            for (int l = 0; l < lanes; l++) {
+                const ptrdiff_t end = (k->reach[j * FS_PANEL + l] + FS_NEAR - 1) / FS_NEAR;
+                if (end <= first)
+                    continue;
+                for (ptrdiff_t a = 0; a < n; a++) {
+                    const double *from = a < dx ? dt + (j * dx + a) * FS_PANEL : dt + (d1 * dx + j) * FS_PANEL;
+                    k->filter_w[a] = (float)(from[l] / s->scale);
+                }
+                /* rounding to float32 of both factors, n products and sums, the margin and the slack itself, each
+                 * at most 2^-24 of the norm; and what underflows */
+                const float slack = (float)(norm[l] / s->scale * ((double)(n + 8) * 0x1p-24 * 1.01) + 0x1p-100);
+                n_found[l] += FS_PICK(variant, fs_filter_)(
+                    s->filter + (s->panel_start[j] + first) * (n + 1) * FS_NEAR,
+                    (end < first + chunk ? end : first + chunk) - first, first * FS_NEAR, n, k->filter_w, slack,
+                    k->found + l * s->capacity + n_found[l]);
+            }
+        for (int l = 0; l < lanes; l++)
+            k->found_end[j * FS_PANEL + l] = n_found[l];
+    }
+    /* what is fetched ahead must be a position */
+    for (int l = 0; l < lanes; l++)
+        for (int t = 0; t < FS_AHEAD; t++)
+            k->found[l * s->capacity + n_found[l] + t] = 0;
+    if (any)
+        for (int l = 0; l < lanes; l++)
+            if (n_found[l])
+                value[l] += FS_PICK(variant, fs_changes_)(s, k, dt, c, l, serial + l, changed + l);
+}
+
+static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t K, double *work,
+                      double *excess, int64_t *changed, double *reach)
+{
+    const ptrdiff_t d1 = s->d1, n = s->dx + 1, q = d1 * n + 1, P = d1 * (n + 1) + 1;
+    double *dt = (double *)fs_align(work), *c = dt + P * FS_PANEL, *u = c + q * FS_PANEL;
+    double *norm2 = u + n * FS_PANEL, *value = norm2 + d1 * FS_PANEL;
+    k->bias = value + FS_PANEL;
+    int64_t count[FS_PANEL] = {0};
+    double largest = 0.0;
+    for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
+        const int lanes = K - i < FS_PANEL ? (int)(K - i) : FS_PANEL;
+        const double *from[FS_PANEL];
+        for (int l = 0; l < FS_PANEL; l++)
+            from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
+        FS_PICK(variant, fs_pack_)(from, P, dt);
+        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, norm2, value);
+        for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
+            largest = norm2[a] > largest ? norm2[a] : largest;
+        if (s->n_pairs > 0)
+            fs_walk(variant, s, k, dt, c, norm2, value, count, lanes, i + 1);
+        for (int l = 0; l < lanes; l++) {
+            excess[i + l] = value[l];
+            changed[i + l] = count[l];
+        }
+    }
+    *reach = sqrt(largest + (double)n * 0x1p-1073) * (1.0 + (double)(n + 8) * 0x1p-53);
+}
+
+#endif

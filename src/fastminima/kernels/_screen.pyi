@@ -1,0 +1,71 @@
+import numpy as np
+from numpy.typing import NDArray
+
+BEST_VARIANT: int
+VARIANTS: tuple[str, ...]
+PANEL: int
+NEAR: int
+
+def workspace_items(d1: int, dx: int) -> int: ...
+def base_sums(
+    W1: NDArray[np.float64],
+    b1: NDArray[np.float64],
+    W2: NDArray[np.float64],
+    b2: float,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    s_plus: float,
+    s_minus: float,
+    variant: int,
+    workspace: NDArray[np.float64],
+    sums_out: NDArray[np.float64],
+    residual_out: NDArray[np.float64],
+) -> None: ...
+def preactivations(
+    W1: NDArray[np.float64],
+    b1: NDArray[np.float64],
+    W2: NDArray[np.float64],
+    b2: float,
+    X: NDArray[np.float64],
+    y: NDArray[np.float64],
+    s_plus: float,
+    s_minus: float,
+    variant: int,
+    workspace: NDArray[np.float64],
+    z_out: NDArray[np.float64],
+) -> None: ...
+def screened_excess(
+    delta: NDArray[np.float64],
+    W1: NDArray[np.float64],
+    b1: NDArray[np.float64],
+    W2: NDArray[np.float64],
+    s_plus: float,
+    s_minus: float,
+    gradient: NDArray[np.float64],
+    own: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    centred_bias: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    factor: NDArray[np.float64],
+    row_start: NDArray[np.int64],
+    near_start: NDArray[np.int64],
+    panel_start: NDArray[np.int64],
+    margin: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    near_slopes: NDArray[np.float64],
+    filter: NDArray[np.float32],
+    scale: float,
+    variant: int,
+    workspace: NDArray[np.float64],
+    found: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    stamp: NDArray[np.int64],
+    change: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    single: NDArray[np.float32],
+    ends: NDArray[np.int64],
+    excess_out: NDArray[np.float64],
+    changed_out: NDArray[np.int64],
+    reach_out: NDArray[np.float64],
+) -> None: ...

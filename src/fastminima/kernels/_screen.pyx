@@ -1,0 +1,177 @@
+# cython: language_level=3
+"""Excess risks of perturbed networks from sums made once, and from the few samples near a boundary.
+
+a.  Formula. For base parameters with preactivations z_ij, residuals e_i, slopes s_ij (s_plus where z_ij > 0, else
+    s_minus) and weights w_i, a perturbation acts through its effective changes c in R^q, q = d1 (dx + 1) + 1,
+
+        c_j = v_j dw_j + dv_j w_j + dv_j dw_j (bias included),  c_q = db2,   D_i = sum_j s_ij c_j . (x_i, 1) + db2,
+        excess = g . c + 1/2 c' G c + sum over changed samples of w_i Delta_i (e_i + D_i + 1/2 Delta_i),
+
+    g = sum_i w_i e_i phi_i, G = sum_i w_i phi_i phi_i', D_i = phi_i . c. A sample that changes sign in unit j
+    adds (v_j + dv_j) (s'_ij - s_ij) (z_ij + dz_ij) to its Delta_i; only those with |z_ij| <= norm(dw_j, db_j)
+    norm(x_i, 1) can.
+b.  `base_sums`, `preactivations`: one pass over X (m, dx). Products are exact and sums carry a second word
+    (double-double): near a minimum g is a sum of large terms that cancel, and e_i of close ones. Panels of 8
+    samples stay in the first-level cache; every entry of g has 8 partial sums, sample i in number i mod 8.
+c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2 in double-double too, 16 flops
+    an entry: whatever the perturbation, it is right to the last bits, so the excess loses digits only where
+    linear and quadratic term cancel. The products g_j . w_j are made once.
+d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or
+    per sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
+    Inputs far from the origin are centred, their bias changes being db_j + dw_j . centre from double-double: no
+    digits cancel in it.
+e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-level cache; the factor is read
+    once per panel, 4 rows at a time. A perturbation's bits depend on nothing beside it.
+f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32
+    filter drops most of it: panels of 16 samples, -sign(z) (x, 1)/norm(x, 1) against the margin, with a slack
+    that covers its rounding; 16 KiB of panels at a time serve all 8 perturbations. What passes is decided in
+    float64 from rows (x, z, e, w) that lie in margin order too, with D_i from the affine function its pattern
+    shares. Samples listed for several units are found again by number. Terms are summed unit by unit, by
+    margin: the order depends on nothing else.
+g.  Instruction sets. See _screen.h: one result for all of them.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+cdef extern from "_screen.h" nogil:
+    enum:
+        FS_PANEL
+        FS_NEAR
+    ctypedef struct fs_problem:
+        Py_ssize_t d1, dx, n_patterns, n_pairs, capacity
+        double s_plus, s_minus, scale
+        const double *W1
+        const double *b1
+        const double *W2
+        const double *g_hi
+        const double *g_lo
+        const double *own_hi
+        const double *own_lo
+        const double *centre
+        const double *centred_bias
+        const double *slopes
+        const double *R
+        const int64_t *row_start
+        const int64_t *near_start
+        const int64_t *panel_start
+        const double *margin
+        const double *rows
+        const double *near_slopes
+        const float *filter
+    ctypedef struct fs_scratch:
+        int32_t *found
+        int32_t *touched
+        int32_t *mark
+        int64_t *stamp
+        double *change
+        double *pattern_q
+        double *column
+        float *filter_w
+        int64_t *reach
+        int64_t *found_end
+    int fs_best_variant()
+    void fs_base(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
+                 const double *, const double *, const double *, Py_ssize_t, double, double, double *, double *,
+                 double *, double *)
+    void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, double *, double *,
+                   int64_t *, double *)
+
+
+BEST_VARIANT = fs_best_variant()
+VARIANTS = ("plain", "avx2", "avx512")[:BEST_VARIANT + 1]
+PANEL = FS_PANEL
+NEAR = FS_NEAR
+
+
+def workspace_items(d1, dx):
+    """Numbers that the workspace of the functions below must hold."""
+    return 16 + FS_PANEL * (2 * d1 * (dx + 3) + 2 * dx + 16) + 4 * d1
+
+
+def base_sums(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
+              const double[:, ::1] X, const double[::1] y, const double[::1] weight, double s_plus, double s_minus,
+              int variant, double[::1] workspace, double[:, :, :, ::1] sums_out, double[::1] residual_out):
+    """Residuals f(x_i) - y_i, and partial sums of w_i e_i (x_i, 1), added to sums_out.
+
+    sums_out (d1 + 1, dx + 1, 2, 8): over all samples, then over those with z_j > 0; high and low words of 8 sums.
+    """
+    with nogil:
+        if X.shape[0] > 0:
+            fs_base(variant, &W1[0, 0], &b1[0], &W2[0], b2, W1.shape[0], W1.shape[1], &X[0, 0], &y[0],
+                    &weight[0] if weight.shape[0] > 0 else NULL, X.shape[0], s_plus, s_minus, &workspace[0],
+                    &sums_out[0, 0, 0, 0], &residual_out[0], NULL)
+
+
+def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
+                   const double[:, ::1] X, const double[::1] y, double s_plus, double s_minus, int variant,
+                   double[::1] workspace, double[:, ::1] z_out):
+    """z_out[j, i] = <W1_j, x_i> + b1_j in double-double, rounded: the z whose signs `base_sums` went by."""
+    with nogil:
+        if X.shape[0] > 0:
+            fs_base(variant, &W1[0, 0], &b1[0], &W2[0], b2, W1.shape[0], W1.shape[1], &X[0, 0], &y[0], NULL,
+                    X.shape[0], s_plus, s_minus, &workspace[0], NULL, NULL, &z_out[0, 0])
+
+
+def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
+                    const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient,
+                    const double[:, ::1] own, const double[::1] centre, const double[::1] centred_bias,
+                    const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
+                    const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
+                    const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter,
+                    double scale, int variant, double[::1] workspace, int32_t[:, ::1] found,
+                    int32_t[:, ::1] counts, int64_t[::1] stamp, double[:, ::1] change,
+                    double[::1] coefficients, float[::1] single, int64_t[:, ::1] ends,
+                    double[::1] excess_out, int64_t[::1] changed_out, double[::1] reach_out):
+    """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
+
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs in the form, or
+    empty, and centred_bias (d1,) = b1 + W1 centre; slopes (patterns, d1), none for one factor; factor: rows of R,
+    row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] ..
+    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and
+    in the last place two int32: a number where the sample is listed for several units, else -1, and its row of
+    near_slopes). Work space: found (8, positions), counts (2, pairs; the second row zeros), stamp (near patterns;
+    zeros), change (3, pairs + 16), coefficients, single and ends. Results are complete where reach_out does not
+    exceed the reach of the lists.
+    """
+    cdef fs_problem s
+    cdef fs_scratch k
+    with nogil:
+        if delta.shape[0] > 0:
+            s.d1 = W1.shape[0]
+            s.dx = W1.shape[1]
+            s.s_plus = s_plus
+            s.s_minus = s_minus
+            s.W1 = &W1[0, 0]
+            s.b1 = &b1[0]
+            s.W2 = &W2[0]
+            s.g_hi = &gradient[0, 0]
+            s.g_lo = &gradient[1, 0]
+            s.own_hi = &own[0, 0]
+            s.own_lo = &own[1, 0]
+            s.centre = &centre[0] if centre.shape[0] > 0 else NULL
+            s.centred_bias = &centred_bias[0]
+            s.n_patterns = slopes.shape[0]
+            s.slopes = &slopes[0, 0]
+            s.R = &factor[0]
+            s.row_start = &row_start[0]
+            s.near_start = &near_start[0]
+            s.panel_start = &panel_start[0]
+            s.margin = &margin[0]
+            s.rows = &rows[0, 0]
+            s.near_slopes = &near_slopes[0, 0]
+            s.n_pairs = near_start[W1.shape[0]]
+            s.capacity = found.shape[1]
+            s.filter = &filter[0]
+            s.scale = scale
+            k.found = &found[0, 0]
+            k.touched = &counts[0, 0]
+            k.mark = &counts[1, 0]
+            k.stamp = &stamp[0]
+            k.change = &change[0, 0]
+            k.column = &coefficients[0]
+            k.pattern_q = &coefficients[(W1.shape[1] + 3) // 4 * 4 + W1.shape[0] * (W1.shape[1] + 1) + 1]
+            k.filter_w = &single[0]
+            k.reach = &ends[0, 0]
+            k.found_end = &ends[W1.shape[0], 0]
+            fs_screen(variant, &s, &k, &delta[0, 0], delta.shape[0], &workspace[0], &excess_out[0], &changed_out[0],
+                      &reach_out[0])

@@ -1,0 +1,323 @@
+/* One instruction set's worth of the screened excess; see _screen.h for the words it is written in.
+ *
+ * Panels always hold FS_PANEL = 8 samples or perturbations, one a lane, and no lane looks at another: with one, four
+ * or eight lanes in a vector the arithmetic of a lane is the same, operation by operation, and so are its bits.
+ * Nothing is fused but the error of a product, which is exact either way.
+ */
+
+#define FS_CAT2(a, b) a##b
+#define FS_CAT(a, b) FS_CAT2(a, b)
+#define FS(name) FS_CAT(name, FS_SUFFIX)
+
+/* s + e = a + b exactly (Knuth) */
+#define FS_TWO_SUM(s, e, a, b) \
+    do { \
+        const VEC a_ = (a), b_ = (b), s_ = a_ + b_, t_ = s_ - a_; \
+        (e) = (a_ - (s_ - t_)) + (b_ - t_); \
+        (s) = s_; \
+    } while (0)
+
+FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
+                                   ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
+                                   double s_plus, double s_minus, double *work, double *sums, double *residual,
+                                   double *z_out)
+{
+    const VEC zero = V_SET1(0.0);
+    double *xt = (double *)fs_align(work);
+    double *zt = xt + dx * FS_PANEL;
+    double *yt = zt + d1 * FS_PANEL, *wt = yt + FS_PANEL, *rt = wt + FS_PANEL;
+    double *slopes = rt + FS_PANEL; /* per unit: s_plus v, its error, s_minus v, its error */
+    for (ptrdiff_t j = 0; j < d1; j++)
+        for (int side = 0; side < 2; side++) {
+            const double s = side ? s_minus : s_plus, p = s * W2[j];
+            slopes[4 * j + 2 * side] = p;
+            slopes[4 * j + 2 * side + 1] = fs_error(s, W2[j], p);
+        }
+    for (ptrdiff_t i = 0; i < m; i += FS_PANEL) {
+        /* lanes beyond the last sample repeat it with weight 0 */
+        for (int l = 0; l < FS_PANEL; l++) {
+            const ptrdiff_t row = i + l < m ? i + l : m - 1;
+            for (ptrdiff_t a = 0; a < dx; a++)
+                xt[a * FS_PANEL + l] = X[row * dx + a];
+            yt[l] = y[row];
+            wt[l] = i + l < m ? (weight ? weight[row] : 1.0) : 0.0;
+        }
+        for (int h = 0; h < FS_PANEL; h += LANES) {
+            VEC rh, rl, e;
+            FS_TWO_SUM(rh, rl, V_SET1(b2), -V_LOAD(yt + h));
+            for (ptrdiff_t j = 0; j < d1; j++) {
+                VEC zh = V_SET1(b1[j]), zl = zero;
+                for (ptrdiff_t a = 0; a < dx; a++) {
+                    const VEC x = V_LOAD(xt + a * FS_PANEL + h), w = V_SET1(W1[j * dx + a]), p = w * x;
+                    VEC f;
+                    e = V_ERROR(w, x, p);
+                    FS_TWO_SUM(zh, f, zh, p);
+                    zl = zl + (e + f);
+                }
+                FS_TWO_SUM(zh, zl, zh, zl);
+                V_STORE(zt + j * FS_PANEL + h, zh);
+                const VEC sh = V_PICK(zh, V_SET1(slopes[4 * j]), V_SET1(slopes[4 * j + 2]));
+                const VEC sl = V_PICK(zh, V_SET1(slopes[4 * j + 1]), V_SET1(slopes[4 * j + 3]));
+                const VEC p = sh * zh;
+                VEC f;
+                e = V_ERROR(sh, zh, p) + (sh * zl + sl * zh);
+                FS_TWO_SUM(rh, f, rh, p);
+                rl = rl + (e + f);
+            }
+            FS_TWO_SUM(rh, rl, rh, rl);
+            V_STORE(rt + h, rh);
+            if (sums) {
+                const VEC w = V_LOAD(wt + h), th = w * rh, tl = V_ERROR(w, rh, th) + w * rl;
+                for (ptrdiff_t a = 0; a <= dx; a++) {
+                    VEC p = th, f;
+                    e = tl;
+                    if (a < dx) {
+                        const VEC x = V_LOAD(xt + a * FS_PANEL + h);
+                        p = th * x;
+                        e = V_ERROR(th, x, p) + tl * x;
+                    }
+                    double *to = sums + 2 * FS_PANEL * a + h;
+                    VEC hi = V_LOADU(to);
+                    FS_TWO_SUM(hi, f, hi, p);
+                    V_STOREU(to, hi);
+                    V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + e));
+                    for (ptrdiff_t j = 0; j < d1; j++) {
+                        const VEC z = V_LOAD(zt + j * FS_PANEL + h);
+                        to += 2 * FS_PANEL * (dx + 1);
+                        hi = V_LOADU(to);
+                        FS_TWO_SUM(hi, f, hi, V_PICK(z, p, zero));
+                        V_STOREU(to, hi);
+                        V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + V_PICK(z, e, zero)));
+                    }
+                }
+            }
+        }
+        const ptrdiff_t valid = m - i < FS_PANEL ? m - i : FS_PANEL;
+        if (residual)
+            for (ptrdiff_t l = 0; l < valid; l++)
+                residual[i + l] = rt[l];
+        if (z_out)
+            for (ptrdiff_t j = 0; j < d1; j++)
+                for (ptrdiff_t l = 0; l < valid; l++)
+                    z_out[j * m + i + l] = zt[j * FS_PANEL + l];
+    }
+}
+
+/* Q[l] += sum_r (R_r . u_l)^2, R (rows, n) upper trapezoidal, rows a multiple of 4 */
+FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const double *R, ptrdiff_t rows)
+{
+    VEC total = V_SET1(0.0);
+    for (ptrdiff_t r = 0; r < rows; r += 4) {
+        const double *R0 = R + r * n, *R1 = R0 + n, *R2 = R1 + n, *R3 = R2 + n;
+        VEC s0 = V_SET1(0.0), s1 = s0, s2 = s0, s3 = s0;
+        for (ptrdiff_t a = r; a < n; a++) {
+            const VEC x = V_LOAD(u + a * FS_PANEL);
+            s0 = s0 + V_SET1(R0[a]) * x;
+            s1 = s1 + V_SET1(R1[a]) * x;
+            s2 = s2 + V_SET1(R2[a]) * x;
+            s3 = s3 + V_SET1(R3[a]) * x;
+        }
+        total = total + ((s0 * s0 + s1 * s1) + (s2 * s2 + s3 * s3));
+    }
+    return total;
+}
+
+/* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
+FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
+                                   double *norm2, double *value)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
+    const double *db = dt + d1 * dx * FS_PANEL, *dv = db + d1 * FS_PANEL, *last = dv + d1 * FS_PANEL;
+    for (int h = 0; h < FS_PANEL; h += LANES) {
+        /* g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, the last factor given; plus the output bias */
+        const VEC shift = V_LOAD(last + h), g = V_SET1(s->g_hi[q - 1]);
+        VEC gh = g * shift, gl = V_ERROR(g, shift, gh) + V_SET1(s->g_lo[q - 1]) * shift;
+        V_STORE(c + (q - 1) * FS_PANEL + h, shift);
+        for (ptrdiff_t j = 0; j < d1; j++) {
+            const VEC d2 = V_LOAD(dv + j * FS_PANEL + h);
+            VEC vh, vl, th = V_SET1(0.0), tl = th, square = th, e, f;
+            FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
+            for (ptrdiff_t a = 0; a < n; a++) {
+                const VEC w = V_SET1(a < dx ? s->W1[j * dx + a] : s->b1[j]);
+                const VEC d = V_LOAD((a < dx ? dt + (j * dx + a) * FS_PANEL : db + j * FS_PANEL) + h);
+                const VEC ga = V_SET1(s->g_hi[j * n + a]), p = ga * d;
+                V_STORE(c + (j * n + a) * FS_PANEL + h, vh * d + d2 * w);
+                square = square + d * d;
+                e = V_ERROR(ga, d, p) + V_SET1(s->g_lo[j * n + a]) * d;
+                FS_TWO_SUM(th, f, th, p);
+                tl = tl + (f + e);
+            }
+            V_STORE(norm2 + j * FS_PANEL + h, square);
+            V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
+            if (s->centre) {
+                /* the form is that of centred inputs: there the bias changes by db + dw . centre */
+                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0);
+                for (ptrdiff_t a = 0; a < dx; a++) {
+                    const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
+                    e = V_ERROR(mu, d, p);
+                    FS_TWO_SUM(dh, f, dh, p);
+                    dl = dl + (f + e);
+                }
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, vh * (dh + dl) + d2 * V_SET1(s->centred_bias[j]));
+            }
+            VEC p = vh * th;
+            e = V_ERROR(vh, th, p) + (vh * tl + vl * th);
+            FS_TWO_SUM(gh, f, gh, p);
+            gl = gl + (f + e);
+            const VEC r = V_SET1(s->own_hi[j]);
+            p = d2 * r;
+            e = V_ERROR(d2, r, p) + V_SET1(s->own_lo[j]) * d2;
+            FS_TWO_SUM(gh, f, gh, p);
+            gl = gl + (f + e);
+        }
+
+        VEC square = V_SET1(0.0);
+        if (s->n_patterns == 0) {
+            square = FS(fs_squares_)(c + h, q, s->R, s->row_start[1]);
+        } else {
+            for (ptrdiff_t k = 0; k < s->n_patterns; k++) {
+                for (ptrdiff_t a = 0; a < n; a++) {
+                    VEC t = V_SET1(0.0);
+                    if (a == dx)
+                        t = shift;
+                    for (ptrdiff_t j = 0; j < d1; j++)
+                        t = t + V_SET1(s->slopes[k * d1 + j]) * V_LOAD(c + (j * n + a) * FS_PANEL + h);
+                    V_STORE(u + a * FS_PANEL + h, t);
+                }
+                square = square + FS(fs_squares_)(u + h, n, s->R + s->row_start[k] * n,
+                                                  s->row_start[k + 1] - s->row_start[k]);
+            }
+        }
+        V_STORE(value + h, gh + (gl + V_SET1(0.5) * square));
+    }
+}
+
+/* The changed samples of one perturbation, among those that passed the filter; `pad` is a constant where inlined so */
+FS_TARGET FS_INLINE double FS(fs_changed_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
+                                           int lane, int64_t serial, int64_t *changed, ptrdiff_t pad)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, stride = pad + 4;
+    int32_t *found = k->found + lane * s->capacity, *touched = k->touched;
+    int64_t *stamp = k->stamp;
+    double *d = k->column, *cl = d + pad, *pattern_q = k->pattern_q;
+    double *moves = k->change, *linear = moves + s->n_pairs + FS_NEAR, *weight = linear + s->n_pairs + FS_NEAR;
+    ptrdiff_t at = 0, count = 0;
+    int64_t crossings = 0;
+    int several = 0;
+    for (ptrdiff_t a = 0; a < q; a++)
+        cl[a] = c[a * FS_PANEL + lane];
+    for (ptrdiff_t j = 0; j < d1; j++)
+        cl[j * n + dx] = k->bias[j * FS_PANEL + lane];
+    for (ptrdiff_t a = 0; a < pad; a++)
+        d[a] = 0.0;
+    for (ptrdiff_t j = 0; j < d1; j++) {
+        const ptrdiff_t end = k->found_end[j * FS_PANEL + lane], reach = k->reach[j * FS_PANEL + lane];
+        if (at == end)
+            continue;
+        for (ptrdiff_t a = 0; a < dx; a++)
+            d[a] = dt[(j * dx + a) * FS_PANEL + lane];
+        const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
+        const double up = (s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane]) * (s->s_plus - s->s_minus);
+        const double *rows = s->rows + s->near_start[j] * stride;
+        /* first which of them change, without branches: the list is written over as it is read. Padding of a panel
+         * may be in it, where float32 overflowed: rows and moves reach a panel beyond the pairs */
+        const ptrdiff_t first = at;
+        ptrdiff_t kept = 0;
+        for (; at < end; at++) {
+            const int32_t here = found[at];
+            const double *row = rows + here * stride;
+            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride);
+            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride + 8);
+            V4 t = V4_ZERO;
+            for (ptrdiff_t a = 0; a < pad; a += 4)
+                V4_ADD(t, d + a, row + a);
+            const double z = row[pad], moved = z + (db + V4_SUM(t));
+            found[first + kept] = here;
+            moves[count + kept] = moved;
+            kept += ((moved > 0.0) != (z > 0.0)) & (here < reach);
+        }
+        crossings += kept;
+        const ptrdiff_t before = count;
+        for (ptrdiff_t i = 0; i < kept; i++) {
+            const double *row = rows + found[first + i] * stride;
+            /* (v + dv) (s' - s) moved: upwards s' - s and moved are positive, downwards both turn */
+            const double change = up * fabs(moves[before + i]);
+            int32_t id[2]; /* number where listed for several units, else -1; pattern */
+            memcpy(id, row + pad + 3, sizeof id);
+            if (id[0] >= 0) {
+                several = 1;
+                if (k->mark[id[0]]) {
+                    moves[k->mark[id[0]] - 1] += change;
+                    continue;
+                }
+                k->mark[id[0]] = (int32_t)count + 1;
+            }
+            double *coefficients = pattern_q + id[1] * (pad + 1);
+            if (stamp[id[1]] != serial) {
+                /* samples of one pattern share the affine function their stable part moves by */
+                const double *slope = s->near_slopes + id[1] * d1;
+                stamp[id[1]] = serial;
+                for (ptrdiff_t a = 0; a <= pad; a++)
+                    coefficients[a] = 0.0;
+                for (ptrdiff_t l = 0; l < d1; l++) {
+                    for (ptrdiff_t a = 0; a < dx; a++)
+                        coefficients[a] += slope[l] * cl[l * n + a];
+                    coefficients[pad] += slope[l] * cl[l * n + dx];
+                }
+                coefficients[pad] += cl[q - 1];
+            }
+            V4 r = V4_ZERO;
+            for (ptrdiff_t a = 0; a < pad; a += 4)
+                V4_ADD(r, coefficients + a, row + a);
+            moves[count] = change;
+            linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
+            weight[count] = row[pad + 2];
+            touched[count++] = id[0];
+        }
+    }
+    *changed = crossings;
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    ptrdiff_t t = 0;
+    for (; t + 4 <= count; t += 4)
+        for (int l = 0; l < 4; l++)
+            sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
+    for (int l = 0; t + l < count; l++)
+        sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
+    if (several)
+        for (t = 0; t < count; t++)
+            if (touched[t] >= 0)
+                k->mark[touched[t]] = 0;
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
+                                        int64_t serial, int64_t *changed)
+{
+    switch ((s->dx + 3) / 4) {
+    case 1: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 4);
+    case 2: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 8);
+    case 3: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 12);
+    case 4: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 16);
+    default: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, (s->dx + 3) / 4 * 4);
+    }
+}
+
+#undef V4
+#undef V4_ZERO
+#undef V4_ADD
+#undef V4_SUM
+#undef VEC
+#undef LANES
+#undef V_SET1
+#undef V_LOAD
+#undef V_LOADU
+#undef V_STORE
+#undef V_STOREU
+#undef V_ERROR
+#undef V_PICK
+#undef FS_SUFFIX
+#undef FS_TARGET
+#undef FS_TWO_SUM
+#undef FS
+#undef FS_CAT
+#undef FS_CAT2
