@@ -1,0 +1,128 @@
+"""Excess risks of perturbed parameters by evaluating every sample, without cancellation.
+
+With theta + delta in place of theta, c_j = v_j dw_j + dv_j w_j + dv_j dw_j (hidden row and bias together) and
+D_i = sum_j s_ij <c_j, x_i> + db2, plus Delta_i where samples change sides:
+
+    excess = <g, c> + sum_i w_i e_i Delta_i + 1/2 sum_i w_i (D_i + Delta_i)^2
+
+g = sum_i w_i e_i phi_i is known once, in double-double; nothing here is a difference of two outputs. The
+linear term is O(P) and is added up here; the sums over the samples are the kernel's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ._parts import PERTURB_VARIANT, BasePoint, _perturb
+
+__all__ = ["Direct", "Stopped", "linear_term"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+# A kernel call sees about this many samples, in whole groups of panels: long against packing and the call, short
+# against a second, so that a run can be stopped between calls. The cut is part of the order of summation, which
+# must depend on nothing that a caller can vary.
+_SEGMENT = 6_144
+_NO_WEIGHT, _NO_Z = np.empty(0), np.empty((0, 0))
+
+
+class Stopped(Exception):
+    """The caller asked for an end; there is no result."""
+
+
+def linear_term(base: BasePoint, delta: F64) -> F64:
+    """<g, c> for every row of delta (K, P).
+
+    Sums run along the row in an order that depends on its length alone, so the result for one perturbation
+    does not depend on the others.
+    """
+    network = base.network
+    (d1, dx), K = network.W1.shape, len(delta)
+    rows, bias = d1 * dx, d1 * (dx + 1)
+    dv = delta[:, bias : bias + d1]
+    c = np.empty((K, d1 * (dx + 1) + 1))
+    c[:, -1] = delta[:, -1]
+    form = c[:, :-1].reshape(K, d1, dx + 1)
+    W, v = np.column_stack([network.W1, network.b1]), network.W2
+    dW = np.empty_like(form)
+    dW[:, :, :dx] = delta[:, :rows].reshape(K, d1, dx)
+    dW[:, :, dx] = delta[:, rows:bias]
+    np.multiply(v[:, None], dW, out=form)
+    form += dv[:, :, None] * W
+    dW *= dv[:, :, None]
+    form += dW
+    low = c * base.gradient[1]
+    c *= base.gradient[0]
+    result: F64 = c.sum(axis=1)
+    result += low.sum(axis=1)
+    return result
+
+
+class Direct:
+    """Evaluate blocks of perturbations of one base point; safe to call from several threads.
+
+    Parameters
+    ----------
+    base : BasePoint
+    dtype : {"float64", "float32"}
+        Arithmetic of preactivations and output changes; sums over samples and <g, c> are float64 in any case.
+    """
+
+    def __init__(self, base: BasePoint, dtype: str = "float64") -> None:
+        if dtype not in ("float64", "float32"):
+            raise OptionError(f'dtype must be "float64" or "float32", got {dtype!r}')
+        self.base = base
+        self._kind = np.dtype(dtype)
+        self._kernel: Callable[..., None] = _perturb.excess_f32 if dtype == "float32" else _perturb.excess_f64
+        d1, dx = base.network.W1.shape
+        panel, group = _perturb.layout(PERTURB_VARIANT, self._kind.itemsize, d1, dx)
+        self._step = panel * group * -(-_SEGMENT // (panel * group))
+        self._items = _perturb.workspace_items(PERTURB_VARIANT, self._kind.itemsize, d1, dx)
+        # handed on from call to call: fresh pages cost more than packing a small dataset
+        self._spare: list[NDArray[np.generic]] = []
+
+    def excess(self, delta: F64, stop: Callable[[], bool] | None = None) -> tuple[F64, I64]:
+        """Excess risks and the number of (sample, unit) pairs that change sign.
+
+        Parameters
+        ----------
+        delta : ndarray of shape (K, P)
+            W1 row-major, b1, W2, b2 of each perturbation.
+        stop : callable, optional
+            Asked between kernel calls; True raises `Stopped`.
+
+        Returns
+        -------
+        excess : ndarray of shape (K,)
+            Not finite where a number on the way overflows.
+        n_changed : ndarray of int64, shape (K,)
+        """
+        K = len(delta)
+        quadratic, change, changed = np.zeros(K), np.zeros(K), np.zeros(K, np.int64)
+        try:
+            workspace = self._spare.pop()
+        except IndexError:
+            workspace = np.empty(self._items, self._kind)
+        with np.errstate(all="ignore"):
+            for start in range(0, self.base.data.n_samples, self._step):
+                if stop is not None and stop():
+                    raise Stopped
+                self._add(slice(start, start + self._step), delta, workspace, quadratic, change, changed)
+            result: F64 = linear_term(self.base, delta)
+            result += quadratic + change
+        self._spare.append(workspace)
+        return result, changed
+
+    def _add(self, cut: slice, delta: F64, workspace: NDArray[np.generic], *out: NDArray[Any]) -> None:
+        network, data = self.base.network, self.base.data
+        weight = _NO_WEIGHT if data.sample_weight is None else data.sample_weight[cut]
+        self._kernel(
+            network.W1, network.b1, network.W2, data.X[cut], _NO_Z, self.base.residual[cut], weight,
+            *network.slopes, delta, PERTURB_VARIANT, workspace, *out,
+        )  # fmt: skip
