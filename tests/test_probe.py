@@ -51,7 +51,9 @@ def exact_risk(parameters, slopes, data):
         point = [Fraction(v) for v in x]
         f = b2[0]
         for j, v in enumerate(W2):
-            z = b1[j] + sum((a * b for a, b in zip(W1[j * dx : (j + 1) * dx], point, strict=True)), Fraction(0))
+            z = b1[j] + sum(
+                (a * b for a, b in zip(W1[j * dx : (j + 1) * dx], point, strict=True)), Fraction(0)
+            )
             f += v * z * (s_plus if z > 0 else s_minus)
         total += Fraction(w) * (f - Fraction(y)) ** 2
     return total / 2
@@ -173,7 +175,9 @@ def test_any_workers_and_any_cut_give_the_same_bits(monkeypatch, distribution, m
     for points, workers in ((1000, 1), (7, 3), (64, 2), (3001, 2)):
         monkeypatch.setattr(deal, "_BLOCK_POINTS", points)
         monkeypatch.setattr(deal, "_MIN_UNITS", 1)
-        for left, right in zip(whole, probe(network, data, workers=workers, keep=True, **options), strict=True):
+        for left, right in zip(
+            whole, probe(network, data, workers=workers, keep=True, **options), strict=True
+        ):
             same(left, right)
     assert whole[0].n_changed > 0
 
@@ -376,7 +380,9 @@ def test_perturbation_and_excess_risk_agree_with_the_probe():
     network, data = case()
     result = probe(network, data, radius=0.5, n=100, keep=True)
     for k in (0, 50, result.argmin):
-        assert excess_risk(network, result.perturbation(k), data) == pytest.approx(result.excess[k], rel=1e-11)
+        assert excess_risk(network, result.perturbation(k), data) == pytest.approx(
+            result.excess[k], rel=1e-11
+        )
 
 
 # ---- degenerate and bad input

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..exact.dyadic import round_fraction
+
 
 def perturbations(seed, first, distribution, variant, out):
     size = out.shape[1]
@@ -43,12 +45,20 @@ class BasePoint:
                 f += W2[j] * s * z
                 phi += [s * v for v in x]
             residual = f - Fraction(y)
-            e.append(float(residual))
+            e.append(round_fraction(residual))
             weighted = Fraction(w) * residual
             g = [a + weighted * b for a, b in zip(g, [*phi, Fraction(1)], strict=True)]
         self.residual = np.array(e)
-        hi = [float(v) for v in g]
-        self.gradient = np.array([hi, [float(v - Fraction(h)) for v, h in zip(g, hi, strict=True)]])
+        hi = [round_fraction(v) for v in g]
+        self.gradient = np.array(
+            [
+                hi,
+                [
+                    round_fraction(v - Fraction(h)) if math.isfinite(h) else h
+                    for v, h in zip(g, hi, strict=True)
+                ],
+            ]
+        )
 
 
 def layout(variant, item, d1, dx):

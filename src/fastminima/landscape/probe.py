@@ -129,11 +129,15 @@ class Probe:
 
     @property
     def histogram(self) -> Histogram:
-        """(counts (B,), edges (B + 1,)): at most about 256 bins, logarithmic in either sign, one around 0.
+        """(counts (B,), edges (B + 1,)): at most about 256 bins, parts of octaves in either sign, one around 0.
 
         The counts are exact and add up to n - n_overflow.
         """
-        return make_histogram(self._state)
+        return self.rebinned(256)
+
+    def rebinned(self, most: int) -> Histogram:
+        """`histogram` with at most about this many bins."""
+        return make_histogram(self._state, most)
 
     def _check_index(self, k: int) -> int:
         try:
@@ -194,13 +198,17 @@ class Probe:
             return f"{self.n_negative:,} of {self.n:,} sampled points have a lower risk"
         return f"none of {self.n:,} sampled points has a lower risk"
 
-    def __str__(self) -> str:
+    def describe(self) -> str:
+        """Where the points were taken, in words."""
         where = {
             "sphere": f"on the sphere of radius {self.radius:g}",
             "ball": f"in the ball of radius {self.radius:g}",
             "normal": f"normal with standard deviation {self.radius:g}",
         }[self.distribution]
-        lines = [f"{self.finding()}: {where}, seed {self.seed}, {self.method} evaluation"]
+        return f"{where}, seed {self.seed}, {self.method} evaluation"
+
+    def __str__(self) -> str:
+        lines = [f"{self.finding()}: {self.describe()}"]
         if self.n:
             lines.append(f"  smallest excess  {self.min_excess:.6g}   (k = {self.argmin})")
             names = {0.5: "median"}

@@ -187,7 +187,8 @@ def quantile(block: Block, levels: Sequence[float]) -> F64:
 
 
 def histogram(block: Block, most: int = 256) -> Histogram:
-    """Counts in at most about `most` bins: equal widths on a logarithmic scale of either sign, one around 0.
+    """Counts in at most about `most` bins: octaves of either sign in equal parts, or several at a time, and one
+    bin around 0.
 
     The overflowed excesses are in no bin. Bins are unions of the state's own bins, so the counts are exact;
     a bin on an edge belongs to the larger magnitude.
