@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _standin
 
+_perturb: Any
 try:
     from ..kernels import _perturb
-
-    perturbations = _perturb.perturbations
-    PERTURB_VARIANT = _perturb.BEST_VARIANT
 except ImportError:
-    perturbations = _standin.perturbations
-    PERTURB_VARIANT = 0
     _perturb = _standin
+perturbations = _perturb.perturbations
+PERTURB_VARIANT: int = _perturb.BEST_VARIANT
 
 try:
     from .base_point import BasePoint

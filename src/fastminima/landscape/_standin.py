@@ -9,6 +9,8 @@ import numpy as np
 
 from ..exact.dyadic import round_fraction
 
+BEST_VARIANT = 0
+
 
 def perturbations(seed, first, distribution, variant, out):
     size = out.shape[1]

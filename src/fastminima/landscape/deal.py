@@ -26,11 +26,12 @@ Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer]]]
 # A block is what one thread does between two reports: at most this many points and bytes of directions,
 _BLOCK_POINTS = 4_096
 _BLOCK_BYTES = 1 << 20
-# at most about this many multiply-adds (half a second), and at least so many hidden units that packing the
+# at most about this many multiply-adds (a few seconds), and at least so many hidden units that packing the
 # samples for them is a few per cent.
-_BLOCK_WORK = 1 << 32
+_BLOCK_WORK = 1 << 35
 _MIN_UNITS = 256
-# A call is what cannot be interrupted; its length is steered to this many seconds.
+# A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
+# evaluation asks between segments of samples whether to go on.
 _CALL_SECONDS = 0.05
 _FIRST_CALL = 64
 
@@ -84,11 +85,12 @@ def _block_points(network: OneHiddenLayer, data: Dataset, n: int, threads: int, 
     """Points per block; it depends on the machine's load in no way, and no result depends on it."""
     d1, dx = network.W1.shape
     least = -(-_MIN_UNITS // d1)
-    points = min(_BLOCK_POINTS, _BLOCK_BYTES // (8 * n_parameters(d1, dx)))
+    points = min(_BLOCK_POINTS, max(_BLOCK_BYTES // (8 * n_parameters(d1, dx)), least))
     if direct:
-        points = min(points, _BLOCK_WORK // (data.n_samples * d1 * (dx + 2)))
-    points = min(max(points, min(least, _BLOCK_POINTS)), -(-n // threads) if threads > 1 else n)
-    return max(1, points)
+        points = min(points, max(_BLOCK_WORK // (data.n_samples * d1 * (dx + 2)), least))
+    # enough blocks to share out evenly, and for all threads to end together
+    shared = -(-n // (4 * threads)) if threads > 1 else n
+    return max(1, min(points, max(shared, min(least, -(-n // threads)))))
 
 
 def run(
@@ -106,7 +108,7 @@ def run(
     if not plans:
         return tallies
     points = _block_points(network, data, n, threads, any(plan.method == "direct" for plan in plans))
-    paces = [_Pace(_FIRST_CALL, points) for _ in plans]
+    paces = [_Pace(points if plan.method == "direct" else _FIRST_CALL, points) for plan in plans]
     P = n_parameters(*network.W1.shape)
     spare: list[tuple[F64, F64]] = []
 
@@ -131,7 +133,8 @@ def run(
             moves = np.multiply(unit[rows], plan.radius, out=delta[: rows.stop - start])
             began = time.perf_counter()
             excess[rows], changed[rows] = plan.evaluate(moves)
-            pace.done(rows.stop - start, time.perf_counter() - began)
+            if plan.method != "direct":
+                pace.done(rows.stop - start, time.perf_counter() - began)
             start = rows.stop
         block = Block.of(excess, changed, first)
         if plan.kept is not None:

@@ -12,15 +12,17 @@ linear term is O(P) and is added up here; the sums over the samples are the kern
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..exact.dyadic import round_fraction
 from ._parts import PERTURB_VARIANT, BasePoint, _perturb
 
-__all__ = ["Direct", "Stopped", "linear_term"]
+__all__ = ["Direct", "Stopped"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -36,32 +38,60 @@ class Stopped(Exception):
     """The caller asked for an end; there is no result."""
 
 
-def linear_term(base: BasePoint, delta: F64) -> F64:
-    """<g, c> for every row of delta (K, P).
+class _Linear:
+    """<g, c> for blocks of perturbations.
 
-    Sums run along the row in an order that depends on its length alone, so the result for one perturbation
-    does not depend on the others.
+    With g_j the part of unit j: <g, c> = sum_j (v_j + dv_j) <g_j, dw_j> + dv_j <g_j, w_j> + g_b2 db2. The numbers
+    <g_j, w_j> are sums of large terms at a minimum, so they are taken once from both words of g, exactly; of the
+    rest the low word is below the rounding. Sums run over halves, element by element in the block: the result for
+    one perturbation does not depend on the others, which no call that reduces an axis promises.
     """
-    network = base.network
-    (d1, dx), K = network.W1.shape, len(delta)
-    rows, bias = d1 * dx, d1 * (dx + 1)
-    dv = delta[:, bias : bias + d1]
-    c = np.empty((K, d1 * (dx + 1) + 1))
-    c[:, -1] = delta[:, -1]
-    form = c[:, :-1].reshape(K, d1, dx + 1)
-    W, v = np.column_stack([network.W1, network.b1]), network.W2
-    dW = np.empty_like(form)
-    dW[:, :, :dx] = delta[:, :rows].reshape(K, d1, dx)
-    dW[:, :, dx] = delta[:, rows:bias]
-    np.multiply(v[:, None], dW, out=form)
-    form += dv[:, :, None] * W
-    dW *= dv[:, :, None]
-    form += dW
-    low = c * base.gradient[1]
-    c *= base.gradient[0]
-    result: F64 = c.sum(axis=1)
-    result += low.sum(axis=1)
-    return result
+
+    def __init__(self, base: BasePoint) -> None:
+        network = base.network
+        d1, dx = network.W1.shape
+        self.rows, self.bias, self.W2 = d1 * dx, d1 * (dx + 1), network.W2
+        g = base.gradient[0, :-1].reshape(d1, dx + 1)
+        low = base.gradient[1, :-1].reshape(d1, dx + 1)
+        self.inputs, self.one = np.ascontiguousarray(g[:, :dx].T), g[:, dx]
+        self.last = float(base.gradient[0, -1])
+        self.units = np.full(d1, np.nan)
+        if np.isfinite(base.gradient).all():
+            exact = [
+                sum(
+                    (
+                        (Fraction(h) + Fraction(v)) * Fraction(w)
+                        for h, v, w in zip(g[j].tolist(), low[j].tolist(), [*row, b], strict=True)
+                    ),
+                    Fraction(0),
+                )
+                for j, (row, b) in enumerate(zip(network.W1.tolist(), network.b1.tolist(), strict=True))
+            ]
+            self.units = np.array([round_fraction(v) for v in exact])
+
+    def __call__(self, delta: F64) -> F64:
+        K, (dx, d1) = len(delta), self.inputs.shape
+        # one contiguous row of K numbers for every entry: the additions below run along it
+        dw = delta[:, : self.rows].reshape(K, d1, dx).transpose(1, 2, 0)
+        db, dv = delta[:, self.rows : self.bias].T, delta[:, self.bias : self.bias + d1].T
+        terms = np.empty((dx + 1, d1, K))
+        np.multiply(dw.swapaxes(0, 1), self.inputs[:, :, None], out=terms[:dx])
+        np.multiply(db, self.one[:, None], out=terms[dx])
+        dots = _halves(terms)
+        dots *= self.W2[:, None] + dv
+        dots += self.units[:, None] * dv
+        result: F64 = _halves(dots) + self.last * delta[:, -1]
+        return result
+
+
+def _halves(terms: F64) -> F64:
+    """Sum over the first axis, which is overwritten, in an order that depends on its length alone."""
+    count = len(terms)
+    while count > 1:
+        half = count // 2
+        terms[:half] += terms[count - half : count]
+        count -= half
+    return terms[0]
 
 
 class Direct:
@@ -78,6 +108,7 @@ class Direct:
         if dtype not in ("float64", "float32"):
             raise OptionError(f'dtype must be "float64" or "float32", got {dtype!r}')
         self.base = base
+        self._linear = _Linear(base)
         self._kind = np.dtype(dtype)
         self._kernel: Callable[..., None] = _perturb.excess_f32 if dtype == "float32" else _perturb.excess_f64
         d1, dx = base.network.W1.shape
@@ -114,7 +145,7 @@ class Direct:
                 if stop is not None and stop():
                     raise Stopped
                 self._add(slice(start, start + self._step), delta, workspace, quadratic, change, changed)
-            result: F64 = linear_term(self.base, delta)
+            result = self._linear(delta)
             result += quadratic + change
         self._spare.append(workspace)
         return result, changed

@@ -202,7 +202,7 @@ def _block(
             low = np.where(on[:, j], -1.0, 1.0) * float(
                 Fraction(s_plus) - Fraction(s_minus) - Fraction(s_plus - s_minus)
             )
-            parts = DoubleDouble(*wide, value.bound, 0)
+            parts = DoubleDouble(wide[0], wide[1], value.bound, 0)
             for factor in (step, low) if low.any() else (step,):
                 jump.add_product(parts, np.where(moved[:, j], factor, 0.0), float(other.W2[j]))
     difference.add(jump.hi)

@@ -321,11 +321,33 @@ def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
 
 @overload
 def probe(
-    network: OneHiddenLayer, data: Dataset, radius: float = ..., n: int = ..., **options: Any
+    network: OneHiddenLayer,
+    data: Dataset,
+    radius: float = ...,
+    n: int = ...,
+    seed: int = ...,
+    workers: int = ...,
+    dtype: str = ...,
+    distribution: str = ...,
+    keep: bool = ...,
+    method: str = ...,
+    quantiles: Sequence[float] = ...,
+    progress: bool = ...,
 ) -> Probe: ...
 @overload
 def probe(
-    network: OneHiddenLayer, data: Dataset, radius: Sequence[float] | F64, n: int = ..., **options: Any
+    network: OneHiddenLayer,
+    data: Dataset,
+    radius: Sequence[float] | F64,
+    n: int = ...,
+    seed: int = ...,
+    workers: int = ...,
+    dtype: str = ...,
+    distribution: str = ...,
+    keep: bool = ...,
+    method: str = ...,
+    quantiles: Sequence[float] = ...,
+    progress: bool = ...,
 ) -> ProbeSweep: ...
 def probe(
     network: OneHiddenLayer,
@@ -396,8 +418,8 @@ def probe(
     tell such a point from a saddle with a narrow way down.
     """
     check_pair(network, data)
-    single = np.ndim(radius) == 0 or isinstance(radius, str | bytes)  # type: ignore[arg-type]
-    radii = [_check_radius(value) for value in ([radius] if single else radius)]  # type: ignore[union-attr]
+    single = np.ndim(radius) == 0
+    radii = [_check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
     if not radii:
         raise OptionError("radius is an empty sequence; give at least one radius")
     n = _check_count(n, "n", _MAX_INDEX)
@@ -453,7 +475,7 @@ def _plans(
         raise NetworkError(
             "the outputs of the network overflow on these data, so it has no risk to compare with"
         )
-    reaches = [reach(value, distribution, network.n_features) for value in radii]
+    reaches = [reach(value, distribution, network.width, network.n_features, n) for value in radii]
     ways = [choose(base, r, n).method if method == "auto" else method for r in reaches]
     screened = [r for r, way in zip(reaches, ways, strict=True) if way == "screened"]
     screen = Screen(base, max(screened)) if screened else None

@@ -33,8 +33,6 @@ _SHIFT = 52 - _BITS
 _MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 # key 0 is zero itself, 1 .. _TOP the magnitudes up to the largest float64, negative keys the negative numbers
 _TOP = 0x7FF << _BITS
-# -2 ln(u) with u >= 2^-33 in the generator: no normal it draws is larger
-_LARGEST_NORMAL = math.sqrt(66.0 * math.log(2.0)) * (1.0 + 2.0**-40)
 
 
 def n_parameters(d1: int, dx: int) -> int:
@@ -53,12 +51,17 @@ def directions(seed: int, first: int, distribution: str, out: F64) -> None:
     perturbations(seed, first, DISTRIBUTIONS[distribution], PERTURB_VARIANT, out)
 
 
-def reach(radius: float, distribution: str, dx: int) -> float:
-    """Upper bound on the norm of the change of one hidden row (w_j, b_j), over all k."""
-    if distribution == "normal":
-        return radius * _LARGEST_NORMAL * math.sqrt(dx + 1) * (1.0 + 2.0**-40)
-    # the norm of a unit vector is rounded, and so is the product with the radius
-    return radius * (1.0 + 2.0**-40)
+def reach(radius: float, distribution: str, d1: int, dx: int, n: int) -> float:
+    """Norm that hardly any change of a hidden row (w_j, b_j) among n points exceeds; a choice, not a bound.
+
+    The norm of dx + 1 normals exceeds sqrt(dx + 1) + t with probability at most exp(-t^2/2); on the sphere and in
+    the ball a row has that share of the whole, and at most all of it. The screen lists more samples if one reaches
+    farther.
+    """
+    norm = math.sqrt(dx + 1) + math.sqrt(2.0 * math.log(10.0 * max(1, n) * d1))
+    if distribution != "normal":
+        norm = min(1.0 + 2.0**-40, norm / math.sqrt(n_parameters(d1, dx)))
+    return radius * norm
 
 
 class Histogram(NamedTuple):
@@ -213,17 +216,18 @@ def histogram(block: Block, most: int = 256) -> Histogram:
         tiny = 5e-324
         return Histogram(*map(sealed, (np.array([zeros] if zeros else [], np.int64),
                                        np.array([-tiny, tiny] if zeros else [0.0]))))  # fmt: skip
-    number, where = [], []
+    totals: list[I64] = []
+    where: list[F64] = []
     if -1 in parts:
-        number.append(parts[-1].counts[::-1])
+        totals.append(parts[-1].counts[::-1])
         where.append(-parts[-1].edges[::-1])
     if zeros or len(parts) == 2:
-        number.append(np.array([zeros]))
+        totals.append(np.array([zeros]))
         if -1 not in parts:
             where.append(np.zeros(1))
         if 1 not in parts:
             where.append(np.zeros(1))
     if 1 in parts:
-        number.append(parts[1].counts)
+        totals.append(parts[1].counts)
         where.append(parts[1].edges)
-    return Histogram(sealed(np.concatenate(number)), sealed(np.concatenate(where)))
+    return Histogram(sealed(np.concatenate(totals)), sealed(np.concatenate(where)))

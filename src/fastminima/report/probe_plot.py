@@ -116,7 +116,7 @@ def _symlog(axis: Any, threshold: float, values: Array) -> None:
         if len(side):
             share = math.log10(top / threshold) / decades if decades else 1.0
             low = max(threshold, float(side.min()))
-            ticks += [sign * v for v in _ticks(low, top, max(2, round(7 * share)))]
+            ticks += [sign * v for v in _ticks(low, top, max(3, round(7 * share)))]
     axis.set_major_locator(ticker.FixedLocator(sorted(ticks)))
     axis.set_minor_locator(ticker.NullLocator())
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _number(value)))
