@@ -18,6 +18,6 @@ try:
     from .base_point import BasePoint
     from .screen import Screen, choose
 except ImportError:
-    from ._standin import BasePoint, Screen, choose
+    from ._standin import BasePoint, Screen, choose  # type: ignore[assignment]
 
 __all__ = ["PERTURB_VARIANT", "BasePoint", "Screen", "_perturb", "choose", "perturbations"]

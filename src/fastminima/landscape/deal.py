@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,8 @@ _MIN_UNITS = 256
 # A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
 # evaluation asks between segments of samples whether to go on.
 _CALL_SECONDS = 0.05
-_FIRST_CALL = 64
+_FIRST_CALL = 8
+_WAIT_SECONDS = 0.1
 
 
 @dataclass
@@ -59,6 +60,13 @@ class _Pace:
             self.points = min(self._most, max(self.points, 2 * points))
 
 
+def _result(future: Future[list[Block]]) -> list[Block]:
+    """The result of a future. The wait is cut in pieces: not every system lets a signal end a longer one."""
+    while not future.done():
+        wait([future], timeout=_WAIT_SECONDS)
+    return future.result()
+
+
 def _in_order(
     work: Callable[[int], list[Block]], starts: range, threads: int, stop: threading.Event
 ) -> Iterator[list[Block]]:
@@ -73,16 +81,16 @@ def _in_order(
         for start in starts:
             waiting.append(pool.submit(work, start))
             if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _block_points(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct: bool) -> int:
-    """Points per block; it depends on the machine's load in no way, and no result depends on it."""
+    """Points per block. No result depends on it."""
     d1, dx = network.W1.shape
     least = -(-_MIN_UNITS // d1)
     points = min(_BLOCK_POINTS, max(_BLOCK_BYTES // (8 * n_parameters(d1, dx)), least))
