@@ -1,0 +1,318 @@
+"""The command `fastminima probe`: does any of a million nearby points have a lower risk?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ._atomic import replacing
+from .dataset import Dataset
+from .errors import OutputError
+from .landscape.probe import Probe, ProbeSweep, probe
+from .network import OneHiddenLayer
+from .report.summary import json_ready
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  fastminima construct demo:diabetes --out results
+  fastminima probe results/minimum.npz demo:diabetes --radius 0.1 --n 1000000 --workers 2
+  fastminima probe results/minimum.npz demo:diabetes --radius 1e-6 1e-4 1e-2 1 100 --n 100000 --out results
+"""
+
+_FILES = ("probe.json", "probe.png")
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `probe` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "probe",
+        help="random perturbations: excess risks of millions of points around a network",
+        description="Sample points around a network and say how many of them have a lower risk. A sample can show "
+        "a lower point; it cannot show that there is none.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "network", metavar="NETWORK.npz", help="a network file, as `construct --out` writes it"
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
+    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
+    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    parser.add_argument(
+        "--radius",
+        type=float,
+        nargs="+",
+        default=[1e-3],
+        metavar="R",
+        help="one radius, or several for a sweep (default 0.001)",
+    )
+    parser.add_argument(
+        "--n", type=int, default=1_000_000, metavar="N", help="points a radius (default 1000000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="point k depends on S and k alone")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="W", help="threads, -1 for all cores (default 1)"
+    )
+    parser.add_argument(
+        "--distribution",
+        choices=("sphere", "ball", "normal"),
+        default="sphere",
+        help="in the space of all parameters; normal: R is the standard deviation (default sphere)",
+    )
+    parser.add_argument(
+        "--dtype", choices=("float64", "float32"), default="float64", help="arithmetic of direct evaluation"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("auto", "direct", "screened"),
+        default="auto",
+        help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
+    )
+    parser.add_argument(
+        "--meaning",
+        choices=("binary", "decimal"),
+        default="binary",
+        help="what a CSV number means: its float64, or the decimal as written",
+    )
+    parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run, accuracy="auto")
+    return parser
+
+
+class _Folder:
+    """An output folder that is checked before any work and taken back when the work fails."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Path:
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot create the output folder {self.path}: {error.strerror or error}"
+            ) from error
+        self._made = missing
+        try:
+            # what cannot be written is better known before a long run than after
+            trial = self.path / _FILES[0]
+            if not trial.exists():
+                with replacing(trial) as stream:
+                    stream.write(b"{}\n")
+                trial.unlink()
+        except BaseException:
+            self._take_back()
+            raise
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        for folder in self._made:
+            # only empty folders go
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima probe`; returns the exit status."""
+    if arguments.out is None:
+        return _run(arguments, None)
+    with _Folder(arguments.out) as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+    # the command line imports this module
+    from .cli import _load
+
+    network = OneHiddenLayer.load(arguments.network)
+    start = time.perf_counter()
+    data = _load(arguments)
+    seconds = {"read": time.perf_counter() - start}
+    radii = arguments.radius
+    start = time.perf_counter()
+    result = probe(
+        network,
+        data,
+        radius=radii[0] if len(radii) == 1 else radii,
+        n=arguments.n,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        dtype=arguments.dtype,
+        distribution=arguments.distribution,
+        method=arguments.method,
+        progress=True,
+    )
+    seconds["probe"] = time.perf_counter() - start
+    summary = _summarise(result, data, arguments, seconds)
+    files = [] if folder is None else _write(folder, result, summary)
+    if arguments.json:
+        print(
+            json.dumps(
+                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
+            )
+        )
+    else:
+        _print(result, data, seconds, files)
+    return 0
+
+
+def _probes(result: Probe | ProbeSweep) -> list[Probe]:
+    return [result] if isinstance(result, Probe) else list(result)
+
+
+def _summarise(
+    result: Probe | ProbeSweep, data: Dataset, arguments: argparse.Namespace, seconds: dict[str, float]
+) -> dict[str, Any]:
+    network = _probes(result)[0].network
+    s_plus, s_minus = network.slopes
+    return {
+        "network": arguments.network,
+        "source": arguments.data,
+        "m": data.n_samples,
+        "dx": data.n_features,
+        "d1": network.width,
+        "activation": {"s_plus": s_plus, "s_minus": s_minus},
+        "risk": network.risk(data),
+        "n": arguments.n,
+        "seed": arguments.seed,
+        "distribution": arguments.distribution,
+        "dtype": arguments.dtype,
+        "probes": [
+            {
+                "radius": p.radius,
+                "method": p.method,
+                "finding": p.finding(),
+                "n_negative": p.n_negative,
+                "min_excess": p.min_excess,
+                "argmin": p.argmin,
+                "max_excess": p.max_excess if p.n > p.n_overflow else math.nan,
+                "n_overflow": p.n_overflow,
+                "n_changed": p.n_changed,
+                "quantiles": p.quantiles,
+                "histogram": {"counts": p.histogram.counts.tolist(), "edges": p.histogram.edges.tolist()},
+            }
+            for p in _probes(result)
+        ],
+        "seconds": seconds,
+    }
+
+
+def _write(folder: Path, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:
+    names = []
+    if any(p.n > p.n_overflow for p in _probes(result)) and any(p.radius > 0.0 for p in _probes(result)):
+        from .report.probe_plot import plot_probe
+
+        plot_probe(result, folder / "probe.png")
+        names.append("probe.png")
+    names.append("probe.json")
+    # last: a folder with probe.json is a finished one
+    with replacing(folder / "probe.json") as stream:
+        text = json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False)
+        stream.write(text.encode() + b"\n")
+    return [str(folder / name) for name in names]
+
+
+def _rows(p: Probe, data: Dataset) -> Iterable[tuple[str, str]]:
+    network = p.network
+    yield "samples m", f"{data.n_samples:,}"
+    yield "network", f"{network.n_features} inputs, {network.width} hidden units, {network.activation}"
+    yield "risk of the network", f"{network.risk(data):.10g}"
+    yield "points", f"{p.n:,} {p.describe()}"
+    yield "finding", p.finding()
+    if not p.n:
+        return
+    yield "smallest excess", f"{p.min_excess:.6g} (k = {p.argmin})"
+    for level, value in p.quantiles.items():
+        if 0.0 < level < 1.0:
+            yield f"quantile {level:g}", f"{value:.6g}"
+    yield "largest excess", f"{p.max_excess:.6g}"
+    yield "points where samples change sides", f"{p.n_changed:,}"
+    if p.n_overflow:
+        yield "points that overflow", f"{p.n_overflow:,}"
+
+
+_COLUMNS = ("radius", "lower risk", "smallest", "1 %", "median", "99 %", "sides change", "evaluated")
+
+
+def _line(p: Probe) -> list[str]:
+    low, median, high = p.quantile([0.01, 0.5, 0.99]).tolist()
+    numbers = (p.min_excess, low, median, high)
+    return [
+        f"{p.radius:g}",
+        f"{p.n_negative:,}",
+        *(f"{v:.6g}" for v in numbers),
+        f"{p.n_changed:,}",
+        p.method,
+    ]
+
+
+def _print(result: Probe | ProbeSweep, data: Dataset, seconds: dict[str, float], files: list[str]) -> None:
+    last = [(f"time, {stage}", f"{value:.3f} s") for stage, value in seconds.items()]
+    if files:
+        last.append(("written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"))
+    if isinstance(result, Probe):
+        head: list[str] | None = None
+        table = [list(row) for row in _rows(result, data)] + [list(row) for row in last]
+        title = "fastminima probe"
+    else:
+        head, table = list(_COLUMNS), [_line(p) for p in result]
+        first = result[0]
+        title = (
+            f"fastminima probe: {first.n:,} sampled points a radius ({first.distribution}, seed {first.seed})"
+        )
+    _table(title, head, table)
+    if isinstance(result, ProbeSweep):
+        for label, text in last:
+            print(f"{label}: {text}")
+
+
+def _table(title: str, head: list[str] | None, table: list[list[str]]) -> None:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        lines = table if head is None else [head, *table]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        print(title)
+        for line in lines:
+            align = "<" if head is None else ">"
+            print(
+                "  "
+                + "  ".join(
+                    f"{cell:{align}{width}}" for cell, width in zip(line, widths, strict=True)
+                ).rstrip()
+            )
+        return
+    view = Table(title=title, show_header=head is not None, title_justify="left")
+    if head is None:
+        view.add_column(style="bold", no_wrap=True)
+        view.add_column(overflow="fold")
+    else:
+        for name in head:
+            view.add_column(name, justify="right", no_wrap=True)
+    for line in table:
+        view.add_row(*line)
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)
+    console.print(view)

@@ -1,0 +1,492 @@
+"""Massive random perturbation: does any of a million nearby points have a lower risk?
+
+Point k is theta + radius * unit_k, with unit_k a function of (seed, k) alone. Excess risks are built from the
+perturbation itself, never as a difference of two risks, so their sign means something down to radii where the
+risks agree in every digit. A sample is not a proof: it can show a lower point, and it cannot show that there is
+none.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._memory import require
+from .._threads import count_workers, single_threaded_blas
+from .._validate import sealed
+from ..dataset import Dataset
+from ..errors import NetworkError, OptionError
+from ..network import OneHiddenLayer
+from ._parts import BasePoint, Screen, choose
+from .deal import Plan, run
+from .direct import Direct
+from .excess import check_pair
+from .sampling import DISTRIBUTIONS, Block, Histogram, Tally, directions, n_parameters, quantile, reach, split
+from .sampling import histogram as make_histogram
+
+__all__ = ["Probe", "ProbeSweep", "probe"]
+
+F64 = NDArray[np.float64]
+
+_QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+_MAX_INDEX = 2**63
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Probe:
+    """Excess risks of n points theta + radius * unit_k around one network, k = 0, ..., n - 1.
+
+    Attributes
+    ----------
+    network : OneHiddenLayer
+        theta.
+    n_samples : int
+        m, the samples behind the risk.
+    radius : float
+    n : int
+    seed : int
+    distribution : {"sphere", "ball", "normal"}
+        Of unit_k: uniform on the unit sphere of all P parameters, uniform in the unit ball, or standard normal
+        (`radius` is then the standard deviation of every parameter).
+    dtype : {"float64", "float32"}
+        Arithmetic of direct evaluation.
+    method : {"direct", "screened"}
+        How the excesses were evaluated.
+    min_excess : float
+        Smallest excess risk; NaN when n = 0.
+    argmin : int or None
+        Its k, the lowest of several; None when n = 0.
+    max_excess : float
+        Largest excess risk that did not overflow; -inf when there is none.
+    n_negative : int
+        Points whose risk is lower than the network's.
+    n_overflow : int
+        Points whose risk, or a number on the way to it, overflows; they count as inf.
+    n_changed : int
+        Points at which at least one sample changes sides in at least one hidden unit.
+    levels : tuple of float
+        The levels of `quantiles`.
+    excess : ndarray of shape (n,), or None
+        All excess risks, with ``keep=True``.
+    """
+
+    network: OneHiddenLayer
+    n_samples: int
+    radius: float
+    n: int
+    seed: int
+    distribution: str
+    dtype: str
+    method: str
+    levels: tuple[float, ...]
+    excess: F64 | None
+    _state: Block
+
+    @property
+    def min_excess(self) -> float:
+        return self._state.smallest
+
+    @property
+    def argmin(self) -> int | None:
+        return self._state.argmin if self.n else None
+
+    @property
+    def max_excess(self) -> float:
+        return self._state.largest
+
+    @property
+    def n_negative(self) -> int:
+        return self._state.n_negative
+
+    @property
+    def n_overflow(self) -> int:
+        return self._state.n_overflow
+
+    @property
+    def n_changed(self) -> int:
+        return self._state.n_changed
+
+    def quantile(self, levels: Sequence[float]) -> F64:
+        """Quantiles of the excess risks at levels in [0, 1].
+
+        The ceil(q n)-th smallest excess: exact for the smallest and largest, within 2^-9 (0.2 %) relative
+        otherwise, because what is kept is counts in bins of 2^-8 octave. inf where the rank falls among the
+        overflowed; NaN when n = 0.
+        """
+        return quantile(self._state, _check_levels(levels))
+
+    @property
+    def quantiles(self) -> dict[float, float]:
+        """Level to quantile, for `levels`; see `quantile`."""
+        return dict(zip(self.levels, self.quantile(self.levels).tolist(), strict=True))
+
+    @property
+    def histogram(self) -> Histogram:
+        """(counts (B,), edges (B + 1,)): at most about 256 bins, parts of octaves in either sign, one around 0.
+
+        The counts are exact and add up to n - n_overflow.
+        """
+        return self.rebinned(256)
+
+    def rebinned(self, most: int) -> Histogram:
+        """`histogram` with at most about this many bins."""
+        return make_histogram(self._state, most)
+
+    def _check_index(self, k: int) -> int:
+        try:
+            index = operator.index(k)
+        except TypeError:
+            index = -1
+        if not 0 <= index < self.n:
+            raise OptionError(f"k must be a whole number from 0 to n - 1 = {self.n - 1}, got {k!r}")
+        return index
+
+    def delta(self, k: int) -> tuple[F64, F64, F64, float]:
+        """The k-th perturbation (W1, b1, W2, b2), bit for bit as it was evaluated.
+
+        Raises
+        ------
+        OptionError
+            If k is not in 0, ..., n - 1.
+        """
+        d1, dx = self.network.W1.shape
+        flat = np.empty((1, n_parameters(d1, dx)))
+        directions(self.seed, self._check_index(k), self.distribution, flat)
+        with np.errstate(over="ignore"):
+            flat *= self.radius
+        W1, b1, W2, b2 = split(flat[0], d1, dx)
+        return sealed(W1), sealed(b1), sealed(W2), b2
+
+    def perturbation(self, k: int) -> OneHiddenLayer:
+        """The k-th network, theta + delta(k) rounded to float64.
+
+        The excess risks of a probe belong to the unrounded sums. Where the radius is within a few digits of the
+        spacing of the parameters, the rounding is a perturbation of its own; `excess_risk` measures this
+        network exactly.
+
+        Raises
+        ------
+        OptionError
+            If k is not in 0, ..., n - 1.
+        NetworkError
+            If a parameter overflows.
+        """
+        W1, b1, W2, b2 = self.delta(k)
+        theta = self.network
+        with np.errstate(over="ignore"):
+            sums = theta.W1 + W1, theta.b1 + b1, theta.W2 + W2, theta.b2 + b2
+        return OneHiddenLayer(*sums, theta.activation)
+
+    def __repr__(self) -> str:
+        return (
+            f"Probe(radius={self.radius:g}, n={self.n}, min_excess={self.min_excess:.6g}, "
+            f"n_negative={self.n_negative}, distribution={self.distribution!r}, method={self.method!r})"
+        )
+
+    def finding(self) -> str:
+        """What the sample shows, in words, and no more than that."""
+        if self.n == 0:
+            return "no points sampled"
+        if self.n_negative:
+            return f"{self.n_negative:,} of {self.n:,} sampled points have a lower risk"
+        return f"none of {self.n:,} sampled points has a lower risk"
+
+    def describe(self) -> str:
+        """Where the points were taken, in words."""
+        where = {
+            "sphere": f"on the sphere of radius {self.radius:g}",
+            "ball": f"in the ball of radius {self.radius:g}",
+            "normal": f"normal with standard deviation {self.radius:g}",
+        }[self.distribution]
+        return f"{where}, seed {self.seed}, {self.method} evaluation"
+
+    def __str__(self) -> str:
+        lines = [f"{self.finding()}: {self.describe()}"]
+        if self.n:
+            lines.append(f"  smallest excess  {self.min_excess:.6g}   (k = {self.argmin})")
+            names = {0.5: "median"}
+            for level in (0.01, 0.5, 0.99):
+                [value] = self.quantile([level])
+                lines.append(f"  {names.get(level, f'{level:.0%} quantile'):<15}  {value:.6g}")
+            lines.append(f"  samples change sides at {self.n_changed:,} of the points")
+        if self.n_overflow:
+            lines.append(f"  {self.n_overflow:,} points overflow float64 and count as inf")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbeSweep:
+    """Probes of one network at several radii, along the same directions; a sequence of `Probe`.
+
+    Attributes
+    ----------
+    probes : tuple of Probe
+        One per radius, in the order given; equal to probes made one by one.
+    """
+
+    probes: tuple[Probe, ...]
+
+    def __len__(self) -> int:
+        return len(self.probes)
+
+    def __getitem__(self, index: int) -> Probe:
+        return self.probes[index]
+
+    def __iter__(self) -> Iterator[Probe]:
+        return iter(self.probes)
+
+    @property
+    def radii(self) -> F64:
+        """(r,) radii."""
+        return np.array([p.radius for p in self.probes])
+
+    @property
+    def min_excess(self) -> F64:
+        """(r,) smallest excess risk at each radius."""
+        return np.array([p.min_excess for p in self.probes])
+
+    @property
+    def n_negative(self) -> NDArray[np.int64]:
+        """(r,) points with a lower risk at each radius."""
+        return np.array([p.n_negative for p in self.probes], np.int64)
+
+    @property
+    def quantiles(self) -> dict[float, F64]:
+        """Level to (r,) quantiles."""
+        levels = self.probes[0].levels
+        table = np.array([p.quantile(levels) for p in self.probes])
+        return dict(zip(levels, table.T, strict=True))
+
+    def __repr__(self) -> str:
+        return f"ProbeSweep({len(self)} radii, n={self[0].n}, n_negative={self.n_negative.tolist()})"
+
+    def __str__(self) -> str:
+        first = self[0]
+        lines = [
+            f"{len(self)} radii, {first.n:,} sampled points each ({first.distribution}, seed {first.seed})",
+            f"  {'radius':>12}  {'lower risk':>12}  {'smallest':>13}  {'median':>13}",
+        ]
+        for p in self.probes:
+            [median] = p.quantile([0.5])
+            lines.append(f"  {p.radius:>12.5g}  {p.n_negative:>12,}  {p.min_excess:>13.6g}  {median:>13.6g}")
+        return "\n".join(lines)
+
+
+def _check_count(value: Any, name: str, stop: int) -> int:
+    try:
+        number = -1 if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < stop:
+        raise OptionError(
+            f"{name} must be a whole number >= 0 and < 2^{stop.bit_length() - 1}, got {value!r}"
+        )
+    return number
+
+
+def _check_radius(value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0.0):
+        raise OptionError(f"radius must be a finite number >= 0 or a sequence of such, got {value!r}")
+    return number
+
+
+def _check_levels(levels: Any) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(v) for v in levels)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"quantiles must be a sequence of levels in [0, 1], got {levels!r}") from error
+    for number in numbers:
+        if not 0.0 <= number <= 1.0:
+            raise OptionError(f"quantiles must be levels in [0, 1], got {number}")
+    return numbers
+
+
+def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    if not (isinstance(value, str) and value in choices):
+        listed = ", ".join(f'"{choice}"' for choice in choices)
+        raise OptionError(f"{name} must be one of {listed}, got {value!r}")
+    return value
+
+
+@overload
+def probe(
+    network: OneHiddenLayer,
+    data: Dataset,
+    radius: float = ...,
+    n: int = ...,
+    seed: int = ...,
+    workers: int = ...,
+    dtype: str = ...,
+    distribution: str = ...,
+    keep: bool = ...,
+    method: str = ...,
+    quantiles: Sequence[float] = ...,
+    progress: bool = ...,
+) -> Probe: ...
+@overload
+def probe(
+    network: OneHiddenLayer,
+    data: Dataset,
+    radius: Sequence[float] | F64,
+    n: int = ...,
+    seed: int = ...,
+    workers: int = ...,
+    dtype: str = ...,
+    distribution: str = ...,
+    keep: bool = ...,
+    method: str = ...,
+    quantiles: Sequence[float] = ...,
+    progress: bool = ...,
+) -> ProbeSweep: ...
+def probe(
+    network: OneHiddenLayer,
+    data: Dataset,
+    radius: float | Sequence[float] | F64 = 1e-3,
+    n: int = 1_000_000,
+    seed: int = 0,
+    workers: int = 1,
+    dtype: str = "float64",
+    distribution: str = "sphere",
+    keep: bool = False,
+    method: str = "auto",
+    quantiles: Sequence[float] = _QUANTILES,
+    progress: bool = False,
+) -> Probe | ProbeSweep:
+    """Excess risks of n random points around a network.
+
+    Parameters
+    ----------
+    network : OneHiddenLayer
+        Any network with a piecewise linear activation, not only a constructed minimum.
+    data : Dataset
+        Its float64 view; sample weights are honoured.
+    radius : float or sequence of float, default 1e-3
+        Finite, >= 0. Of a sequence every radius is probed along the same directions, which are drawn once.
+    n : int, default 1,000,000
+        Number of points; 0 gives an empty result.
+    seed : int, default 0
+        0 <= seed < 2^64. Point k depends on (seed, k) alone: on no machine, thread, block or dtype.
+    workers : int, default 1
+        Threads; -1 for all usable cores. No bit of the result depends on it.
+    dtype : {"float64", "float32"}, default "float64"
+        Arithmetic of direct evaluation. "float32" is faster and good to about 1e-6 of the terms of an excess: the
+        sign of an excess that cancels to less than that is noise. Screening is in float64 always.
+    distribution : {"sphere", "ball", "normal"}, default "sphere"
+        Uniform on the sphere or in the ball of this radius in the space of all parameters (W1, b1, W2, b2), or
+        normal with this standard deviation in every parameter.
+    keep : bool, default False
+        Keep all n excess risks in `Probe.excess`. Otherwise memory does not grow with n.
+    method : {"auto", "direct", "screened"}, default "auto"
+        "direct" evaluates every sample at every point. "screened" lets the samples that provably keep their side
+        act through one quadratic form, and evaluates the others. "auto" takes what is expected to be faster.
+    quantiles : sequence of float, default (0, .01, .05, .25, .5, .75, .95, .99, 1)
+        Levels of `Probe.quantiles`.
+    progress : bool, default False
+        Draw a progress bar on a terminal.
+
+    Returns
+    -------
+    Probe, or ProbeSweep for a sequence of radii
+
+    Raises
+    ------
+    OptionError
+        An option is none of its values or out of its range; no radius.
+    DataTypeError
+        `network` or `data` are of another type.
+    NetworkError
+        The activation is not piecewise linear, the number of inputs differs from that of the data, or the
+        residuals of the network itself overflow.
+    TooLargeError
+        ``keep=True`` asks for more than this machine's memory.
+
+    Notes
+    -----
+    The empirical risk 1/2 sum_i w_i (f(x_i) - y_i)^2 of Yun, Sra and Jadbabaie (2019), section 2. Their theorem 1
+    makes points around which no radius below the certified one has a negative excess; sampling alone cannot
+    tell such a point from a saddle with a narrow way down.
+    """
+    check_pair(network, data)
+    single = np.ndim(radius) == 0
+    radii = [_check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
+    if not radii:
+        raise OptionError("radius is an empty sequence; give at least one radius")
+    n = _check_count(n, "n", _MAX_INDEX)
+    seed = _check_count(seed, "seed", 2**64)
+    threads = count_workers(workers)
+    _check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
+    _check_choice(dtype, "dtype", ("float64", "float32"))
+    _check_choice(method, "method", ("auto", "direct", "screened"))
+    levels = _check_levels(quantiles)
+    if keep:
+        require(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
+
+    with single_threaded_blas():
+        stop = threading.Event()
+        plans = _plans(network, data, radii, n, distribution, dtype, method, keep, stop) if n else []
+        tallies = run(network, data, plans, n, seed, distribution, threads, stop, progress)
+    empty = np.empty(0) if keep else None
+    probes = []
+    for i, value in enumerate(radii):
+        kept = plans[i].kept if n else empty
+        probes.append(
+            Probe(
+                network=network,
+                n_samples=data.n_samples,
+                radius=value,
+                n=n,
+                seed=seed,
+                distribution=distribution,
+                dtype=dtype,
+                method=plans[i].method if n else "direct" if method == "auto" else method,
+                levels=levels,
+                excess=None if kept is None else sealed(kept),
+                _state=tallies[i].block() if n else Tally().block(),
+            )
+        )
+    return probes[0] if single else ProbeSweep(tuple(probes))
+
+
+def _plans(
+    network: OneHiddenLayer,
+    data: Dataset,
+    radii: list[float],
+    n: int,
+    distribution: str,
+    dtype: str,
+    method: str,
+    keep: bool,
+    stop: threading.Event,
+) -> list[Plan]:
+    with np.errstate(all="ignore"):
+        base = BasePoint(network, data)
+    if not np.isfinite(base.residual).all():
+        raise NetworkError(
+            "the outputs of the network overflow on these data, so it has no risk to compare with"
+        )
+    reaches = [reach(value, distribution, network.width, network.n_features, n) for value in radii]
+    ways = [choose(base, r, n).method if method == "auto" else method for r in reaches]
+    screened = [r for r, way in zip(reaches, ways, strict=True) if way == "screened"]
+    screen = Screen(base, max(screened)) if screened else None
+    direct = Direct(base, dtype) if "direct" in ways else None
+
+    def directly(delta: F64) -> tuple[F64, NDArray[np.integer]]:
+        assert direct is not None
+        return direct.excess(delta, stop.is_set)
+
+    plans = []
+    for value, way in zip(radii, ways, strict=True):
+        evaluate = directly if way == "direct" or screen is None else screen.excess
+        plans.append(Plan(value, way, evaluate, np.empty(n) if keep else None))
+    return plans
