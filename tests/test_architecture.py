@@ -38,7 +38,7 @@ LAYERS = [
     {"landscape"},
     {"theorems"},
     {"report"},
-    {"cli", "__main__", "__init__"},
+    {"cli", "cli_common", "cli_probe", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

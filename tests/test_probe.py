@@ -20,6 +20,7 @@ from fastminima.landscape import deal
 from fastminima.landscape.excess import excess_risk
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.landscape.sampling import Block, Tally, histogram, quantile
+from profiles import examples
 from strategies import activations, tables
 
 DISTRIBUTIONS = ["sphere", "ball", "normal"]
@@ -143,7 +144,7 @@ def test_lower_points_are_found_where_there_are_some(method):
     assert probe(flat, data, radius=1e-1, n=2000, method=method).n_negative > 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(tables(max_rows=8, max_features=2), activations, st.integers(0, 2**64 - 1), st.sampled_from(METHODS))
 def test_any_data_any_sides(table, activation, seed, method):
     """Ties, duplicates, offsets and scales; radii at which samples change sides."""
@@ -269,7 +270,7 @@ excesses = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(excesses, st.lists(st.floats(0, 1), max_size=5), st.data())
 def test_the_tally_is_exact_at_the_ends_and_within_its_resolution_between(values, levels, draw):
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(values)), max_size=3)))
@@ -343,7 +344,7 @@ def pairs(network, rng):
         yield fm.OneHiddenLayer(*parts[:3], float(parts[3]), network.activation)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(tables(), activations, st.integers(0, 2**32 - 1), st.integers(0, 2))
 def test_excess_risk_is_right_to_1e_13_also_an_ulp_apart(table, activation, seed, kind):
     X, y, weight = table

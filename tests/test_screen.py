@@ -15,13 +15,16 @@ from fastminima.kernels import _screen, reference_screen
 from fastminima.landscape import base_point, screen
 from fastminima.landscape.base_point import BasePoint
 from fastminima.landscape.screen import Screen, choose
+from profiles import examples
 from strategies import activations, tables
 
 
 def random_problem(seed, m, dx, d1, act=fm.relu, weighted=False):
     rng = np.random.default_rng(seed)
     data = fm.Dataset(
-        rng.normal(size=(m, dx)), rng.normal(size=m), sample_weight=rng.uniform(0.2, 3, m) if weighted else None
+        rng.normal(size=(m, dx)),
+        rng.normal(size=m),
+        sample_weight=rng.uniform(0.2, 3, m) if weighted else None,
     )
     network = fm.OneHiddenLayer(rng.normal(size=(d1, dx)), rng.normal(size=d1), rng.normal(size=d1), 0.3, act)
     return network, data
@@ -53,7 +56,10 @@ class Exact:
         b2 = Fraction(self.b2) + next(d)
         risk, Z = Fraction(0), []
         for x, y, w in zip(self.X, self.y, self.weight, strict=True):
-            z = [b + sum((a * c for a, c in zip(r, x, strict=True)), Fraction(0)) for r, b in zip(W1, b1, strict=True)]
+            z = [
+                b + sum((a * c for a, c in zip(r, x, strict=True)), Fraction(0))
+                for r, b in zip(W1, b1, strict=True)
+            ]
             f = b2 + sum(v * t * self.slopes[t <= 0] for v, t in zip(W2, z, strict=True))
             risk += w * (f - y) ** 2
             Z.append(z)
@@ -62,7 +68,11 @@ class Exact:
     def excess(self, delta):
         """(excess, number of sign changes)."""
         risk, Z = self.moved(delta)
-        changed = sum((a > 0) != (b > 0) for r, s in zip(Z, self.base[1], strict=True) for a, b in zip(r, s, strict=True))
+        changed = sum(
+            (a > 0) != (b > 0)
+            for r, s in zip(Z, self.base[1], strict=True)
+            for a, b in zip(r, s, strict=True)
+        )
         return risk - self.base[0], changed
 
 
@@ -80,7 +90,14 @@ def check(network, data, delta, reach, tolerance=1e-14):
     return excess, changed
 
 
-SIZES = [(20, 3, 2, False), (33, 2, 4, True), (12, 0, 2, True), (9, 5, 3, False), (1, 1, 1, False), (17, 1, 7, True)]
+SIZES = [
+    (20, 3, 2, False),
+    (33, 2, 4, True),
+    (12, 0, 2, True),
+    (9, 5, 3, False),
+    (1, 1, 1, False),
+    (17, 1, 7, True),
+]
 
 
 @pytest.mark.parametrize(("m", "dx", "d1", "weighted"), SIZES)
@@ -90,7 +107,9 @@ def test_relative_error_at_random_networks(m, dx, d1, weighted, radius):
     check(network, data, deltas(1, network, 12, radius), radius)
 
 
-@pytest.mark.parametrize(("m", "dx", "d1", "weighted"), [(20, 3, 2, False), (33, 2, 4, True), (9, 5, 1, False)])
+@pytest.mark.parametrize(
+    ("m", "dx", "d1", "weighted"), [(20, 3, 2, False), (33, 2, 4, True), (9, 5, 1, False)]
+)
 @pytest.mark.parametrize("radius", [1e-2, 1e-5, 1e-8, 1e-12])
 def test_relative_error_at_spurious_minima(m, dx, d1, weighted, radius):
     # the sums of the gradient cancel to rounding: the naive difference of risks is off by 1e6 at 1e-12
@@ -102,7 +121,7 @@ def test_relative_error_at_spurious_minima(m, dx, d1, weighted, radius):
         assert changed.any() or (excess > 0.0).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     table=tables(max_rows=10),
     act=activations,
@@ -145,7 +164,9 @@ def bound_of_terms(exact, row):
             size = abs(Fraction(exact.b1[j])) + sum(
                 (abs(Fraction(exact.W1[j, a])) * abs(x[a]) for a in range(n)), Fraction(0)
             )
-            D += steep * ((abs(Fraction(exact.W2[j])) + d[d1 * (n + 1) + j]) * step + d[d1 * (n + 1) + j] * size)
+            D += steep * (
+                (abs(Fraction(exact.W2[j])) + d[d1 * (n + 1) + j]) * step + d[d1 * (n + 1) + j] * size
+            )
         total += w * (abs(f - y) * D + D * D)
     return total
 
@@ -186,7 +207,9 @@ def test_gradient_and_residuals_are_double_double():
     sizes = list(wanted)
     for i, (x, z) in enumerate(zip(exact.X, exact.base[1], strict=True)):
         slopes = [exact.slopes[t <= 0] for t in z]
-        f = Fraction(network.b2) + sum(Fraction(v) * t * s for v, t, s in zip(network.W2.tolist(), z, slopes, strict=True))
+        f = Fraction(network.b2) + sum(
+            Fraction(v) * t * s for v, t, s in zip(network.W2.tolist(), z, slopes, strict=True)
+        )
         e = f - exact.y[i]
         assert Fraction(base.residual[i]) == pytest.approx(e, rel=2**-52, abs=2**-95)
         phi = [s * v for s in slopes for v in (*x, Fraction(1))] + [Fraction(1)]
@@ -224,12 +247,14 @@ def test_margins_count_what_double_double_loses():
     assert Fraction(near.margin[0]) ** 2 * 6 <= exact**2
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(table=tables(weighted=False), seed=st.integers(0, 2**32 - 1))
 def test_margins_are_lower_bounds(table, seed):
     X, y, _ = table
     rng = np.random.default_rng(seed)
-    network = fm.OneHiddenLayer(rng.normal(size=(2, X.shape[1])), rng.integers(-1, 2, 2), np.ones(2), 0.0, fm.relu)
+    network = fm.OneHiddenLayer(
+        rng.normal(size=(2, X.shape[1])), rng.integers(-1, 2, 2), np.ones(2), 0.0, fm.relu
+    )
     near, _ = BasePoint(network, fm.Dataset(X, y)).survey(np.inf, form=False)
     Z = Exact(network, fm.Dataset(X, y)).base[1]
     squares = [1 + sum((Fraction(v) ** 2 for v in row), Fraction(0)) for row in X.tolist()]
@@ -249,7 +274,14 @@ def test_kernels_give_the_bits_of_their_twins(variant, m, dx, d1, monkeypatch):
     base = BasePoint(network, data)
     walked = Screen(base, 0.1)
     Z = np.empty((d1, m))
-    call = (*network.parameters(), data.X, data.y, *network.slopes, variant, np.empty(_screen.workspace_items(d1, dx)))
+    call = (
+        *network.parameters(),
+        data.X,
+        data.y,
+        *network.slopes,
+        variant,
+        np.empty(_screen.workspace_items(d1, dx)),
+    )
     _screen.preactivations(*call, Z)
     results = {}
     for K in (0, 1, 7, 8, 21):

@@ -12,10 +12,15 @@ from .activation import relu as relu
 from .batched import batched_risk as batched_risk
 from .dataset import Dataset as Dataset
 from .demos import load_demo as load_demo
+from .landscape.excess import excess_risk as excess_risk
+from .landscape.probe import Probe as Probe
+from .landscape.probe import ProbeSweep as ProbeSweep
+from .landscape.probe import probe as probe
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import least_squares as least_squares
 from .network import OneHiddenLayer as OneHiddenLayer
 from .readers import read as read
+from .report.probe_plot import plot_probe as plot_probe
 from .report.segment import plot_segment as plot_segment
 from .report.segment import segment as segment
 from .splits import best_split as best_split

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from . import cli_probe
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
-from .dataset import Dataset
-from .errors import FastMinimaError, OutputError, TargetError
+from .cli_common import OutputFolder, add_data_arguments, load, print_table
+from .errors import FastMinimaError
 from .least_squares import least_squares
 from .report.summary import json_ready, rows, summarise
 from .theorems.theorem1 import SpuriousMinimum, spurious_minimum
@@ -48,14 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    construct.add_argument(
-        "data",
-        metavar="DATA",
-        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
-    )
-    construct.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
-    construct.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
-    construct.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    add_data_arguments(construct)
     construct.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
     construct.add_argument(
         "--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)"
@@ -82,16 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         help="exact: rational least squares in any case",
     )
     construct.add_argument(
-        "--meaning",
-        choices=("binary", "decimal"),
-        default="binary",
-        help="what a CSV number means: its float64, or the decimal as written",
-    )
-    construct.add_argument(
         "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
     )
     construct.add_argument("--json", action="store_true", help="print the summary as JSON")
     construct.set_defaults(run=_construct)
+    cli_probe.add_parser(commands)
     return parser
 
 
@@ -123,56 +112,19 @@ def _spinner(name: str) -> Iterator[None]:
         yield
 
 
-def _load(arguments: argparse.Namespace) -> Dataset:
-    if arguments.data.startswith("demo:"):
-        from .demos import load_demo
-
-        given = [
-            name for name in ("target", "features", "sample_weight") if getattr(arguments, name) is not None
-        ]
-        if given:
-            option = "--" + given[0].replace("_", "-")
-            raise TargetError(f"{arguments.data} has its own target and features; {option} is for files")
-        return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
-    from .readers import read
-
-    features = None if arguments.features is None else [f.strip() for f in arguments.features.split(",")]
-    return read(
-        arguments.data,
-        target=arguments.target,
-        features=features,
-        sample_weight=arguments.sample_weight,
-        meaning=arguments.meaning,
-        accuracy=arguments.accuracy,
-        progress=True,
-    )
-
-
-def _folder(path: str) -> Path:
-    """Create the output folder and make sure that it can be written, before anything is computed."""
-    if not path:
-        raise OutputError("--out needs a folder name, got an empty one")
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot create the output folder {folder}: {error.strerror or error}") from error
-    probe = folder / "summary.json"
-    existed = probe.exists()
-    if not existed:
-        with replacing(probe) as stream:
-            stream.write(b"{}\n")
-        probe.unlink()
-    return folder
-
-
 def _construct(arguments: argparse.Namespace) -> int:
+    if arguments.out is None:
+        return _run(arguments, None)
+    with OutputFolder(arguments.out, "summary.json") as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
     activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    folder = None if arguments.out is None else _folder(arguments.out)
     stage = _Stages()
     # the readers draw their own progress bars
     start = time.perf_counter()
-    data = _load(arguments)
+    data = load(arguments)
     stage.seconds["read"] = time.perf_counter() - start
     with stage("least squares"):
         fit = least_squares(data)
@@ -190,7 +142,11 @@ def _construct(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
     else:
-        _print_table(arguments.data, list(rows(summary)), summary.get("files", []))
+        table = [list(row) for row in rows(summary)]
+        written = [Path(name) for name in summary.get("files", [])]
+        if written:
+            table.append(["written", f"{', '.join(file.name for file in written)} in {written[0].parent}"])
+        print_table(f"fastminima construct {arguments.data}", None, table)
     return 0
 
 
@@ -215,30 +171,6 @@ def _write(
             json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False).encode() + b"\n"
         )
     return [str(folder / name) for name in names]
-
-
-def _print_table(title: str, table: list[tuple[str, str]], files: list[str]) -> None:
-    if files:
-        folder = str(Path(files[0]).parent)
-        table = [*table, ("written", f"{', '.join(Path(name).name for name in files)} in {folder}")]
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        width = max(len(label) for label, _ in table)
-        print(f"fastminima construct {title}")
-        for label, text in table:
-            print(f"  {label:<{width}}  {text}")
-        return
-    view = Table(title=f"fastminima construct {title}", show_header=False, title_justify="left")
-    view.add_column(style="bold", no_wrap=True)
-    view.add_column(overflow="fold")
-    for label, text in table:
-        view.add_row(label, text)
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=110)
-    console.print(view)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,13 +7,12 @@ import json
 import math
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ._atomic import replacing
+from .cli_common import OutputFolder, add_data_arguments, load, print_table
 from .dataset import Dataset
-from .errors import OutputError
 from .landscape.probe import Probe, ProbeSweep, probe
 from .network import OneHiddenLayer
 from .report.summary import json_ready
@@ -26,8 +25,6 @@ examples:
   fastminima probe results/minimum.npz demo:diabetes --radius 0.1 --n 1000000 --workers 2
   fastminima probe results/minimum.npz demo:diabetes --radius 1e-6 1e-4 1e-2 1 100 --n 100000 --out results
 """
-
-_FILES = ("probe.json", "probe.png")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -43,14 +40,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "network", metavar="NETWORK.npz", help="a network file, as `construct --out` writes it"
     )
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
-    )
-    parser.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
-    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
-    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    add_data_arguments(parser)
     parser.add_argument(
         "--radius",
         type=float,
@@ -81,72 +71,24 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="auto",
         help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
     )
-    parser.add_argument(
-        "--meaning",
-        choices=("binary", "decimal"),
-        default="binary",
-        help="what a CSV number means: its float64, or the decimal as written",
-    )
     parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run, accuracy="auto")
     return parser
 
 
-class _Folder:
-    """An output folder that is checked before any work and taken back when the work fails."""
-
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
-        self._made: list[Path] = []
-
-    def __enter__(self) -> Path:
-        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot create the output folder {self.path}: {error.strerror or error}"
-            ) from error
-        self._made = missing
-        try:
-            # what cannot be written is better known before a long run than after
-            trial = self.path / _FILES[0]
-            if not trial.exists():
-                with replacing(trial) as stream:
-                    stream.write(b"{}\n")
-                trial.unlink()
-        except BaseException:
-            self._take_back()
-            raise
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._take_back()
-
-    def _take_back(self) -> None:
-        for folder in self._made:
-            # only empty folders go
-            with suppress(OSError):
-                folder.rmdir()
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima probe`; returns the exit status."""
     if arguments.out is None:
         return _run(arguments, None)
-    with _Folder(arguments.out) as folder:
+    with OutputFolder(arguments.out, "probe.json") as folder:
         return _run(arguments, folder)
 
 
 def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
-    # the command line imports this module
-    from .cli import _load
-
     network = OneHiddenLayer.load(arguments.network)
     start = time.perf_counter()
-    data = _load(arguments)
+    data = load(arguments)
     seconds = {"read": time.perf_counter() - start}
     radii = arguments.radius
     start = time.perf_counter()
@@ -280,39 +222,7 @@ def _print(result: Probe | ProbeSweep, data: Dataset, seconds: dict[str, float],
         title = (
             f"fastminima probe: {first.n:,} sampled points a radius ({first.distribution}, seed {first.seed})"
         )
-    _table(title, head, table)
+    print_table(title, head, table)
     if isinstance(result, ProbeSweep):
         for label, text in last:
             print(f"{label}: {text}")
-
-
-def _table(title: str, head: list[str] | None, table: list[list[str]]) -> None:
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        lines = table if head is None else [head, *table]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        print(title)
-        for line in lines:
-            align = "<" if head is None else ">"
-            print(
-                "  "
-                + "  ".join(
-                    f"{cell:{align}{width}}" for cell, width in zip(line, widths, strict=True)
-                ).rstrip()
-            )
-        return
-    view = Table(title=title, show_header=head is not None, title_justify="left")
-    if head is None:
-        view.add_column(style="bold", no_wrap=True)
-        view.add_column(overflow="fold")
-    else:
-        for name in head:
-            view.add_column(name, justify="right", no_wrap=True)
-    for line in table:
-        view.add_row(*line)
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=110)
-    console.print(view)

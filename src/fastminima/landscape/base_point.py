@@ -219,9 +219,7 @@ class BasePoint:
         network, data = self.network, self.data
         s_plus, s_minus = network.slopes
         if data.n_features != network.n_features:
-            raise DataError(
-                f"X has {data.n_features} columns; the network takes {network.n_features} inputs"
-            )
+            raise DataError(f"X has {data.n_features} columns; the network takes {network.n_features} inputs")
         d1, n = network.width, network.n_features + 1
         residual = np.empty(data.n_samples)
         sums = np.zeros((d1 + 1, n, 2, _screen.PANEL))
@@ -236,7 +234,10 @@ class BasePoint:
             words = sums.reshape(d1 + 1, n, -1).tolist()
             hi = np.array([[math.fsum(part) for part in row] for row in words])
             lo = np.array(
-                [[math.fsum([*p, -h]) for p, h in zip(r, s, strict=True)] for r, s in zip(words, hi, strict=True)]
+                [
+                    [math.fsum([*p, -h]) for p, h in zip(r, s, strict=True)]
+                    for r, s in zip(words, hi, strict=True)
+                ]
             )
             with np.errstate(over="ignore", invalid="ignore"):
                 # sum over z > 0 at s_plus and the others at s_minus
@@ -465,7 +466,9 @@ class _Gather:
             sample = np.searchsorted(listed, index)
             codes = np.concatenate([part for _, part in self.signs])
             # one number a sample sorts faster than rows of bytes
-            _, first, kind = np.unique(codes, axis=None if codes.ndim == 1 else 0, return_index=True, return_inverse=True)
+            _, first, kind = np.unique(
+                codes, axis=None if codes.ndim == 1 else 0, return_index=True, return_inverse=True
+            )
             signs = codes[first].reshape(len(first), -1).view(np.uint8)
             slopes = np.where(np.unpackbits(signs, axis=1, count=d1, bitorder="little") == 1, *network.slopes)
             several = np.bincount(sample) > 1
@@ -476,7 +479,9 @@ class _Gather:
         reach = self.reach if math.isfinite(self.reach) else largest
         scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(reach)[1]))) if reach > 0.0 else 1.0
         panel_start = np.cumsum([0, *(-(-np.diff(start) // _screen.NEAR))])
-        panels = _aligned(int(panel_start[-1] + 1) * (dx + 2) * _screen.NEAR).reshape(-1, dx + 2, _screen.NEAR)
+        panels = _aligned(int(panel_start[-1] + 1) * (dx + 2) * _screen.NEAR).reshape(
+            -1, dx + 2, _screen.NEAR
+        )
         for j in range(d1):
             cut = slice(start[j], start[j + 1])
             some = panels[panel_start[j] : panel_start[j + 1]]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..exact.dyadic import round_fraction
-from ._parts import PERTURB_VARIANT, BasePoint, _perturb
+from ..kernels import _perturb
+from .base_point import BasePoint
 
 __all__ = ["Direct", "Stopped"]
 
@@ -113,9 +114,9 @@ class Direct:
         self._kind = np.dtype(dtype)
         self._kernel: Callable[..., None] = _perturb.excess_f32 if dtype == "float32" else _perturb.excess_f64
         d1, dx = base.network.W1.shape
-        panel, group = _perturb.layout(PERTURB_VARIANT, self._kind.itemsize, d1, dx)
+        panel, group = _perturb.layout(_perturb.BEST_VARIANT, self._kind.itemsize, d1, dx)
         self._step = panel * group * -(-_SEGMENT // (panel * group))
-        self._items = _perturb.workspace_items(PERTURB_VARIANT, self._kind.itemsize, d1, dx)
+        self._items = _perturb.workspace_items(_perturb.BEST_VARIANT, self._kind.itemsize, d1, dx)
         # handed on from call to call: fresh pages cost more than packing a small dataset
         self._spare: list[NDArray[np.generic]] = []
 
@@ -156,5 +157,5 @@ class Direct:
         weight = _NO_WEIGHT if data.sample_weight is None else data.sample_weight[cut]
         self._kernel(
             network.W1, network.b1, network.W2, data.X[cut], _NO_Z, self.base.residual[cut], weight,
-            *network.slopes, delta, PERTURB_VARIANT, workspace, *out,
+            *network.slopes, delta, _perturb.BEST_VARIANT, workspace, *out,
         )  # fmt: skip

@@ -24,12 +24,13 @@ from .._validate import sealed
 from ..dataset import Dataset
 from ..errors import NetworkError, OptionError
 from ..network import OneHiddenLayer
-from ._parts import BasePoint, Screen, choose
+from .base_point import BasePoint
 from .deal import Plan, run
 from .direct import Direct
 from .excess import check_pair
 from .sampling import DISTRIBUTIONS, Block, Histogram, Tally, directions, n_parameters, quantile, reach, split
 from .sampling import histogram as make_histogram
+from .screen import Screen, choose
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validate import sealed
-from ._parts import PERTURB_VARIANT, perturbations
+from ..kernels._perturb import BEST_VARIANT, perturbations
 
 __all__ = ["DISTRIBUTIONS", "Block", "Histogram", "Tally", "directions", "n_parameters", "reach", "split"]
 
@@ -48,7 +48,7 @@ def split(flat: F64, d1: int, dx: int) -> tuple[F64, F64, F64, float]:
 
 def directions(seed: int, first: int, distribution: str, out: F64) -> None:
     """Fill the rows of `out` (K, P) with unit_first, ..., unit_{first + K - 1}."""
-    perturbations(seed, first, DISTRIBUTIONS[distribution], PERTURB_VARIANT, out)
+    perturbations(seed, first, DISTRIBUTIONS[distribution], BEST_VARIANT, out)
 
 
 def reach(radius: float, distribution: str, d1: int, dx: int, n: int) -> float:

@@ -69,9 +69,7 @@ def _count_near(base: BasePoint, reach: float, rows: int = 4096) -> tuple[float,
     X, y = np.ascontiguousarray(data.X[::step]), np.ascontiguousarray(data.y[::step])
     z = np.empty((network.width, len(y)))
     workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
-    _screen.preactivations(
-        *network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT, workspace, z
-    )
+    _screen.preactivations(*network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT, workspace, z)
     near = base.margins(X, z)[0] <= reach
     patterns = np.unique(np.packbits(z > 0.0, axis=0), axis=1).shape[1]
     return float(near.mean()), float(near.any(axis=0).mean()), patterns
@@ -106,7 +104,9 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
     direct = n * m * d1 * (dx + 2) * _DIRECT
     by_pattern = patterns * (dx + 1) * (d1 + (dx + 1) / 2)
     walked = _WALKED * pairs * m * d1 * (dx + 2)
-    each = _PANEL + _ENTRY * q + _SQUARE * min(q * q / 2, by_pattern) + walked * (_FILTER + _CHANGED * _CHANGE)
+    each = (
+        _PANEL + _ENTRY * q + _SQUARE * min(q * q / 2, by_pattern) + walked * (_FILTER + _CHANGED * _CHANGE)
+    )
     # half as many patterns as samples looked at: there are too many to keep apart
     entries = q * q if patterns > 2048 or d1 > 64 else (dx + 1) ** 2
     setup = m * (d1 * (dx + 2) * _SUM + entries * _GRAM) + 1e-9 * q * min(q * q, 1e12)

@@ -1,0 +1,139 @@
+"""What the commands share: the data on the command line, the output folder, the printed table."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+
+from ._atomic import replacing
+from .dataset import Dataset
+from .errors import OutputError, TargetError
+
+__all__ = ["OutputFolder", "add_data_arguments", "load", "print_table"]
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add DATA and the options that say how to read it."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
+    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
+    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    parser.add_argument(
+        "--meaning",
+        choices=("binary", "decimal"),
+        default="binary",
+        help="what a CSV number means: its float64, or the decimal as written",
+    )
+
+
+def load(arguments: argparse.Namespace) -> Dataset:
+    """The dataset that DATA and its options name."""
+    if arguments.data.startswith("demo:"):
+        from .demos import load_demo
+
+        given = [
+            name for name in ("target", "features", "sample_weight") if getattr(arguments, name) is not None
+        ]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise TargetError(f"{arguments.data} has its own target and features; {option} is for files")
+        return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
+    from .readers import read
+
+    features = None if arguments.features is None else [f.strip() for f in arguments.features.split(",")]
+    return read(
+        arguments.data,
+        target=arguments.target,
+        features=features,
+        sample_weight=arguments.sample_weight,
+        meaning=arguments.meaning,
+        accuracy=arguments.accuracy,
+        progress=True,
+    )
+
+
+class OutputFolder:
+    """An output folder that is checked before any work; one made here and left empty by a failure is taken back.
+
+    Parameters
+    ----------
+    path : str
+    summary : str
+        The file that is written last: what marks the folder as finished.
+    """
+
+    def __init__(self, path: str, summary: str) -> None:
+        if not path:
+            raise OutputError("--out needs a folder name, got an empty one")
+        self.path = Path(path)
+        self._summary = summary
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Path:
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot create the output folder {self.path}: {error.strerror or error}"
+            ) from error
+        self._made = missing
+        try:
+            # what cannot be written is better known before a long run than after
+            trial = self.path / self._summary
+            if not trial.exists():
+                with replacing(trial) as stream:
+                    stream.write(b"{}\n")
+                trial.unlink()
+        except BaseException:
+            self._take_back()
+            raise
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        for folder in self._made:
+            # only empty folders go
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> None:
+    """Print rows of text, with a line of column names unless `head` is None; through rich where it is installed."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        lines = table if head is None else [head, *table]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        print(title)
+        for line in lines:
+            align = "<" if head is None else ">"
+            print(
+                "  "
+                + "  ".join(
+                    f"{cell:{align}{width}}" for cell, width in zip(line, widths, strict=True)
+                ).rstrip()
+            )
+        return
+    view = Table(title=title, show_header=head is not None, title_justify="left")
+    if head is None:
+        view.add_column(style="bold", no_wrap=True)
+        view.add_column(overflow="fold")
+    else:
+        for name in head:
+            view.add_column(name, justify="right", no_wrap=True)
+    for line in table:
+        view.add_row(*line)
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)
+    console.print(view)
