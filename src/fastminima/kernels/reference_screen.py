@@ -105,6 +105,34 @@ def preactivations(
         z_out[j] = _preactivation(row, float(bias), X)[0]
 
 
+def linear_term(
+    gradient: F64, own: F64, W2: F64, delta: F64, variant: int, workspace: F64, linear_out: F64
+) -> None:
+    """linear_out = high and low words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2."""
+    K, d1 = len(delta), len(W2)
+    n = (gradient.shape[1] - 1) // d1
+    dx = n - 1
+    gh, gl = _two_product(gradient[0, -1], delta[:, -1])
+    gl = gl + gradient[1, -1] * delta[:, -1]
+    for j in range(d1):
+        columns = [*range(j * dx, (j + 1) * dx), d1 * dx + j]
+        dv = delta[:, d1 * n + j]
+        vh, vl = _two_sum(np.full(K, W2[j]), dv)
+        th, tl = np.zeros(K), np.zeros(K)
+        for k, column in enumerate(columns, start=j * n):
+            d = delta[:, column]
+            p, e = _two_product(gradient[0, k], d)
+            th, f = _two_sum(th, p)
+            tl = tl + (f + (e + gradient[1, k] * d))
+        p, e = _two_product(vh, th)
+        gh, f = _two_sum(gh, p)
+        gl = gl + (f + (e + (vh * tl + vl * th)))
+        p, e = _two_product(own[0, j], dv)
+        gh, f = _two_sum(gh, p)
+        gl = gl + (f + (e + own[1, j] * dv))
+    linear_out[0], linear_out[1] = gh, gl
+
+
 def _dot(rows: F64, u: F64) -> F64:
     """Products of the first columns of `rows` with u, in four strided partial sums."""
     sums = [np.zeros(len(rows)) for _ in range(4)]
@@ -173,25 +201,15 @@ def screened_excess(
     norm2 = np.zeros((d1, K))
     bias = np.empty((d1, K))
     c[-1] = shift
-    gh, gl = _two_product(gradient[0, -1], shift)
-    gl = gl + gradient[1, -1] * shift
-
-    def add(p: F64, e: F64) -> None:
-        nonlocal gh, gl
-        gh, f = _two_sum(gh, p)
-        gl = gl + (f + e)
-
+    gh, gl = linear = np.empty((2, K))
+    linear_term(gradient, own, W2, delta, variant, workspace, linear)
     for j in range(d1):
         d2 = dv[:, j]
-        vh, vl = _two_sum(np.full(K, W2[j]), d2)
-        th, tl = np.zeros(K), np.zeros(K)
+        v = W2[j] + d2
         for a in range(n):
-            d, k = moves[:, j, a], j * n + a
-            c[k] = vh * d + d2 * base[j, a]
+            d = moves[:, j, a]
+            c[j * n + a] = v * d + d2 * base[j, a]
             norm2[j] = norm2[j] + d * d
-            p, e = _two_product(gradient[0, k], d)
-            th, f = _two_sum(th, p)
-            tl = tl + (f + (e + gradient[1, k] * d))
         bias[j] = c[j * n + dx]
         if len(centre):
             dh, dl = moves[:, j, dx], np.zeros(K)
@@ -199,11 +217,7 @@ def screened_excess(
                 p, e = _two_product(centre[a], moves[:, j, a])
                 dh, f = _two_sum(dh, p)
                 dl = dl + (f + e)
-            c[j * n + dx] = vh * (dh + dl) + d2 * centred_bias[j]
-        p, e = _two_product(vh, th)
-        add(p, e + (vh * tl + vl * th))
-        p, e = _two_product(own[0, j], d2)
-        add(p, e + own[1, j] * d2)
+            c[j * n + dx] = v * (dh + dl) + d2 * centred_bias[j]
     if len(slopes):
         square, R = np.zeros(K), factor[: row_start[-1] * n].reshape(-1, n)
         for k, slope in enumerate(slopes):
