@@ -168,6 +168,31 @@ def test_inputs_far_from_the_origin(offset):
         assert abs(Fraction(value) - want) <= Fraction(1e-14) * want
 
 
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+@pytest.mark.parametrize("seed", range(3))
+def test_units_that_cancel_far_from_the_origin(offset, seed, monkeypatch):
+    # every unit moves the output by offset * radius, the network by radius: a float64 sum of units keeps the ratio less
+    rng = np.random.default_rng(7 + seed)
+    data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60))
+    network = fm.spurious_minimum(data, width=3).sample(1, rng=seed)[0].network
+    W2 = network.W2
+    delta = deltas(4 + seed, network, 8, 1e-9)
+    rows = delta[:, :12].reshape(8, 3, 4)
+    rows[:4, 1] = -rows[:4, 0] * (W2[0] / W2[1])
+    rows[:4, 2] = delta[:4, 15:] = 0.0
+    delta[4:, 18] = -(rows[4:].sum(axis=2) * offset + delta[4:, 12:15]) @ W2
+    excess, changed = check(network, data, delta, 0.0)
+    assert not changed.any()
+    centred = Screen(BasePoint(network, data), 0.0)
+    assert len(centred.form.centre) == 4
+    assert len(centred.form.slopes) > 0
+    for variant in range(_screen.BEST_VARIANT + 1):
+        monkeypatch.setattr(_screen, "BEST_VARIANT", variant)
+        np.testing.assert_array_equal(centred.excess(delta)[0], excess)
+    monkeypatch.setattr(_screen, "screened_excess", reference_screen.screened_excess)
+    np.testing.assert_array_equal(centred.excess(delta)[0], excess)
+
+
 def test_one_sample_changes_in_several_units_at_once():
     # every unit has its boundary through the first sample
     data = fm.Dataset(np.array([[1.0, 0.0], [3.0, 1.0], [-2.0, 1.0]]), np.array([1.0, -1.0, 0.5]))

@@ -409,6 +409,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
     double *dt = (double *)fs_align(work), *c = dt + P * FS_PANEL, *u = c + q * FS_PANEL;
     double *norm2 = u + n * FS_PANEL, *value = norm2 + d1 * FS_PANEL;
     k->bias = value + FS_PANEL;
+    double *low = k->bias + d1 * FS_PANEL;
     int64_t count[FS_PANEL] = {0};
     double largest = 0.0;
     for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
@@ -417,7 +418,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
         for (int l = 0; l < FS_PANEL; l++)
             from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
         FS_PICK(variant, fs_pack_)(from, P, dt);
-        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, norm2, value);
+        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, low, norm2, value);
         for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
             largest = norm2[a] > largest ? norm2[a] : largest;
         if (s->n_pairs > 0)

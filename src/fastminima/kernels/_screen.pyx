@@ -21,7 +21,8 @@ c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db
 d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or
     per sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
     Inputs far from the origin are centred, their bias changes being db_j + dw_j . centre from double-double: no
-    digits cancel in it.
+    digits cancel in it. Per pattern, c's bias is summed over the units in double-double too: far from the
+    origin the units move the output by much more than the network does.
 e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-level cache; the factor is read
     once per panel, 4 rows at a time. A perturbation's bits depend on nothing beside it.
 f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32

@@ -176,7 +176,7 @@ FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const
 
 /* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
 FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
-                                   double *norm2, double *value)
+                                   double *low, double *norm2, double *value)
 {
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
     const double *db = dt + d1 * dx * FS_PANEL, *dv = db + d1 * FS_PANEL, *last = dv + d1 * FS_PANEL;
@@ -198,15 +198,22 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
             V_STORE(norm2 + j * FS_PANEL + h, square);
             V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
             if (s->centre) {
-                /* the form is that of centred inputs: there the bias changes by db + dw . centre */
-                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0), e, f;
+                /* The form is that of centred inputs: there the bias changes by db + dw . centre. Both words are kept,
+                 * as such changes may be large, and cancel between the units. */
+                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0), vh, vl, e, f;
                 for (ptrdiff_t a = 0; a < dx; a++) {
                     const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
                     e = V_ERROR(mu, d, p);
                     FS_TWO_SUM(dh, f, dh, p);
                     dl = dl + (f + e);
                 }
-                V_STORE(c + (j * n + dx) * FS_PANEL + h, v * (dh + dl) + d2 * V_SET1(s->centred_bias[j]));
+                FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
+                const VEC own = V_SET1(s->centred_bias[j]), p = vh * dh, r = d2 * own;
+                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + V_ERROR(d2, own, r);
+                FS_TWO_SUM(dh, f, p, r);
+                FS_TWO_SUM(dh, dl, dh, f + e);
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, dh);
+                V_STORE(low + j * FS_PANEL + h, dl);
             }
             FS(fs_unit_)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
                          dt + j * dx * FS_PANEL + h, db + j * FS_PANEL + h, d2, &gh, &gl);
@@ -221,6 +228,18 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                     VEC t = V_SET1(0.0);
                     if (a == dx)
                         t = shift;
+                    if (a == dx && s->centre) {
+                        VEC tl = V_SET1(0.0), f;
+                        for (ptrdiff_t j = 0; j < d1; j++) {
+                            const VEC slope = V_SET1(s->slopes[k * d1 + j]);
+                            const VEC b = V_LOAD(c + (j * n + a) * FS_PANEL + h), p = slope * b;
+                            const VEC e = V_ERROR(slope, b, p) + slope * V_LOAD(low + j * FS_PANEL + h);
+                            FS_TWO_SUM(t, f, t, p);
+                            tl = tl + (f + e);
+                        }
+                        V_STORE(u + a * FS_PANEL + h, t + tl);
+                        break;
+                    }
                     for (ptrdiff_t j = 0; j < d1; j++)
                         t = t + V_SET1(s->slopes[k * d1 + j]) * V_LOAD(c + (j * n + a) * FS_PANEL + h);
                     V_STORE(u + a * FS_PANEL + h, t);

@@ -199,7 +199,7 @@ def screened_excess(
     dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
     c = np.empty((d1 * n + 1, K))
     norm2 = np.zeros((d1, K))
-    bias = np.empty((d1, K))
+    bias, low = np.empty((d1, K)), np.empty((d1, K))
     c[-1] = shift
     gh, gl = linear = np.empty((2, K))
     linear_term(gradient, own, W2, delta, variant, workspace, linear)
@@ -217,7 +217,12 @@ def screened_excess(
                 p, e = _two_product(centre[a], moves[:, j, a])
                 dh, f = _two_sum(dh, p)
                 dl = dl + (f + e)
-            c[j * n + dx] = v * (dh + dl) + d2 * centred_bias[j]
+            vh, vl = _two_sum(np.full(K, W2[j]), d2)
+            p, e = _two_product(vh, dh)
+            r, error = _two_product(d2, centred_bias[j])
+            e = (e + (vh * dl + vl * dh)) + error
+            dh, f = _two_sum(p, r)
+            c[j * n + dx], low[j] = _two_sum(dh, f + e)
     if len(slopes):
         square, R = np.zeros(K), factor[: row_start[-1] * n].reshape(-1, n)
         for k, slope in enumerate(slopes):
@@ -225,6 +230,13 @@ def screened_excess(
             u[dx] = shift
             for j in range(d1):
                 u = u + slope[j] * c[j * n : (j + 1) * n]
+            if len(centre):
+                th, tl = shift, np.zeros(K)
+                for j in range(d1):
+                    p, e = _two_product(slope[j], c[j * n + dx])
+                    th, f = _two_sum(th, p)
+                    tl = tl + (f + (e + slope[j] * low[j]))
+                u[dx] = th + tl
             square = square + _squares(u, R[row_start[k] : row_start[k + 1]])
     else:
         square = _squares(c, factor[: row_start[1] * len(c)].reshape(-1, len(c)))
