@@ -189,6 +189,31 @@ def test_inputs_far_from_the_origin(offset):
         assert abs(Fraction(value) - want) <= Fraction(1e-14) * want
 
 
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+@pytest.mark.parametrize("seed", range(3))
+def test_units_that_cancel_far_from_the_origin(offset, seed, monkeypatch):
+    # every unit moves the output by offset * radius, the network by radius: a float64 sum of units keeps the ratio less
+    rng = np.random.default_rng(7 + seed)
+    data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60))
+    network = fm.spurious_minimum(data, width=3).sample(1, rng=seed)[0].network
+    W2 = network.W2
+    delta = deltas(4 + seed, network, 8, 1e-9)
+    rows = delta[:, :12].reshape(8, 3, 4)
+    rows[:4, 1] = -rows[:4, 0] * (W2[0] / W2[1])
+    rows[:4, 2] = delta[:4, 15:] = 0.0
+    delta[4:, 18] = -(rows[4:].sum(axis=2) * offset + delta[4:, 12:15]) @ W2
+    excess, changed = check(network, data, delta, 0.0)
+    assert not changed.any()
+    centred = Screen(BasePoint(network, data), 0.0)
+    assert len(centred.form.centre) == 4
+    assert len(centred.form.slopes) > 0
+    for variant in range(_screen.BEST_VARIANT + 1):
+        monkeypatch.setattr(_screen, "BEST_VARIANT", variant)
+        np.testing.assert_array_equal(centred.excess(delta)[0], excess)
+    monkeypatch.setattr(_screen, "screened_excess", reference_screen.screened_excess)
+    np.testing.assert_array_equal(centred.excess(delta)[0], excess)
+
+
 def test_one_sample_changes_in_several_units_at_once():
     # every unit has its boundary through the first sample
     data = fm.Dataset(np.array([[1.0, 0.0], [3.0, 1.0], [-2.0, 1.0]]), np.array([1.0, -1.0, 0.5]))
@@ -265,6 +290,69 @@ def test_margins_are_lower_bounds(table, seed):
         assert all(Fraction(b) ** 2 <= e for b, e in zip(bounds, exact, strict=True))
 
 
+def linear_words(module, base, delta, variant):
+    """High and low words of <g, c>; the work space holds no number more than asked for, and NaN at first."""
+    network = base.network
+    items = _screen.linear_items(network.width, network.n_features)
+    room = np.full(items + 64, np.nan)
+    room[items:] = 7.0
+    words = np.empty((2, len(delta)))
+    module.linear_term(base.gradient, base.own, network.W2, delta, variant, room[:items], words)
+    assert (room[items:] == 7.0).all()
+    return words
+
+
+def exact_linear(base, delta):
+    """<g, c> for one perturbation, g both words, and the sum of the sizes of its terms."""
+    W1, b1, W2, _ = base.network.parameters()
+    d1, n = W1.shape[0], W1.shape[1] + 1
+    g = [Fraction(h) + Fraction(v) for h, v in base.gradient.T.tolist()]
+    d = [Fraction(v) for v in delta.tolist()]
+    total, size = g[-1] * d[-1], abs(g[-1] * d[-1])
+    for j, v in enumerate(map(Fraction, W2.tolist())):
+        dv = d[d1 * n + j]
+        moves = [*d[j * (n - 1) : (j + 1) * (n - 1)], d[d1 * (n - 1) + j]]
+        for a, (w, dw) in enumerate(zip([*W1[j].tolist(), b1[j]], moves, strict=True)):
+            part, w = g[j * n + a], Fraction(w)
+            total += part * ((v + dv) * dw + dv * w)
+            size += abs(part) * ((abs(v) + abs(dv)) * abs(dw) + abs(dv * w))
+    return total, size
+
+
+def almost_orthogonal(base, delta, shares):
+    """Move each row of delta along b2 until <g, c> is that share of its terms, but for the rounding of one entry."""
+    moved = delta.copy()
+    last = Fraction(base.gradient[0, -1]) + Fraction(base.gradient[1, -1])
+    for row, share in zip(moved, shares, strict=True):
+        total, size = exact_linear(base, row)
+        row[-1] = float(Fraction(row[-1]) - (total - Fraction(share) * size) / last)
+    return moved
+
+
+@pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))
+@pytest.mark.parametrize("radius", [1e-2, 1e-8, 1e-12])
+# beyond one pack of rows too: more units than fit, and rows that are longer
+@pytest.mark.parametrize(("m", "dx", "d1"), [(20, 3, 2), (33, 2, 5), (15, 20, 30), (9, 300, 2), (12, 0, 2)])
+def test_linear_term_is_right_where_it_almost_vanishes(variant, radius, m, dx, d1):
+    network, data = random_problem(m, m, dx, d1, fm.leaky_relu(0.1), weighted=True)
+    base = BasePoint(network, data)
+    shares = [0.0] * 4 + [1e-11, -1e-11] * 3
+    delta = almost_orthogonal(base, deltas(5, network, 10, radius), shares)
+    words = linear_words(_screen, base, delta, variant)
+    np.testing.assert_array_equal(words, linear_words(reference_screen, base, delta, variant))
+    for (high, low), row, share in zip(words.T.tolist(), delta, shares, strict=True):
+        want, size = exact_linear(base, row)
+        error = abs(Fraction(high + low) - want)
+        # low words are sums of at most N = dx + 1 + 2 d1 parts of 2^-53 of the terms, products' errors beside them,
+        # each rounded again as often; and one rounding of the result
+        bound = 4 * (dx + 2 * d1 + 4) ** 2 * Fraction(2) ** -106 * size
+        assert error <= bound + Fraction(2) ** -53 * abs(want)
+        # no float64 sum of the terms has a digit of the first, or six of the others
+        assert abs(want) <= (Fraction(2) ** -51 if share == 0.0 else Fraction(1e-10)) * size
+        if share:
+            assert error <= Fraction(1e-14) * abs(want)
+
+
 @pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))
 @pytest.mark.parametrize("m", [1, 7, 8, 9, 50])
 @pytest.mark.parametrize(("dx", "d1"), [(0, 1), (1, 3), (3, 2), (4, 9), (5, 1), (9, 4), (13, 2), (18, 3)])
@@ -283,8 +371,9 @@ def test_kernels_give_the_bits_of_their_twins(variant, m, dx, d1, monkeypatch):
         np.empty(_screen.workspace_items(d1, dx)),
     )
     _screen.preactivations(*call, Z)
-    results = {}
+    results, terms = {}, {}
     for K in (0, 1, 7, 8, 21):
+        terms[K] = linear_words(_screen, base, deltas(K, network, K, 0.03), variant)
         for radius in (1e-6, 0.03, 1.0):
             results[K, radius] = walked.excess(deltas(K, network, K, radius))
     for name in ("base_sums", "preactivations", "screened_excess"):
@@ -295,6 +384,9 @@ def test_kernels_give_the_bits_of_their_twins(variant, m, dx, d1, monkeypatch):
     Z2 = np.empty((d1, m))
     reference_screen.preactivations(*call, Z2)
     np.testing.assert_array_equal(Z2, Z)
+    for K, words in terms.items():
+        again = linear_words(reference_screen, base, deltas(K, network, K, 0.03), variant)
+        np.testing.assert_array_equal(words, again)
     plain = Screen(twin, 0.1)
     np.testing.assert_array_equal(plain.form.factor, walked.form.factor)
     some = 0

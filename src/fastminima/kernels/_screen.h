@@ -26,6 +26,8 @@
 #define FS_PANEL 8
 /* samples in a panel of the float32 filter */
 #define FS_NEAR 16
+/* numbers of rows that the linear term transposes at a time: eight perturbations of these stay in first-level cache */
+#define FS_ROWS 256
 /* a chunk of filter panels stays in the first-level cache while the panel's perturbations pass it */
 #define FS_CHUNK_BYTES 16384
 
@@ -299,6 +301,34 @@ static void fs_base(int variant, const double *W1, const double *b1, const doubl
     FS_PICK(variant, fs_base_)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
 }
 
+/* g . c for every row of delta, high words then low ones; work: see linear_items in _screen.pyx */
+static void fs_linear(int variant, const double *g, const double *g_low, const double *W2, const double *own_hi,
+                      const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, const double *delta, ptrdiff_t K, double *work,
+                      double *high, double *low)
+{
+    const ptrdiff_t P = d1 * (dx + 2) + 1, step = dx > 0 && dx < FS_ROWS ? FS_ROWS / dx : dx > 0 ? 1 : d1;
+    double *sums = (double *)fs_align(work), *tail = sums + 2 * FS_PANEL, *dw = tail + (2 * d1 + 1) * FS_PANEL;
+    for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
+        const int lanes = K - i < FS_PANEL ? (int)(K - i) : FS_PANEL;
+        const double *from[FS_PANEL], *rows[FS_PANEL];
+        for (int l = 0; l < FS_PANEL; l++) {
+            rows[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
+            from[l] = rows[l] + d1 * dx;
+        }
+        FS_PICK(variant, fs_pack_)(from, 2 * d1 + 1, tail);
+        memset(sums, 0, 2 * FS_PANEL * sizeof *sums);
+        for (ptrdiff_t j = 0; j < d1; j += step) {
+            const ptrdiff_t end = j + step < d1 ? j + step : d1;
+            for (int l = 0; l < FS_PANEL; l++)
+                from[l] = rows[l] + j * dx;
+            FS_PICK(variant, fs_pack_)(from, (end - j) * dx, dw);
+            FS_PICK(variant, fs_linear_)(g, g_low, W2, own_hi, own_lo, d1, dx, j, end, dw, tail, sums, sums + FS_PANEL);
+        }
+        memcpy(high + i, sums, (size_t)lanes * sizeof *high);
+        memcpy(low + i, sums + FS_PANEL, (size_t)lanes * sizeof *low);
+    }
+}
+
 /* ---- samples near a boundary */
 
 
@@ -379,6 +409,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
     double *dt = (double *)fs_align(work), *c = dt + P * FS_PANEL, *u = c + q * FS_PANEL;
     double *norm2 = u + n * FS_PANEL, *value = norm2 + d1 * FS_PANEL;
     k->bias = value + FS_PANEL;
+    double *low = k->bias + d1 * FS_PANEL;
     int64_t count[FS_PANEL] = {0};
     double largest = 0.0;
     for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
@@ -387,7 +418,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
         for (int l = 0; l < FS_PANEL; l++)
             from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
         FS_PICK(variant, fs_pack_)(from, P, dt);
-        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, norm2, value);
+        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, low, norm2, value);
         for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
             largest = norm2[a] > largest ? norm2[a] : largest;
         if (s->n_pairs > 0)

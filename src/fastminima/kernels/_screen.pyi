@@ -7,6 +7,7 @@ PANEL: int
 NEAR: int
 
 def workspace_items(d1: int, dx: int) -> int: ...
+def linear_items(d1: int, dx: int) -> int: ...
 def base_sums(
     W1: NDArray[np.float64],
     b1: NDArray[np.float64],
@@ -34,6 +35,15 @@ def preactivations(
     variant: int,
     workspace: NDArray[np.float64],
     z_out: NDArray[np.float64],
+) -> None: ...
+def linear_term(
+    gradient: NDArray[np.float64],
+    own: NDArray[np.float64],
+    W2: NDArray[np.float64],
+    delta: NDArray[np.float64],
+    variant: int,
+    workspace: NDArray[np.float64],
+    linear_out: NDArray[np.float64],
 ) -> None: ...
 def screened_excess(
     delta: NDArray[np.float64],

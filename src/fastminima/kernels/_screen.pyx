@@ -15,11 +15,14 @@ b.  `base_sums`, `preactivations`: one pass over X (m, dx). Products are exact a
     samples stay in the first-level cache; every entry of g has 8 partial sums, sample i in number i mod 8.
 c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2 in double-double too, 16 flops
     an entry: whatever the perturbation, it is right to the last bits, so the excess loses digits only where
-    linear and quadratic term cancel. The products g_j . w_j are made once.
+    linear and quadratic term cancel. The products g_j . w_j are made once. `linear_term` gives it alone, both
+    words, for evaluations that make the other terms themselves: one pass over delta, FS_ROWS of its columns at
+    a time transposed in first-level cache.
 d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or
     per sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
     Inputs far from the origin are centred, their bias changes being db_j + dw_j . centre from double-double: no
-    digits cancel in it.
+    digits cancel in it. Per pattern, c's bias is summed over the units in double-double too: far from the
+    origin the units move the output by much more than the network does.
 e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-level cache; the factor is read
     once per panel, 4 rows at a time. A perturbation's bits depend on nothing beside it.
 f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32
@@ -37,6 +40,7 @@ cdef extern from "_screen.h" nogil:
     enum:
         FS_PANEL
         FS_NEAR
+        FS_ROWS
     ctypedef struct fs_problem:
         Py_ssize_t d1, dx, n_patterns, n_pairs, capacity
         double s_plus, s_minus, scale
@@ -73,6 +77,8 @@ cdef extern from "_screen.h" nogil:
     void fs_base(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
                  const double *, const double *, const double *, Py_ssize_t, double, double, double *, double *,
                  double *, double *)
+    void fs_linear(int, const double *, const double *, const double *, const double *, const double *, Py_ssize_t,
+                   Py_ssize_t, const double *, Py_ssize_t, double *, double *, double *)
     void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, double *, double *,
                    int64_t *, double *)
 
@@ -84,8 +90,13 @@ NEAR = FS_NEAR
 
 
 def workspace_items(d1, dx):
-    """Numbers that the workspace of the functions below must hold."""
+    """Numbers that the workspace of the functions below must hold, but for `linear_term`."""
     return 16 + FS_PANEL * (2 * d1 * (dx + 3) + 2 * dx + 16) + 4 * d1
+
+
+def linear_items(d1, dx):
+    """Numbers that the workspace of `linear_term` must hold."""
+    return 16 + FS_PANEL * (max(FS_ROWS, dx) + 2 * d1 + 3)
 
 
 def base_sums(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
@@ -110,6 +121,21 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
         if X.shape[0] > 0:
             fs_base(variant, &W1[0, 0], &b1[0], &W2[0], b2, W1.shape[0], W1.shape[1], &X[0, 0], &y[0], NULL,
                     X.shape[0], s_plus, s_minus, &workspace[0], NULL, NULL, &z_out[0, 0])
+
+
+def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const double[::1] W2,
+                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out):
+    """linear_out (2, K): high and low words of g . c for the rows of delta (K, P).
+
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; q = d1 (dx + 1) + 1 says what dx is. The words
+    are not brought into order: their sum, rounded once, is the term.
+    """
+    cdef Py_ssize_t d1 = W2.shape[0]
+    with nogil:
+        if delta.shape[0] > 0:
+            fs_linear(variant, &gradient[0, 0], &gradient[1, 0], &W2[0], &own[0, 0], &own[1, 0], d1,
+                      (gradient.shape[1] - 1) // d1 - 1, &delta[0, 0], delta.shape[0], &workspace[0],
+                      &linear_out[0, 0], &linear_out[1, 0])
 
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,

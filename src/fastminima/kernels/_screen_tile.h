@@ -122,53 +122,101 @@ FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const 
     return total;
 }
 
+/* Add unit j's share of g . c, (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, in double-double. g (n) and g_low the words of
+ * g_j; dw and db the changes of the row and its bias, dv that of the output weight, at the first lane of the vector */
+FS_TARGET FS_INLINE void FS(fs_unit_)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
+                                      ptrdiff_t dx, const double *dw, const double *db, VEC dv, VEC *hi, VEC *lo)
+{
+    VEC gh = *hi, gl = *lo, vh, vl, th = V_SET1(0.0), tl = th, e, f;
+    FS_TWO_SUM(vh, vl, V_SET1(W2), dv);
+    for (ptrdiff_t a = 0; a <= dx; a++) {
+        const VEC d = V_LOAD(a < dx ? dw + a * FS_PANEL : db), ga = V_SET1(g[a]), p = ga * d;
+        e = V_ERROR(ga, d, p) + V_SET1(g_low[a]) * d;
+        FS_TWO_SUM(th, f, th, p);
+        tl = tl + (f + e);
+    }
+    VEC p = vh * th;
+    e = V_ERROR(vh, th, p) + (vh * tl + vl * th);
+    FS_TWO_SUM(gh, f, gh, p);
+    gl = gl + (f + e);
+    const VEC r = V_SET1(own_hi);
+    p = dv * r;
+    e = V_ERROR(dv, r, p) + V_SET1(own_lo) * dv;
+    FS_TWO_SUM(gh, f, gh, p);
+    *hi = gh;
+    *lo = gl + (f + e);
+}
+
+/* The share of the output bias, from which the sum over the units starts */
+FS_TARGET FS_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
+{
+    const VEC gq = V_SET1(g);
+    *hi = gq * shift;
+    *lo = V_ERROR(gq, shift, *hi) + V_SET1(g_low) * shift;
+}
+
+/* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
+ * `tail` holds the changes of b1, W2 and b2. */
+FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const double *W2, const double *own_hi,
+                                     const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, ptrdiff_t first, ptrdiff_t last,
+                                     const double *dw, const double *tail, double *high, double *low)
+{
+    const ptrdiff_t n = dx + 1;
+    for (int h = 0; h < FS_PANEL; h += LANES) {
+        VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h);
+        if (first == 0)
+            FS(fs_output_)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
+        for (ptrdiff_t j = first; j < last; j++)
+            FS(fs_unit_)(g + j * n, g_low + j * n, W2[j], own_hi[j], own_lo[j], dx, dw + (j - first) * dx * FS_PANEL + h,
+                         tail + j * FS_PANEL + h, V_LOAD(tail + (d1 + j) * FS_PANEL + h), &gh, &gl);
+        V_STORE(high + h, gh);
+        V_STORE(low + h, gl);
+    }
+}
+
 /* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
 FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
-                                   double *norm2, double *value)
+                                   double *low, double *norm2, double *value)
 {
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
     const double *db = dt + d1 * dx * FS_PANEL, *dv = db + d1 * FS_PANEL, *last = dv + d1 * FS_PANEL;
     for (int h = 0; h < FS_PANEL; h += LANES) {
-        /* g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, the last factor given; plus the output bias */
-        const VEC shift = V_LOAD(last + h), g = V_SET1(s->g_hi[q - 1]);
-        VEC gh = g * shift, gl = V_ERROR(g, shift, gh) + V_SET1(s->g_lo[q - 1]) * shift;
+        const VEC shift = V_LOAD(last + h);
+        VEC gh, gl;
+        FS(fs_output_)(s->g_hi[q - 1], s->g_lo[q - 1], shift, &gh, &gl);
         V_STORE(c + (q - 1) * FS_PANEL + h, shift);
         for (ptrdiff_t j = 0; j < d1; j++) {
             const VEC d2 = V_LOAD(dv + j * FS_PANEL + h);
-            VEC vh, vl, th = V_SET1(0.0), tl = th, square = th, e, f;
-            FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
+            const VEC v = V_SET1(s->W2[j]) + d2;
+            VEC square = V_SET1(0.0);
             for (ptrdiff_t a = 0; a < n; a++) {
                 const VEC w = V_SET1(a < dx ? s->W1[j * dx + a] : s->b1[j]);
                 const VEC d = V_LOAD((a < dx ? dt + (j * dx + a) * FS_PANEL : db + j * FS_PANEL) + h);
-                const VEC ga = V_SET1(s->g_hi[j * n + a]), p = ga * d;
-                V_STORE(c + (j * n + a) * FS_PANEL + h, vh * d + d2 * w);
+                V_STORE(c + (j * n + a) * FS_PANEL + h, v * d + d2 * w);
                 square = square + d * d;
-                e = V_ERROR(ga, d, p) + V_SET1(s->g_lo[j * n + a]) * d;
-                FS_TWO_SUM(th, f, th, p);
-                tl = tl + (f + e);
             }
             V_STORE(norm2 + j * FS_PANEL + h, square);
             V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
             if (s->centre) {
-                /* the form is that of centred inputs: there the bias changes by db + dw . centre */
-                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0);
+                /* The form is that of centred inputs: there the bias changes by db + dw . centre. Both words are kept,
+                 * as such changes may be large, and cancel between the units. */
+                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0), vh, vl, e, f;
                 for (ptrdiff_t a = 0; a < dx; a++) {
                     const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
                     e = V_ERROR(mu, d, p);
                     FS_TWO_SUM(dh, f, dh, p);
                     dl = dl + (f + e);
                 }
-                V_STORE(c + (j * n + dx) * FS_PANEL + h, vh * (dh + dl) + d2 * V_SET1(s->centred_bias[j]));
+                FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
+                const VEC own = V_SET1(s->centred_bias[j]), p = vh * dh, r = d2 * own;
+                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + V_ERROR(d2, own, r);
+                FS_TWO_SUM(dh, f, p, r);
+                FS_TWO_SUM(dh, dl, dh, f + e);
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, dh);
+                V_STORE(low + j * FS_PANEL + h, dl);
             }
-            VEC p = vh * th;
-            e = V_ERROR(vh, th, p) + (vh * tl + vl * th);
-            FS_TWO_SUM(gh, f, gh, p);
-            gl = gl + (f + e);
-            const VEC r = V_SET1(s->own_hi[j]);
-            p = d2 * r;
-            e = V_ERROR(d2, r, p) + V_SET1(s->own_lo[j]) * d2;
-            FS_TWO_SUM(gh, f, gh, p);
-            gl = gl + (f + e);
+            FS(fs_unit_)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
+                         dt + j * dx * FS_PANEL + h, db + j * FS_PANEL + h, d2, &gh, &gl);
         }
 
         VEC square = V_SET1(0.0);
@@ -180,6 +228,18 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                     VEC t = V_SET1(0.0);
                     if (a == dx)
                         t = shift;
+                    if (a == dx && s->centre) {
+                        VEC tl = V_SET1(0.0), f;
+                        for (ptrdiff_t j = 0; j < d1; j++) {
+                            const VEC slope = V_SET1(s->slopes[k * d1 + j]);
+                            const VEC b = V_LOAD(c + (j * n + a) * FS_PANEL + h), p = slope * b;
+                            const VEC e = V_ERROR(slope, b, p) + slope * V_LOAD(low + j * FS_PANEL + h);
+                            FS_TWO_SUM(t, f, t, p);
+                            tl = tl + (f + e);
+                        }
+                        V_STORE(u + a * FS_PANEL + h, t + tl);
+                        break;
+                    }
                     for (ptrdiff_t j = 0; j < d1; j++)
                         t = t + V_SET1(s->slopes[k * d1 + j]) * V_LOAD(c + (j * n + a) * FS_PANEL + h);
                     V_STORE(u + a * FS_PANEL + h, t);

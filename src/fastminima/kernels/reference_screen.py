@@ -105,6 +105,34 @@ def preactivations(
         z_out[j] = _preactivation(row, float(bias), X)[0]
 
 
+def linear_term(
+    gradient: F64, own: F64, W2: F64, delta: F64, variant: int, workspace: F64, linear_out: F64
+) -> None:
+    """linear_out = high and low words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2."""
+    K, d1 = len(delta), len(W2)
+    n = (gradient.shape[1] - 1) // d1
+    dx = n - 1
+    gh, gl = _two_product(gradient[0, -1], delta[:, -1])
+    gl = gl + gradient[1, -1] * delta[:, -1]
+    for j in range(d1):
+        columns = [*range(j * dx, (j + 1) * dx), d1 * dx + j]
+        dv = delta[:, d1 * n + j]
+        vh, vl = _two_sum(np.full(K, W2[j]), dv)
+        th, tl = np.zeros(K), np.zeros(K)
+        for k, column in enumerate(columns, start=j * n):
+            d = delta[:, column]
+            p, e = _two_product(gradient[0, k], d)
+            th, f = _two_sum(th, p)
+            tl = tl + (f + (e + gradient[1, k] * d))
+        p, e = _two_product(vh, th)
+        gh, f = _two_sum(gh, p)
+        gl = gl + (f + (e + (vh * tl + vl * th)))
+        p, e = _two_product(own[0, j], dv)
+        gh, f = _two_sum(gh, p)
+        gl = gl + (f + (e + own[1, j] * dv))
+    linear_out[0], linear_out[1] = gh, gl
+
+
 def _dot(rows: F64, u: F64) -> F64:
     """Products of the first columns of `rows` with u, in four strided partial sums."""
     sums = [np.zeros(len(rows)) for _ in range(4)]
@@ -171,27 +199,17 @@ def screened_excess(
     dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
     c = np.empty((d1 * n + 1, K))
     norm2 = np.zeros((d1, K))
-    bias = np.empty((d1, K))
+    bias, low = np.empty((d1, K)), np.empty((d1, K))
     c[-1] = shift
-    gh, gl = _two_product(gradient[0, -1], shift)
-    gl = gl + gradient[1, -1] * shift
-
-    def add(p: F64, e: F64) -> None:
-        nonlocal gh, gl
-        gh, f = _two_sum(gh, p)
-        gl = gl + (f + e)
-
+    gh, gl = linear = np.empty((2, K))
+    linear_term(gradient, own, W2, delta, variant, workspace, linear)
     for j in range(d1):
         d2 = dv[:, j]
-        vh, vl = _two_sum(np.full(K, W2[j]), d2)
-        th, tl = np.zeros(K), np.zeros(K)
+        v = W2[j] + d2
         for a in range(n):
-            d, k = moves[:, j, a], j * n + a
-            c[k] = vh * d + d2 * base[j, a]
+            d = moves[:, j, a]
+            c[j * n + a] = v * d + d2 * base[j, a]
             norm2[j] = norm2[j] + d * d
-            p, e = _two_product(gradient[0, k], d)
-            th, f = _two_sum(th, p)
-            tl = tl + (f + (e + gradient[1, k] * d))
         bias[j] = c[j * n + dx]
         if len(centre):
             dh, dl = moves[:, j, dx], np.zeros(K)
@@ -199,11 +217,12 @@ def screened_excess(
                 p, e = _two_product(centre[a], moves[:, j, a])
                 dh, f = _two_sum(dh, p)
                 dl = dl + (f + e)
-            c[j * n + dx] = vh * (dh + dl) + d2 * centred_bias[j]
-        p, e = _two_product(vh, th)
-        add(p, e + (vh * tl + vl * th))
-        p, e = _two_product(own[0, j], d2)
-        add(p, e + own[1, j] * d2)
+            vh, vl = _two_sum(np.full(K, W2[j]), d2)
+            p, e = _two_product(vh, dh)
+            r, error = _two_product(d2, centred_bias[j])
+            e = (e + (vh * dl + vl * dh)) + error
+            dh, f = _two_sum(p, r)
+            c[j * n + dx], low[j] = _two_sum(dh, f + e)
     if len(slopes):
         square, R = np.zeros(K), factor[: row_start[-1] * n].reshape(-1, n)
         for k, slope in enumerate(slopes):
@@ -211,6 +230,13 @@ def screened_excess(
             u[dx] = shift
             for j in range(d1):
                 u = u + slope[j] * c[j * n : (j + 1) * n]
+            if len(centre):
+                th, tl = shift, np.zeros(K)
+                for j in range(d1):
+                    p, e = _two_product(slope[j], c[j * n + dx])
+                    th, f = _two_sum(th, p)
+                    tl = tl + (f + (e + slope[j] * low[j]))
+                u[dx] = th + tl
             square = square + _squares(u, R[row_start[k] : row_start[k + 1]])
     else:
         square = _squares(c, factor[: row_start[1] * len(c)].reshape(-1, len(c)))
@@ -226,7 +252,7 @@ def screened_excess(
         pairs: list[int] = []
         for j in range(d1):
             start, end = near_start[j], near_start[j + 1]
-            end = start + np.searchsorted(margin[start:end], norm[j, k], side="right")
+            end = start + int(np.searchsorted(margin[start:end], norm[j, k], side="right"))
             z = rows[start:end, pad]
             moved = z + (moves[k, j, dx] + _dot(rows[start:end], moves[k, j, :dx]))
             up = (W2[j] + dv[k, j]) * (s_plus - s_minus)
