@@ -251,7 +251,7 @@ def screened_excess(
         changes: list[float] = []
         pairs: list[int] = []
         for j in range(d1):
-            start, end = near_start[j], near_start[j + 1]
+            start, end = int(near_start[j]), int(near_start[j + 1])
             end = start + int(np.searchsorted(margin[start:end], norm[j, k], side="right"))
             z = rows[start:end, pad]
             moved = z + (moves[k, j, dx] + _dot(rows[start:end], moves[k, j, :dx]))
