@@ -478,7 +478,9 @@ def test_peer(benchmark: Any, peer: str, name: str, dtype: str) -> None:
         pytest.skip(reason(error))
     risks = benchmark.pedantic(run, rounds=3)
     benchmark.extra_info["checksum"] = float(risks.sum())
-    np.testing.assert_allclose(risks, forward.fused(network, data), rtol=1e-12 if dtype == "float64" else 1e-4)
+    np.testing.assert_allclose(
+        risks, forward.fused(network, data), rtol=1e-12 if dtype == "float64" else 1e-4
+    )
 
 
 def main() -> None:

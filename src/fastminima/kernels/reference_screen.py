@@ -246,7 +246,7 @@ def screened_excess(
     reach_out[0] = np.max(norm, initial=0.0)
     pad = rows.shape[1] - 4
     numbers = rows.view(np.int32).reshape(len(rows), -1)[:, -2:]
-    for k in np.flatnonzero(np.isfinite(excess_out)):
+    for k in np.flatnonzero(np.isfinite(excess_out)).tolist():
         places: dict[int, int] = {}
         changes: list[float] = []
         pairs: list[int] = []
