@@ -168,12 +168,26 @@ def test_batched_risk(benchmark: Any, peer: str, name: str, dtype: str) -> None:
     np.testing.assert_allclose(risks, fused(network, data), rtol=1e-12 if dtype == "float64" else 1e-4)
 
 
+def bandwidth() -> float:
+    """Bytes a second that one core reads from memory: the best of five sums over 256 MiB."""
+    values = np.ones(1 << 25)
+    best = min(_cpu_seconds(values.sum) for _ in range(5))
+    return values.nbytes / best
+
+
+def _cpu_seconds(run: Callable[[], Any]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the tuples")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     share = 0.1 if options.quick else 1.0
+    print(f"memory read by one core: {bandwidth() / 1e9:.1f} GB/s")
     print(f"variant {_forward.VARIANTS[-1]}; GFLOP/s of CPU time; the twin runs on a hundredth of the tuples")
     print("workload dtype   fused (of peak)       ReLU two wkrs*  chunked  numba  numpy | of best | checksum")
     for dtype in ("float64", "float32"):
