@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import exact_reference as reference
 from fastminima.exact import solve
 from fastminima.exact.affine import Columns
-from fastminima.exact.fit import ExactFit, dd_fitted_residual, exact_affine_excess
+from fastminima.exact.fit import ExactFit, exact_affine_excess
 from fastminima.exact.gram import gram_of
 from fastminima.exact.groups import find_groups, group_ids
 from fastminima.exact.splits import find_splits
@@ -157,7 +157,7 @@ def test_double_double_bound_is_small():
     size = abs(fit.intercept) + sum(
         abs(c) * Fraction(v) for c, v in zip(fit.coef, np.abs(data.X).max(axis=0).tolist(), strict=True)
     )
-    for values in dd_fitted_residual(data):
+    for values in ExactFit.of(data).dd_fitted_residual():
         assert values.exponent == 0
         assert 0 < Fraction(values.bound) <= (size + 4) * Fraction(1, 2**95)
 

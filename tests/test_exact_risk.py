@@ -13,7 +13,7 @@ from fastminima.errors import NetworkError
 from fastminima.exact.affine import Columns
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
-from fastminima.exact.risk import exact_network_risk, network_moments, optimal_output_bias
+from fastminima.exact.risk import exact_network_risk, network_moments
 from fastminima.exact.signs import preactivation_blocks, signs
 from profiles import examples
 
@@ -53,7 +53,7 @@ def test_risk_bias_and_patterns(data, slopes, b2, draws):
     moments = network_moments(W1, b1, W2, *slopes, data)
     assert sum(moments.counts) == len(data.y)
     assert len(moments.pattern_counts) == len(moments.patterns)
-    best = optimal_output_bias(W1, b1, W2, *slopes, data)
+    best = moments.optimal_bias()
     # a parabola in b2 with its lowest point at `best`
     assert moments.risk(best + 1) == moments.risk(best - 1) == moments.risk(best) + gram.total_weight / 2
     assert moments.risk(best) <= expected

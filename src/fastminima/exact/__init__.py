@@ -6,7 +6,7 @@ python-flint is used where installed, for speed only:
 - `dyadic`: float64 <-> integers on a power-of-two grid, correctly rounded results.
 - `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `affine`: exact columns of a dataset and exact values of affine forms on its rows.
-- `sums`: exact signs of sums and prefix sums.
+- `sums`: exact prefix sums.
 - `gram`: exact Gram matrices through BLAS, streamed.
 - `solve`: exact rank, pivots and solution of the normal equations.
 - `groups`: equal inputs, their residual sums, the pure error.

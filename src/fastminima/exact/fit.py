@@ -19,7 +19,7 @@ from fastminima.exact.groups import Groups, find_groups, group_ids
 from fastminima.exact.solve import solve_normal_equations
 from fastminima.exact.splits import ExactSplits, find_splits
 
-__all__ = ["ExactFit", "dd_fitted_residual", "exact_affine_excess"]
+__all__ = ["ExactFit", "exact_affine_excess"]
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,3 @@ def exact_affine_excess(
     best = [fit.intercept, *fit.coef]
     delta = [a - b for a, b in zip(given, best, strict=True)]
     return fit.gram.quadratic([*delta, Fraction(0)]) / 2
-
-
-def dd_fitted_residual(data: Any) -> tuple[DoubleDouble, DoubleDouble]:
-    """`ExactFit.of(data).dd_fitted_residual()`, for callers that need nothing else of the fit."""
-    return ExactFit.of(data).dd_fitted_residual()

@@ -21,7 +21,7 @@ from fastminima.exact.dyadic import Floats
 from fastminima.exact.gram import ExactGram, gram_of
 from fastminima.exact.signs import signs, unit_form, validated_rows
 
-__all__ = ["NetworkMoments", "exact_network_risk", "network_moments", "optimal_output_bias"]
+__all__ = ["NetworkMoments", "exact_network_risk", "network_moments"]
 
 Slope = float | Fraction
 
@@ -176,16 +176,3 @@ def exact_network_risk(
     Parameters as in `network_moments`, which also gives the sign patterns and their counts.
     """
     return network_moments(W1, b1, W2, s_plus, s_minus, data, gram).risk(b2)
-
-
-def optimal_output_bias(
-    W1: Floats,
-    b1: Floats,
-    W2: Floats | Sequence[Slope],
-    s_plus: Slope,
-    s_minus: Slope,
-    data: Any,
-    gram: ExactGram | None = None,
-) -> Fraction:
-    """The exact output bias of least risk for the other parameters given; see `network_moments`."""
-    return network_moments(W1, b1, W2, s_plus, s_minus, data, gram).optimal_bias()
