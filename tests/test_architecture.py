@@ -31,7 +31,7 @@ LAYERS = [
         "activation",
     },
     {"kernels", "exact"},
-    {"dataset", "_sorted_sums", "splits", "batched"},
+    {"dataset", "_sorted_sums", "splits", "batched", "_product_loss", "losses", "row_losses", "user_loss"},
     {"_passes", "_csv", "_selection", "readers", "demos", "network"},
     {"least_squares"},
     {"proof"},

@@ -18,11 +18,18 @@ from .landscape.probe import ProbeSweep as ProbeSweep
 from .landscape.probe import probe as probe
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import least_squares as least_squares
+from .losses import SquaredLoss as SquaredLoss
+from .losses import WeightedSum as WeightedSum
 from .network import OneHiddenLayer as OneHiddenLayer
 from .readers import read as read
 from .report.probe_plot import plot_probe as plot_probe
 from .report.segment import plot_segment as plot_segment
 from .report.segment import segment as segment
+from .row_losses import HuberLoss as HuberLoss
+from .row_losses import LogCoshLoss as LogCoshLoss
+from .row_losses import LogisticLoss as LogisticLoss
+from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
+from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from .splits import best_split as best_split
 from .splits import split_set as split_set
 from .theorems.status import BetterStatus as BetterStatus
@@ -31,3 +38,4 @@ from .theorems.theorem1 import SpuriousMinimum as SpuriousMinimum
 from .theorems.theorem1 import spurious_minimum as spurious_minimum
 from .theorems.theorem1_better import BetterPoint as BetterPoint
 from .theorems.theorem1_better import better_point as better_point
+from .user_loss import Loss as Loss
