@@ -74,8 +74,8 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
 
     Notes
     -----
-    Appendix A7, lemma A.6, on which part 3 of theorem 4 rests. With A = W_{H+1:j*+1}, B = W_{j*-1:1} and pseudoinverses A A+ = I,
-    B+ B = I, the tuple with W_{j*} + A+ (R' - R) B+ in place of W_{j*} has the product R' exactly, and
+    Appendix A7, lemma A.6, on which part 3 of theorem 4 rests. With A = W_{H+1:j*+1}, B = W_{j*-1:1} and pseudoinverses
+    A A+ = I, B+ B = I, the tuple with W_{j*} + A+ (R' - R) B+ in place of W_{j*} has the product R' exactly, and
     |A+ (R' - R) B+|_F <= |A+| |B+| |R' - R|_F. The float64 result misses R' by rounding.
     """
     given = [np.asarray(W, dtype=np.float64) for W in weights]
