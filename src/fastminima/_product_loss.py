@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._validate import Table, as_matrix
+from ._validate import Table, as_matrix, as_vector
 from .errors import DataError, LossError
 
 __all__ = ["Change", "ProductLoss", "Rationals", "RowLoss", "gamma", "linear_term", "sampled"]
@@ -189,6 +189,14 @@ def linear_term(G: Floats, G_error: Floats, D: Floats, D_error: Floats) -> tuple
     return float(np.sum(G * D)), slack * (1.0 + gamma(G.size + 8)) + G.size * 2.0**-1070
 
 
+def _dimensions(data: Any) -> int:
+    """How many axes the data have; frames have two."""
+    known = getattr(data, "ndim", None)
+    if known is None and isinstance(data, (list, tuple)):
+        return 1 if not any(isinstance(row, (list, tuple, np.ndarray)) for row in data) else 2
+    return 2 if known is None else int(known)
+
+
 def sampled(X: Any, Y: Any, bias: bool) -> tuple[Table, Table, Floats]:
     """(X as read, Y as read, X with its constant column when `bias`).
 
@@ -200,9 +208,7 @@ def sampled(X: Any, Y: Any, bias: bool) -> tuple[Table, Table, Floats]:
         Data without an exact meaning as real numbers.
     """
     inputs = as_matrix(X, "X")
-    if np.ndim(Y) == 1 and not hasattr(Y, "columns"):
-        Y = np.asarray(Y, dtype=object if isinstance(Y, (list, tuple)) else None).reshape(-1, 1)
-    targets = as_matrix(Y, "Y")
+    targets = as_vector(Y, "Y") if _dimensions(Y) == 1 else as_matrix(Y, "Y")
     m, width = inputs.values.shape
     if len(targets.values) != m:
         raise DataError(f"X has {m} rows and Y has {len(targets.values)}; they must be the same samples")

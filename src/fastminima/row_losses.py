@@ -222,9 +222,13 @@ class SoftmaxCrossEntropy(RowLoss):
         return Y
 
     def _values(self, Z: Floats, Y: Floats) -> Floats:
-        top = Z.max(axis=1, keepdims=True)
-        shifted = Z - top
-        return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - (Y * shifted).sum(axis=1))
+        rows = np.arange(len(Z))
+        top = Z.argmax(axis=1)
+        shifted = Z - Z[rows, top][:, None]
+        others = np.exp(shifted)
+        # the largest term is 1: log1p of the others keeps the digits of a loss near 0
+        others[rows, top] = 0.0
+        return np.asarray(np.log1p(others.sum(axis=1)) - (Y * shifted).sum(axis=1))
 
     @staticmethod
     def _probabilities(Z: Floats) -> Floats:

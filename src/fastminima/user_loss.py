@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -210,21 +211,22 @@ def check_gradient(loss: ProductLoss, R: ArrayLike, *, seed: int = 0) -> None:
     Notes
     -----
     q(h) = (ell0(R + hV) - ell0(R - hV)) / 2h misses the derivative by a h^2 + b h^4 + ... plus the values' rounding,
-    2**-43 (|ell0(R + hV)| + |ell0(R - hV)|) / 2h. |q(2h) - q(h)| is three times the first term once h is small
+    2**-43 / 2h of the largest value met. |q(2h) - q(h)| is three times the first term once h is small
     enough for it to lead, so the tolerance is that difference plus twice the rounding at both steps. A gradient is
-    called wrong where it is outside the tolerance at every one of the steps: a correct one fails only when the value is not
-    smooth at the scale of all of them, or less accurate than 43 bits.
+    called wrong where it is outside the tolerance at both of the two steps with the smallest ones: a correct one fails
+    only when the value is not smooth at the scale of these, or less accurate than 43 bits.
     """
     R = loss.matrix(R, "R")
     rng = np.random.default_rng(seed)
     scale = max(float(np.abs(R).max(initial=0.0)), 1.0)
     near = R + 0.25 * scale * rng.standard_normal(R.shape)
+    peak = max(abs(loss.value(point)) for point in (R, near, np.zeros(R.shape)))
     for point in (R, near):
-        G = loss.gradient(point)
-        for V in _directions(R.shape, G, rng):
-            problem = _disagreement(loss, point, G, V, scale)
-            if problem is not None:
-                raise LossError(_named(loss, point, G, V, scale, *problem))
+        check = _Check(loss, point, loss.gradient(point), scale, peak)
+        for V in _directions(R.shape, check.gradient, rng):
+            found = check.disagreement(V)
+            if found is not None:
+                raise LossError(check.message(V, *found))
 
 
 def _directions(shape: tuple[int, ...], G: Floats, rng: np.random.Generator) -> list[Floats]:
@@ -236,42 +238,56 @@ def _directions(shape: tuple[int, ...], G: Floats, rng: np.random.Generator) -> 
     return [V / np.linalg.norm(V) for V in ([*random, G] if G.any() else random)]
 
 
-def _disagreement(
-    loss: ProductLoss, R: Floats, G: Floats, V: Floats, scale: float
-) -> tuple[float, float] | None:
-    """(stated, measured) directional derivative when they differ at every step, else None."""
-    stated = float(np.sum(G * V))
-    measured = math.nan
-    for power in (-6, -10, -14):
-        h = 2.0**power * scale
-        quotients, noise = [], 0.0
-        for step in (h, 2.0 * h):
-            above, below = loss.value(R + step * V), loss.value(R - step * V)
-            quotients.append((above - below) / (2.0 * step))
-            noise += _VALUE_ACCURACY * (abs(above) + abs(below)) / step
-        tolerance = abs(quotients[1] - quotients[0]) + noise + 2.0**-40 * abs(stated)
-        measured = quotients[0]
-        if abs(stated - measured) <= tolerance:
+@dataclass(frozen=True)
+class _Check:
+    """Stated against measured derivatives at one point."""
+
+    loss: ProductLoss
+    point: Floats
+    gradient: Floats
+    scale: float
+    peak: float
+
+    def disagreement(self, V: Floats) -> tuple[float, float] | None:
+        """(stated, measured) derivative along V when they differ, else None."""
+        stated = float(np.sum(self.gradient * V))
+        rounding = 2.0**-40 * float(np.abs(self.gradient).max()) * float(np.linalg.norm(V))
+        trials = []
+        for power in (-6, -10, -14):
+            h = 2.0**power * self.scale
+            quotients, noise = [], 0.0
+            for step in (h, 2.0 * h):
+                above = self.loss.value(self.point + step * V)
+                below = self.loss.value(self.point - step * V)
+                quotients.append((above - below) / (2.0 * step))
+                noise += _VALUE_ACCURACY * max(abs(above) + abs(below), self.peak) / step
+            trials.append((abs(quotients[1] - quotients[0]) + noise + rounding, quotients[0]))
+        trials.sort()
+        if any(abs(stated - measured) <= tolerance for tolerance, measured in trials[:2]):
             return None
-    return stated, measured
+        return stated, trials[0][1]
 
-
-def _named(
-    loss: ProductLoss, R: Floats, G: Floats, V: Floats, scale: float, stated: float, measured: float
-) -> str:
-    """The message: the entry itself when the direction is one, else the first entry found among the largest of V."""
-    entries = np.argsort(-np.abs(V), axis=None)[:_ENTRIES].tolist()
-    for flat in entries:
-        j, k = divmod(flat, R.shape[1])
-        unit = np.zeros(R.shape)
-        unit[j, k] = 1.0
-        found = _disagreement(loss, R, G, unit, scale)
-        if found is not None:
-            return (
-                f"the gradient disagrees with the value: entry [{j}, {k}] is {found[0]:.6g}, difference quotients of the "
-                f"value give {found[1]:.6g}; correct one of the two functions"
-            )
-    return (
-        f"the gradient disagrees with the value: along a direction its derivative is {stated:.6g}, difference "
-        f"quotients of the value give {measured:.6g}; correct one of the two functions"
-    )
+    def message(self, V: Floats, stated: float, measured: float) -> str:
+        """Names an entry: V is cut in halves as long as one of them disagrees on its own."""
+        entries = np.flatnonzero(V)
+        while len(entries) > 1:
+            for half in np.array_split(entries, 2):
+                part = np.zeros(V.size)
+                part[half] = np.sign(V.flat[half])
+                found = self.disagreement(part.reshape(V.shape))
+                if found is not None:
+                    entries, (stated, measured) = half, found
+                    break
+            else:
+                break
+        where = f"along {len(entries)} entries its derivative"
+        if len(entries) == 1:
+            j, k = divmod(int(entries[0]), V.shape[1])
+            where = f"entry [{j}, {k}]"
+            unit = np.zeros(V.shape)
+            unit[j, k] = 1.0
+            stated, measured = self.disagreement(unit) or (stated, measured)
+        return (
+            f"the gradient disagrees with the value: {where} is {stated:.6g}, difference quotients of the value "
+            f"give {measured:.6g}; correct one of the two functions"
+        )
