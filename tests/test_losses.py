@@ -424,7 +424,7 @@ def test_gradients_agree_with_autodiff(name):
         "logistic": lambda: F.binary_cross_entropy_with_logits(Z, (T > 0).double(), reduction="sum"),
         "softmax": lambda: F.cross_entropy(Z, T.argmax(dim=1), reduction="sum"),
         "log-cosh": lambda: torch.log(torch.cosh(Z - T)).sum(),
-        "quantile": lambda: (0.3 * (T - Z) + 0.25 * F.softplus(-(T - Z) / 0.25)).sum(),
+        "quantile": lambda: (0.3 * (T - Z) + 0.25 * F.softplus(-(T - Z) / 0.25, threshold=1e3)).sum(),
     }[name]()
     value.backward()
     assert loss.value(R) == pytest.approx(value.item(), rel=1e-13)
