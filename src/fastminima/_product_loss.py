@@ -125,6 +125,12 @@ class ProductLoss(ABC):
     def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """(G, E): the true gradient at any R' with |R' - R| <= R_error is within E of G, entry by entry."""
 
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """(G, e): the true gradient at any R' with |R' - R|_F <= R_distance is within e of G, Frobenius norm."""
+        R = self.matrix(R, "R")
+        G, E = self.gradient_enclosure(R, np.full(R.shape, R_distance) if R_distance else None)
+        return G, float(np.linalg.norm(E)) * (1.0 + gamma(E.size + 2))
+
     @abstractmethod
     def change(
         self,
@@ -242,8 +248,12 @@ class RowLoss(ProductLoss):
 
         |G - G'|_{jk} <= ((gamma_{m+4} + 16 u) |s_j| + L r_j |X|_F + u |Y_j|) |X_k|,  r_j = gamma_{dx+4} |R_j| + |R_error_j|
 
-    with column norms, at the cost of a few vectors. L bounds the curvature of phi. The four extra roundings cover
-    columns that are rounded views of rationals.
+    with column norms, at the cost of a few vectors, and in the Frobenius norm
+
+        |G - G'|_F <= (16 u |s| + L (gamma_{dx+4} |X| |R| + |X|_2 |R' - R|) + u |Y|) |X|_2 + gamma_{m+4} |s| |X|.
+
+    Sums over m rows run block by block, so gamma_{m+4} is that of a block and of the number of blocks. L bounds the
+    curvature of phi. The four extra roundings cover columns that are rounded views of rationals.
 
     Remainder of second order. Along d = D x the curvature q of phi obeys |q'''| <= kappa |d| q, so it stays within factors
     exp(±kappa |d|) of its value at z, and half of it times these factors encloses the remainder; it never exceeds L d^2 / 2.
@@ -257,6 +267,8 @@ class RowLoss(ProductLoss):
     kappa = 0.0
     """The logarithm of a curvature changes by at most this per unit of output."""
 
+    quadratic = False
+    """Is phi a parabola? Then its curvature does not depend on the point."""
     slope_size = 0.0
     """Largest size of the numbers whose difference is a slope (p - y), where a slope may cancel; else 0."""
 
@@ -267,6 +279,8 @@ class RowLoss(ProductLoss):
         self.Y = self._targets(targets.values)
         self.shape = (self.Y.shape[1], self.X.shape[1])
         self._norms: tuple[Floats, Floats, Floats, float] | None = None
+        self._largest: float | None = None
+        self._known: tuple[Floats, Floats, tuple[Floats, Floats]] | None = None
 
     def _targets(self, Y: Floats) -> Floats:
         """Y as this loss reads it."""
@@ -302,10 +316,13 @@ class RowLoss(ProductLoss):
         """(gradient, sum of squared slopes per output)."""
         G, squares = np.zeros(R.shape), np.zeros(len(R))
         for b in self._blocks():
-            slopes = self._slopes(self.X[b] @ R.T, self.Y[b])
+            slopes = self._slopes(self._outputs(b, R), self.Y[b])
             G += slopes.T @ self.X[b]
             squares += np.einsum("ij,ij->j", slopes, slopes)
         return G, squares
+
+    def _outputs(self, rows: slice, R: Floats) -> Floats:
+        return self.X[rows] @ R.T if R.any() else np.zeros((len(self.X[rows]), len(R)))
 
     def _data_norms(self) -> tuple[Floats, Floats, Floats, float]:
         """Norms of rows of X, columns of X, columns of Y, and of X, rounded up."""
@@ -317,6 +334,44 @@ class RowLoss(ProductLoss):
             self._norms = rows, columns, targets, float(np.linalg.norm(columns)) * up
         return self._norms
 
+    def _sum_error(self) -> float:
+        """gamma of a sum over the rows of one block, then over the blocks."""
+        m = len(self.X)
+        return gamma(min(m, _ROWS) + -(-m // _ROWS) + 4)
+
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """(G, e) with |gradient - G|_F <= e; see the class notes."""
+        R = self.matrix(R, "R")
+        m, dx = self.X.shape
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            G, squares = self._sums(R)
+            _, _, targets, whole = self._data_norms()
+            spectral = self._spectral_norm()
+            s = math.sqrt(float(squares.sum())) * (1.0 + gamma(m + 8))
+            outputs = gamma(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
+            slopes = _ELEMENTARY * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
+            if self._exact_targets:
+                slopes += _U * self.lipschitz * float(np.linalg.norm(targets))
+            error = slopes * spectral + self._sum_error() * s * whole
+            lost = (m + dx) * math.sqrt(R.size) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
+        known = math.isfinite(error) and bool(np.isfinite(G).all())
+        return G, error * (1.0 + gamma(dx + 16)) + lost if known else math.inf
+
+    def _spectral_norm(self) -> float:
+        """|X|_2, rounded up: the root of the largest absolute row sum of X^T X, or |X|_F where that is as good."""
+        if self._largest is None:
+            m, dx = self.X.shape
+            _, columns, _, whole = self._data_norms()
+            self._largest = whole
+            if dx > 8 and math.isfinite(whole):
+                S = np.zeros((dx, dx))
+                for b in self._blocks():
+                    S += self.X[b].T @ self.X[b]
+                off = self._sum_error() * float(columns.max()) * float(columns.sum())
+                bound = float(np.abs(S).sum(axis=1).max()) * (1.0 + gamma(dx + 4)) + off + dx * m * 2.0**-1070
+                self._largest = min(whole, math.sqrt(bound) * (1.0 + 4 * _U))
+        return self._largest
+
     def _output_error(self, R: Floats, R_error: Floats) -> Floats:
         """r_j: the error of output j on row i is at most r_j |x_i|."""
         dx = R.shape[1]
@@ -327,6 +382,13 @@ class RowLoss(ProductLoss):
         """(G, E) with |gradient - G| <= E entry by entry; see the class notes."""
         R = self.matrix(R, "R")
         wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
+        if (
+            self._known is not None
+            and np.array_equal(R, self._known[0])
+            and np.array_equal(wide, self._known[1])
+        ):
+            # several steps are tried from one point, each of them cheaper than its gradient
+            return self._known[2][0].copy(), self._known[2][1].copy()
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             G, squares = self._sums(R)
             _, columns, targets, whole = self._data_norms()
@@ -335,7 +397,7 @@ class RowLoss(ProductLoss):
             if self.coupled:
                 r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma(len(r) + 2)))
             s = np.sqrt(squares) * (1.0 + gamma(m + 4))
-            per_output = (gamma(m + 4) + _ELEMENTARY) * s + self.lipschitz * r * whole
+            per_output = (self._sum_error() + _ELEMENTARY) * s + self.lipschitz * r * whole
             per_output += _ELEMENTARY * self.slope_size * math.sqrt(m)
             if self._exact_targets:
                 per_output += _U * self.lipschitz * targets
@@ -343,7 +405,9 @@ class RowLoss(ProductLoss):
             # what underflow may take: 2**-1074 in each of m products, and L |x| times that in each of dx more
             lost = (m + dx) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
             E = np.outer(per_output, columns) * (1.0 + 4 * _U) + lost
-        return G, np.where(np.isfinite(G) & np.isfinite(E), E, np.inf)
+        E = np.where(np.isfinite(G) & np.isfinite(E), E, np.inf)
+        self._known = R.copy(), wide.copy(), (G, E)
+        return G.copy(), E.copy()
 
     def change(
         self,
@@ -366,7 +430,12 @@ class RowLoss(ProductLoss):
             for b in self._blocks():
                 X = self.X[b]
                 below, above = self._remainder(
-                    X @ R.T, self.Y[b], X @ D.T, np.outer(norms[b], r), np.outer(norms[b], d_error), exponent
+                    self.Y[b] if self.quadratic else self._outputs(b, R),
+                    self.Y[b],
+                    X @ D.T,
+                    np.outer(norms[b], r),
+                    np.outer(norms[b], d_error),
+                    exponent,
                 )
                 low, high = low + below, high + above
             # sums over the rows, of nonnegative terms

@@ -89,6 +89,7 @@ class SquaredLoss(RowLoss):
     """
 
     rational = True
+    quadratic = True
 
     def _values(self, Z: Floats, Y: Floats) -> Floats:
         E = Z - Y
@@ -220,6 +221,18 @@ class WeightedSum(ProductLoss):
         # a rounded weight, a product and one addition per part
         n = len(self._used) + 2
         return G, (E + n * 2.0**-53 * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
+
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """Sums of the parts' gradients and of their radii."""
+        shape = self.matrix(R, "R").shape
+        G, size, radius = np.zeros(shape), 0.0, 0.0
+        for c, loss in self._used:
+            g, e = loss.gradient_ball(R, R_distance)
+            G += float(c) * g
+            radius += abs(float(c)) * e
+            size += abs(float(c)) * float(np.linalg.norm(g))
+        n = len(self._used) + 2
+        return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
 
     def change(
         self,

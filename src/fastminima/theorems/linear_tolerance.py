@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from fastminima._product_loss import ProductLoss, gamma
 from fastminima.errors import OptionError
-from fastminima.theorems.linear_change import product
 
 __all__ = ["Margin", "ToleranceFindings", "within_tolerance"]
 
@@ -112,21 +111,56 @@ class ToleranceFindings:
     gradient: Floats | None = None
 
 
-class _Products:
-    """Products W_{i:j} of scaled layers, SVDs of them, and their errors; layers counted from 1."""
+class _Chain:
+    """Layers scaled by powers of two to entries below 1, their norms, and what products of them lose to rounding.
 
-    def __init__(self, weights: Sequence[Floats], tol: float) -> None:
-        self.weights = [np.ldexp(W, -int(np.frexp(np.abs(W).max(initial=0.0))[1])) for W in weights]
+    A float64 product misses A B by at most gamma_n |A|_F |B|_F, and carries an earlier error e on B along as |A|_2 e.
+    """
+
+    def __init__(self, weights: Sequence[Floats]) -> None:
+        self.powers = [int(np.frexp(np.abs(W).max(initial=0.0))[1]) for W in weights]
+        self.weights = [np.ldexp(W, -p) for W, p in zip(weights, self.powers, strict=True)]
+        self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma(W.size + 2)) for W in self.weights]
+        self.norms = [_spectral(W) for W in self.weights]
+
+    def times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
+        """W_k B (k from 0) and the error of it when B is known up to `error`."""
+        return self.weights[k] @ B, self._next(k, B, error)
+
+    def transposed_times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
+        """W_k^T B and its error."""
+        return self.weights[k].T @ B, self._next(k, B, error)
+
+    def _next(self, k: int, B: Floats, error: float) -> float:
+        n = max(self.weights[k].shape)
+        return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
+            1.0 + gamma(B.size + 8)
+        ) + (B.size * n * 2.0**-1070 if self.frobenius[k] else 0.0)
+
+
+def _spectral(W: Floats) -> float:
+    """|W|_2, rounded up by LAPACK's backward error."""
+    if not W.any():
+        return 0.0
+    return float(np.linalg.norm(W, 2)) * (1.0 + gamma(_SVD_UNITS * max(W.shape)))
+
+
+class _Products:
+    """Products W_{k:2} of a chain, SVDs of them, and their errors; layers counted from 1."""
+
+    def __init__(self, chain: _Chain, tol: float) -> None:
+        self.chain = chain
         self.tol = tol
-        self.norms = [float(np.linalg.norm(W, 2)) if W.any() else 0.0 for W in self.weights]
-        self.frobenius = [float(np.linalg.norm(W)) for W in self.weights]
-        self._from_two: dict[int, Floats] = {1: np.eye(self.weights[0].shape[0])}
+        self._from_two: dict[int, tuple[Floats, float]] = {1: (np.eye(chain.weights[0].shape[0]), 0.0)}
         self._svd: dict[int, tuple[Floats, Floats, Floats]] = {}
 
     def from_two(self, k: int) -> Floats:
         """W_{k:2}; the identity for k = 1."""
+        return self._product(k)[0]
+
+    def _product(self, k: int) -> tuple[Floats, float]:
         if k not in self._from_two:
-            self._from_two[k] = self.weights[k - 1] @ self.from_two(k - 1)
+            self._from_two[k] = self.chain.times(k - 1, *self._product(k - 1))
         return self._from_two[k]
 
     def svd(self, k: int) -> tuple[Floats, Floats, Floats]:
@@ -139,15 +173,22 @@ class _Products:
         """How far a singular value of W_{k:2} may be off: rounding of the products, then of the SVD."""
         if k == 1:
             return 0.0
-        n = sum(W.shape[1] for W in self.weights[1:k])
-        size = math.prod(self.frobenius[1:k])
-        return (gamma(n) + gamma(_SVD_UNITS * max(self.from_two(k).shape))) * size
+        product, error = self._product(k)
+        return error + gamma(_SVD_UNITS * max(product.shape)) * float(self.svd(k)[1].max(initial=0.0))
 
     def threshold(self, k: int) -> float:
-        return self.tol * math.prod(self.norms[1:k])
+        """tol times the product of the spectral norms of W_2 .. W_k."""
+        return self.tol * math.prod(self.chain.norms[1:k])
 
     def rank(self, k: int) -> Margin:
-        return _margin(f"W_{{{k}:2}}", self.svd(k)[1], self.threshold(k), self.error(k))
+        """Which singular values of W_{k:2} are kept."""
+        return self._margin(f"W_{{{k}:2}}", k, self.svd(k)[1], self.error(k))
+
+    def _margin(self, name: str, k: int, s: Floats, error: float) -> Margin:
+        """Values of W_{k:2} against its threshold, told in the units of the layers as they came where these fit float64."""
+        exponent = sum(self.chain.powers[1:k])
+        unit = 2.0**exponent if abs(exponent) <= 500 else 1.0
+        return _margin(name, s * unit, self.threshold(k) * unit, error * unit)
 
     def null(self, k: int) -> Floats:
         """Columns that span null(W_{k:2}) within tolerance."""
@@ -160,13 +201,14 @@ class _Products:
         basis = self.null(k)
         name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
         # a rotation of the null space by error / gap moves the image by the same share of its size
-        gap = self.rank(k).kept
+        values = self.svd(k)[1]
+        gap = float(values[values > self.threshold(k)].min(initial=math.inf))
         tilt = 0.0 if math.isinf(gap) or gap == 0.0 else self.error(k) / gap
-        error = self.error(below) + tilt * math.prod(self.frobenius[1:below])
+        error = self.error(below) + tilt * math.prod(self.chain.norms[1:below])
         if not basis.shape[1]:
-            return Margin(name, math.inf, 0.0, self.threshold(below), error, 0), basis
+            return self._margin(name, below, np.zeros(0), error), basis
         _, s, Vt = np.linalg.svd(self.from_two(below) @ basis, full_matrices=False)
-        return _margin(name, s, self.threshold(below), error), basis @ Vt[0]
+        return self._margin(name, below, s, error), basis @ Vt[0]
 
 
 def _margin(name: str, s: Floats, threshold: float, error: float) -> Margin:
@@ -181,31 +223,31 @@ def _margin(name: str, s: Floats, threshold: float, error: float) -> Margin:
     )
 
 
-def _layer_gradients(
-    weights: Sequence[Floats], G: Floats, G_error: Floats
-) -> tuple[list[float], list[float]]:
+def _layer_gradients(chain: _Chain, G: Floats, G_error: float) -> tuple[list[float], list[float]]:
     """|d ell / d W_j|_F and bounds on their errors, for every layer."""
-    # powers of two apart: the products of many small layers would underflow before G multiplies them
-    powers = [int(np.frexp(np.abs(W).max(initial=0.0))[1]) for W in weights]
-    scaled = [np.ldexp(W, -p) for W, p in zip(weights, powers, strict=True)]
-    sizes = [float(np.linalg.norm(W)) for W in scaled]
-    before = [np.eye(weights[0].shape[1])]
-    for W in scaled[:-1]:
-        before.append(W @ before[-1])
-    norms, errors = [0.0] * len(weights), [0.0] * len(weights)
-    after = G
-    size, off = float(np.linalg.norm(G)), float(np.linalg.norm(G_error))
-    steps = sum(W.shape[0] + W.shape[1] for W in weights)
-    for j in range(len(weights) - 1, -1, -1):
-        # d ell / d W_j = (W_{H+1:j+1})^T G (W_{j-1:1})^T, the sums running from both ends
-        others = math.prod(sizes[:j]) * math.prod(sizes[j + 1 :])
-        exponent = sum(powers) - powers[j]
-        norm = float(np.linalg.norm(after @ before[j].T))
-        error = (off + gamma(2 * steps) * size) * others * (1.0 + gamma(steps))
+    count = len(chain.weights)
+    before = [(np.eye(chain.weights[0].shape[1]), 0.0)]
+    for k in range(count - 1):
+        before.append(chain.times(k, *before[-1]))
+    norms, errors = [0.0] * count, [0.0] * count
+    after, off = G, G_error
+    for j in range(count - 1, -1, -1):
+        # d ell / d W_j = (W_{H+1:j+1})^T G (W_{j-1:1})^T, the products growing from both ends
+        B, b_error = before[j]
+        size, width = float(np.linalg.norm(after)), float(np.linalg.norm(B))
+        norm = float(np.linalg.norm(after @ B.T))
+        # |B|_2 is at most the product of the layers' norms, and 1 for the identity
+        error = (
+            off * (math.prod(chain.norms[:j]) + b_error)
+            + size * b_error
+            + gamma(B.shape[1] + 2) * size * width
+        )
+        error = error * (1.0 + gamma(after.size + B.size)) + gamma(after.size + 4) * norm
+        exponent = sum(chain.powers) - chain.powers[j]
         with np.errstate(over="ignore", under="ignore"):
             norms[j] = float(np.ldexp(norm, exponent))
             errors[j] = float(np.ldexp(error, exponent)) + (2.0**-1074 if error else 0.0)
-        after = scaled[j].T @ after
+        after, off = chain.transposed_times(j, after, off)
     return norms, errors
 
 
@@ -230,13 +272,18 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
     """
     if not isinstance(tol, (int, float)) or not 0.0 < tol < 1.0:
         raise OptionError(f"tol must be between 0 and 1, got {tol!r}")
-    R, R_error = product(weights).unscaled()
-    G, G_error = loss.gradient_enclosure(R, R_error)
-    zero, zero_error = loss.gradient_enclosure(np.zeros(R.shape))
-    size, off = float(np.linalg.norm(G)), float(np.linalg.norm(G_error))
-    first, first_off = float(np.linalg.norm(zero)), float(np.linalg.norm(zero_error))
-    unit, unit_off = max(size, first), max(off, first_off)
-    norms, errors = _layer_gradients(weights, G, G_error)
+    chain = _Chain(weights)
+    R, distance = chain.weights[0], 0.0
+    for k in range(1, len(weights)):
+        R, distance = chain.times(k, R, distance)
+    with np.errstate(over="ignore", under="ignore"):
+        R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
+    distance += R.size * 2.0**-1074 if distance else 0.0
+    G, off = loss.gradient_ball(R, distance)
+    zero, zero_off = loss.gradient_ball(np.zeros(R.shape))
+    size, first = float(np.linalg.norm(G)), float(np.linalg.norm(zero))
+    unit, unit_off = max(size, first), max(off, zero_off)
+    norms, errors = _layer_gradients(chain, G, off)
     found = ToleranceFindings(
         "undetermined",
         "theorem 4",
@@ -248,7 +295,7 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         gradient=G,
         transposed=R.shape[0] > R.shape[1],
     )
-    if not math.isfinite(unit) or not math.isfinite(off):
+    if not math.isfinite(unit) or not math.isfinite(sum(errors)) or not math.isfinite(off):
         return _with(found, reason="the gradient of ell0, or the error of it, is beyond the range of float64")
     limit, blur = tol * unit, tol * unit_off
     gradients = [
@@ -307,11 +354,12 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
         )
     chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
     H = len(chain) - 1
-    p = _Products(chain, found.tol)
+    p = _Products(_Chain(chain), found.tol)
     margins = [p.rank(H + 1)]
     reach, v1 = p.reach(H + 1, H)
     margins.append(reach)
-    case, j_star, directions = 1, None, (v1,)
+    case, j_star = 1, None
+    directions: tuple[Floats, ...] = (v1,)
     if reach.clear and not reach.rank:
         case, directions = 2, ()
         for j in range(H, 1, -1):

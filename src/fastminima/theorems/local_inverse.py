@@ -101,9 +101,9 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
             continue
         bound = float(1.0 / a[-1] / b[-1])
         if best is None or bound < best.norm_bound:
-            best = LocalInverse(
-                given, j, before[-1], bound, np.linalg.pinv(A, rcond=0.0), np.linalg.pinv(B, rcond=0.0)
-            )
+            right = np.asarray(np.linalg.pinv(A, rcond=0.0), np.float64)
+            left = np.asarray(np.linalg.pinv(B, rcond=0.0), np.float64)
+            best = LocalInverse(given, j, before[-1], bound, right, left)
     if best is None:
         which = "no factor j* has" if j_star is None else f"factor {j_star} does not have"
         raise NetworkError(
