@@ -32,6 +32,8 @@ from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
 from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from .splits import best_split as best_split
 from .splits import split_set as split_set
+from .theorems.local_inverse import LocalInverse as LocalInverse
+from .theorems.local_inverse import local_inverse as local_inverse
 from .theorems.status import BetterStatus as BetterStatus
 from .theorems.status import MinimumStatus as MinimumStatus
 from .theorems.theorem1 import SpuriousMinimum as SpuriousMinimum
