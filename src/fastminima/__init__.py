@@ -32,6 +32,11 @@ from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
 from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from .splits import best_split as best_split
 from .splits import split_set as split_set
+from .theorems.linear_report import LinearEscape as LinearEscape
+from .theorems.linear_report import LinearReport as LinearReport
+from .theorems.linear_report import LinearVerdict as LinearVerdict
+from .theorems.linear_report import classify_linear as classify_linear
+from .theorems.linear_report import escape as escape
 from .theorems.local_inverse import LocalInverse as LocalInverse
 from .theorems.local_inverse import local_inverse as local_inverse
 from .theorems.status import BetterStatus as BetterStatus

@@ -25,8 +25,7 @@ from .readers import read
 from .report.summary import json_ready
 from .row_losses import HuberLoss, LogCoshLoss, LogisticLoss, SmoothedQuantileLoss, SoftmaxCrossEntropy
 from .theorems.linear_hessian import hessian_inertia, squared_hessian
-from .theorems.linear_tolerance import within_tolerance
-from .theorems.linear_walk import walk_out
+from .theorems.linear_report import LinearVerdict, classify_linear
 
 __all__ = ["add_parser", "run"]
 
@@ -295,26 +294,26 @@ def _classified(
     weights: list[NDArray[np.float64]], loss: ProductLoss, arguments: argparse.Namespace
 ) -> tuple[dict[str, Any], tuple[Any, Any] | None]:
     """(the facts, the pair or None)."""
-    found = within_tolerance(weights, loss, arguments.tol)
-    pair = walk_out(weights, loss, found, arguments.radius) if found.case is not None else None
+    report = classify_linear(weights, loss, arguments.tol, radius=arguments.radius)
     facts = {
-        "verdict": found.verdict,
-        "certified": False,
-        "tol": found.tol,
-        "part": found.part,
-        "reason": found.reason,
-        "gradient_norms": list(found.gradient_norms),
-        "product_gradient_norm": found.product_gradient_norm,
-        "unit": found.unit,
-        "ranks": found.ranks,
-        "j_star": found.j_star,
+        "verdict": report.verdict.value,
+        "certified": report.certified,
+        "tol": report.tol,
+        "part": report.part,
+        "reason": report.reason,
+        "gradient_norms": list(report.gradient_norms),
+        "product_gradient_norm": report.product_gradient_norm,
+        "ranks": report.ranks,
+        "j_star": report.j_star,
         "margins": [
             {"name": m.name, "kept": m.kept, "dropped": m.dropped, "threshold": m.threshold, "error": m.error}
-            for m in found.margins
+            for m in report.margins
         ],
-        "hessian": _curvature(weights, loss, found.tol),
+        "facts": report.facts,
+        "hessian": _curvature(weights, loss, report.tol),
         "escape": None,
     }
+    pair = report.escape
     if pair is None:
         return facts, None
     facts["escape"] = {
@@ -355,14 +354,14 @@ def _curvature(
 
 
 _MEANING = {
-    "not_critical": "the gradient is not 0: follow it",
-    "saddle": "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
-    "local_minimum": "no nearby weights have a lower loss",
-    "local_maximum": "no nearby weights have a higher loss",
-    "global_minimum": "no weights of this architecture have a lower loss",
-    "global_maximum": "no weights of this architecture have a higher loss",
-    "undetermined": "not decided; the reason says what is missing",
-    "width_condition_fails": "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
+    LinearVerdict.NOT_CRITICAL: "the gradient is not 0: follow it",
+    LinearVerdict.SADDLE: "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
+    LinearVerdict.LOCAL_MINIMUM: "no nearby weights have a lower loss",
+    LinearVerdict.LOCAL_MAXIMUM: "no nearby weights have a higher loss",
+    LinearVerdict.GLOBAL_MINIMUM: "no weights of this architecture have a lower loss",
+    LinearVerdict.GLOBAL_MAXIMUM: "no weights of this architecture have a higher loss",
+    LinearVerdict.UNDETERMINED: "not decided; the reason says what is missing",
+    LinearVerdict.WIDTH_CONDITION_FAILS: "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
 }
 
 
@@ -379,12 +378,8 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     yield "that means", _MEANING[summary["verdict"]]
     yield "decided by", summary["part"]
     yield "because", summary["reason"]
-    certified = (
-        "yes: by exact rational arithmetic"
-        if summary["certified"]
-        else f"no: within tol = {summary['tol']:g}"
-    )
-    yield "certified", certified
+    loose = "no" if summary["tol"] is None else f"no: within tol = {summary['tol']:g}"
+    yield "certified", "yes: decided in exact arithmetic" if summary["certified"] else loose
     yield (
         "gradient norms",
         ", ".join(f"W{j} {norm:.3g}" for j, norm in enumerate(summary["gradient_norms"], 1)),
@@ -395,18 +390,14 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     curvature = summary["hessian"]
     if curvature is not None:
         yield (
-            "Hessian, exactly" if summary["certified"] else "Hessian, within tol",
+            "Hessian, exactly" if summary["tol"] is None else "Hessian, within tol",
             f"{curvature['negative']} negative, {curvature['zero']} zero, {curvature['positive']} positive directions",
         )
         if summary["verdict"] == "saddle" and not curvature["negative"]:
             yield "so", "a saddle that no second derivative sees: descent with any curvature test stalls here"
     escape = summary["escape"]
     if escape is not None:
-        state = (
-            "both confirmed"
-            if escape["confirmed"]
-            else "NOT confirmed: the differences are within their bounds"
-        )
+        state = "both confirmed" if escape["confirmed"] else "NOT confirmed for float64 tuples"
         yield f"within {escape['radius']:g} of each layer", f"a higher and a lower point, {state}"
         yield "loss up there minus here", escape["up"]["text"]
         yield "loss here minus down there", escape["down"]["text"]
