@@ -77,9 +77,8 @@ def main() -> None:
     print(
         f"within_tolerance           {verdict:8.2f} s   {verdict / peer:.2f}x   {found.verdict}: {found.part}"
     )
-    print(
-        f"with the escape pair       {verdict + walk:8.2f} s   {(verdict + walk) / peer:.2f}x   up {pair.up}, down {pair.down}"
-    )
+    whole = verdict + walk
+    print(f"with the escape pair       {whole:8.2f} s   {whole / peer:.2f}x   up {pair.up}, down {pair.down}")
     ours = found.gradient_norms
     scale = float(np.linalg.norm(loss.gradient(np.zeros(found.gradient.shape))))
     off = max(abs(float(np.linalg.norm(g)) - n) for g, n in zip(gradients, ours, strict=True)) / scale

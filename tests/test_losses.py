@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
+from fastminima import losses
 from fastminima.errors import DataError, LossError
 from fastminima.user_loss import check_gradient
 from profiles import examples
@@ -244,6 +245,20 @@ def test_squared_moments_are_the_products_of_the_data_and_take_rationals_as_they
     assert with_bias.moments.sxx[2] == [sum(X[:, 0]), sum(X[:, 1]), 3]
 
 
+@settings(max_examples=examples(20), deadline=None)
+@given(problem=problems(), scale=st.sampled_from([1.0, 2.0**-600, 2.0**500]))
+def test_both_ways_to_the_moments_agree(problem, scale):
+    X, Y, _, _ = problem
+    short, long = fm.SquaredLoss(X * scale, Y), fm.SquaredLoss(X * scale, Y)
+    kept = losses._SMALL
+    losses._SMALL = 0
+    try:
+        assert long.moments == short._small_moments()
+    finally:
+        losses._SMALL = kept
+    assert short.moments == long.moments
+
+
 def test_losses_say_whether_critical_points_are_global():
     X, Y = np.eye(2), np.array([[1.0, 0.0], [0.0, 1.0]])
     for make, _ in LOSSES.values():
@@ -379,14 +394,14 @@ def test_bad_losses_are_named():
         fm.SoftmaxCrossEntropy(X, [0.5, 1, 2])
     with pytest.raises(LossError, match="n_classes is 2, but Y holds class 2"):
         fm.SoftmaxCrossEntropy(X, [0, 1, 2], 2)
-    for losses, weights in (
+    for parts, weights in (
         ((), None),
         ((3,), None),
         ((fm.SquaredLoss(X, Y),), [1, 2]),
         ((fm.SquaredLoss(X, Y),), [np.inf]),
     ):
         with pytest.raises(LossError):
-            fm.WeightedSum(losses, weights)
+            fm.WeightedSum(parts, weights)
     with pytest.raises(LossError, match="different shapes"):
         fm.WeightedSum([fm.SquaredLoss(X, Y), fm.SquaredLoss(X, X)])
     with pytest.raises(LossError, match="value must be a function"):

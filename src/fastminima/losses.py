@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._product_loss import Change, Floats, ProductLoss, Rationals, RowLoss
 from .errors import LossError
 from .exact.affine import common_numerators
-from .exact.dyadic import to_integers
+from .exact.dyadic import power_of_two, to_integers
 from .exact.gram import gram_of
 
 __all__ = [
@@ -30,6 +30,10 @@ __all__ = [
     "SquaredLoss",
     "WeightedSum",
 ]
+
+
+# products of integers up to which slices and BLAS cost more than they bring
+_SMALL = 20_000
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class SquaredLoss(RowLoss):
     def moments(self) -> Moments:
         """X^T X, Y^T X and Y^T Y as rationals."""
         dx, dy = self.X.shape[1], self.Y.shape[1]
+        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= _SMALL:
+            return self._small_moments()
         table = SimpleNamespace(
             X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),
             y=np.ascontiguousarray(self.Y[:, -1]),
@@ -118,6 +124,18 @@ class SquaredLoss(RowLoss):
             [row[:dx] for row in entries[dx:]],
             [row[dx:] for row in entries[dx:]],
         )
+
+    def _small_moments(self) -> Moments:
+        """The same without the machinery for long columns: one power of two for X, one for Y."""
+        x, x_power = to_integers(self.X.ravel())
+        y, y_power = to_integers(self.Y.ravel())
+        X, Y = x.reshape(self.X.shape), y.reshape(self.Y.shape)
+        products = ((X, X, 2 * x_power), (Y, X, x_power + y_power), (Y, Y, 2 * y_power))
+        scaled = []
+        for A, B, power in products:
+            unit = power_of_two(power)
+            scaled.append([[int(v) * unit for v in row] for row in A.T.dot(B).tolist()])
+        return Moments(*scaled)
 
     def _exact_columns(self) -> Any:
         """The columns of (X, Y) as integers with one scale each, or None when float64 holds them."""
@@ -135,7 +153,7 @@ class SquaredLoss(RowLoss):
                     integers[:] = values
                 else:
                     integers, power = to_integers(view[:, k])
-                    scale = Fraction(2) ** power
+                    scale = power_of_two(power)
                 numerators.append(integers)
                 scales.append(scale)
         return SimpleNamespace(numerators=numerators, scales=scales)

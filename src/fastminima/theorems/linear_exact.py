@@ -317,12 +317,12 @@ def exact_pair(
     ]
     floats = [[[[Fraction(v) for v in row] for row in M.tolist()] for M in tuple_] for tuple_ in rounded]
     differences = [up, down]
-    fine = all(_inside(start, tuple_, ball) for tuple_ in floats)
-    if fine:
-        differences = [change(tuple_) for tuple_ in floats]
-        fine = differences[0] > 0 > differences[1]
-    if not fine:
-        differences = [up, down]
+    # steps are dyadic: where the weights have few bits nothing was rounded, and nothing need be shown twice
+    fine = floats == [exact_P, exact_Q]
+    if not fine and all(_inside(start, tuple_, ball) for tuple_ in floats):
+        shown = [change(tuple_) for tuple_ in floats]
+        if shown[0] > 0 > shown[1]:
+            fine, differences = True, shown
     return ExactPair(
         rounded[0],
         rounded[1],
