@@ -125,6 +125,11 @@ class SquaredLoss(RowLoss):
             [row[dx:] for row in entries[dx:]],
         )
 
+    @cached_property
+    def _moment_integers(self) -> tuple[tuple[list[list[int]], Fraction], tuple[list[list[int]], Fraction]]:
+        """X^T X and Y^T X as integers, each with one scale."""
+        return _integers(self.moments.sxx), _integers(self.moments.syx)
+
     def _small_moments(self) -> Moments:
         """The same without the machinery for long columns: one power of two for X, one for Y."""
         x, x_power = to_integers(self.X.ravel())
@@ -161,25 +166,24 @@ class SquaredLoss(RowLoss):
     def exact_value(self, R: Rationals) -> Fraction:
         """1/2 (tr R Sxx R^T - 2 <R, Syx> + tr Syy)."""
         m = self.moments
-        (r, r_scale), (s, s_scale), (c, c_scale) = _integers(R), _integers(m.sxx), _integers(m.syx)
+        (r, r_scale), (s, s_scale), (c, c_scale) = _integers(R), *self._moment_integers
         square = _dot(_times(r, s), r) * r_scale * r_scale * s_scale
         cross = _dot(r, c) * r_scale * c_scale
         return (square - 2 * cross + sum((m.syy[k][k] for k in range(len(m.syy))), Fraction(0))) / 2
 
     def exact_gradient(self, R: Rationals) -> Rationals:
         """R Sxx - Syx."""
-        m = self.moments
-        (r, r_scale), (s, s_scale) = _integers(R), _integers(m.sxx)
+        (r, r_scale), (s, s_scale) = _integers(R), self._moment_integers[0]
         scale = r_scale * s_scale
         return [
             [v * scale - c for v, c in zip(row, other, strict=True)]
-            for row, other in zip(_times(r, s), m.syx, strict=True)
+            for row, other in zip(_times(r, s), self.moments.syx, strict=True)
         ]
 
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """<G, D> + 1/2 tr D Sxx D^T."""
         G, g_scale = _integers(self.exact_gradient(R))
-        (d, d_scale), (s, s_scale) = _integers(D), _integers(self.moments.sxx)
+        (d, d_scale), (s, s_scale) = _integers(D), self._moment_integers[0]
         second = _dot(_times(d, s), d) * d_scale * d_scale * s_scale
         return _dot(G, d) * g_scale * d_scale + second / 2
 
