@@ -31,14 +31,24 @@ LAYERS = [
         "activation",
     },
     {"kernels", "exact"},
-    {"dataset", "_sorted_sums", "splits", "batched"},
+    {
+        "dataset",
+        "_sorted_sums",
+        "splits",
+        "batched",
+        "_product_loss",
+        "_chain",
+        "losses",
+        "row_losses",
+        "user_loss",
+    },
     {"_passes", "_csv", "_selection", "readers", "demos", "network"},
     {"least_squares"},
     {"proof"},
     {"landscape"},
     {"theorems"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "__main__", "__init__"},
+    {"cli", "cli_common", "cli_probe", "cli_linear", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

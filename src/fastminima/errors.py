@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "DataTypeError",
     "FastMinimaError",
+    "LossError",
     "MissingDependencyError",
     "MissingFileError",
     "NetworkError",
@@ -40,6 +41,10 @@ class ActivationError(FastMinimaError, ValueError):
 
 class NetworkError(FastMinimaError, ValueError):
     """The parameters of a network, or a width or scale asked for, are not usable."""
+
+
+class LossError(FastMinimaError, ValueError):
+    """A loss is not usable: its parameters, its targets, its shape, or a gradient that is not its value's."""
 
 
 class OptionError(FastMinimaError, ValueError):

@@ -1,0 +1,301 @@
+"""Squared loss and sums of losses of a deep linear network, as functions ell0 of the product R = W_{H+1} ... W_1.
+
+Each is a sum over samples, phi(R x_i; y_i), with samples as rows of X (m, dx) and Y (m, dy); none is divided by m. A loss
+says whether every critical point of ell0 is a global minimum, what ell0 changes by from R to R + D without cancellation,
+and, where its gradient is rational, all of this exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._product_loss import Change, Floats, ProductLoss, Rationals, RowLoss
+from .errors import LossError
+from .exact.affine import common_numerators
+from .exact.dyadic import power_of_two, to_integers
+from .exact.gram import gram_of
+
+__all__ = [
+    "Change",
+    "Moments",
+    "ProductLoss",
+    "SquaredLoss",
+    "WeightedSum",
+]
+
+
+# products of integers up to which slices and BLAS cost more than they bring
+_SMALL = 20_000
+
+
+@dataclass(frozen=True)
+class Moments:
+    """All that squared loss knows of its data, exactly.
+
+    Attributes
+    ----------
+    sxx : dx x dx Fractions, X^T X
+    syx : dy x dx Fractions, Y^T X
+    syy : dy x dy Fractions, Y^T Y
+    """
+
+    sxx: Rationals
+    syx: Rationals
+    syy: Rationals
+
+
+def _integers(matrix: Rationals) -> tuple[list[list[int]], Fraction]:
+    """Integers and one scale."""
+    flat, scale = common_numerators([v for row in matrix for v in row])
+    width = len(matrix[0]) if matrix else 0
+    return [flat[i * width : (i + 1) * width] for i in range(len(matrix))], scale
+
+
+def _times(A: list[list[int]], B: list[list[int]]) -> list[list[int]]:
+    columns = list(zip(*B, strict=True))
+    return [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in A]
+
+
+def _dot(A: list[list[int]], B: list[list[int]]) -> int:
+    return sum(a * b for row, other in zip(A, B, strict=True) for a, b in zip(row, other, strict=True))
+
+
+class SquaredLoss(RowLoss):
+    """ell0(R) = 1/2 sum_i |R x_i - y_i|^2, the loss of the paper's linear networks.
+
+    Parameters
+    ----------
+    X : array-like, shape (m, dx)
+        float64, integers, or objects int, Fraction and Decimal, which are taken exactly.
+    Y : array-like, shape (m, dy) or (m,)
+    bias : bool, default False
+        Append a constant input 1 (the paper's remark): R is then (dy, dx + 1).
+
+    Raises
+    ------
+    DataError
+        No rows or columns, lengths that differ, NaN or inf.
+    DataTypeError
+        Data without an exact meaning as real numbers.
+
+    Notes
+    -----
+    Section 4 of the paper: G = (R X - Y) X^T with samples as columns, and
+    ell0(R + D) - ell0(R) = <G, D> + 1/2 |D X|^2, exactly.
+    """
+
+    rational = True
+    quadratic = True
+
+    def _values(self, Z: Floats, Y: Floats) -> Floats:
+        E = Z - Y
+        return 0.5 * E * E
+
+    def _slopes(self, Z: Floats, Y: Floats) -> Floats:
+        return Z - Y
+
+    def _curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
+        return d * d
+
+    @cached_property
+    def moments(self) -> Moments:
+        """X^T X, Y^T X and Y^T Y as rationals."""
+        dx, dy = self.X.shape[1], self.Y.shape[1]
+        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= _SMALL:
+            return self._small_moments()
+        table = SimpleNamespace(
+            X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),
+            y=np.ascontiguousarray(self.Y[:, -1]),
+            sample_weight=None,
+            exact=self._exact_columns(),
+        )
+        gram = gram_of(table)
+        entries = [[gram.value(a, b) for b in range(1, dx + dy + 1)] for a in range(1, dx + dy + 1)]
+        return Moments(
+            [row[:dx] for row in entries[:dx]],
+            [row[:dx] for row in entries[dx:]],
+            [row[dx:] for row in entries[dx:]],
+        )
+
+    @cached_property
+    def _moment_integers(self) -> tuple[tuple[list[list[int]], Fraction], tuple[list[list[int]], Fraction]]:
+        """X^T X and Y^T X as integers, each with one scale."""
+        return _integers(self.moments.sxx), _integers(self.moments.syx)
+
+    def _small_moments(self) -> Moments:
+        """The same without the machinery for long columns: one power of two for X, one for Y."""
+        x, x_power = to_integers(self.X.ravel())
+        y, y_power = to_integers(self.Y.ravel())
+        X, Y = x.reshape(self.X.shape), y.reshape(self.Y.shape)
+        products = ((X, X, 2 * x_power), (Y, X, x_power + y_power), (Y, Y, 2 * y_power))
+        scaled = []
+        for A, B, power in products:
+            unit = power_of_two(power)
+            scaled.append([[int(v) * unit for v in row] for row in A.T.dot(B).tolist()])
+        return Moments(*scaled)
+
+    def _exact_columns(self) -> Any:
+        """The columns of (X, Y) as integers with one scale each, or None when float64 holds them."""
+        if not self._exact_inputs and not self._exact_targets:
+            return None
+        numerators: list[NDArray[Any]] = []
+        scales: list[Fraction] = []
+        for view, exact in ((self.X, self._exact_inputs), (self.Y, self._exact_targets)):
+            for k in range(view.shape[1]):
+                if k in exact:
+                    values, scale = common_numerators(
+                        [Fraction(*v.as_integer_ratio()) for v in exact[k].tolist()]
+                    )
+                    integers = np.empty(len(values), dtype=object)
+                    integers[:] = values
+                else:
+                    integers, power = to_integers(view[:, k])
+                    scale = power_of_two(power)
+                numerators.append(integers)
+                scales.append(scale)
+        return SimpleNamespace(numerators=numerators, scales=scales)
+
+    def exact_value(self, R: Rationals) -> Fraction:
+        """1/2 (tr R Sxx R^T - 2 <R, Syx> + tr Syy)."""
+        m = self.moments
+        (r, r_scale), (s, s_scale), (c, c_scale) = _integers(R), *self._moment_integers
+        square = _dot(_times(r, s), r) * r_scale * r_scale * s_scale
+        cross = _dot(r, c) * r_scale * c_scale
+        return (square - 2 * cross + sum((m.syy[k][k] for k in range(len(m.syy))), Fraction(0))) / 2
+
+    def exact_gradient(self, R: Rationals) -> Rationals:
+        """R Sxx - Syx."""
+        (r, r_scale), (s, s_scale) = _integers(R), self._moment_integers[0]
+        scale = r_scale * s_scale
+        return [
+            [v * scale - c for v, c in zip(row, other, strict=True)]
+            for row, other in zip(_times(r, s), self.moments.syx, strict=True)
+        ]
+
+    def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
+        """<G, D> + 1/2 tr D Sxx D^T."""
+        G, g_scale = _integers(self.exact_gradient(R))
+        (d, d_scale), (s, s_scale) = _integers(D), self._moment_integers[0]
+        second = _dot(_times(d, s), d) * d_scale * d_scale * s_scale
+        return _dot(G, d) * g_scale * d_scale + second / 2
+
+
+class WeightedSum(ProductLoss):
+    """sum_k c_k ell_k(R) of losses of one shape.
+
+    Parameters
+    ----------
+    losses : sequence of losses
+    weights : sequence of numbers, optional
+        int, float or Fraction, taken exactly; default all 1. With a negative one the sum is not known to be convex.
+
+    Raises
+    ------
+    LossError
+        No losses, shapes that differ, a weight that is not finite, or another number of weights.
+    """
+
+    def __init__(self, losses: Sequence[ProductLoss], weights: Sequence[Any] | None = None) -> None:
+        self.losses = tuple(losses)
+        if not self.losses or not all(isinstance(loss, ProductLoss) for loss in self.losses):
+            raise LossError("WeightedSum needs a sequence of one or more losses")
+        given = [1] * len(self.losses) if weights is None else list(weights)
+        if len(given) != len(self.losses):
+            raise LossError(f"WeightedSum has {len(self.losses)} losses and {len(given)} weights")
+        try:
+            self.weights = tuple(Fraction(w) for w in given)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise LossError(f"weights must be finite numbers: {error}") from error
+        shapes = {loss.shape for loss in self.losses if loss.shape is not None}
+        if len(shapes) > 1:
+            raise LossError(f"the losses are functions of products of different shapes: {sorted(shapes)}")
+        self.shape = shapes.pop() if shapes else None
+        used = [(c, loss) for c, loss in zip(self.weights, self.losses, strict=True) if c]
+        self.convex = all(c > 0 and loss.convex for c, loss in used)
+        self.rational = all(loss.rational for _, loss in used)
+        self._used = used
+
+    def value(self, R: ArrayLike) -> float:
+        """sum_k c_k ell_k(R)."""
+        return float(sum(float(c) * loss.value(R) for c, loss in self._used))
+
+    def gradient(self, R: ArrayLike) -> Floats:
+        """sum_k c_k G_k."""
+        return self.gradient_enclosure(R)[0]
+
+    def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """Sums of the parts' gradients and of their bounds."""
+        shape = self.matrix(R, "R").shape
+        G, E, size = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for c, loss in self._used:
+            g, e = loss.gradient_enclosure(R, R_error)
+            G += float(c) * g
+            E += abs(float(c)) * e
+            size += abs(float(c)) * np.abs(g)
+        # a rounded weight, a product and one addition per part
+        n = len(self._used) + 2
+        return G, (E + n * 2.0**-53 * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
+
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """Sums of the parts' gradients and of their radii."""
+        shape = self.matrix(R, "R").shape
+        G, size, radius = np.zeros(shape), 0.0, 0.0
+        for c, loss in self._used:
+            g, e = loss.gradient_ball(R, R_distance)
+            G += float(c) * g
+            radius += abs(float(c)) * e
+            size += abs(float(c)) * float(np.linalg.norm(g))
+        n = len(self._used) + 2
+        return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
+
+    def change(
+        self,
+        R: ArrayLike,
+        D: ArrayLike,
+        R_error: ArrayLike | None = None,
+        D_error: ArrayLike | None = None,
+        exponent: int = 0,
+    ) -> Change:
+        """Sum of the parts' changes and of their bounds."""
+        value = error = size = 0.0
+        proved = True
+        for c, loss in self._used:
+            part = loss.change(R, D, R_error, D_error, exponent)
+            value += float(c) * part.value
+            error += abs(float(c)) * part.error
+            size += abs(float(c) * part.value)
+            proved &= part.proved
+        n = len(self._used) + 2
+        return Change(
+            value, (error + n * 2.0**-53 * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved
+        )
+
+    def exact_value(self, R: Rationals) -> Fraction:
+        """Sum of the parts' exact values."""
+        return sum((c * loss.exact_value(R) for c, loss in self._used), Fraction(0))
+
+    def exact_gradient(self, R: Rationals) -> Rationals:
+        """Sum of the parts' exact gradients."""
+        G = [[Fraction(0)] * len(row) for row in R]
+        for c, loss in self._used:
+            part = loss.exact_gradient(R)
+            G = [
+                [a + c * b for a, b in zip(row, other, strict=True)]
+                for row, other in zip(G, part, strict=True)
+            ]
+        return G
+
+    def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
+        """Sum of the parts' exact changes."""
+        return sum((c * loss.exact_change(R, D) for c, loss in self._used), Fraction(0))
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{c} * {loss!r}" for c, loss in zip(self.weights, self.losses, strict=True))

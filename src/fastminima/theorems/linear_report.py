@@ -1,0 +1,268 @@
+"""`classify_linear` and `escape`: theorem 4 and corollary 5 as a report, exact by default, within a tolerance on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima._chain import as_chain
+from fastminima._product_loss import Change, ProductLoss, Rationals
+from fastminima.errors import LossError, OptionError, TooLargeError
+from fastminima.theorems.linear_change import product
+from fastminima.theorems.linear_exact import decide_exactly, exact_pair
+from fastminima.theorems.linear_tolerance import Margin, within_tolerance
+from fastminima.theorems.linear_walk import walk_out
+from fastminima.user_loss import Loss, check_gradient
+
+__all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
+
+Floats = NDArray[np.float64]
+# integer multiplications of an exact decision up to which it is made without being asked for: about ten seconds
+_EXACT_WORK = 5_000_000
+
+
+class LinearVerdict(StrEnum):
+    """What weights of a deep linear network are."""
+
+    NOT_CRITICAL = "not_critical"
+    """The gradient is not 0: follow it."""
+    SADDLE = "saddle"
+    """Neither a minimum nor a maximum: every ball around the weights holds higher and lower points."""
+    LOCAL_MINIMUM = "local_minimum"
+    """No nearby weights have a lower loss."""
+    LOCAL_MAXIMUM = "local_maximum"
+    """No nearby weights have a higher loss."""
+    GLOBAL_MINIMUM = "global_minimum"
+    """No weights of this architecture have a lower loss."""
+    GLOBAL_MAXIMUM = "global_maximum"
+    """No weights of this architecture have a higher loss."""
+    UNDETERMINED = "undetermined"
+    """Not decided; the reason says what is missing."""
+    WIDTH_CONDITION_FAILS = "width_condition_fails"
+    """A hidden layer is narrower than inputs and outputs: theorem 4 does not speak."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearEscape:
+    """A higher and a lower tuple in a ball around a saddle.
+
+    Attributes
+    ----------
+    P, Q : list of float64 arrays
+        ell(P) > ell(W) > ell(Q) where `confirmed`.
+    up, down : Change
+        ell(P) - ell(W) and ell(W) - ell(Q), with bounds.
+    radius : float
+        Every layer moves by at most this, Frobenius norm.
+    confirmed : bool
+        Are both differences, of the float64 tuples, proved positive?
+    exact_P, exact_Q : list of rational matrices, or None
+        The tuples before they were rounded to float64; both signs hold for them exactly.
+    """
+
+    P: list[Floats]
+    Q: list[Floats]
+    up: Change
+    down: Change
+    radius: float
+    confirmed: bool
+    exact_P: list[Rationals] | None = None
+    exact_Q: list[Rationals] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LinearReport:
+    """What `classify_linear` found.
+
+    Attributes
+    ----------
+    verdict : LinearVerdict
+    part : str
+        The part of theorem 4 or corollary 5 that decides.
+    reason : str
+    certified : bool
+        Decided in exact arithmetic? Never with `tol`. Where the loss is a user's, on the user's word about it.
+    tol : float or None
+    gradient_norms : tuple of float
+        |d ell / d W_j|_F, j = 1..H+1.
+    product_gradient_norm : float
+        |G|_F.
+    ranks : dict of str to int
+    j_star : int or None
+    margins : tuple of Margin
+        With `tol`: what was kept and dropped.
+    escape : LinearEscape or None
+    facts : dict
+        Exact saddles: the vectors that are the certificate for every radius.
+    """
+
+    verdict: LinearVerdict
+    part: str
+    reason: str
+    certified: bool
+    tol: float | None
+    gradient_norms: tuple[float, ...]
+    product_gradient_norm: float
+    ranks: dict[str, int] = field(default_factory=dict)
+    j_star: int | None = None
+    margins: tuple[Margin, ...] = ()
+    escape: LinearEscape | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        how = (
+            "exactly"
+            if self.certified
+            else "not certified"
+            if self.tol is None
+            else f"within tol = {self.tol:g}"
+        )
+        lines = [f"{self.verdict.value} ({how})", f"  by {self.part}", f"  because {self.reason}"]
+        if self.escape is not None:
+            state = "confirmed" if self.escape.confirmed else "not confirmed in float64"
+            lines.append(
+                f"  within {self.escape.radius:g}: up {self.escape.up}, down {self.escape.down}, {state}"
+            )
+        return "\n".join(lines)
+
+
+def classify_linear(
+    weights: Sequence[Any],
+    loss: ProductLoss,
+    tol: float | None = None,
+    exact: bool | None = None,
+    *,
+    radius: float = 0.1,
+) -> LinearReport:
+    """Is a deep linear network at a minimum or at a saddle of its loss?
+
+    Parameters
+    ----------
+    weights : sequence of array-likes, [W_1, ..., W_{H+1}], W_j of shape (d_j, d_{j-1}), H >= 1
+    loss : SquaredLoss, HuberLoss, ..., or Loss
+        A function of the product, (dy, dx).
+    tol : float, optional
+        For weights from training: 0 < tol < 1, decided by singular values, never certified. Default: exactly.
+    exact : bool, optional
+        True: exactly whatever it costs. Default: exactly where that takes up to about 5e6 integer multiplications.
+    radius : float, default 0.1
+        Of the ball of the escape pair around each layer, Frobenius norm.
+
+    Returns
+    -------
+    LinearReport
+
+    Raises
+    ------
+    NetworkError
+        Layers that do not chain (the pair is named), NaN or inf, size 0, or a product of another shape than the loss's.
+    LossError
+        A gradient that is not its value's; no rational gradient and no `tol`.
+    OptionError
+        tol outside (0, 1), tol together with exact=True, radius not above 0.
+    TooLargeError
+        An exact decision beyond its size, without exact=True.
+
+    Notes
+    -----
+    Theorem 4 and corollary 5.
+    """
+    if not isinstance(radius, (int, float)) or not 0.0 < radius < np.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+    if tol is not None and exact:
+        raise OptionError(
+            "tol is for weights that are not exactly critical; pass tol or exact=True, not both"
+        )
+    if not isinstance(loss, ProductLoss):
+        raise LossError(
+            f"loss must be one of fastminima's losses or fastminima.Loss(...), got {type(loss).__name__}"
+        )
+    chain = as_chain(weights, loss.shape)
+    if isinstance(loss, Loss):
+        check_gradient(loss, product(chain).unscaled()[0])
+    if tol is not None:
+        return _within(chain, loss, tol, radius)
+    if not loss.rational:
+        raise LossError(
+            f"{type(loss).__name__} has no rational gradient, so nothing about it can be decided exactly; pass tol="
+        )
+    widest = max(max(W.shape) for W in chain)
+    work = 4 * len(chain) * widest**3
+    if exact is None and work > _EXACT_WORK:
+        raise TooLargeError(
+            f"an exact decision for {len(chain)} layers of width up to {widest} takes about {work:.0e} multiplications of "
+            "long integers; pass exact=True to do it all the same, or tol= for an answer within a tolerance"
+        )
+    return _exact(chain, loss, radius)
+
+
+def escape(
+    weights: Sequence[Any], loss: ProductLoss, radius: float, tol: float | None = None
+) -> LinearEscape | None:
+    """The escape pair of theorem 4 alone: None where the weights are no saddle.
+
+    Parameters and errors as in `classify_linear`.
+    """
+    return classify_linear(weights, loss, tol, radius=radius).escape
+
+
+def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -> LinearReport:
+    found = within_tolerance(chain, loss, tol)
+    pair = None
+    if found.case is not None and found.verdict == "saddle":
+        walk = walk_out(chain, loss, found, radius)
+        pair = LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+    return LinearReport(
+        LinearVerdict(found.verdict),
+        found.part,
+        found.reason,
+        False,
+        found.tol,
+        found.gradient_norms,
+        found.product_gradient_norm,
+        found.ranks,
+        found.j_star,
+        found.margins,
+        pair,
+    )
+
+
+def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
+    found = decide_exactly(chain, loss)
+    pair = None
+    if found.case is not None:
+        made = exact_pair(chain, loss, found, radius)
+        pair = LinearEscape(
+            made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
+        )
+    return LinearReport(
+        LinearVerdict(found.verdict),
+        found.part,
+        found.reason,
+        found.verdict not in ("undetermined", "width_condition_fails"),
+        None,
+        tuple(_norm(gradient) for gradient in found.gradients),
+        _norm(found.G),
+        found.ranks,
+        found.j_star,
+        (),
+        pair,
+        found.facts,
+    )
+
+
+def _norm(M: Rationals) -> float:
+    """Frobenius norm of a rational matrix as a float64, inf where it leaves the range."""
+    peak = max(abs(v) for row in M for v in row)
+    if not peak:
+        return 0.0
+    try:
+        share = float(sum((v / peak) ** 2 for row in M for v in row))
+        return float(peak) * float(np.sqrt(share))
+    except OverflowError:
+        return float("inf")

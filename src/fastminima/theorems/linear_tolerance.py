@@ -1,0 +1,408 @@
+"""Theorem 4 within a tolerance, for weights that come from training: singular values with margins, nothing certified.
+
+(a) Everything is measured in one unit, g = max(|G(0)|, |G(R)|) in the Frobenius norm, G the gradient of ell0 and R the
+    product: critical means |d ell / d W_j| <= tol g for every j; "G = 0" means |G| <= tol g.
+(b) A singular value of W_{i:j} is dropped when it is at most tol times the product of the factors' spectral norms: a
+    product may vanish though no factor does, so its own largest singular value says nothing.
+(c) Every comparison carries the rounding error of its left side. Where the threshold lies within it the answer is
+    `undetermined`.
+(d) Layers are scaled by powers of two to entries below 1 first, which changes no null space and avoids underflow.
+(e) Cost: one pass over the samples for G, one for G(0); products and SVDs of single layers after that, and only for saddles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima._product_loss import ProductLoss, gamma
+from fastminima.errors import OptionError
+
+__all__ = ["Margin", "ToleranceFindings", "within_tolerance"]
+
+Floats = NDArray[np.float64]
+# backward error of LAPACK's singular values in units of u |A|: a modest multiple of the dimension
+_SVD_UNITS = 8
+
+
+@dataclass(frozen=True)
+class Margin:
+    """One decision by singular values or norms.
+
+    Attributes
+    ----------
+    name : str
+        What was measured.
+    kept : float
+        The smallest value above the threshold; inf if there is none.
+    dropped : float
+        The largest value at or below it; 0 if there is none.
+    threshold, error : float
+        The threshold, and how far rounding may have moved the values.
+    rank : int
+        How many values were kept.
+    """
+
+    name: str
+    kept: float
+    dropped: float
+    threshold: float
+    error: float
+    rank: int
+
+    @property
+    def clear(self) -> bool:
+        """Does no value lie within its rounding error of the threshold?"""
+        return self.kept - self.error > self.threshold and self.dropped + self.error <= self.threshold
+
+    def __str__(self) -> str:
+        kept = "none" if math.isinf(self.kept) else f"{self.kept:.3g}"
+        limit = f"threshold {self.threshold:.3g} ± {self.error:.1g}"
+        return f"{self.name}: kept from {kept}, dropped up to {self.dropped:.3g}, {limit}"
+
+
+@dataclass(frozen=True, eq=False)
+class ToleranceFindings:
+    """What singular values say about weights near a critical point. Nothing here is certified.
+
+    Attributes
+    ----------
+    verdict : str
+        not_critical, saddle, global_minimum, undetermined or width_condition_fails.
+    part : str
+        The part of theorem 4 or corollary 5 that decides.
+    reason : str
+    tol, unit : float
+        A gradient counts as 0 up to tol * unit.
+    gradient_norms : tuple of float
+        Frobenius norms of d ell / d W_j, j = 1..H+1.
+    product_gradient_norm : float
+        Of G.
+    ranks : dict of str to int
+    margins : tuple of Margin
+    case : int or None
+        1 or 2, the case of the escape.
+    j_star : int or None
+        Of case 2 (counting from 1, in the transposed network if `transposed`).
+    transposed : bool
+        dy > dx: the roles of the two ends are exchanged.
+    directions : tuple of arrays
+        v_1 and, in case 2, v_{j*}, ..., v_H of the escape.
+    """
+
+    verdict: str
+    part: str
+    reason: str
+    tol: float
+    unit: float
+    gradient_norms: tuple[float, ...]
+    product_gradient_norm: float
+    ranks: dict[str, int] = field(default_factory=dict)
+    margins: tuple[Margin, ...] = ()
+    case: int | None = None
+    j_star: int | None = None
+    transposed: bool = False
+    directions: tuple[Floats, ...] = ()
+    gradient: Floats | None = None
+
+
+class _Chain:
+    """Layers scaled by powers of two to entries below 1, their norms, and what products of them lose to rounding.
+
+    A float64 product misses A B by at most gamma_n |A|_F |B|_F, and carries an earlier error e on B along as |A|_2 e.
+    """
+
+    def __init__(self, weights: Sequence[Floats]) -> None:
+        self.powers = [int(np.frexp(np.abs(W).max(initial=0.0))[1]) for W in weights]
+        self.weights = [np.ldexp(W, -p) for W, p in zip(weights, self.powers, strict=True)]
+        self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma(W.size + 2)) for W in self.weights]
+        self.norms = [_spectral(W) for W in self.weights]
+
+    def times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
+        """W_k B (k from 0) and the error of it when B is known up to `error`."""
+        return self.weights[k] @ B, self._next(k, B, error)
+
+    def transposed_times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
+        """W_k^T B and its error."""
+        return self.weights[k].T @ B, self._next(k, B, error)
+
+    def _next(self, k: int, B: Floats, error: float) -> float:
+        n = max(self.weights[k].shape)
+        return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
+            1.0 + gamma(B.size + 8)
+        ) + (B.size * n * 2.0**-1070 if self.frobenius[k] else 0.0)
+
+
+def _spectral(W: Floats) -> float:
+    """|W|_2, rounded up by LAPACK's backward error."""
+    if not W.any():
+        return 0.0
+    return float(np.linalg.norm(W, 2)) * (1.0 + gamma(_SVD_UNITS * max(W.shape)))
+
+
+class _Products:
+    """Products W_{k:2} of a chain, SVDs of them, and their errors; layers counted from 1."""
+
+    def __init__(self, chain: _Chain, tol: float) -> None:
+        self.chain = chain
+        self.tol = tol
+        self._from_two: dict[int, tuple[Floats, float]] = {1: (np.eye(chain.weights[0].shape[0]), 0.0)}
+        self._svd: dict[int, tuple[Floats, Floats, Floats]] = {}
+
+    def from_two(self, k: int) -> Floats:
+        """W_{k:2}; the identity for k = 1."""
+        return self._product(k)[0]
+
+    def _product(self, k: int) -> tuple[Floats, float]:
+        if k not in self._from_two:
+            self._from_two[k] = self.chain.times(k - 1, *self._product(k - 1))
+        return self._from_two[k]
+
+    def svd(self, k: int) -> tuple[Floats, Floats, Floats]:
+        """Full SVD of W_{k:2}."""
+        if k not in self._svd:
+            self._svd[k] = np.linalg.svd(self.from_two(k))
+        return self._svd[k]
+
+    def error(self, k: int) -> float:
+        """How far a singular value of W_{k:2} may be off: rounding of the products, then of the SVD."""
+        if k == 1:
+            return 0.0
+        product, error = self._product(k)
+        return error + gamma(_SVD_UNITS * max(product.shape)) * float(self.svd(k)[1].max(initial=0.0))
+
+    def threshold(self, k: int) -> float:
+        """tol times the product of the spectral norms of W_2 .. W_k."""
+        return self.tol * math.prod(self.chain.norms[1:k])
+
+    def rank(self, k: int) -> Margin:
+        """Which singular values of W_{k:2} are kept."""
+        return self._margin(f"W_{{{k}:2}}", k, self.svd(k)[1], self.error(k))
+
+    def _margin(self, name: str, k: int, s: Floats, error: float) -> Margin:
+        """Values of W_{k:2} against its threshold, told in the units of the layers as they came where these fit float64."""
+        exponent = sum(self.chain.powers[1:k])
+        unit = 2.0**exponent if abs(exponent) <= 500 else 1.0
+        return _margin(name, s * unit, self.threshold(k) * unit, error * unit)
+
+    def null(self, k: int) -> Floats:
+        """Columns that span null(W_{k:2}) within tolerance."""
+        if k == 1:
+            return np.zeros((len(self.from_two(1)), 0))
+        return np.asarray(self.svd(k)[2][self.rank(k).rank :].T)
+
+    def reach(self, k: int, below: int) -> tuple[Margin, Floats]:
+        """W_{below:2} on null(W_{k:2}): is it 0 there, and the vector it stretches most."""
+        basis = self.null(k)
+        name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
+        # a rotation of the null space by error / gap moves the image by the same share of its size
+        values = self.svd(k)[1]
+        gap = float(values[values > self.threshold(k)].min(initial=math.inf))
+        tilt = 0.0 if math.isinf(gap) or gap == 0.0 else self.error(k) / gap
+        error = self.error(below) + tilt * math.prod(self.chain.norms[1:below])
+        if not basis.shape[1]:
+            return self._margin(name, below, np.zeros(0), error), basis
+        _, s, Vt = np.linalg.svd(self.from_two(below) @ basis, full_matrices=False)
+        return self._margin(name, below, s, error), basis @ Vt[0]
+
+
+def _margin(name: str, s: Floats, threshold: float, error: float) -> Margin:
+    kept, dropped = s[s > threshold], s[s <= threshold]
+    return Margin(
+        name,
+        float(kept.min()) if len(kept) else math.inf,
+        float(dropped.max()) if len(dropped) else 0.0,
+        threshold,
+        error,
+        len(kept),
+    )
+
+
+def _layer_gradients(chain: _Chain, G: Floats, G_error: float) -> tuple[list[float], list[float]]:
+    """|d ell / d W_j|_F and bounds on their errors, for every layer."""
+    count = len(chain.weights)
+    before = [(np.eye(chain.weights[0].shape[1]), 0.0)]
+    for k in range(count - 1):
+        before.append(chain.times(k, *before[-1]))
+    norms, errors = [0.0] * count, [0.0] * count
+    after, off = G, G_error
+    for j in range(count - 1, -1, -1):
+        # d ell / d W_j = (W_{H+1:j+1})^T G (W_{j-1:1})^T, the products growing from both ends
+        B, b_error = before[j]
+        size, width = float(np.linalg.norm(after)), float(np.linalg.norm(B))
+        norm = float(np.linalg.norm(after @ B.T))
+        # |B|_2 is at most the product of the layers' norms, and 1 for the identity
+        error = (
+            off * (math.prod(chain.norms[:j]) + b_error)
+            + size * b_error
+            + gamma(B.shape[1] + 2) * size * width
+        )
+        error = error * (1.0 + gamma(after.size + B.size)) + gamma(after.size + 4) * norm
+        exponent = sum(chain.powers) - chain.powers[j]
+        with np.errstate(over="ignore", under="ignore"):
+            norms[j] = float(np.ldexp(norm, exponent))
+            errors[j] = float(np.ldexp(error, exponent)) + (2.0**-1074 if error else 0.0)
+        after, off = chain.transposed_times(j, after, off)
+    return norms, errors
+
+
+def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -> ToleranceFindings:
+    """Classify weights as critical within `tol`, from norms and singular values.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}], (d_j, d_{j-1})
+    loss : ProductLoss
+    tol : float
+        Relative, 0 < tol < 1; see the module's lines (a) and (b).
+
+    Returns
+    -------
+    ToleranceFindings
+
+    Raises
+    ------
+    OptionError
+        tol is not between 0 and 1.
+    """
+    if not isinstance(tol, (int, float)) or not 0.0 < tol < 1.0:
+        raise OptionError(f"tol must be between 0 and 1, got {tol!r}")
+    chain = _Chain(weights)
+    R, distance = chain.weights[0], 0.0
+    for k in range(1, len(weights)):
+        R, distance = chain.times(k, R, distance)
+    with np.errstate(over="ignore", under="ignore"):
+        R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
+    distance += R.size * 2.0**-1074 if distance else 0.0
+    G, off = loss.gradient_ball(R, distance)
+    zero, zero_off = loss.gradient_ball(np.zeros(R.shape))
+    size, first = float(np.linalg.norm(G)), float(np.linalg.norm(zero))
+    unit, unit_off = max(size, first), max(off, zero_off)
+    norms, errors = _layer_gradients(chain, G, off)
+    found = ToleranceFindings(
+        "undetermined",
+        "theorem 4",
+        "",
+        float(tol),
+        unit,
+        tuple(norms),
+        size,
+        gradient=G,
+        transposed=R.shape[0] > R.shape[1],
+    )
+    if not math.isfinite(unit) or not math.isfinite(sum(errors)) or not math.isfinite(off):
+        return _with(found, reason="the gradient of ell0, or the error of it, is beyond the range of float64")
+    limit, blur = tol * unit, tol * unit_off
+    gradients = [
+        Margin(f"gradient of W_{j}", *_sides(norm, limit), limit, error + blur, int(norm > limit))
+        for j, (norm, error) in enumerate(zip(norms, errors, strict=True), 1)
+    ]
+    found = _with(found, margins=tuple(gradients))
+    # not critical needs one layer that is clearly above; critical needs all clearly below
+    above = [m for m in gradients if m.rank and m.clear]
+    if above:
+        worst = max(above, key=lambda m: m.kept)
+        return _with(
+            found,
+            verdict="not_critical",
+            part="definition of a critical point",
+            reason=f"the {worst.name} has norm {worst.kept:.6g}, above tol * {unit:.4g} = {limit:.4g}",
+        )
+    vague = [m for m in gradients if not m.clear]
+    if vague:
+        return _with(found, reason=f"whether the weights are critical would flip within rounding: {vague[0]}")
+    whole = Margin("G, the gradient of ell0", *_sides(size, limit), limit, off + blur, int(size > limit))
+    found = _with(found, margins=(*found.margins, whole))
+    if not whole.clear:
+        return _with(found, reason=f"whether G = 0 would flip within rounding: {whole}")
+    if not whole.rank:
+        if loss.critical_is_global:
+            return _with(
+                found,
+                verdict="global_minimum",
+                part="corollary 5",
+                reason=f"G = 0 within tol, and {loss.reason}",
+            )
+        return _with(found, part="theorem 4, part 2", reason=f"G = 0 within tol, and {loss.reason}")
+    return _saddle(found, weights, G)
+
+
+def _sides(value: float, threshold: float) -> tuple[float, float]:
+    return (value, 0.0) if value > threshold else (math.inf, value)
+
+
+def _with(found: ToleranceFindings, **fields: Any) -> ToleranceFindings:
+    return ToleranceFindings(**{**found.__dict__, **fields})
+
+
+def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> ToleranceFindings:
+    """Part 1 of theorem 4: G != 0. Which case of the escape, and its vectors."""
+    smallest = min(min(G.shape), min(W.shape[0] for W in weights[:-1]))
+    if smallest < min(G.shape):
+        k = next(j for j, W in enumerate(weights[:-1], 1) if W.shape[0] < min(G.shape))
+        return _with(
+            found,
+            verdict="width_condition_fails",
+            part="theorem 4",
+            reason=f"hidden layer {k} has width {weights[k - 1].shape[0]}, below min(dx, dy) = {min(G.shape)}: theorem 4 "
+            "says nothing about a critical point with G != 0 there",
+        )
+    chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
+    H = len(chain) - 1
+    p = _Products(_Chain(chain), found.tol)
+    margins = [p.rank(H + 1)]
+    reach, v1 = p.reach(H + 1, H)
+    margins.append(reach)
+    case, j_star = 1, None
+    directions: tuple[Floats, ...] = (v1,)
+    if reach.clear and not reach.rank:
+        case, directions = 2, ()
+        for j in range(H, 1, -1):
+            margins.append(p.rank(j))
+            reach, v1 = p.reach(j, j - 1)
+            margins.append(reach)
+            if not reach.clear or reach.rank:
+                j_star = j
+                break
+        if j_star is None:
+            # every W_{k:2} is injective, so G = 0 by part 3: the gradients were called 0 and G was not
+            return _with(
+                found,
+                margins=(*found.margins, *margins),
+                reason="G is above tol, yet the ranks are full, which forces G = 0 at a critical point: the weights are "
+                "too far from critical for this tol",
+            )
+        left = []
+        for k in range(j_star, H + 1):
+            U = p.svd(k)[0]
+            rank = p.rank(k).rank
+            if rank == len(U):
+                return _with(
+                    found,
+                    margins=(*found.margins, *margins),
+                    reason=f"W_{{{k}:2}} has full row rank within tol, which forces G = 0 at a critical point: the "
+                    "weights are too far from critical for this tol",
+                )
+            left.append(U[:, -1])
+        directions = (v1, *left)
+    ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in sorted(p._svd)}
+    found = _with(found, margins=(*found.margins, *margins), ranks=ranks)
+    vague = [m for m in margins if not m.clear]
+    side = " of the transposed, reversed network" if found.transposed else ""
+    part = f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})"
+    if vague:
+        return _with(found, part=part, reason=f"a null space would change within rounding: {vague[0]}")
+    return _with(
+        found,
+        verdict="saddle",
+        part=part,
+        reason=f"critical within tol, but |G| = {found.product_gradient_norm:.6g} is above tol * {found.unit:.4g}",
+        case=case,
+        j_star=j_star,
+        directions=directions,
+    )

@@ -1,0 +1,199 @@
+"""The escape pair of theorem 4 from singular vectors: one tuple up, one tuple down, both differences bounded.
+
+The vectors are rounded, so the product changes a little where theory says that it does not; the differences are those
+of the float64 tuples handed out, all of that included, and they are confirmed or the pair says that they are not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima._product_loss import Change, ProductLoss, gamma
+from fastminima.errors import OptionError
+from fastminima.exact.dd import two_sum
+from fastminima.theorems.linear_change import loss_change
+from fastminima.theorems.linear_tolerance import ToleranceFindings
+
+__all__ = ["WalkOut", "walk_out"]
+
+Floats = NDArray[np.float64]
+# halvings of the common step, and of the last one: a power 2**-24 of the radius is as far as rounding lets it help
+_SCALES = 12
+_STEPS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class WalkOut:
+    """Two tuples near saddle weights.
+
+    Attributes
+    ----------
+    P, Q : list of float64 arrays
+        ell(P) > ell(W) > ell(Q) where `confirmed`; every layer within `radius` of W's in the Frobenius norm.
+    up, down : Change
+        ell(P) - ell(W) and ell(W) - ell(Q), with bounds.
+    radius, gamma : float
+        The ball asked for, and the size of the steps off the saddle's flat directions.
+    confirmed : bool
+        Are both differences above their bounds?
+    """
+
+    P: list[Floats]
+    Q: list[Floats]
+    up: Change
+    down: Change
+    radius: float
+    gamma: float
+
+    @property
+    def confirmed(self) -> bool:
+        """Are both differences proved positive?"""
+        return self.up.positive and self.down.positive
+
+
+def _unit(A: Floats) -> Floats:
+    """A scaled by a power of two to entries below 1."""
+    return np.ldexp(A, -int(np.frexp(np.abs(A).max(initial=0.0))[1]))
+
+
+def _distance(W: Floats, P: Floats) -> float:
+    """|P - W|_F, rounded up."""
+    high, low = two_sum(P, -W)
+    size = np.abs(high) + np.abs(low)
+    top = float(size.max(initial=0.0))
+    if top == 0.0:
+        return 0.0
+    return float(np.linalg.norm(size / top)) * top * (1.0 + gamma(size.size + 8))
+
+
+def _moved(W: Floats, E: Floats, radius: float) -> Floats:
+    """W + E in float64, inside the ball: a step that rounding carries out of it is shortened."""
+    for back in (0.0, 2.0**-50, 2.0**-40, 2.0**-20, 0.5):
+        P = W + (1.0 - back) * E
+        if _distance(W, P) <= radius:
+            return P
+    return W.copy()
+
+
+def _negated(change: Change) -> Change:
+    return Change(-change.value, change.error, change.exponent, change.proved)
+
+
+def walk_out(
+    weights: Sequence[Floats], loss: ProductLoss, findings: ToleranceFindings, radius: float
+) -> WalkOut:
+    """The pair of theorem 4 at a saddle that `within_tolerance` found.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}]
+    loss : ProductLoss
+    findings : ToleranceFindings
+        With verdict "saddle".
+    radius : float
+        Of the ball around each W_j, Frobenius norm; > 0.
+
+    Returns
+    -------
+    WalkOut
+
+    Raises
+    ------
+    OptionError
+        radius is not a finite number above 0, or the findings are not those of a saddle.
+    """
+    if not isinstance(radius, (int, float)) or not 0.0 < radius < math.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+    if findings.case is None or findings.gradient is None:
+        raise OptionError(f"there is nothing to escape from: the verdict is {findings.verdict}")
+    flip = findings.transposed
+    chain = [W.T for W in reversed(weights)] if flip else list(weights)
+    G = findings.gradient.T if flip else findings.gradient
+    u, _, vt = np.linalg.svd(_unit(G), full_matrices=False)
+    result: WalkOut | None = None
+    for halvings in range(_SCALES):
+        step = radius * 0.5**halvings
+        base, target, direction = _base(chain, G, findings, u[:, 0], vt[0], step)
+        pair = _along(weights, loss, chain, base, target, direction, step, radius, flip)
+        if result is None or pair.confirmed:
+            result = pair
+        if pair.confirmed:
+            break
+    assert result is not None  # _SCALES is at least 1
+    return result
+
+
+def _base(
+    chain: list[Floats], G: Floats, findings: ToleranceFindings, u: Floats, v0: Floats, step: float
+) -> tuple[list[Floats], int, Floats]:
+    """(additions to the factors, index of the factor moved last, unit direction of that move)."""
+    last = len(chain) - 1
+    added = [np.zeros(W.shape) for W in chain]
+    v = findings.directions
+    added[0] = step * np.outer(v[0], v0)
+    target = last
+    if findings.j_star is not None:
+        # Appendix A7, case 2:  V_k = W_k + gamma v_k v_{k-1}^T for k = j*+1 .. H+1, v_{H+1} = u
+        target = findings.j_star - 1
+        ends = [*v[1:], u]
+        for k, (right, left) in enumerate(pairwise(ends), target + 1):
+            added[k] = step * np.outer(left, right)
+    # Delta = (V_{H+1:j+1})^T G V_1^T (W_{j-1:2})^T; only its direction is used, so every factor may be scaled
+    delta = _unit(G)
+    for k in range(last, target, -1):
+        delta = _unit((chain[k] + added[k]).T @ delta)
+    right = _unit(chain[0] + added[0])
+    for k in range(1, target):
+        right = _unit(chain[k] @ right)
+    delta = _unit(delta @ right.T)
+    norm = float(np.linalg.norm(delta))
+    return added, target, delta / norm if norm else delta
+
+
+def _along(
+    weights: Sequence[Floats],
+    loss: ProductLoss,
+    chain: list[Floats],
+    added: list[Floats],
+    target: int,
+    direction: Floats,
+    step: float,
+    radius: float,
+    flip: bool,
+) -> WalkOut:
+    """Both signs along the direction, with steps short enough for both differences."""
+
+    def tuple_at(eta: float) -> list[Floats]:
+        moved = [_moved(W, E, radius) for W, E in zip(chain, added, strict=True)]
+        moved[target] = _moved(chain[target], eta * direction, radius)
+        return [np.ascontiguousarray(P.T) for P in reversed(moved)] if flip else moved
+
+    def change(P: list[Floats]) -> Change:
+        return loss_change(weights, loss, P)
+
+    P = tuple_at(step)
+    up = change(P)
+    eta = step
+    Q = tuple_at(-eta)
+    down = _negated(change(Q))
+    for _ in range(_STEPS):
+        if up.positive and down.positive:
+            break
+        # with up = a eta + b eta^2 and down = a eta - b eta^2 the best step down is a / 2b
+        total = up.value - math.ldexp(down.value, down.exponent - up.exponent)
+        gain = up.value + math.ldexp(down.value, down.exponent - up.exponent)
+        share = gain / (2.0 * total) if total > 0.0 and gain > 0.0 else 0.5
+        eta *= min(max(share, 2.0**-20), 0.5)
+        if not up.positive:
+            P = tuple_at(eta)
+            up = change(P)
+        if not down.positive:
+            Q = tuple_at(-eta)
+            down = _negated(change(Q))
+    return WalkOut(P, Q, up, down, radius, step)
