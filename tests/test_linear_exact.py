@@ -227,7 +227,7 @@ def test_a_product_may_vanish_though_no_factor_does_and_huge_and_tiny_scales_are
     assert report.certified
 
 
-def test_bottlenecks_are_analysed_where_the_hessian_speaks():
+def test_bottlenecks_are_analysed_where_squared_loss_allows():
     X = cube(2)
     loss = fm.SquaredLoss(X, X * [2.0, 3.0])
     weaker = [np.array([[1.0, 0.0]]), np.array([[2.0], [0.0]])]
@@ -237,6 +237,11 @@ def test_bottlenecks_are_analysed_where_the_hessian_speaks():
     assert hessian_inertia([rational(W) for W in weaker], loss).negative > 0
     stronger = [np.array([[0.0, 1.0]]), np.array([[0.0], [3.0]])]
     report = fm.classify_linear(stronger, loss)
+    assert report.verdict == fm.LinearVerdict.GLOBAL_MINIMUM
+    assert report.squared.optimal
+    assert report.certified
+    # Huber loss equals it here, but nothing is known of its other products of rank one
+    report = fm.classify_linear(stronger, fm.HuberLoss(X, X * [2.0, 3.0], 100.0))
     assert report.verdict == fm.LinearVerdict.WIDTH_CONDITION_FAILS
     assert not report.certified
 

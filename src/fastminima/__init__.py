@@ -32,6 +32,8 @@ from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
 from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from .splits import best_split as best_split
 from .splits import split_set as split_set
+from .theorems.critical_points import CriticalPoint as CriticalPoint
+from .theorems.critical_points import critical_point as critical_point
 from .theorems.linear_report import LinearEscape as LinearEscape
 from .theorems.linear_report import LinearReport as LinearReport
 from .theorems.linear_report import LinearVerdict as LinearVerdict

@@ -21,8 +21,9 @@ from fastminima.exact.nullspace import null_space
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import exact_change_of_product
 from fastminima.theorems.linear_hessian import hessian_inertia
+from fastminima.theorems.linear_squared import analyse_squared
 
-__all__ = ["ExactFindings", "ExactPair", "decide_exactly", "exact_pair"]
+__all__ = ["ExactFindings", "ExactPair", "decide_exactly", "escape_order", "exact_pair"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
@@ -171,19 +172,27 @@ def _stationary(
 
 
 def _bottleneck(found: ExactFindings, weights: Sequence[Floats], loss: ProductLoss) -> ExactFindings:
-    """A hidden layer narrower than both ends: theorem 4 is silent, the Hessian of squared loss may not be."""
+    """A hidden layer narrower than both ends: theorem 4 is silent, squared loss is not."""
     width = min(W.shape[0] for W in weights[:-1])
     narrow = (
         f"a hidden layer of width {width} is narrower than min(dx, dy) = {min(len(found.G), len(found.G[0]))}"
     )
+    learnt = analyse_squared(weights, loss) if isinstance(loss, SquaredLoss) else None
+    if learnt is not None:
+        return _with(
+            found,
+            verdict="global_minimum" if learnt.optimal else "saddle",
+            part="squared loss, matrices of bounded rank",
+            reason=f"{narrow}; {learnt.reason}",
+        )
     if isinstance(loss, SquaredLoss) and sum(W.size for W in weights) <= _HESSIAN_PARAMETERS:
-        inertia = hessian_inertia([[[Fraction(v) for v in row] for row in W.tolist()] for W in weights], loss)
-        if inertia.negative and inertia.positive:
+        signs = hessian_inertia([[[Fraction(v) for v in row] for row in W.tolist()] for W in weights], loss)
+        if signs.negative and signs.positive:
             return _with(
                 found,
                 verdict="saddle",
                 part="second derivative of squared loss",
-                reason=f"{narrow}, but the Hessian has {inertia.negative} negative and {inertia.positive} positive "
+                reason=f"{narrow}, but the Hessian has {signs.negative} negative and {signs.positive} positive "
                 "directions",
             )
     return _with(
@@ -377,6 +386,64 @@ def _steps(
     for k in range(1, target):
         right = chain[k].dot(right)
     return added, target, delta.dot(right.T)
+
+
+def escape_order(weights: Sequence[Floats], found: ExactFindings) -> int:
+    """The power of the radius with which the differences of the escape pair shrink.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays
+    found : ExactFindings with `case` 1 or 2
+
+    Notes
+    -----
+    With gamma = epsilon = t the slope <G, D> of a step s in the direction Delta is s t^d and the second-order term
+    s^2 t^2e, d and e the lowest powers of t in Delta and in the product's change by Delta. The best step is s = t^p with p
+    the least of 1, 2, ... for which the slope wins, p + d <= 2p + 2e, so the difference is of order p + d. All powers come
+    from exact polynomial coefficients. At all-zero weights the order is H + 1, the number of factors.
+    """
+    layers, _ = _layers(weights)
+    chain = [M.T for M in reversed(layers)] if found.transposed else layers
+    flat, _ = common_numerators([v for row in found.G for v in row])
+    G = np.array(flat, dtype=object).reshape(len(found.G), len(found.G[0]))
+    G = G.T if found.transposed else G
+    H, facts = len(chain) - 1, found.facts
+    vectors = {0: [int(k == facts["b"]) for k in range(chain[0].shape[1])], 1: facts["v1"]}
+    moved = {0: np.outer(np.array(vectors[1], dtype=object), np.array(vectors[0], dtype=object))}
+    target = H
+    if facts["case"] == 2:
+        target = facts["j_star"] - 1
+        ends = [int(k == facts["a"]) for k in range(len(chain[-1]))]
+        left = [*facts["left_null_vectors"], ends]
+        for k in range(target + 1, H + 1):
+            moved[k] = np.outer(
+                np.array(left[k - target], dtype=object), np.array(left[k - target - 1], dtype=object)
+            )
+    # polynomials in t: lists of coefficient matrices, lowest power first
+    above = [_eye(len(chain[-1]))]
+    for k in range(H, target, -1):
+        above = _poly(above, [chain[k], moved[k]])
+    below = [chain[0], moved[0]]
+    for k in range(1, target):
+        below = _poly([chain[k]], below)
+    delta = _poly([M.T for M in above], _poly([G], [M.T for M in below]))
+    d = _lowest(delta)
+    e = _lowest(_poly(_poly(above, [delta[d]]), below))
+    return max(1, d - 2 * e) + d
+
+
+def _poly(A: list[Ints], B: list[Ints]) -> list[Ints]:
+    """The product of two polynomials with matrix coefficients."""
+    result = [A[0].dot(B[0]) * 0 for _ in range(len(A) + len(B) - 1)]
+    for i, a in enumerate(A):
+        for j, b in enumerate(B):
+            result[i + j] = result[i + j] + a.dot(b)
+    return result
+
+
+def _lowest(coefficients: list[Ints]) -> int:
+    return next(k for k, M in enumerate(coefficients) if M.any())
 
 
 def _outer(x: list[int], y: list[int]) -> Ints:

@@ -11,7 +11,6 @@ All of it is rational; the signs of its pivots under symmetric elimination are t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,21 +19,13 @@ from numpy.typing import NDArray
 
 from fastminima._product_loss import Rationals
 from fastminima.errors import TooLargeError
+from fastminima.exact.inertia import Inertia, inertia
 from fastminima.losses import SquaredLoss
 
-__all__ = ["Inertia", "hessian_inertia", "squared_hessian"]
+__all__ = ["hessian_inertia", "squared_hessian"]
 
 # elimination in rationals takes about a minute from here on
 _MAX_PARAMETERS = 200
-
-
-@dataclass(frozen=True)
-class Inertia:
-    """How many eigenvalues of a symmetric matrix are negative, zero and positive."""
-
-    negative: int
-    zero: int
-    positive: int
 
 
 def squared_hessian(weights: Sequence[Rationals], loss: SquaredLoss) -> NDArray[Any]:
@@ -98,27 +89,4 @@ def _identity(n: int) -> NDArray[Any]:
 
 def hessian_inertia(weights: Sequence[Rationals], loss: SquaredLoss) -> Inertia:
     """Numbers of negative, zero and positive eigenvalues of the Hessian; parameters and errors of `squared_hessian`."""
-    work = squared_hessian(weights, loss)
-    negative = positive = 0
-    total = len(work)
-    while len(work):
-        diagonal = np.array([bool(work[k, k]) for k in range(len(work))])
-        if diagonal.any():
-            k = int(diagonal.argmax())
-            pivot = work[k, k]
-            negative, positive = negative + (pivot < 0), positive + (pivot > 0)
-            keep = np.arange(len(work)) != k
-            row = work[k, keep]
-            work = work[np.ix_(keep, keep)] - np.outer(row, row / pivot)
-            continue
-        off = np.argwhere(work != 0)
-        if not len(off):
-            break
-        # [[0, c], [c, 0]] has one eigenvalue of each sign; eliminate both of its rows at once
-        p, q = (int(v) for v in off[0])
-        c = work[p, q]
-        negative, positive = negative + 1, positive + 1
-        keep = (np.arange(len(work)) != p) & (np.arange(len(work)) != q)
-        x, y = work[p, keep], work[q, keep]
-        work = work[np.ix_(keep, keep)] - (np.outer(x, y) + np.outer(y, x)) / c
-    return Inertia(negative, total - negative - positive, positive)
+    return inertia(squared_hessian(weights, loss))

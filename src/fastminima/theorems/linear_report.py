@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from fastminima._chain import as_chain
 from fastminima._product_loss import Change, ProductLoss, Rationals
 from fastminima.errors import LossError, OptionError, TooLargeError
+from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
-from fastminima.theorems.linear_exact import decide_exactly, exact_pair
+from fastminima.theorems.linear_exact import decide_exactly, escape_order, exact_pair
+from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
 from fastminima.theorems.linear_walk import walk_out
 from fastminima.user_loss import Loss, check_gradient
@@ -97,6 +100,11 @@ class LinearReport:
     margins : tuple of Margin
         With `tol`: what was kept and dropped.
     escape : LinearEscape or None
+        Saddles: the pair within `radius`, made and confirmed when first asked for.
+    escape_order : int or None
+        Exact saddles: the power of the radius with which the pair's differences shrink, from 2 to H + 1.
+    squared : SquaredFindings or None
+        Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
         Exact saddles: the vectors that are the certificate for every radius.
     """
@@ -111,8 +119,26 @@ class LinearReport:
     ranks: dict[str, int] = field(default_factory=dict)
     j_star: int | None = None
     margins: tuple[Margin, ...] = ()
-    escape: LinearEscape | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    _escape: Callable[[], LinearEscape | None] = field(default=lambda: None, repr=False)
+    _squared: Callable[[], SquaredFindings | None] = field(default=lambda: None, repr=False)
+    _order: Callable[[], int | None] = field(default=lambda: None, repr=False)
+
+    # a scan of verdicts should not pay for pairs nobody reads
+    @cached_property
+    def escape(self) -> LinearEscape | None:
+        """The pair of a saddle."""
+        return self._escape()
+
+    @cached_property
+    def squared(self) -> SquaredFindings | None:
+        """What a critical point of squared loss has learnt."""
+        return self._squared()
+
+    @cached_property
+    def escape_order(self) -> int | None:
+        """The power of the radius with which the pair's differences shrink."""
+        return self._order()
 
     def __str__(self) -> str:
         how = (
@@ -128,6 +154,8 @@ class LinearReport:
             lines.append(
                 f"  within {self.escape.radius:g}: up {self.escape.up}, down {self.escape.down}, {state}"
             )
+        if self.squared is not None:
+            lines.append(f"  squared loss: {self.squared}")
         return "\n".join(lines)
 
 
@@ -213,10 +241,13 @@ def escape(
 
 def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -> LinearReport:
     found = within_tolerance(chain, loss, tol)
-    pair = None
-    if found.case is not None and found.verdict == "saddle":
+
+    def pair() -> LinearEscape | None:
+        if found.case is None or found.verdict != "saddle":
+            return None
         walk = walk_out(chain, loss, found, radius)
-        pair = LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+        return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+
     return LinearReport(
         LinearVerdict(found.verdict),
         found.part,
@@ -228,18 +259,29 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
         found.ranks,
         found.j_star,
         found.margins,
-        pair,
+        _escape=pair,
     )
 
 
 def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
     found = decide_exactly(chain, loss)
-    pair = None
-    if found.case is not None:
+
+    def pair() -> LinearEscape | None:
+        if found.case is None:
+            return None
         made = exact_pair(chain, loss, found, radius)
-        pair = LinearEscape(
+        return LinearEscape(
             made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
         )
+
+    def learnt() -> SquaredFindings | None:
+        if found.verdict == "not_critical" or not isinstance(loss, SquaredLoss):
+            return None
+        return analyse_squared(chain, loss)
+
+    def order() -> int | None:
+        return None if found.case is None else escape_order(chain, found)
+
     return LinearReport(
         LinearVerdict(found.verdict),
         found.part,
@@ -251,8 +293,10 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         found.ranks,
         found.j_star,
         (),
-        pair,
         found.facts,
+        pair,
+        learnt,
+        order,
     )
 
 
