@@ -309,14 +309,17 @@ def exact_pair(
     direction = _dyadic(delta)
     ends = []
     for sign in (1, -1):
-        eta = top
+        eta, moved, difference = top, start, Fraction(0)
+        # the first step that helps may sit where slope and curvature all but cancel; half of it is then near the best
         for _ in range(_HALVINGS):
             added = list(base)
             added[target] = sign * eta * direction
-            moved = tuple_at(added)
-            difference = change(moved)
-            if sign * difference > 0:
+            trial = tuple_at(added)
+            gained = change(trial)
+            if sign * gained <= sign * difference and difference:
                 break
+            if sign * gained > 0:
+                moved, difference = trial, gained
             eta /= 2
         ends.append((moved, difference))
     (exact_P, up), (exact_Q, down) = ends
@@ -389,7 +392,7 @@ def _steps(
 
 
 def escape_order(weights: Sequence[Floats], found: ExactFindings) -> int:
-    """The power of the radius with which the differences of the escape pair shrink.
+    """The power of the radius with which ell(W) - ell(Q) shrinks; ell(P) - ell(W) shrinks no faster.
 
     Parameters
     ----------

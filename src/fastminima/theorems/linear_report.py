@@ -102,7 +102,8 @@ class LinearReport:
     escape : LinearEscape or None
         Saddles: the pair within `radius`, made and confirmed when first asked for.
     escape_order : int or None
-        Exact saddles: the power of the radius with which the pair's differences shrink, from 2 to H + 1.
+        Exact saddles: the power of the radius with which ell(W) - ell(Q) shrinks, from 2 to H + 1; ell(P) - ell(W)
+        shrinks no faster, and slower where the loss's curvature helps it.
     squared : SquaredFindings or None
         Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
@@ -137,7 +138,7 @@ class LinearReport:
 
     @cached_property
     def escape_order(self) -> int | None:
-        """The power of the radius with which the pair's differences shrink."""
+        """The power of the radius with which ell(W) - ell(Q) shrinks."""
         return self._order()
 
     def __str__(self) -> str:
