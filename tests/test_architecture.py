@@ -28,9 +28,11 @@ LAYERS = [
         "_reading",
         "_memory",
         "_threads",
+        "formula",
+        "_curves",
         "activation",
     },
-    {"kernels", "exact"},
+    {"kernels", "exact", "smooth", "activations"},
     {
         "dataset",
         "_sorted_sums",

@@ -24,6 +24,7 @@ __all__ = [
     "odd_mantissa",
     "power_of_two",
     "round_fraction",
+    "round_up",
     "sqrt_floor",
     "to_integers",
 ]
@@ -99,6 +100,12 @@ def round_fraction(value: Fraction) -> float:
         return value.numerator / value.denominator
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def round_up(value: Fraction) -> float:
+    """The least float64 that is not below `value`; inf where it is above them all."""
+    nearest = round_fraction(value)
+    return nearest if math.isinf(nearest) or nearest >= value else math.nextafter(nearest, math.inf)
 
 
 def sqrt_floor(value: Fraction) -> float:

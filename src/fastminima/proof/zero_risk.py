@@ -1,0 +1,64 @@
+"""Theorem 2's point of risk 0: the risk of a float64 network enclosed, and the equality (C2.1) solved for certain."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from fastminima.dataset import Dataset
+from fastminima.errors import ActivationError
+from fastminima.network import OneHiddenLayer
+from fastminima.proof.balls import Balls
+
+__all__ = ["enclosed_risk", "root_of_c21"]
+
+
+def enclosed_risk(balls: Balls, network: OneHiddenLayer, data: Dataset) -> Fraction:
+    """An upper bound on the exact risk of a float64 network on a few samples without weights.
+
+    Parameters
+    ----------
+    balls : Balls
+        Of the network's activation; it must be continuous where its pieces meet.
+    network : OneHiddenLayer
+    data : Dataset
+    """
+    with balls.precisely():
+        total = balls.ball(Fraction(0))
+        for x, y in zip(data.X.tolist(), data.y.tolist(), strict=True):
+            out = balls.ball(Fraction(network.b2) - Fraction(y))
+            for row, bias, weight in zip(
+                network.W1.tolist(), network.b1.tolist(), network.W2.tolist(), strict=True
+            ):
+                z = Fraction(bias) + sum(
+                    (Fraction(w) * Fraction(part) for w, part in zip(row, x, strict=True)), Fraction(0)
+                )
+                out += balls.ball(Fraction(weight)) * balls.at(z)
+            total += out * out
+        return balls.edges(total)[1] / 2
+
+
+def root_of_c21(balls: Balls, v1: float, v2: float, v3: float, near: float) -> Any | None:
+    """A ball around `near` that holds exactly one v4 with h(v1) h(v4) = h(v2) h(v3); None where that is not proved.
+
+    Notes
+    -----
+    Interval Newton: with g(t) = h(v1) h(t) - h(v2) h(v3), N(V) = m - g(m)/g'(V). If N(V) lies inside V, V holds exactly
+    one root, and so does N(V) (Moore 1966).
+    """
+    h1, h2, h3 = (balls.at(x) for x in (v1, v2, v3))
+    middle = Fraction(near)
+    value = balls.at(middle)
+    for power in (-40, -30, -20):
+        width = Fraction(2) ** power
+        try:
+            slope = h1 * balls.jet(middle - width, middle + width)[1]
+        except ActivationError:
+            continue
+        if not balls.nonzero(slope):
+            continue
+        step = balls.ball(middle) - (h1 * value - h2 * h3) / slope
+        low, high = balls.edges(step)
+        if middle - width < low and high < middle + width:
+            return step
+    return None
