@@ -38,6 +38,8 @@ LAYERS = [
         "_sorted_sums",
         "splits",
         "batched",
+        "smooth_risk",
+        "_torch_activation",
         "_product_loss",
         "_chain",
         "losses",

@@ -158,7 +158,7 @@ def test_risk_needs_a_dataset():
         ({"W1": [[1.0], [2.0, 3.0]]}, "W1 must hold finite"),
         ({"W2": [1, Fraction(1, 3)]}, "W2 holds numbers that float64 cannot"),
         ({"b2": 2**53 + 1}, "b2 holds numbers that float64 cannot"),
-        ({"activation": "relu"}, "activation must be callable, got str"),
+        ({"activation": 3.0}, "activation must be callable, got float"),
     ],
 )
 def test_bad_parameters(change, message):
@@ -312,7 +312,7 @@ def npy():
     [
         (archive(format=np.array("other")), "is not a network file"),
         (archive(drop=["format"]), "is not a network file"),
-        (archive(version=np.array(2)), "has format version 2; this fastminima reads up to 1: upgrade"),
+        (archive(version=np.array(3)), "has format version 3; this fastminima reads up to 2: upgrade"),
         (archive(version=np.array("x")), "damaged format version"),
         (archive(version=np.array(0)), "damaged: a valid version missing"),
         (archive(drop=["W2", "b1"]), "damaged: b1, W2 missing"),

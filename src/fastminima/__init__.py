@@ -9,6 +9,8 @@ from ._version import __version__ as __version__
 from .activation import PiecewiseLinear as PiecewiseLinear
 from .activation import leaky_relu as leaky_relu
 from .activation import relu as relu
+from .activations import activation as activation
+from .activations import activations as activations
 from .batched import batched_risk as batched_risk
 from .dataset import Dataset as Dataset
 from .demos import load_demo as load_demo
@@ -30,6 +32,7 @@ from .row_losses import LogCoshLoss as LogCoshLoss
 from .row_losses import LogisticLoss as LogisticLoss
 from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
 from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+from .smooth import Smooth as Smooth
 from .splits import best_split as best_split
 from .splits import split_set as split_set
 from .theorems.critical_points import CriticalPoint as CriticalPoint
@@ -47,4 +50,7 @@ from .theorems.theorem1 import SpuriousMinimum as SpuriousMinimum
 from .theorems.theorem1 import spurious_minimum as spurious_minimum
 from .theorems.theorem1_better import BetterPoint as BetterPoint
 from .theorems.theorem1_better import better_point as better_point
+from .theorems.theorem2 import CounterExample as CounterExample
+from .theorems.theorem2 import CounterStatus as CounterStatus
+from .theorems.theorem2 import counterexample as counterexample
 from .user_loss import Loss as Loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +17,17 @@ from numpy.typing import NDArray
 from . import _curves as curves
 from .activation import PiecewiseLinear, leaky_relu, relu
 from .errors import ActivationError
-from .formula import Formula, rational
+from .formula import Formula, freeze, rational
 from .smooth import Smooth
 
-__all__ = ["ActivationInfo", "ActivationTable", "activation", "activations", "as_activation"]
+__all__ = [
+    "ActivationInfo",
+    "ActivationTable",
+    "activation",
+    "activations",
+    "as_activation",
+    "stored_activation",
+]
 
 Floats = NDArray[np.float64]
 Curve = Callable[..., Any]
@@ -326,6 +334,31 @@ def activation(name: str, **parameters: float) -> Smooth | PiecewiseLinear:
         An unknown name (the near ones are listed), an unknown parameter, or one out of its range.
     """
     return _TABLE.find(name).make(**parameters)
+
+
+def stored_activation(name: str, parameters: str, formula: str) -> Smooth:
+    """An activation from the words of a file, parameters and formula in JSON.
+
+    The formula decides: a known name stands for the library's functions only where its formula is the same.
+
+    Raises
+    ------
+    ActivationError
+        What is no JSON, no formula, or has no parameters by name.
+    """
+    # a formula has at most 500 nodes of 2,000 digits
+    if len(formula) > 2_000_000 or len(parameters) > 10_000:
+        raise ActivationError("the formula of the activation is longer than a formula can be")
+    try:
+        exact = freeze(json.loads(formula))
+        values = {str(key): float(value) for key, value in json.loads(parameters)}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ActivationError(f"the activation's formula or parameters cannot be read: {error}") from error
+    if name in _TABLE:
+        known = activation(name, **values)
+        if isinstance(known, Smooth) and known.formula == exact:
+            return known
+    return Smooth.from_formula(exact, name)
 
 
 _TORCH: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -12,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from ._memory import require
 from ._threads import count_workers
 from .activation import PiecewiseLinear
-from .errors import NetworkError, OptionError
+from .activations import as_activation
+from .errors import ActivationError, NetworkError, OptionError
 from .kernels import _forward
+from .smooth import Smooth
+from .smooth_risk import smooth_risks
 
 __all__ = ["batched_risk", "predict"]
 
@@ -98,7 +101,7 @@ def batched_risk(
     W2: ArrayLike,
     b2: ArrayLike,
     data: _Samples,
-    activation: PiecewiseLinear,
+    activation: PiecewiseLinear | Smooth | str,
     *,
     dtype: str | None = None,
     workers: int = 1,
@@ -117,8 +120,8 @@ def batched_risk(
         Output biases.
     data : Dataset
         Anything with `X` (m, dx) float64 in C order, `y` (m,) and `sample_weight`, None or (m,).
-    activation : PiecewiseLinear
-        The activation h.
+    activation : PiecewiseLinear, Smooth, str or torch.nn module
+        The activation h, or its name. Smooth ones go through NumPy, block by block.
     dtype : {"float64", "float32"}, optional
         Arithmetic of the outputs. "float32" rounds parameters and data to float32, computes outputs and
         residuals there (about 1e-6 relative, overflow at 1e38) and sums in float64. By default float32 when
@@ -159,6 +162,21 @@ def batched_risk(
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")
     single = _single(dtype, arrays)
     threads = count_workers(workers)
+    h = as_activation(activation)
+    if isinstance(h, Smooth):
+        with np.errstate(all="ignore"):
+            risks = smooth_risks(*arrays, data, h, np.dtype(np.float32 if single else np.float64), threads)
+        bad = ~np.isfinite(risks)
+        if bad.any():
+            for array, name in zip(arrays, _NAMES, strict=True):
+                _check_finite(array, name)
+        risks[np.isnan(risks)] = np.inf
+        return risks
+    if not isinstance(h, PiecewiseLinear):
+        raise ActivationError(
+            f"activation must be a name, PiecewiseLinear or Smooth, got {type(h).__name__}; wrap a function with "
+            "Smooth(value, first, second)"
+        )
     kind = np.dtype(np.float32 if single else np.float64)
     panel, group = _forward.layout(_VARIANT, kind.itemsize)
     segments = _segments(m, panel, group)
@@ -193,8 +211,7 @@ def batched_risk(
 
     def add(block: Block, cut: slice, workspace: NDArray[np.generic], out: F64) -> None:
         kernel(
-            *block, data.X[cut], data.y[cut], weight[cut], activation.s_plus, activation.s_minus,
-            _VARIANT, workspace, out,
+            *block, data.X[cut], data.y[cut], weight[cut], h.s_plus, h.s_minus, _VARIANT, workspace, out,
         )  # fmt: skip
 
     # handed on from chunk to chunk: fresh pages cost more than packing a small dataset

@@ -51,6 +51,8 @@ class Arithmetic(Protocol):
 
     def log(self, x: Any) -> Any: ...
 
+    def softplus(self, x: Any) -> Any: ...
+
     def sin(self, x: Any) -> Any: ...
 
     def cos(self, x: Any) -> Any: ...
@@ -59,8 +61,12 @@ class Arithmetic(Protocol):
 
     def erf(self, x: Any) -> Any: ...
 
-    def either(self, a: Any, b: Any) -> Any:
-        """What holds both pieces, where the one to take is not certain; `ActivationError` where none does."""
+    def either(self, c: Any, a: Any, b: Any) -> Any:
+        """Both pieces at once, where one number's sign does not choose: a hull, or elementwise where(c > 0, a, b)."""
+
+    @property
+    def elementwise(self) -> bool:
+        """Is `either` a choice by element, so that derivatives are chosen the same way?"""
 
 
 def rational(value: float | int | Fraction) -> Formula:
@@ -147,9 +153,10 @@ def evaluate(formula: Formula, t: Any, numbers: Arithmetic) -> Any:
         return numbers.constant(Fraction(formula))
     name = formula[0]
     if name == "if":
-        side = numbers.sign(evaluate(formula[1], t, numbers))
+        condition = evaluate(formula[1], t, numbers)
+        side = numbers.sign(condition)
         if not side:
-            return numbers.either(*(evaluate(piece, t, numbers) for piece in formula[2:]))
+            return numbers.either(condition, *(evaluate(piece, t, numbers) for piece in formula[2:]))
         return evaluate(formula[2] if side > 0 else formula[3], t, numbers)
     if name == "pow":
         base, result = evaluate(formula[1], t, numbers), None
@@ -169,8 +176,6 @@ def evaluate(formula: Formula, t: Any, numbers: Arithmetic) -> Any:
         return parts[0] / parts[1]
     if name == "neg":
         return -parts[0]
-    if name == "softplus" and not isinstance(parts[0], Jet):
-        return numbers.log(numbers.constant(Fraction(1)) + numbers.exp(parts[0]))
     return getattr(numbers, name)(parts[0])
 
 
@@ -247,7 +252,7 @@ class _Jets:
         one = self._n.constant(Fraction(1))
         up, down = self._n.exp(x.value), self._n.exp(-x.value)
         # the logistic function and its derivative, each with t in as few places as can be
-        return x.through(self._n.log(one + up), one / (one + down), one / (up + one + one + down))
+        return x.through(self._n.softplus(x.value), one / (one + down), one / (up + one + one + down))
 
     def sin(self, x: Jet) -> Jet:
         value = self._n.sin(x.value)
@@ -267,8 +272,15 @@ class _Jets:
         first = two * self._n.exp(-x.value * x.value) / self._n.sqrt(self._n.pi())
         return x.through(self._n.erf(x.value), first, -two * x.value * first)
 
-    def either(self, a: Jet, b: Jet) -> Jet:
-        raise ActivationError("the point lies where two pieces of the activation meet")
+    @property
+    def elementwise(self) -> bool:
+        return self._n.elementwise
+
+    def either(self, c: Jet, a: Jet, b: Jet) -> Jet:
+        if not self.elementwise:
+            raise ActivationError("the point lies where two pieces of the activation meet")
+        parts = ((a.value, b.value), (a.first, b.first), (a.second, b.second))
+        return Jet(*(self._n.either(c.value, *pair) for pair in parts))
 
 
 def jet(formula: Formula, t: Any, numbers: Arithmetic) -> Jet:

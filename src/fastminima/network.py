@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable
@@ -15,19 +16,24 @@ from numpy.typing import ArrayLike, NDArray
 from ._atomic import replacing
 from ._optional import require
 from ._reading import reading
+from ._torch_activation import torch_activation
 from ._validate import as_matrix, sealed
 from .activation import PiecewiseLinear
+from .activations import as_activation, stored_activation
 from .batched import predict
 from .dataset import Dataset
 from .errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
+from .smooth import Smooth
 
 __all__ = ["OneHiddenLayer"]
 
 Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 _FORMAT = "fastminima.OneHiddenLayer"
-_VERSION = 1
-_FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation", "slopes")
+# 1: piecewise linear; 2: smooth, with a formula. Each file has the lowest version that can hold it.
+_VERSION = 2
+_FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation")
+_OF_KIND = {"PiecewiseLinear": ("slopes",), "Smooth": ("name", "parameters", "formula")}
 # rows of X whose hidden layer is held at a time
 _BLOCK_ROWS = 4_096
 # rows whose outputs are held at a time
@@ -62,14 +68,17 @@ class OneHiddenLayer:
         Output weights.
     b2 : float
         Output bias.
-    activation : callable
-        h, applied elementwise to arrays; `PiecewiseLinear` for theorem 1.
+    activation : str, PiecewiseLinear, Smooth, torch.nn module or callable
+        h: a name as in `fastminima.activations`, an activation, or any function applied elementwise to arrays.
+        `PiecewiseLinear` for theorem 1.
 
     Raises
     ------
     NetworkError
         Shapes that do not fit together (all are named), no hidden unit, parameters that are not finite
         float64 numbers, an activation that cannot be called.
+    ActivationError
+        A name or torch module that is not known.
 
     Notes
     -----
@@ -93,8 +102,10 @@ class OneHiddenLayer:
             )
         if len(W1) == 0:
             raise NetworkError("the network has no hidden unit; the width d1 must be at least 1")
-        if not callable(self.activation):
-            raise NetworkError(f"activation must be callable, got {type(self.activation).__name__}")
+        activation = as_activation(self.activation)
+        if not callable(activation):
+            raise NetworkError(f"activation must be callable, got {type(activation).__name__}")
+        object.__setattr__(self, "activation", activation)
         for name, value in (("W1", W1), ("b1", b1), ("W2", W2), ("b2", float(b2))):
             object.__setattr__(self, name, value)
 
@@ -206,23 +217,40 @@ class OneHiddenLayer:
         OutputError
             If the file cannot be written there.
         NetworkError
-            If the activation has no file form (only `PiecewiseLinear` has).
+            If the activation has no file form: a function without a formula.
         """
-        if not isinstance(self.activation, PiecewiseLinear):
-            raise NetworkError(f"a network with activation {self.activation!r} has no file form")
-        slopes = np.array([self.activation.s_plus, self.activation.s_minus])
+        stored = self._stored_activation()
         with replacing(path) as stream:
             np.savez(
                 stream,
                 format=np.array(_FORMAT),
-                version=np.array(_VERSION),
+                version=np.array(1 if "slopes" in stored else 2),
                 W1=self.W1,
                 b1=self.b1,
                 W2=self.W2,
                 b2=np.array(self.b2),
-                activation=np.array("PiecewiseLinear"),
-                slopes=slopes,
+                **stored,
             )
+
+    def _stored_activation(self) -> dict[str, Any]:
+        h = self.activation
+        if isinstance(h, PiecewiseLinear):
+            return {
+                "activation": np.array("PiecewiseLinear"),
+                "slopes": np.array([h.s_plus, h.s_minus]),
+            }
+        if not isinstance(h, Smooth) or h.formula is None:
+            raise NetworkError(
+                f"a network with activation {self._activation_name()} has no file form: a function cannot be stored; "
+                "use Smooth.from_formula"
+            )
+        return {
+            "activation": np.array("Smooth"),
+            "name": np.array(h.name),
+            # json writes floats so that they read back to the last bit
+            "parameters": np.array(json.dumps(h.parameters)),
+            "formula": np.array(json.dumps(h.formula)),
+        }
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> OneHiddenLayer:
@@ -242,7 +270,8 @@ class OneHiddenLayer:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
             with stored:
-                fields = {name: stored[name] for name in _FIELDS if name in stored}
+                wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
+                fields = {name: stored[name] for name in wanted if name in stored}
         return _from_fields(cls, fields, source)
 
     def to_torch(self) -> Any:
@@ -258,14 +287,14 @@ class OneHiddenLayer:
         MissingDependencyError
             Without torch.
         NetworkError
-            If the activation is not a `PiecewiseLinear`.
+            If the activation is a function without a formula.
         """
         torch = require("torch", extra=None, purpose="to_torch")
-        if not isinstance(self.activation, PiecewiseLinear):
-            raise NetworkError(f"activation {self.activation!r} has no torch form")
+        # first: a refusal should come before any layer is made
+        activation = torch_activation(torch, self.activation)
         hidden = _torch_linear(torch, self.W1, self.b1)
         output = _torch_linear(torch, self.W2[None, :], np.array([self.b2]))
-        return torch.nn.Sequential(hidden, _torch_activation(torch, self.activation), output)
+        return torch.nn.Sequential(hidden, activation, output)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OneHiddenLayer):
@@ -281,13 +310,15 @@ class OneHiddenLayer:
         return hash((self.W1.shape, *self.W1.ravel().tolist(), *self.b1.tolist(), *self.W2.tolist(), self.b2))
 
     def __repr__(self) -> str:
-        # not every callable prints itself well
-        h = (
-            self.activation
-            if isinstance(self.activation, PiecewiseLinear)
-            else getattr(self.activation, "__name__", type(self.activation).__name__)
+        return (
+            f"OneHiddenLayer({self.n_features} inputs, {self.width} hidden units, {self._activation_name()})"
         )
-        return f"OneHiddenLayer({self.n_features} inputs, {self.width} hidden units, {h})"
+
+    def _activation_name(self) -> str:
+        # not every callable prints itself well
+        if isinstance(self.activation, (PiecewiseLinear, Smooth)):
+            return str(self.activation)
+        return str(getattr(self.activation, "__name__", type(self.activation).__name__))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # pickles do not carry the read-only flag
@@ -309,13 +340,20 @@ def _from_fields(cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], sou
         )
     if absent or version < 1:
         raise ReadError(f"{source} is damaged: {', '.join(absent) or 'a valid version'} missing")
-    kind, slopes = str(fields["activation"]), fields["slopes"]
-    if kind != "PiecewiseLinear" or slopes.shape != (2,):
-        raise ReadError(
-            f"{source} has an unknown activation {kind!r} with parameters of shape {slopes.shape}"
-        )
+    kind = str(fields["activation"])
+    if kind not in _OF_KIND or (
+        kind == "PiecewiseLinear" and fields.get("slopes", np.empty(2)).shape != (2,)
+    ):
+        raise ReadError(f"{source} has an unknown activation {kind!r}, or slopes of a wrong shape")
+    absent = [name for name in _OF_KIND[kind] if name not in fields]
+    if absent:
+        raise ReadError(f"{source} is damaged: {', '.join(absent)} missing")
     try:
-        activation = PiecewiseLinear(*slopes.tolist())
+        activation: PiecewiseLinear | Smooth
+        if kind == "PiecewiseLinear":
+            activation = PiecewiseLinear(*fields["slopes"].tolist())
+        else:
+            activation = stored_activation(*(str(fields[name]) for name in _OF_KIND[kind]))
         return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation)  # type: ignore[arg-type]
     except (ActivationError, NetworkError) as error:
         raise ReadError(f"{source} is damaged: {error}") from error
@@ -328,15 +366,3 @@ def _torch_linear(torch: Any, weight: NDArray[np.float64], bias: NDArray[np.floa
         layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
         layer.bias.copy_(torch.tensor(bias, dtype=torch.float64))
     return layer
-
-
-def _torch_activation(torch: Any, activation: PiecewiseLinear) -> Any:
-    if activation.s_plus == 1.0:
-        # LeakyReLU multiplies negative inputs by its slope whatever the slope, also above 1
-        return torch.nn.LeakyReLU(activation.s_minus) if activation.s_minus else torch.nn.ReLU()
-
-    class TwoSlopes(torch.nn.Module):
-        def forward(self, t: Any) -> Any:
-            return torch.where(t > 0, activation.s_plus * t, activation.s_minus * t)
-
-    return TwoSlopes()

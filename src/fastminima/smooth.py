@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from .errors import ActivationError
-from .formula import Formula, freeze
+from .formula import Formula, evaluate, freeze, jet
 
 __all__ = ["Smooth"]
 
@@ -66,12 +70,35 @@ class Smooth:
             object.__setattr__(self, "formula", freeze(self.formula))
         _compare(self)
 
+    @classmethod
+    def from_formula(cls, formula: Formula, name: str = "formula") -> Smooth:
+        """An activation given by its formula alone; value and derivatives are evaluated from it.
+
+        Parameters
+        ----------
+        formula : nested lists
+            See `fastminima.formula`, for example ["mul", "t", ["sin", "t"]].
+        name : str
+
+        Raises
+        ------
+        ActivationError
+            Not a formula, or one that has no finite value and derivatives on [-3, 3].
+
+        Notes
+        -----
+        Evaluated in float64 as it is written, with the rounding that comes of it; what is certified is the formula.
+        """
+        frozen = freeze(formula)
+        h, dh, ddh = (partial(_part, frozen, order) for order in range(3))
+        return cls(h, dh, ddh, name, frozen)
+
     def __call__(self, t: ArrayLike) -> NDArray[np.floating]:
-        """h(t), elementwise, computed in float64; float32 arrays give float32."""
+        """h(t), elementwise, in the floating dtype of `t` (float64 for integers)."""
         array = np.asarray(t)
-        single = array.dtype == np.float32
-        result = np.asarray(self.value(np.asarray(array, dtype=np.float64)), dtype=np.float64)
-        return result.astype(np.float32) if single else result
+        if array.dtype.kind != "f":
+            array = array.astype(np.float64)
+        return np.asarray(self.value(array)).astype(array.dtype, copy=False)
 
     def __eq__(self, other: object) -> bool:
         """Equal when name, parameters and formula are, or, without a formula, the functions."""
@@ -89,10 +116,49 @@ class Smooth:
         return f"{self.name}({inside})" if inside else self.name
 
 
+class _Arrays:
+    """Elementwise NumPy arithmetic for formulas."""
+
+    elementwise = True
+    sqrt, exp, log = staticmethod(np.sqrt), staticmethod(np.exp), staticmethod(np.log)
+    sin, cos, atan = staticmethod(np.sin), staticmethod(np.cos), staticmethod(np.arctan)
+
+    def constant(self, value: Fraction) -> Any:
+        return float(value)
+
+    def pi(self) -> float:
+        return math.pi
+
+    def sign(self, x: Any) -> int:
+        return 0
+
+    def erf(self, x: Any) -> Any:
+        return special.erf(x)
+
+    def softplus(self, x: Any) -> Any:
+        return np.logaddexp(0.0, x)
+
+    def either(self, c: Any, a: Any, b: Any) -> Any:
+        return np.where(np.asarray(c) > 0, a, b)
+
+
+def _part(formula: Formula, order: int, t: Floats) -> Any:
+    with np.errstate(all="ignore"):
+        if not order:
+            return _spread(evaluate(formula, t, _Arrays()), t)
+        parts = jet(formula, t, _Arrays())
+    return _spread(parts.first if order == 1 else parts.second, t)
+
+
+def _spread(value: Any, t: Floats) -> Floats:
+    """A constant formula is an array too."""
+    return np.broadcast_to(np.asarray(value, dtype=t.dtype), t.shape).copy()
+
+
 def _sample(function: Function, label: str, name: str, points: Floats) -> Floats:
     try:
         values = np.asarray(function(points.copy()), dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise ActivationError(f"{label} of {name} does not take float64 arrays: {error}") from error
     if values.shape != points.shape:
         raise ActivationError(

@@ -76,8 +76,13 @@ class Balls:
     def erf(self, x: Any) -> Any:
         return x.erf()
 
-    def either(self, a: Any, b: Any) -> Any:
+    def softplus(self, x: Any) -> Any:
+        return (self.constant(Fraction(1)) + x.exp()).log()
+
+    def either(self, c: Any, a: Any, b: Any) -> Any:
         return a.union(b)
+
+    elementwise = False
 
     def nonzero(self, x: Any) -> bool:
         """Is 0 certainly outside?"""
