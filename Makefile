@@ -7,7 +7,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels hints bench torch verify clean
+.PHONY: demo test lint kernels hints bench docs torch verify clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -31,6 +31,10 @@ bench: kernels
 # the round trip through PyTorch is tested where torch is installed; its CPU build is not everybody's default
 torch: $(VENV)/.dev
 	$(PY) -m pip install --quiet torch==2.13.0
+
+# the table of docs/counterexamples.md, about half a minute
+docs: kernels
+	$(PY) docs/counterexamples.py
 
 # slower checks than the suite's ten minutes allow
 verify: kernels

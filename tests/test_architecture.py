@@ -52,7 +52,7 @@ LAYERS = [
     {"landscape"},
     {"theorems"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "__main__", "__init__"},
+    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

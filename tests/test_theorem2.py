@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -15,11 +17,14 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import fastminima as fm
+from fastminima.cli import main
 from fastminima.errors import ActivationError, MissingDependencyError, OptionError
 from fastminima.formula import polynomial
 from fastminima.proof.balls import Balls
 from fastminima.proof.flat_radius import certified_radius, convex_holds, mixed_holds
+from fastminima.report.example_table import example_table
 from fastminima.theorems import theorem2
+from fastminima.theorems.conditions import rounded_down
 from profiles import examples
 
 # radii that ball arithmetic is known to reach, to two digits: (paper's form, output bias free)
@@ -92,7 +97,8 @@ def test_both_points_are_certified_with_the_radius_known(name, form):
         assert not best.b1.any()
     assert np.array_equal(low.W1, [[flat["v1"]] * 2, [flat["v2"]] * 2])
     assert pair.smallest_eigenvalue > -1e-9
-    assert f"certified radius {pair.radius:.6g}" in repr(pair)
+    assert f"certified radius {rounded_down(pair.radius, 6)}" in repr(pair)
+    assert Fraction(rounded_down(pair.radius, 4)) <= Fraction(pair.radius)
 
 
 def test_no_point_near_is_better_says_a_second_interval_library():
@@ -606,6 +612,105 @@ def test_papers_own_witnesses_hold():
         assert not convex_holds(balls, v, u, 1.0001 * v[0] / math.sqrt(2))
     relu = Balls(theorem2._curves(fm.relu).formula)
     assert convex_holds(relu, (0.25, 0.25), (2 / 3, 2 / 3), 0.1767)
+
+
+# ---- the command, the picture, the table ---------------------------------------------------------------------------
+
+
+def command(*words):
+    return main(["counterexample", *words])
+
+
+def test_the_command_writes_what_it_says(tmp_path, capsys):
+    out = tmp_path / "deep" / "results"
+    assert command("elu", "--param", "alpha=0.5", "--form", "bias", "--out", str(out), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["certified"] is True
+    assert found["activation"] == "elu(alpha=0.5)"
+    assert {c["name"] for c in found["conditions"]} >= {"D", "C2.6"}
+    assert {Path(f).name for f in found["files"]} == {path.name for path in out.iterdir()}
+    assert json.loads((out / "counterexample.json").read_text())["radius"] == found["radius"]
+    data = fm.read(out / "data.csv", target="y")
+    low, best = (fm.OneHiddenLayer.load(out / f"{name}_minimum.npz") for name in ("local", "global"))
+    assert low.risk(data) == pytest.approx(1 / 3, rel=1e-14)
+    assert best.risk(data) < 1e-25
+    assert (out / "slice.png").read_bytes().startswith(b"\x89PNG")
+    assert command("exp", "--form", "paper", "--out", str(out / "none")) == 0
+    assert "no_witness" in capsys.readouterr().out
+    assert [path.name for path in (out / "none").iterdir()] == ["counterexample.json"]
+
+
+def test_the_command_prints_both_points(capsys):
+    assert command("relu") == 0
+    text = capsys.readouterr().out
+    assert "certified: no lower risk within it" in " ".join(text.replace("│", " ").split())
+    assert "ReLU" in text
+    assert command("--list") == 0
+    assert "softplus" in capsys.readouterr().out
+    assert command("--list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["elu"]["parameters"] == {"alpha": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "which activation"),
+        (["tahn"], "did you mean tanh"),
+        (["elu", "--param", "alpha"], "KEY=VALUE"),
+        (["elu", "--param", "alpha=x"], "KEY=VALUE"),
+        (["elu", "--param", "alpha=0"], "alpha of elu must be > 0"),
+        (["elu", "--param", "alpha=1", "--param", "alpha=2"], "twice"),
+        (["elu", "--list"], "stand alone"),
+        (["--list", "--table"], "stand alone"),
+        (["tanh", "--out", ""], "empty"),
+    ],
+)
+def test_the_command_refuses(words, message, capsys):
+    assert command(*words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert not captured.out
+
+
+@pytest.mark.parametrize("case", [("tanh", "paper"), ("quadratic", "bias")])
+def test_the_slice_is_the_risk(case):
+    pair = example(*case)
+    found = fm.risk_slice(pair, 35)
+    i, j = 17, int(np.abs(found.s).argmin())
+    assert abs(found.t[i]) < 1e-12
+    # along t = 0 it is the straight line between the points, in one order of the units
+    low, best = pair.local_minimum, pair.global_minimum
+    for order in (slice(None), slice(None, None, -1)):
+        parts = [(a, b[order]) for a, b in zip(low.parameters()[:3], best.parameters()[:3], strict=True)]
+        line = [
+            fm.OneHiddenLayer(
+                *(a + s * (b - a) for a, b in parts), low.b2 + s * (best.b2 - low.b2), pair.activation
+            ).risk(pair.data)
+            for s in found.s
+        ]
+        if np.allclose(line, found.risk[i], rtol=1e-6, atol=1e-9):
+            break
+    else:
+        pytest.fail("the first axis is not the line between the two points")
+    assert found.distance[i, j] == found.distance.min()
+    assert found.risk[found.distance < pair.radius].min(initial=1) >= 1 / 3 - 1e-9
+    with pytest.raises(OptionError, match="nothing to draw"):
+        fm.risk_slice(example("identity", "bias"))
+
+
+def test_the_table_in_the_documentation_is_what_the_command_makes():
+    page = (Path(__file__).parent.parent / "docs" / "counterexamples.md").read_text(encoding="utf-8")
+    written = page.split("<!-- table -->")[1].split("<!-- end of table -->")[0].strip().splitlines()
+    made = example_table(example).splitlines()
+    assert len(written) == len(made) == 2 + 2 * len(fm.activations())
+    for ours, theirs in zip(made, written, strict=True):
+        a, b = ([cell.strip() for cell in line.split("|")[1:-1]] for line in (ours, theirs))
+        assert a[:2] == b[:2]
+        try:
+            # the functions of another processor may tip a search between equals, not what is certified
+            assert float(b[4]) == pytest.approx(float(a[4]), rel=0.01)
+        except ValueError:
+            assert a == b
 
 
 @pytest.mark.parametrize("value", ["relu", "elu", "tanh"])

@@ -27,6 +27,8 @@ from .readers import read as read
 from .report.probe_plot import plot_probe as plot_probe
 from .report.segment import plot_segment as plot_segment
 from .report.segment import segment as segment
+from .report.slice_plot import plot_slice as plot_slice
+from .report.slice_plot import risk_slice as risk_slice
 from .row_losses import HuberLoss as HuberLoss
 from .row_losses import LogCoshLoss as LogCoshLoss
 from .row_losses import LogisticLoss as LogisticLoss

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import cli_linear, cli_probe
+from . import cli_counterexample, cli_linear, cli_probe
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     construct.set_defaults(run=_construct)
     cli_probe.add_parser(commands)
     cli_linear.add_parser(commands)
+    cli_counterexample.add_parser(commands)
     return parser
 
 

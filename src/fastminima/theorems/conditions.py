@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context
 
-__all__ = ["Condition"]
+__all__ = ["Condition", "rounded_down"]
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,8 @@ class Condition:
     statement: str
     enclosure: str
     proved: bool
+
+
+def rounded_down(radius: float, digits: int) -> str:
+    """A radius in a few digits, none of which claims more than is proved."""
+    return f"{Context(prec=digits, rounding=ROUND_DOWN).create_decimal(radius).normalize():f}"

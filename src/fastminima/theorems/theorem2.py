@@ -31,7 +31,7 @@ from fastminima.proof.balls import Balls
 from fastminima.proof.flat_radius import certified_radius
 from fastminima.proof.zero_risk import enclosed_risk
 from fastminima.smooth import Smooth
-from fastminima.theorems.conditions import Condition
+from fastminima.theorems.conditions import Condition, rounded_down
 from fastminima.theorems.example_image import frame, image, shared_units
 from fastminima.theorems.witnesses import Flat, biased_flats, paper_flats
 from fastminima.theorems.zero_point import ZERO_RISK, ZeroPoint, zero_point
@@ -208,7 +208,7 @@ class CounterExample:
         if self.local_minimum is None:
             return f"{head}; {self.reason})"
         proof = (
-            f"certified radius {self.radius:.6g}"
+            f"certified radius {rounded_down(self.radius, 6)}"
             if self.certified
             else f"estimated radius {self.radius_estimate:.4g}, {self.reason}"
         )
@@ -477,7 +477,7 @@ def _flat_conditions(
         Condition(
             "C2.4, C2.5",
             "h is twice differentiable on all that the ball reaches",
-            f"radius {radius:.6g}",
+            f"radius {rounded_down(radius, 6)}",
             inside,
         ),
         strict("C2.6", "(u1 h'(v1))^2 + u1 h''(v1)/3 > 0", first),

@@ -1,0 +1,185 @@
+"""The risk on the plane through a bad local minimum and a global one, as numbers and as a picture."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._atomic import replacing
+from .._optional import require
+from ..batched import batched_risk
+from ..errors import OptionError
+from ..theorems.conditions import rounded_down
+from ..theorems.theorem2 import CounterExample
+
+__all__ = ["RiskSlice", "plot_slice", "risk_slice"]
+
+Array = NDArray[np.float64]
+
+_BLUE, _RED = "#1f4e79", "#b0413e"
+
+
+@dataclass(frozen=True, eq=False)
+class RiskSlice:
+    """Risks on a plane: theta(s, t) = minimum + s (global minimum - minimum) + t q.
+
+    Attributes
+    ----------
+    s, t : ndarrays of shapes (n,), (n,)
+    risk : ndarray of shape (n, n)
+        risk[i, j] at s[j], t[i].
+    distance : ndarray of shape (n, n)
+        Euclidean distance from the minimum in weights and hidden biases, the output bias left out.
+    direction : ndarray
+        q, orthogonal to the first axis and as long, in the order W1, b1, W2, b2.
+    """
+
+    s: Array
+    t: Array
+    risk: Array
+    distance: Array
+    direction: Array
+
+
+def risk_slice(pair: CounterExample, n: int = 161) -> RiskSlice:
+    """The risk around both points of an example.
+
+    The second axis makes the inputs of the hidden units that are equal at the minimum differ: along it the minimum is a
+    valley, not a plain.
+
+    Parameters
+    ----------
+    pair : CounterExample
+    n : int
+        Points an axis.
+
+    Raises
+    ------
+    OptionError
+        The example has no points.
+    """
+    low, best = pair.local_minimum, pair.global_minimum
+    if low is None or best is None:
+        raise OptionError("there is nothing to draw: " + pair.reason)
+    start, end = _flat(*low.parameters()), _flat(*best.parameters())
+    d1, dx = low.W1.shape
+    # the same network with its units in the order that is nearer
+    swapped = _flat(best.W1[::-1], best.b1[::-1], best.W2[::-1], best.b2)
+    end = min((end, swapped), key=lambda point: float(np.linalg.norm(point - start)))
+    first = end - start
+    length = float(np.linalg.norm(first))
+    apart = np.zeros(len(start))
+    samples = pair.data.X
+    for j in range(min(d1, 2)):
+        apart[j * dx : (j + 1) * dx] = samples[0] - samples[1]
+    second = apart - first * (apart @ first) / length**2
+    size = float(np.linalg.norm(second))
+    second *= length / size if size else 0.0
+    s, t = np.linspace(-0.45, 1.25, n), np.linspace(-0.85, 0.85, n)
+    grid_s, grid_t = (axis.ravel() for axis in np.meshgrid(s, t))
+    moves = grid_s[:, None] * first + grid_t[:, None] * second
+    points = start + moves
+    K, cut = len(points), d1 * dx
+    risk = batched_risk(
+        points[:, :cut].reshape(K, d1, dx),
+        points[:, cut : cut + d1],
+        points[:, cut + d1 : -1],
+        points[:, -1],
+        pair.data,
+        pair.activation,
+    )
+    distance = np.linalg.norm(moves[:, :-1], axis=1)
+    return RiskSlice(s, t, risk.reshape(n, n), distance.reshape(n, n), second)
+
+
+def _flat(W1: Array, b1: Array, W2: Array, b2: float) -> Array:
+    return np.concatenate([W1.ravel(), b1, W2, [b2]])
+
+
+def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | None = None) -> None:
+    """Draw `risk_slice` to a picture file (PNG): colours for the risk, the least-squares level as a line, both points,
+    and the certified ball where it meets the plane.
+
+    Parameters
+    ----------
+    pair : CounterExample
+    path : path-like
+        Written whole or not at all.
+    title : str, optional
+
+    Raises
+    ------
+    OptionError
+        The example has no points.
+    MissingDependencyError
+        If matplotlib is not installed (extra `plot`).
+    OutputError
+        If the file cannot be written.
+    """
+    found = risk_slice(pair)
+    require("matplotlib", extra="plot", purpose="drawing pictures")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    level = float(pair.level)
+    figure = Figure(figsize=(7.6, 5.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    low, high = level * 1e-3, level * 1e3
+    shown = np.clip(found.risk, low, high)
+    image = axes.pcolormesh(
+        found.s, found.t, shown, norm=LogNorm(low, high), cmap="cividis", shading="gouraud", rasterized=True
+    )
+    axes.contour(found.s, found.t, shown, levels=[level], colors="white", linewidths=1.2)
+    figure.colorbar(image, ax=axes, label="empirical risk", extend="both")
+    handles = [
+        Line2D([], [], color="white", markeredgecolor="black", label=f"risk = least squares' {pair.level}"),
+    ]
+    if pair.radius and found.distance.max() > pair.radius:
+        axes.contour(
+            found.s,
+            found.t,
+            found.distance,
+            levels=[pair.radius],
+            colors=_RED,
+            linewidths=1.6,
+            linestyles="--",
+        )
+        handles.append(
+            Line2D(
+                [], [], color=_RED, linestyle="--", label=f"certified radius {rounded_down(pair.radius, 3)}"
+            )
+        )
+    axes.plot([0], [0], "o", color=_RED, markeredgecolor="white", markersize=9)
+    axes.plot([1], [0], "*", color="white", markeredgecolor="black", markersize=14)
+    handles += [
+        Line2D(
+            [],
+            [],
+            marker="o",
+            color=_RED,
+            markeredgecolor="white",
+            linestyle="",
+            label=f"local minimum, risk {pair.level}",
+        ),
+        Line2D(
+            [],
+            [],
+            marker="*",
+            color="white",
+            markeredgecolor="black",
+            linestyle="",
+            label="global minimum, risk 0",
+        ),
+    ]
+    axes.set_xlabel("s: from the local minimum (0) to the global one (1)")
+    axes.set_ylabel("t: the inputs of the hidden units drawn apart")
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, facecolor="#d9d9d9", frameon=True)
+    figure.suptitle(title or f"theorem 2, {pair.activation}, {pair.form} form")
+    with replacing(path) as stream:
+        figure.savefig(stream, format="png", dpi=130)
