@@ -51,6 +51,7 @@ LAYERS = [
     {"proof"},
     {"landscape"},
     {"theorems"},
+    {"proving"},
     {"report"},
     {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "__main__", "__init__"},
 ]

@@ -115,7 +115,7 @@ class SquaredLoss(RowLoss):
             X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),
             y=np.ascontiguousarray(self.Y[:, -1]),
             sample_weight=None,
-            exact=self._exact_columns(),
+            exact=self.exact_columns(),
         )
         gram = gram_of(table)
         entries = [[gram.value(a, b) for b in range(1, dx + dy + 1)] for a in range(1, dx + dy + 1)]
@@ -142,7 +142,7 @@ class SquaredLoss(RowLoss):
             scaled.append([[int(v) * unit for v in row] for row in A.T.dot(B).tolist()])
         return Moments(*scaled)
 
-    def _exact_columns(self) -> Any:
+    def exact_columns(self) -> Any:
         """The columns of (X, Y) as integers with one scale each, or None when float64 holds them."""
         if not self._exact_inputs and not self._exact_targets:
             return None

@@ -108,6 +108,8 @@ class LinearReport:
         Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
         Exact saddles: the vectors that are the certificate for every radius.
+    weights : tuple of float64 arrays
+        What was classified.
     """
 
     verdict: LinearVerdict
@@ -121,6 +123,7 @@ class LinearReport:
     j_star: int | None = None
     margins: tuple[Margin, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[Floats, ...] = ()
     _escape: Callable[[], LinearEscape | None] = field(default=lambda: None, repr=False)
     _squared: Callable[[], SquaredFindings | None] = field(default=lambda: None, repr=False)
     _order: Callable[[], int | None] = field(default=lambda: None, repr=False)
@@ -260,6 +263,7 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
         found.ranks,
         found.j_star,
         found.margins,
+        weights=tuple(chain),
         _escape=pair,
     )
 
@@ -295,6 +299,7 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         found.j_star,
         (),
         found.facts,
+        tuple(chain),
         pair,
         learnt,
         order,
