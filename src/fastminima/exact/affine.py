@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,15 @@ class Columns:
         self.weight: Floats | None = data.sample_weight
         self.exact: Any = data.exact
         self.n_samples, self.n_features = self.X.shape
+
+    def take(self, rows: NDArray[np.intp] | slice) -> Columns:
+        """The same columns on some rows."""
+        exact = self.exact
+        if exact is not None:
+            numerators = [np.asarray(c, dtype=object)[rows] for c in exact.numerators]
+            exact = SimpleNamespace(numerators=numerators, scales=exact.scales)
+        weight = None if self.weight is None else self.weight[rows]
+        return Columns(SimpleNamespace(X=self.X[rows], y=self.y[rows], sample_weight=weight, exact=exact))
 
     def floats(self, column: int) -> Floats:
         """Float view of column 0..dx-1 (features) or dx (y)."""
