@@ -53,7 +53,7 @@ LAYERS = [
     {"theorems"},
     {"proving"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "__main__", "__init__"},
+    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_prove", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from .._threads import single_threaded_blas
 from ..dataset import Dataset
-from ..errors import CertificateError, DataError, DataTypeError, OptionError, ProofError
-from ..exact.digest import Digests
+from ..errors import DataError, DataTypeError, OptionError, ProofError
+from ..exact.digest import DataDigests, Digests
 from ..exact.fit import ExactFit
+from ..exact.stream import exact_moments
 from ..least_squares import least_squares
 from ..losses import SquaredLoss
 from ..network import OneHiddenLayer
@@ -49,8 +50,8 @@ def prove(
     Parameters
     ----------
     result : SpuriousMinimum, CounterExample, LinearReport, OneHiddenLayer or None
-        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no lower
-        risk near by; None leaves that out.
+        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no
+        lower risk near by; None leaves that out.
     other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Theorem 4: the loss.
     data : Dataset, optional
@@ -112,18 +113,22 @@ def _theorem1(result: Any, other: Any, data: Dataset | None, method: str) -> tup
             raise ProofError(
                 'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
             )
-    exact: ExactFit = theorem1.checked_fit(fit, data)
     setting = theorem1.same_activation(minimum, better)
-    found = theorem1.claims_of(data, exact, minimum, better)
-    opened = ()
+    solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
+    networks = theorem1.networks(minimum, better)
+    numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
+    exact = ExactFit.of(data, numbers.gram) if solved is None else solved
+    claims = theorem1.claims_of(data, exact, numbers, minimum, better)
+    opened: tuple[str, ...] = ()
     if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
         opened = (f"better point undecided: {other.reason}",)
-    content = assemble(1, data.meaning, dataset_words(data), [word(s) for s in setting], found.claims)
+    words = _dataset_words(data, numbers.digests)
+    content = assemble(1, data.meaning, words, [word(s) for s in setting], claims)
     return Certificate(content, how, open=opened), lambda: data_rows(data)
 
 
 def _theorem2(pair: CounterExample) -> tuple[Certificate, Callable[[], Iterable[Any]]]:
-    words = dataset_words(pair.data)
+    words = _dataset_words(pair.data, exact_moments(pair.data, []).digests)
     claims = theorem2.claims_of(pair, words)
     content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), claims)
     return Certificate(content, "exact"), lambda: data_rows(pair.data)
@@ -150,22 +155,11 @@ def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool
     return replace(made, checked=True)
 
 
-def dataset_words(data: Dataset) -> dict[str, Any]:
-    """What a certificate says of a dataset, digests included."""
-    digests = Digests()
-    if data.exact is None:
-        digests.update(data.X, data.y, data.sample_weight)
-    else:
-        digests.update_exact(list(zip(*data_rows(data), strict=True)))
-    found = digests.result()
-    assert found.sha256 is not None
+def _dataset_words(data: Dataset, digests: DataDigests | None) -> dict[str, Any]:
+    """What a certificate says of a dataset."""
+    assert digests is not None
     return data_words(
-        data.n_samples,
-        data.n_features,
-        1,
-        data.sample_weight is not None,
-        data.exact is None,
-        (found.sha256, found.unordered),
+        data.n_samples, data.n_features, 1, data.sample_weight is not None, data.exact is None, digests
     )
 
 
@@ -181,10 +175,8 @@ def _loss_words(loss: SquaredLoss) -> dict[str, Any]:
         digests.update(table[:, :-1], table[:, -1])
     else:
         digests.update_exact(list(zip(*rows, strict=True)))
-    found = digests.result()
-    assert found.sha256 is not None
     columns = loss.X.shape[1] - loss.bias
-    return data_words(len(rows), columns, loss.Y.shape[1], False, floats, (found.sha256, found.unordered))
+    return data_words(len(rows), columns, loss.Y.shape[1], False, floats, digests.result())
 
 
 def check(
@@ -222,7 +214,7 @@ def check(
     if isinstance(data, SquaredLoss):
         return checker.check(certificate.text, lambda: theorem4.loss_rows(data))
     if isinstance(data, (str, Path, os.PathLike)):
-        meaning = "decimal" if certificate.meaning == "decimal" else "binary"
+        meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
         data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = certificate.content["data"].get("targets") if isinstance(certificate.content["data"], dict) else None
