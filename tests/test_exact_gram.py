@@ -39,7 +39,6 @@ def test_streams_and_merges(data, block, cut, draws):
     with pytest.MonkeyPatch.context() as patch:
         # tiny blocks and early joins reach every path that long streams reach
         patch.setattr(gram_module, "BLOCK", block)
-        pass
         states = [GramState(dx, data.sample_weight is not None) for _ in range(2)]
         for state, rows in zip(states, (slice(0, cut), slice(cut, m)), strict=True):
             weight = None if data.sample_weight is None else data.sample_weight[rows]

@@ -73,9 +73,9 @@ class Certificate:
     @property
     def text(self) -> str:
         """The certificate as it stands in a file."""
-        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in self.content.items() if name != "claims"]
-        claims = ",\n".join(f"  {json.dumps(claim)}" for claim in self.content["claims"])
-        return "{\n" + ",\n".join([*lines, f' "claims": [\n{claims}\n ]']) + "\n}\n"
+        lines = [f"{_json(name)}:{_json(value)}" for name, value in self.content.items() if name != "claims"]
+        claims = ",\n".join(_json(claim) for claim in self.content["claims"])
+        return "{" + ",\n".join([*lines, f'"claims":[\n{claims}]']) + "}\n"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears whole or not at all.
@@ -135,6 +135,10 @@ class Certificate:
                 shown.append(f"{len(claim['positions']):,} elements")
             lines.append("  " + ": ".join([str(claim.get("claim")), *([", ".join(shown)] if shown else [])]))
         return lines
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 _SHOWN = ("risk", "radius", "excess", "drop", "floor")

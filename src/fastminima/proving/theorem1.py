@@ -13,7 +13,7 @@ from typing import Any
 from ..activation import PiecewiseLinear
 from ..dataset import Dataset
 from ..errors import NetworkError, ProofError
-from ..exact.dyadic import round_fraction, round_up, sqrt_floor
+from ..exact.dyadic import power_of_two, round_fraction, sqrt_floor
 from ..exact.fit import ExactFit
 from ..exact.stream import NetworkNumbers, PassNetwork, PassResult
 from ..network import OneHiddenLayer
@@ -99,13 +99,20 @@ def _minimum(exact: ExactFit, network: OneHiddenLayer, numbers: NetworkNumbers) 
         raise ProofError(
             "the network has a preactivation that is not above 0 by a float64 number, so theorem 1 says nothing about it"
         )
-    excess = round_up(numbers.risk - exact.risk)
     return {
         "claim": "no lower risk within",
         "network": network_words(network),
         "radius": word(numbers.radius),
-        "excess": word(excess if math.isfinite(excess) else numbers.risk - exact.risk),
+        "excess": word(_short_above(numbers.risk - exact.risk)),
     }
+
+
+def _short_above(value: Fraction) -> Fraction:
+    """A number with a short spelling, at most one part in 1,000 above."""
+    if not value:
+        return value
+    unit = power_of_two(value.numerator.bit_length() - value.denominator.bit_length() - 10)
+    return math.ceil(value / unit) * unit
 
 
 def _better(exact: ExactFit, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
