@@ -24,7 +24,7 @@ from fastminima.exact.digits import MAX_ROWS, DigitSums, Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 from fastminima.kernels import _gram
 
-__all__ = ["ExactGram", "GramState", "gram_of", "into_columns"]
+__all__ = ["ExactGram", "GramState", "add_numerators", "gram_of", "into_columns", "rescaled"]
 
 BLOCK = 4096
 # columns of a block start in different sets of the cache
@@ -152,7 +152,7 @@ class GramState:
             self._add(columns, start, min(start + MAX_ROWS, end))
 
     def _add(self, columns: Floats, begin: int, end: int) -> None:
-        ends = ends_of(columns, begin, end, self._variant)
+        ends = ends_of(columns, begin, end, self._n, self._variant)
         if self._sums.add(columns, begin, end, ends, self._scratch):
             self._seen(ends.low[ends.live].tolist(), np.flatnonzero(ends.live).tolist())
             if self._sums.full:

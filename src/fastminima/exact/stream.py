@@ -18,11 +18,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns
 from fastminima.exact.digest import DataDigests, Digests
-from fastminima.exact.digits import Scratch
+from fastminima.exact.digits import Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints
 from fastminima.exact.gram import PAD, ExactGram, GramState, add_numerators, into_columns, rescaled
 from fastminima.exact.margin import MarginState
@@ -123,16 +122,16 @@ class _Stacked:
         self.pieces = [
             Pieces(net.W1, net.b1, net.W2, net.s_plus, net.s_minus, n_features) for net in networks
         ]
-        rows, biases, keys = [np.empty((0, n_features))], [np.empty(0)], []
+        rows, biases = [np.empty((0, n_features))], [np.empty(0)]
+        keys: list[int] = []
         self.begin: list[int] = []
         total = 0
         for net, pieces in zip(networks, self.pieces, strict=True):
             # a positive network needs all its units, any other those whose sign matters
             units = list(range(len(pieces.b1))) if net.positive else pieces.bending
             self.begin.append(total)
-            keys += [total + units.index(k) for k in pieces.bending] if net.positive else range(
-                total, total + len(units)
-            )
+            place = {unit: total + i for i, unit in enumerate(units)}
+            keys += [place[k] for k in pieces.bending]
             rows.append(pieces.W1[units])
             biases.append(pieces.b1[units])
             total += len(units)
@@ -216,6 +215,11 @@ class ExactPass:
         y : (k,) float64, finite
         weight : (k,) float64 > 0, in every update of a weighted pass and no other
         numerators : dx + 1 object arrays (k,) of Python integers, y last; for exact data
+
+        Raises
+        ------
+        DataError
+            If a number is not finite.
         """
         if self._weighted != (weight is not None):
             raise ValueError("a weighted ExactPass takes weights in every update, an unweighted one in none")
@@ -227,9 +231,11 @@ class ExactPass:
             self._add(columns.take(slice(begin, begin + self._rows)))
 
     def _add(self, columns: Columns) -> None:
-        count, dx = columns.n_samples, self._n_features
-        self._digest(columns)
+        count = columns.n_samples
         into_columns(columns.X, columns.y, columns.weight, self._block)
+        # refuses NaN and inf before anything is counted
+        ends_of(self._block, 0, count, self._n_features + 2, self._variant)
+        self._digest(columns)
         stacked, filter_ = self._stacked, self._filter
         filter_.evaluate(self._block, count)
         for margin, begin in zip(self._margins, stacked.begin, strict=True):
@@ -291,9 +297,7 @@ class ExactPass:
             raise ValueError("a pass that was given the Gram matrix of all rows cannot be merged")
         for key, state in other._states.items():
             if key not in self._states:
-                self._states[key] = GramState(
-                    self._n_features, self._weighted, self._scratch, self._variant
-                )
+                self._states[key] = GramState(self._n_features, self._weighted, self._scratch, self._variant)
             self._states[key].merge(state)
             self._counts[key] = self._counts.get(key, 0) + other._counts[key]
         for mine, theirs in zip(self._margins, other._margins, strict=True):
@@ -304,11 +308,7 @@ class ExactPass:
 
     def result(self) -> PassResult:
         """The numbers of all rows so far."""
-        everything = self._sum(self._states)
-        if self._total is None:
-            gram = everything
-        else:
-            gram = self._total
+        gram = self._sum(self._states) if self._total is None else self._total
         signs = {key: self._signs(key) for key in self._counts}
         numbers = []
         start = 0
