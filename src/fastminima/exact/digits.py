@@ -170,6 +170,11 @@ class DigitSums:
         self._plans: dict[tuple[bytes, int], _Plan] = {}
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to drain."""
+        return self._calls == 0
+
+    @property
     def full(self) -> bool:
         """Whether it is time to drain."""
         return self._calls >= _MAX_CALLS or max(self._high.shape) > _MAX_WINDOW

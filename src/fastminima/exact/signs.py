@@ -26,8 +26,8 @@ __all__ = [
     "validated_rows",
 ]
 
-# a block's columns, z and bounds stay within this many bytes, in the second-level cache
-_BYTES = 1 << 20
+# a block's columns, z and bounds stay within this many bytes, near the processor
+_BYTES = 1 << 21
 
 
 def validated_rows(W1: Any, b1: Any, n_features: int) -> tuple[Floats, Floats]:

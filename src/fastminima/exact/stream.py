@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,8 +66,8 @@ class NetworkNumbers:
     ----------
     moments : NetworkMoments
         Sign patterns, samples of each, affine pieces and Gram matrices.
-    risk : Fraction
-        Half the (weighted) sum of (f - y)**2.
+    b2 : float or Fraction
+        Output bias.
     positive : bool or None
         Whether all exact preactivations are positive; None if not asked.
     radius : float or None
@@ -75,9 +76,14 @@ class NetworkNumbers:
     """
 
     moments: NetworkMoments
-    risk: Fraction
+    b2: Slope
     positive: bool | None
     radius: float | None
+
+    @cached_property
+    def risk(self) -> Fraction:
+        """Half the (weighted) sum of (f - y)**2."""
+        return self.moments.risk(self.b2)
 
     @property
     def patterns(self) -> list[tuple[int, ...]]:
@@ -244,7 +250,8 @@ class ExactPass:
                 if end > begin:
                     margin.offer(columns, *filter_.margins(self._block, count, begin, end))
         filter_.keys(columns, stacked.keys, self._keys, self._doubtful)
-        found = _patterns.equal_keys(self._keys, count, self._table, self._ids, self._first, self._sizes)
+        table = self._table[: 1 << (2 * count).bit_length()]
+        found = _patterns.equal_keys(self._keys, count, table, self._ids, self._first, self._sizes)
         block = self._block
         if found > 1:
             block = self._grouped
@@ -279,11 +286,13 @@ class ExactPass:
             rows.append([Fraction(w) for w in columns.weight.tolist()])
         self._digests.update_exact(rows)
 
+    def _state(self) -> GramState:
+        return GramState(self._n_features, self._weighted, self._scratch, self._variant)
+
     def _gather(self, key: bytes, columns: Columns, block: Floats, begin: int, end: int) -> None:
         state = self._states.get(key)
         if state is None:
-            state = GramState(self._n_features, self._weighted, self._scratch, self._variant)
-            self._states[key] = state
+            state = self._states[key] = self._state()
         if columns.exact is None:
             state.add_columns(block, begin, end)
             return
@@ -297,7 +306,7 @@ class ExactPass:
             raise ValueError("a pass that was given the Gram matrix of all rows cannot be merged")
         for key, state in other._states.items():
             if key not in self._states:
-                self._states[key] = GramState(self._n_features, self._weighted, self._scratch, self._variant)
+                self._states[key] = self._state()
             self._states[key].merge(state)
             self._counts[key] = self._counts.get(key, 0) + other._counts[key]
         for mine, theirs in zip(self._margins, other._margins, strict=True):
@@ -325,7 +334,7 @@ class ExactPass:
             numbers.append(
                 NetworkNumbers(
                     moments,
-                    moments.risk(net.b2),
+                    net.b2,
                     None if margin is None else margin.positive,
                     None if margin is None else margin.radius,
                 )
@@ -338,9 +347,13 @@ class ExactPass:
         return [bool(bits[k // 64] >> k % 64 & 1) for k in range(len(self._stacked.keys))]
 
     def _sum(self, keys: Iterable[bytes]) -> ExactGram:
-        total = GramState(self._n_features, self._weighted, self._scratch, self._variant)
-        for key in keys:
-            total.merge(self._states[key])
+        states = [self._states[key] for key in keys]
+        if len(states) == 1:
+            total = states[0]
+        else:
+            total = self._state()
+            for state in states:
+                total.merge(state)
         gram = total.result()
         return gram if self._scales is None else rescaled(gram, self._scales)
 
