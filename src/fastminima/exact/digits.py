@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.errors import DataError
 from fastminima.exact.dyadic import Floats
 from fastminima.kernels import _gram
 
@@ -63,13 +64,27 @@ class Ends(NamedTuple):
     def in_range(self) -> bool:
         """Whether scaling by powers of two loses nothing."""
         top, low = self.top[self.live], self.low[self.live]
-        return not len(top) or bool(top.max() <= _RANGE and low.min() >= -_RANGE and (top - low).max() <= _RANGE)
+        return not len(top) or bool(
+            top.max() <= _RANGE and low.min() >= -_RANGE and (top - low).max() <= _RANGE
+        )
 
 
-def ends_of(columns: Floats, begin: int, end: int, variant: int) -> Ends:
-    """Exponents of columns[:, begin:end]."""
-    peak, low = np.empty(len(columns)), np.empty(len(columns))
+def ends_of(columns: Floats, begin: int, end: int, n: int, variant: int) -> Ends:
+    """Exponents of columns[:, begin:end], of which the first n are 1, x_1, ..., x_dx, y.
+
+    Raises
+    ------
+    DataError
+        If a number is not finite.
+    """
+    peak, low = np.zeros(len(columns)), np.empty(len(columns))
     _gram.column_ends(columns, begin, end, variant, peak, low)
+    if not np.isfinite(peak).all():
+        names = ["1", *(f"X[:, {j}]" for j in range(n - 2)), "y", "the weights"]
+        column = int(np.flatnonzero(~np.isfinite(peak))[0])
+        raise DataError(
+            f"rows must be finite numbers, got NaN or inf in {names[column]}; drop or repair them first"
+        )
     live = peak > 0
     low[~live] = 0.5
     return Ends(np.frexp(peak)[1].astype(np.int64), np.frexp(low)[1].astype(np.int64) - 1, live)
@@ -153,6 +168,11 @@ class DigitSums:
         self._low = np.zeros((0, 0), dtype=np.int64)
         self._calls = 0
         self._plans: dict[tuple[bytes, int], _Plan] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to drain."""
+        return self._calls == 0
 
     @property
     def full(self) -> bool:

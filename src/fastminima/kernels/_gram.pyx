@@ -63,7 +63,7 @@ def columns_of(const double[:, ::1] X, const double[::1] y, const double[::1] we
 
 def column_ends(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, int variant, double[::1] peak_out,
                 double[::1] low_out):
-    """peak_out[c] = max |v|, low_out[c] = least last bit of a nonzero v (inf if there is none), begin <= row < end."""
+    """peak_out[c] = max |v| (inf: some not finite), low_out[c] = least last bit of a nonzero v (inf if there is none), begin <= row < end."""
     with nogil:
         if columns.shape[0] > 0 and end > begin:
             fg_ends(variant, &columns[0, begin], columns.shape[1], columns.shape[0], end - begin, &peak_out[0],

@@ -2,7 +2,7 @@
  * V_TARGET, V_REAL, V_INT, V_LANES, V_TILE, V_MAX, V_MIN, V_FMA and V_FMS what to compile for.
  */
 
-/* peak[c] = max |v|, low[c] = the least power of two, 2^e, that is the last bit of a number of column c (inf: all 0).
+/* peak[c] = max |v| (inf if a number is not finite), low[c] = the least power of two, 2^e, that is the last bit of a number of column c (inf: all 0).
  * Without its last set bit a number differs from itself by that bit; a power of two is its own last bit. */
 static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count, double *peak,
                                      double *low)
@@ -12,9 +12,12 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
         const V_REAL zero = {0.0};
         const V_INT none = {0};
         V_REAL top = zero, last = zero + (double)HUGE_VAL;
+        /* bit 63 of bits + 2^52 is set by inf and NaN alone */
+        V_INT lost = none;
         ptrdiff_t i = 0;
         for (; i + V_LANES <= count; i += V_LANES) {
             const V_INT bits = *(const V_INT *)(v + i) & UINT64_C(0x7fffffffffffffff);
+            lost |= bits + (UINT64_C(1) << 52);
             const V_INT fraction = (V_INT)((bits << 12) != none);
 #if V_LANES == 1
             const V_INT cleared = bits & (bits - 1) & (none - fraction);
@@ -41,7 +44,10 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
         double tops[V_LANES], lasts[V_LANES];
         memcpy(tops, &top, sizeof top);
         memcpy(lasts, &last, sizeof last);
+        uint64_t beyond = 0, losts[V_LANES];
+        memcpy(losts, &lost, sizeof lost);
         for (int k = 0; k < V_LANES; k++) {
+            beyond |= losts[k];
             high = FG_MAX1(high, tops[k]);
             least = FG_MIN1(least, lasts[k]);
         }
@@ -51,6 +57,7 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
             bits &= UINT64_C(0x7fffffffffffffff);
             if (bits == 0)
                 continue;
+            beyond |= bits + (UINT64_C(1) << 52);
             const uint64_t cleared = (bits << 12) != 0 ? bits & (bits - 1) : 0;
             double size, rest;
             memcpy(&size, &bits, 8);
@@ -58,7 +65,7 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
             high = FG_MAX1(high, size);
             least = FG_MIN1(least, size - rest);
         }
-        peak[c] = high;
+        peak[c] = beyond >> 63 ? HUGE_VAL : high;
         low[c] = least;
     }
 }

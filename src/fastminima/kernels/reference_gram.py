@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -22,8 +23,11 @@ def columns_of(X: F64, y: F64, weight: F64, out: F64) -> None:
 
 
 def column_ends(columns: F64, begin: int, end: int, variant: int, peak_out: F64, low_out: F64) -> None:
-    """peak_out[c] = max |v|, low_out[c] = least last bit of a nonzero v (inf if there is none)."""
+    """peak_out[c] = max |v| (inf: some not finite), low_out[c] = least last bit of a nonzero v (inf if there is none)."""
     for c, column in enumerate(columns[:, begin:end].tolist()):
+        if not all(map(math.isfinite, column)):
+            peak_out[c] = np.inf
+            continue
         peak_out[c] = max((abs(v) for v in column), default=0.0)
         bits = []
         for v in column:
@@ -82,7 +86,9 @@ def digit_products(
             left = right
         for a, p in enumerate(left):
             for b, q in enumerate(right):
-                if left_owner[a] < right_owner[b] or (left_owner[a] == right_owner[b] and (weighted or a <= b)):
+                if left_owner[a] < right_owner[b] or (
+                    left_owner[a] == right_owner[b] and (weighted or a <= b)
+                ):
                     sums[a, b] = sums.get((a, b), 0) + p * q
     for (a, b), total in sums.items():
         low_out[left_place[a], right_place[b]] += total % 2**32
