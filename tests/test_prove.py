@@ -170,6 +170,39 @@ def test_the_same_bytes_for_any_layout_and_method():
         assert fm.prove(low.network, better.network, data=fm.Dataset(X_, y)).text == text
 
 
+class Blocks:
+    """Rows made when they are asked for."""
+
+    def __init__(self, X, y, weight, rows):
+        self.parts, self.rows = (X, y, weight), rows
+        self.n_features, self.weighted = X.shape[1], weight is not None
+
+    def blocks(self):
+        X, y, weight = self.parts
+        for start in range(0, len(y), self.rows):
+            part = slice(start, start + self.rows)
+            yield X[part], y[part], None if weight is None else weight[part]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_source_of_blocks_gets_the_certificate_of_its_rows(weighted):
+    rng = np.random.default_rng(8)
+    X, y = rng.normal(size=(25_000, 3)), rng.normal(size=25_000)
+    weight = rng.choice([0.5, 1.0, 3.0], 25_000) if weighted else None
+    data = fm.Dataset(X, y, sample_weight=weight)
+    low = fm.spurious_minimum(data)
+    better = fm.better_point(low)
+    text = fm.prove(low, better, verify=False).text
+    for rows in (1_000, 7_777):
+        streamed = fm.prove(low.network, better.network, data=Blocks(X, y, weight, rows), verify=rows == 1_000)
+        assert streamed.text == text
+        assert streamed.checked == (rows == 1_000)
+    with pytest.raises(OptionError, match="proved exactly"):
+        fm.prove(low.network, data=Blocks(X, y, weight, 10), method="float")
+    with pytest.raises(DataError, match="no rows"):
+        fm.prove(low.network, data=Blocks(X[:0], y[:0], None, 10))
+
+
 def test_rows_in_another_order_and_other_rows_are_told_apart():
     X, y = np.arange(6.0)[:, None], np.array([0.0, 1.0, 0.0, 2.0, 0.0, 1.0])
     proof = certified(fm.Dataset(X, y))[2]

@@ -7,28 +7,78 @@ data the paper's own construction, in rational numbers, goes in beside the float
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from ..activation import PiecewiseLinear
 from ..dataset import Dataset
-from ..errors import NetworkError, ProofError
+from ..errors import DataError, NetworkError, ProofError
 from ..exact.dyadic import power_of_two, round_fraction, sqrt_floor
 from ..exact.fit import ExactFit
-from ..exact.stream import NetworkNumbers, PassNetwork, PassResult
+from ..exact.solve import solve_normal_equations
+from ..exact.stream import ExactPass, NetworkNumbers, PassNetwork, PassResult
 from ..network import OneHiddenLayer
 from ..proof.certificate import data_rows, matrix_words, network_words, word
 
-__all__ = ["claims_of", "networks", "same_activation"]
+__all__ = ["Rows", "Solution", "claims_of", "networks", "same_activation", "streamed"]
 
 # samples up to which equal inputs and J are looked at exactly, J is listed, and entries up to which the paper's rational
 # networks go in
 _SMALL, _LIST_J, _RATIONAL = 20_000, 1_000, 4_000
 
 
+class Rows(Protocol):
+    """Data of any size: what `prove` needs of them."""
+
+    @property
+    def n_features(self) -> int:
+        """Inputs dx."""
+
+    @property
+    def weighted(self) -> bool:
+        """Do blocks carry weights?"""
+
+    def blocks(self) -> Iterator[tuple[Any, Any, Any]]:
+        """(X (k, dx), y (k,), weights (k,) or None), finite float64; the same rows every time."""
+
+
+class Solution(Protocol):
+    """Exact least squares."""
+
+    @property
+    def coef(self) -> list[Fraction]: ...
+    @property
+    def intercept(self) -> Fraction: ...
+    @property
+    def risk(self) -> Fraction: ...
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Exact least squares of a stream, of which no row is kept."""
+
+    coef: list[Fraction]
+    intercept: Fraction
+    risk: Fraction
+
+
+def streamed(source: Rows, networks: list[PassNetwork]) -> tuple[PassResult, Solved]:
+    """One pass over data of any size, and their exact least-squares fit."""
+    state = ExactPass(source.n_features, networks, source.weighted)
+    for X, y, weight in source.blocks():
+        state.update(X, y, weight)
+    numbers = state.result()
+    if not numbers.n_samples:
+        raise DataError("the data have no rows; at least one is needed")
+    solution = solve_normal_equations(numbers.gram)
+    return numbers, Solved(solution.coefficients[1:], solution.coefficients[0], solution.risk)
+
+
 def claims_of(
-    data: Dataset,
-    exact: ExactFit,
+    data: Dataset | None,
+    exact: Solution,
     numbers: PassResult,
     minimum: OneHiddenLayer | None,
     better: OneHiddenLayer | None,
@@ -37,8 +87,9 @@ def claims_of(
 
     Parameters
     ----------
-    data : Dataset
-    exact : ExactFit
+    data : Dataset or None
+        None for a stream, about which no claims are made that need all rows at once.
+    exact : ExactFit of `data`, or Solved
     numbers : PassResult
         Of `networks(minimum, better)` on the data.
     minimum : OneHiddenLayer or None
@@ -64,9 +115,9 @@ def claims_of(
         claims.append(_minimum(exact, minimum, next(measured)))
     if better is not None:
         claims.append(_better(exact, better, next(measured)))
-    if exact.linearly_fittable:
+    if exact.risk == 0:
         claims.append({"claim": "linearly fittable"})
-    if data.n_samples > _SMALL:
+    if data is None or not isinstance(exact, ExactFit) or data.n_samples > _SMALL:
         return claims
     groups, positions = exact.groups(), exact.J().positions
     if len(groups.first) < data.n_samples or not groups.has_residual.any():
@@ -94,7 +145,7 @@ def _slopes(network: OneHiddenLayer) -> tuple[Fraction, Fraction]:
     return Fraction(activation.s_plus), Fraction(activation.s_minus)
 
 
-def _minimum(exact: ExactFit, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
+def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
     if not numbers.positive or not numbers.radius:
         raise ProofError(
             "the network has a preactivation that is not above 0 by a float64 number, so theorem 1 says nothing about it"
@@ -115,7 +166,7 @@ def _short_above(value: Fraction) -> Fraction:
     return math.ceil(value / unit) * unit
 
 
-def _better(exact: ExactFit, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
+def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
     drop = exact.risk - numbers.risk
     if drop <= 0:
         raise ProofError("the network's exact risk is not below the exact least-squares risk")
