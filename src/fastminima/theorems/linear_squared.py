@@ -64,7 +64,7 @@ class SquaredFindings:
     strict : bool or None
         Does the Hessian have a negative eigenvalue? False for a minimum; None where the eigenvalues are not simple.
     tightened : bool
-        For all i > j at least one of W_{H+1:i+1}, W_{i-1:j+1}, W_{j-1:1} has rank r.
+        For all i > j: W_{i-1:j+1} has rank r, or W_{j-1:1} G^T W_{H+1:i+1} = 0.
     reason : str
     """
 
@@ -102,7 +102,7 @@ def _null(M: Matrix) -> Matrix:
     """Columns: an integer basis of the null space."""
     rows, width = M.shape
     if not rows:
-        return _fractions(np.eye(width, dtype=int).tolist())
+        return _identity(width)
     flat, _ = common_numerators(M.ravel().tolist())
     basis = null_space([flat[i * width : (i + 1) * width] for i in range(rows)], width)
     return _fractions(basis).T if basis else np.empty((width, 0), dtype=object)
@@ -128,6 +128,10 @@ def solve(S: Matrix, B: Matrix) -> Matrix | None:
     return np.stack([basis[:n, c] / basis[n + c, c] for c in range(k)], axis=1)
 
 
+def _identity(n: int) -> Matrix:
+    return _fractions(np.eye(n, dtype=int).tolist())
+
+
 def _kronecker(A: Matrix, B: Matrix) -> Matrix:
     a, b = len(A), len(B)
     return (A[:, None, :, None] * B[None, :, None, :]).reshape(a * b, a * b)
@@ -149,7 +153,7 @@ def _distinct(F: Matrix, M: Matrix) -> bool:
     step = solve(M, F)
     if step is None:
         return False
-    power, sums = _fractions(np.eye(n, dtype=int).tolist()), []
+    power, sums = _identity(n), []
     for _ in range(2 * n - 1):
         sums.append(sum(np.diag(power).tolist(), Fraction(0)))
         power = power.dot(step)
@@ -157,20 +161,22 @@ def _distinct(F: Matrix, M: Matrix) -> bool:
     return exact_rank(hankel) == n
 
 
-def _tightened(chain: list[Matrix], rank: int) -> bool:
-    """For all i > j one of the three remaining products has the rank of the whole."""
+def _tightened(chain: list[Matrix], G: Matrix, rank: int) -> bool:
+    """For all i > j the block between has the rank of the whole, or G does not couple the two outer ones."""
     count = len(chain)
-
-    def has_it(low: int, high: int) -> bool:
-        # the product of layers low .. high-1 (from 0); the empty one is an identity
-        if low >= high:
-            n = chain[low].shape[1] if low < count else len(chain[-1])
-            return bool(n == rank)
-        return exact_rank(reduce(lambda P, W: W.dot(P), chain[low:high])) == rank
-
-    return all(
-        has_it(i + 1, count) or has_it(j + 1, i) or has_it(0, j) for i in range(count) for j in range(i)
-    )
+    before = [_identity(chain[0].shape[1])]
+    for W in chain:
+        before.append(W.dot(before[-1]))
+    # coupling = A_i^T G, A_i the product of the layers above i (counted from 0)
+    coupling = G
+    for i in range(count - 1, 0, -1):
+        between = _identity(chain[i].shape[1])
+        for j in range(i - 1, -1, -1):
+            if exact_rank(between) != rank and coupling.dot(before[j].T).any():
+                return False
+            between = between.dot(chain[j])
+        coupling = chain[i].T.dot(coupling)
+    return True
 
 
 def _positions(learnt: Floats, missing: Floats, inversions: int, ties: int) -> tuple[int, ...] | None:
@@ -209,7 +215,7 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
     if inverse is None:
         return None
     if on_outputs:
-        F, M = C.dot(inverse), _fractions(np.eye(len(R), dtype=int).tolist())
+        F, M = C.dot(inverse), _identity(len(R))
         learnt, missing = _columns(R), _null(R.T)
     else:
         F, M = C.T.dot(C), S
@@ -221,7 +227,7 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
     rest = inertia(Fm).positive
     simple = inertia(F).positive == len(F) and _distinct(F, M)
     optimal = not signs.negative and (rank == limit or not rest)
-    tight = _tightened(chain, rank)
+    tight = _tightened(chain, R.dot(S) - C, rank)
     values = _eigenvalues(Fl, Ml), _eigenvalues(Fm, Mm)
     strict: bool | None
     if signs.negative:
