@@ -168,6 +168,26 @@ def test_all_zero_weights_are_a_saddle_of_every_loss_up_to_eight_hidden_layers(n
         assert float(pair.up) >= 0.9 * 0.1 ** (H + 1) * np.linalg.norm(found.gradient, 2)
 
 
+def test_layers_of_zeros_among_others_and_targets_that_say_nothing_are_decided():
+    rng = np.random.default_rng(9)
+    X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    for k in range(4):
+        weights = [rng.normal(size=shape) for shape in ((4, 3), (3, 4), (5, 3), (2, 5))]
+        weights[k] = np.zeros(weights[k].shape)
+        weights[(k + 1) % 4] = np.zeros(weights[(k + 1) % 4].shape)
+        loss = fm.SquaredLoss(X, Y)
+        found = within_tolerance(weights, loss, 1e-9)
+        assert found.verdict == "saddle", found.reason
+        exact = fm.classify_linear(weights, loss)
+        assert (found.case, found.j_star) == (exact.facts["case"], exact.j_star)
+        assert walk_out(weights, loss, found, 0.1).confirmed
+        # targets orthogonal to the inputs, and none at all: weights of product 0 fit as well as any
+        orthogonal = Y - X @ np.linalg.lstsq(X, Y, rcond=None)[0]
+        for targets in (orthogonal, 0.0 * Y):
+            found = within_tolerance(weights, fm.SquaredLoss(X, targets), 1e-9)
+            assert found.verdict == "global_minimum", found.reason
+
+
 def test_a_product_may_vanish_though_no_factor_does():
     rng = np.random.default_rng(1)
     X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 3))

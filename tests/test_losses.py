@@ -219,6 +219,39 @@ def test_exact_methods_are_the_definition_in_rationals(problem, name):
     assert abs(loss.exact_change(start, short) / tiny - slope) <= Fraction(1, 10**30)
 
 
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    problem=problems(),
+    scales=st.tuples(*[st.sampled_from([1.0, 2.0**-520, 2.0**-560, 2.0**-600, 2.0**300])] * 3),
+    shift=st.sampled_from([0, -60, -1100, 500]),
+    huber=st.booleans(),
+)
+def test_enclosures_hold_where_squares_underflow(problem, scales, shift, huber):
+    X, Y, R, D = problem
+    X, Y, R = X * scales[0], Y * scales[1], R * scales[2]
+    loss = fm.HuberLoss(X, Y, 0.75) if huber else fm.SquaredLoss(X, Y)
+    G, E = loss.gradient_enclosure(R)
+    centre, radius = loss.gradient_ball(R)
+    true = loss.exact_gradient(rational(R))
+    gaps = [
+        abs(Fraction(float(g)) - t)
+        for g, t, e in zip(G.flat, flat(true), E.flat, strict=True)
+        if np.isfinite(e)
+    ]
+    assert all(
+        not np.isfinite(e) or abs(Fraction(float(g)) - t) <= Fraction(float(e))
+        for g, t, e in zip(G.flat, flat(true), E.flat, strict=True)
+    )
+    if np.isfinite(radius):
+        assert np.array_equal(G, centre)
+        assert sum(g * g for g in gaps) <= Fraction(radius) ** 2
+    change = loss.change(R, D, exponent=shift)
+    if change.proved:
+        unit = Fraction(2) ** shift
+        truth = loss.exact_change(rational(R), [[d * unit for d in row] for row in rational(D)])
+        assert abs(truth / Fraction(2) ** change.exponent - Fraction(change.value)) <= Fraction(change.error)
+
+
 def test_squared_moments_are_the_products_of_the_data_and_take_rationals_as_they_are():
     X = np.array([[Fraction(1, 3), 2], [Fraction(-5, 7), Fraction(1, 2)], [4, 0]], dtype=object)
     Y = np.array([[1, Fraction(2, 9)], [0, 3], [Fraction(1, 11), -1]], dtype=object)

@@ -131,6 +131,10 @@ class ProductLoss(ABC):
         G, E = self.gradient_enclosure(R, np.full(R.shape, R_distance) if R_distance else None)
         return G, float(np.linalg.norm(E)) * (1.0 + gamma(E.size + 2))
 
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """What a gradient is small or large against: |G(0)|_F, or a bound on it that does not vanish with it."""
+        return float(np.linalg.norm(self.gradient(np.zeros(shape))))
+
     @abstractmethod
     def change(
         self,
@@ -193,6 +197,20 @@ def linear_term(G: Floats, G_error: Floats, D: Floats, D_error: Floats) -> tuple
         + gamma(G.size) * np.sum(size * np.abs(D))
     )
     return float(np.sum(G * D)), slack * (1.0 + gamma(G.size + 8)) + G.size * 2.0**-1070
+
+
+def _root(squares: Any, terms: int) -> Any:
+    """sqrt of a sum of squares, with what the squares of `terms` numbers below 1e-154 may have lost to underflow."""
+    return np.sqrt(squares + terms * 2.0**-1073)
+
+
+def _norms(A: Floats) -> Floats:
+    """Norms of the columns, rounded up; 0 for columns of zeros alone."""
+    squares = np.einsum("ij,ij->j", A, A)
+    norms = _root(squares, len(A)) * (1.0 + gamma(len(A) + 8))
+    flat = np.flatnonzero(squares == 0.0)
+    norms[flat] *= A[:, flat].any(axis=0)
+    return np.asarray(norms)
 
 
 def _dimensions(data: Any) -> int:
@@ -327,10 +345,8 @@ class RowLoss(ProductLoss):
     def _data_norms(self) -> tuple[Floats, Floats, Floats, float]:
         """Norms of rows of X, columns of X, columns of Y, and of X, rounded up."""
         if self._norms is None:
-            up = 1.0 + gamma(len(self.X) + self.X.shape[1] + 4)
-            rows = np.sqrt(np.einsum("ij,ij->i", self.X, self.X)) * up
-            columns = np.sqrt(np.einsum("ij,ij->j", self.X, self.X)) * up
-            targets = np.sqrt(np.einsum("ij,ij->j", self.Y, self.Y)) * up
+            rows, columns, targets = _norms(self.X.T), _norms(self.X), _norms(self.Y)
+            up = 1.0 + gamma(self.X.shape[1] + 4)
             self._norms = rows, columns, targets, float(np.linalg.norm(columns)) * up
         return self._norms
 
@@ -345,9 +361,11 @@ class RowLoss(ProductLoss):
         m, dx = self.X.shape
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             G, squares = self._sums(R)
+            if not R.any() and not R_distance and not squares.any() and self._on_target():
+                return G, 0.0
             _, _, targets, whole = self._data_norms()
             spectral = self._spectral_norm()
-            s = math.sqrt(float(squares.sum())) * (1.0 + gamma(m + 8))
+            s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma(m + 8))
             outputs = gamma(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
             slopes = _ELEMENTARY * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
             if self._exact_targets:
@@ -356,6 +374,21 @@ class RowLoss(ProductLoss):
             lost = (m + dx) * math.sqrt(R.size) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
         known = math.isfinite(error) and bool(np.isfinite(G).all())
         return G, error * (1.0 + gamma(dx + 16)) + lost if known else math.inf
+
+    def _on_target(self) -> bool:
+        """Are the slopes at 0 all 0, so that nothing is rounded there?"""
+        if self._exact_targets or self.slope_size:
+            return False
+        return not any(self._slopes(np.zeros(self.Y[b].shape), self.Y[b]).any() for b in self._blocks())
+
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """|slopes at 0|_F |X|: at least |G(0)|, and not 0 where targets happen to be orthogonal to inputs."""
+        squares = 0.0
+        with np.errstate(over="ignore"):
+            for b in self._blocks():
+                slopes = self._slopes(np.zeros((len(self.X[b]), shape[0])), self.Y[b])
+                squares += float(np.einsum("ij,ij->", slopes, slopes))
+            return math.sqrt(squares) * self._spectral_norm()
 
     def _spectral_norm(self) -> float:
         """|X|_2, rounded up: the root of the largest absolute row sum of X^T X, or |X|_F where that is as good."""
@@ -396,7 +429,7 @@ class RowLoss(ProductLoss):
             r = self._output_error(R, wide)
             if self.coupled:
                 r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma(len(r) + 2)))
-            s = np.sqrt(squares) * (1.0 + gamma(m + 4))
+            s = _root(squares, m) * (1.0 + gamma(m + 8))
             per_output = (self._sum_error() + _ELEMENTARY) * s + self.lipschitz * r * whole
             per_output += _ELEMENTARY * self.slope_size * math.sqrt(m)
             if self._exact_targets:
@@ -438,11 +471,14 @@ class RowLoss(ProductLoss):
                     exponent,
                 )
                 low, high = low + below, high + above
-            # sums over the rows, of nonnegative terms
-            low, high = low * (1.0 - gamma(len(self.X) + 8)), high * (1.0 + gamma(len(self.X) + 8))
+            # sums over the rows, of nonnegative terms; squares below 1e-308 have lost digits
+            lost = self.Y.size * 2.0**-1070 if D.any() or loose.any() else 0.0
+            low = max(low * (1.0 - gamma(len(self.X) + 8)) - lost, 0.0)
+            high = high * (1.0 + gamma(len(self.X) + 8)) + lost
             # the remainder is in units of 4**exponent
             unit = 2.0 ** min(max(exponent, -1074), 1023)
             low, high = low * unit, high * unit * (1.0 + 4 * _U) + (2.0**-1070 if high else 0.0)
+            low = low if exponent > -1000 else 0.0
             value = linear + 0.5 * (low + high)
             bound = (error + 0.5 * (high - low)) * (1.0 + 8 * _U) + 4 * _U * (abs(linear) + high)
         if not math.isfinite(value) or not math.isfinite(bound):

@@ -256,6 +256,10 @@ class WeightedSum(ProductLoss):
         n = len(self._used) + 2
         return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
 
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """Sum of the parts' scales."""
+        return float(sum(abs(float(c)) * loss.gradient_scale(shape) for c, loss in self._used))
+
     def change(
         self,
         R: ArrayLike,

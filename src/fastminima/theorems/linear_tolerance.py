@@ -1,13 +1,15 @@
 """Theorem 4 within a tolerance, for weights that come from training: singular values with margins, nothing certified.
 
-(a) Everything is measured in one unit, g = max(|G(0)|, |G(R)|) in the Frobenius norm, G the gradient of ell0 and R the
-    product: critical means |d ell / d W_j| <= tol g for every j; "G = 0" means |G| <= tol g.
+(a) Everything is measured in one unit, g = max(scale, |G(R)|) in the Frobenius norm, G the gradient of ell0, R the
+    product and scale the loss's own, at least |G(0)|: for a sum over rows |slopes at 0| |X|, which does not vanish where
+    the targets are orthogonal to the inputs. Critical means |d ell / d W_j| <= tol g for every j; "G = 0" means
+    |G| <= tol g.
 (b) A singular value of W_{i:j} is dropped when it is at most tol times the product of the factors' spectral norms: a
     product may vanish though no factor does, so its own largest singular value says nothing.
 (c) Every comparison carries the rounding error of its left side. Where the threshold lies within it the answer is
     `undetermined`.
 (d) Layers are scaled by powers of two to entries below 1 first, which changes no null space and avoids underflow.
-(e) Cost: one pass over the samples for G, one for G(0); products and SVDs of single layers after that, and only for saddles.
+(e) Cost: one pass over the samples for G; products and SVDs of single layers after that, and only for saddles.
 """
 
 from __future__ import annotations
@@ -132,10 +134,12 @@ class _Chain:
         return self.weights[k].T @ B, self._next(k, B, error)
 
     def _next(self, k: int, B: Floats, error: float) -> float:
+        if not self.frobenius[k] or not (error or B.any()):
+            return 0.0
         n = max(self.weights[k].shape)
         return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
             1.0 + gamma(B.size + 8)
-        ) + (B.size * n * 2.0**-1070 if self.frobenius[k] else 0.0)
+        ) + B.size * n * 2.0**-1070
 
 
 def _spectral(W: Floats) -> float:
@@ -280,9 +284,8 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
     distance += R.size * 2.0**-1074 if distance else 0.0
     G, off = loss.gradient_ball(R, distance)
-    zero, zero_off = loss.gradient_ball(np.zeros(R.shape))
-    size, first = float(np.linalg.norm(G)), float(np.linalg.norm(zero))
-    unit, unit_off = max(size, first), max(off, zero_off)
+    size = float(np.linalg.norm(G))
+    unit, unit_off = max(size, loss.gradient_scale((R.shape[0], R.shape[1]))), off
     norms, errors = _layer_gradients(chain, G, off)
     found = ToleranceFindings(
         "undetermined",
