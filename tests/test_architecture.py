@@ -41,6 +41,7 @@ LAYERS = [
         "smooth_risk",
         "_torch_activation",
         "_product_loss",
+        "_row_loss",
         "_chain",
         "losses",
         "row_losses",

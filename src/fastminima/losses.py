@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._product_loss import Change, Floats, ProductLoss, Rationals, RowLoss
+from ._product_loss import Change, Floats, ProductLoss, Rationals
+from ._row_loss import RowLoss
 from .errors import LossError
 from .exact.affine import common_numerators
 from .exact.dyadic import power_of_two, to_integers

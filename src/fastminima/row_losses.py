@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ._product_loss import Floats, Rationals, RowLoss
+from ._product_loss import Floats, Rationals
+from ._row_loss import RowLoss
 from .errors import LossError
 
 __all__ = ["HuberLoss", "LogCoshLoss", "LogisticLoss", "SmoothedQuantileLoss", "SoftmaxCrossEntropy"]
