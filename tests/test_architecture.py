@@ -42,6 +42,7 @@ LAYERS = [
         "_torch_activation",
         "_product_loss",
         "_row_loss",
+        "_gradient_check",
         "_chain",
         "losses",
         "row_losses",

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import LossError
 
-__all__ = ["Change", "Floats", "ProductLoss", "Rationals", "gamma", "linear_term"]
+__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "Rationals", "gamma", "linear_term"]
 
 Floats = NDArray[np.float64]
 Rationals = list[list[Fraction]]
@@ -50,9 +50,14 @@ class Change:
     proved: bool = True
 
     @property
+    def rises(self) -> bool:
+        """Is the change above its error, proved or not?"""
+        return self.value > self.error
+
+    @property
     def positive(self) -> bool:
         """Is the change proved to be > 0?"""
-        return self.proved and self.value > self.error
+        return self.proved and self.rises
 
     @property
     def negative(self) -> bool:
@@ -72,6 +77,30 @@ class Change:
         return f"{sign}{10.0 ** (digits - power):.6f}e{power:+03d} (relative error {self.error / size:.1e})"
 
 
+@dataclass(frozen=True, eq=False)
+class Extremum:
+    """What ell0 has at one of its critical points.
+
+    Attributes
+    ----------
+    kind : "minimum", "maximum", "neither" or "open"
+    everywhere : bool
+        Is the minimum (maximum) one over all products? Else over those near.
+    reason : str
+    certified : bool
+        False where floating-point numbers decided.
+    up, down : (dy, dx) arrays or None
+        With "neither": changes of the product along which ell0 rises and falls.
+    """
+
+    kind: str
+    everywhere: bool
+    reason: str
+    certified: bool = True
+    up: Floats | None = None
+    down: Floats | None = None
+
+
 class ProductLoss(ABC):
     """A differentiable function ell0 of the product R, (dy, dx).
 
@@ -79,7 +108,8 @@ class ProductLoss(ABC):
     ----------
     shape : (dy, dx) or None
         None for a loss that accepts any shape.
-    convex : bool
+    convex, concave : bool
+        As far as is known.
     critical_is_global : bool
         Is every critical point of ell0 a global minimum? Corollary 5 asks for this.
     reason : str
@@ -90,6 +120,7 @@ class ProductLoss(ABC):
 
     shape: tuple[int, int] | None
     convex: bool
+    concave: bool = False
     rational: bool = False
 
     @property
@@ -102,7 +133,21 @@ class ProductLoss(ABC):
         """Why `critical_is_global` is what it is."""
         if self.convex:
             return "ell0 is convex and differentiable, so every critical point of it is a global minimum"
+        if self.concave:
+            return "ell0 is concave and differentiable, so every critical point of it is a global maximum"
         return "ell0 is not known to be convex, so a critical point of it may be anything"
+
+    def extremum(self, R: ArrayLike) -> Extremum:
+        """What ell0 has at R, where its gradient is 0."""
+        if self.critical_is_global:
+            return Extremum("minimum", True, self.reason)
+        if self.concave:
+            return Extremum("maximum", True, self.reason)
+        return Extremum("open", False, self.reason)
+
+    def exact_curvature(self) -> Rationals | None:
+        """M, (dx, dx), with <G, D> + 1/2 tr D M D^T the change of ell0 by D everywhere; None where there is none."""
+        return None
 
     @abstractmethod
     def value(self, R: ArrayLike) -> float:

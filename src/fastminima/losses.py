@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._product_loss import Change, Floats, ProductLoss, Rationals
+from ._product_loss import Change, Extremum, Floats, ProductLoss, Rationals
 from ._row_loss import RowLoss
 from .errors import LossError
 from .exact.affine import common_numerators
 from .exact.dyadic import power_of_two, to_integers
 from .exact.gram import gram_of
+from .exact.inertia import inertia
 
 __all__ = [
     "Change",
@@ -63,6 +64,12 @@ def _integers(matrix: Rationals) -> tuple[list[list[int]], Fraction]:
 def _times(A: list[list[int]], B: list[list[int]]) -> list[list[int]]:
     columns = list(zip(*B, strict=True))
     return [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in A]
+
+
+def _scaled_floats(matrix: Rationals) -> list[list[float]]:
+    """The matrix over its largest entry, as floats."""
+    peak = max(abs(v) for row in matrix for v in row) or Fraction(1)
+    return [[float(v / peak) for v in row] for row in matrix]
 
 
 def _dot(A: list[list[int]], B: list[list[int]]) -> int:
@@ -164,6 +171,10 @@ class SquaredLoss(RowLoss):
                 scales.append(scale)
         return SimpleNamespace(numerators=numerators, scales=scales)
 
+    def exact_curvature(self) -> Rationals:
+        """X^T X."""
+        return self.moments.sxx
+
     def exact_value(self, R: Rationals) -> Fraction:
         """1/2 (tr R Sxx R^T - 2 <R, Syx> + tr Syy)."""
         m = self.moments
@@ -196,7 +207,8 @@ class WeightedSum(ProductLoss):
     ----------
     losses : sequence of losses
     weights : sequence of numbers, optional
-        int, float or Fraction, taken exactly; default all 1. With a negative one the sum is not known to be convex.
+        int, float or Fraction, taken exactly; default all 1. With negative ones the sum is convex or concave where
+        its parts and their signs say so, and, at critical points of sums of squared losses, where X^T X sums do.
 
     Raises
     ------
@@ -220,7 +232,8 @@ class WeightedSum(ProductLoss):
             raise LossError(f"the losses are functions of products of different shapes: {sorted(shapes)}")
         self.shape = shapes.pop() if shapes else None
         used = [(c, loss) for c, loss in zip(self.weights, self.losses, strict=True) if c]
-        self.convex = all(c > 0 and loss.convex for c, loss in used)
+        self.convex = all(loss.convex if c > 0 else loss.concave for c, loss in used)
+        self.concave = all(loss.concave if c > 0 else loss.convex for c, loss in used)
         self.rational = all(loss.rational for _, loss in used)
         self._used = used
 
@@ -282,6 +295,33 @@ class WeightedSum(ProductLoss):
         return Change(
             value, (error + n * 2.0**-53 * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved
         )
+
+    def exact_curvature(self) -> Rationals | None:
+        """Sum of the parts' curvatures, None where a part has none."""
+        total: NDArray[Any] | int = 0
+        for c, loss in self._used:
+            part = loss.exact_curvature()
+            if part is None:
+                return None
+            total = total + c * np.array(part, dtype=object)
+        return None if isinstance(total, int) else total.tolist()
+
+    def extremum(self, R: ArrayLike) -> Extremum:
+        """For sums of squared losses by the exact signs of their curvature, whatever the signs of the weights."""
+        if self.convex or self.concave:
+            return super().extremum(R)
+        form = self.exact_curvature()
+        if form is None:
+            return super().extremum(R)
+        signs = inertia(np.array(form, dtype=object))
+        told = f"the curvature of ell0 has {signs.negative} negative and {signs.positive} positive directions, exactly"
+        if not signs.negative or not signs.positive:
+            return Extremum("maximum" if signs.negative else "minimum", True, told)
+        vectors = np.linalg.eigh(np.array(_scaled_floats(form)))[1]
+        shape = self.matrix(R, "R").shape
+        up, down = np.zeros(shape), np.zeros(shape)
+        up[0], down[0] = vectors[:, -1], vectors[:, 0]
+        return Extremum("neither", False, told, up=up, down=down)
 
     def exact_value(self, R: Rationals) -> Fraction:
         """Sum of the parts' exact values."""

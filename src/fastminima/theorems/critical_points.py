@@ -16,7 +16,7 @@ Unimodular integer changes of basis between the layers hide the pattern and chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -394,9 +394,7 @@ def _by_indices(
         raise NetworkError(
             f"made {report.verdict} with index set {learnt_now}, wanted {wanted} with {indices}"
         )
-    return CriticalPoint(
-        **{**point.__dict__, "kind": kind if case is None else f"case{case}", "j_star": report.j_star}
-    )
+    return replace(point, kind=kind if case is None else f"case{case}", j_star=report.j_star)
 
 
 def _channels(dims: list[int], n: int, learnt: set[int], generator: np.random.Generator) -> list[Ints]:

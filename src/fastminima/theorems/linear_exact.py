@@ -7,14 +7,14 @@ its demonstration, confirmed in rational arithmetic.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Change, ProductLoss, Rationals
+from fastminima._product_loss import Change, Extremum, ProductLoss, Rationals
 from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import power_of_two, round_fraction, to_integers
 from fastminima.exact.nullspace import null_space
@@ -22,6 +22,7 @@ from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import exact_change_of_product
 from fastminima.theorems.linear_hessian import hessian_inertia
 from fastminima.theorems.linear_squared import analyse_squared
+from fastminima.theorems.linear_stationary import decide_stationary
 
 __all__ = ["ExactFindings", "ExactPair", "decide_exactly", "escape_order", "exact_pair"]
 
@@ -50,6 +51,10 @@ class ExactFindings:
     facts : dict
         For saddles: integer vectors v_1, v_{j*} .. v_H and the entry (a, b) with G[a, b] != 0; entries are
         numbers and lists, ready for JSON.
+    certified : bool
+        False for undetermined ones, and where floating-point numbers decided what ell0 has at the product.
+    extremum : Extremum or None
+        Where G = 0: what ell0 has at the product.
     """
 
     verdict: str
@@ -62,6 +67,8 @@ class ExactFindings:
     j_star: int | None = None
     transposed: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    certified: bool = True
+    extremum: Extremum | None = None
 
 
 def _layers(weights: Sequence[Floats]) -> tuple[list[Ints], list[Fraction]]:
@@ -132,7 +139,8 @@ def decide_exactly(weights: Sequence[Floats], loss: ProductLoss) -> ExactFinding
         "undetermined", "theorem 4, part 2", "", gradients, G, transposed=len(G) > len(G[0])
     )
     if not any(flat):
-        return _stationary(found, loss, layers, before, after)
+        product = np.array([[round_fraction(int(v) * whole) for v in row] for row in before[-1].tolist()])
+        return _stationary(found, loss, before, after, product)
     smallest = min(W.shape[0] for W in weights[:-1])
     if smallest < min(integers.shape):
         return _bottleneck(found, weights, loss)
@@ -140,35 +148,38 @@ def decide_exactly(weights: Sequence[Floats], loss: ProductLoss) -> ExactFinding
     return _saddle(found, chain, integers.T if found.transposed else integers)
 
 
-def _with(found: ExactFindings, **fields: Any) -> ExactFindings:
-    return ExactFindings(**{**found.__dict__, **fields})
-
-
 def _rank(M: Ints) -> int:
     return M.shape[1] - len(null_space(M.tolist(), M.shape[1]))
 
 
 def _stationary(
-    found: ExactFindings, loss: ProductLoss, layers: list[Ints], before: list[Ints], after: list[Ints]
+    found: ExactFindings, loss: ProductLoss, before: list[Ints], after: list[Ints], product: Floats
 ) -> ExactFindings:
     """G = 0: parts 2 and 3."""
-    rank = _rank(before[-1])
-    found = _with(found, ranks={f"W_{{{len(layers)}:1}}": rank})
-    if loss.critical_is_global:
-        return _with(
-            found, verdict="global_minimum", part="corollary 5", reason=f"G = 0, exactly, and {loss.reason}"
+    count = len(before) - 1
+
+    def part_3() -> int | None:
+        return next(
+            (
+                j + 1
+                for j in range(count)
+                if _rank(after[j + 1]) == len(after[j + 1]) and _rank(before[j]) == before[j].shape[1]
+            ),
+            None,
         )
-    for j in range(len(layers)):
-        full = _rank(after[j + 1]) == len(after[j + 1]) and _rank(before[j]) == before[j].shape[1]
-        if full:
-            return _with(
-                found,
-                part=f"theorem 4, part 3 (j* = {j + 1})",
-                j_star=j + 1,
-                reason="G = 0, and the weights are a local minimum (maximum) exactly where the product is one of ell0; "
-                + loss.reason,
-            )
-    return _with(found, reason=f"G = 0, exactly; {loss.reason}")
+
+    extremum = loss.extremum(product)
+    decided = decide_stationary(extremum, loss.critical_is_global, "G = 0, exactly", part_3)
+    return replace(
+        found,
+        verdict=decided.verdict,
+        part=decided.part,
+        reason=decided.reason,
+        certified=decided.certified,
+        ranks={f"W_{{{count}:1}}": _rank(before[-1])},
+        j_star=decided.j_star,
+        extremum=extremum,
+    )
 
 
 def _bottleneck(found: ExactFindings, weights: Sequence[Floats], loss: ProductLoss) -> ExactFindings:
@@ -179,7 +190,7 @@ def _bottleneck(found: ExactFindings, weights: Sequence[Floats], loss: ProductLo
     )
     learnt = analyse_squared(weights, loss) if isinstance(loss, SquaredLoss) else None
     if learnt is not None:
-        return _with(
+        return replace(
             found,
             verdict="global_minimum" if learnt.optimal else "saddle",
             part="squared loss, matrices of bounded rank",
@@ -188,17 +199,18 @@ def _bottleneck(found: ExactFindings, weights: Sequence[Floats], loss: ProductLo
     if isinstance(loss, SquaredLoss) and sum(W.size for W in weights) <= _HESSIAN_PARAMETERS:
         signs = hessian_inertia([[[Fraction(v) for v in row] for row in W.tolist()] for W in weights], loss)
         if signs.negative and signs.positive:
-            return _with(
+            return replace(
                 found,
                 verdict="saddle",
                 part="second derivative of squared loss",
                 reason=f"{narrow}, but the Hessian has {signs.negative} negative and {signs.positive} positive "
                 "directions",
             )
-    return _with(
+    return replace(
         found,
         verdict="width_condition_fails",
         part="theorem 4",
+        certified=False,
         reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
     )
 
@@ -230,7 +242,7 @@ def _saddle(found: ExactFindings, chain: list[Ints], G: Ints) -> ExactFindings:
         facts |= {"j_star": j_star, "left_null_vectors": left}
     facts |= {"case": case, "v1": v1}
     side = " of the transposed, reversed network" if found.transposed else ""
-    return _with(
+    return replace(
         found,
         verdict="saddle",
         part=f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})",

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._chain import as_chain
-from fastminima._product_loss import Change, ProductLoss, Rationals
+from fastminima._gradient_check import check_gradient
+from fastminima._product_loss import Change, Extremum, ProductLoss, Rationals
 from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
 from fastminima.theorems.linear_exact import decide_exactly, escape_order, exact_pair
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
-from fastminima.theorems.linear_walk import walk_out
-from fastminima.user_loss import Loss, check_gradient
+from fastminima.theorems.linear_walk import WalkOut, walk_by_product, walk_out
+from fastminima.user_loss import Loss
 
 __all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
 
@@ -244,10 +245,9 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
     found = within_tolerance(chain, loss, tol)
 
     def pair() -> LinearEscape | None:
-        if found.case is None or found.verdict != "saddle":
-            return None
-        walk = walk_out(chain, loss, found, radius)
-        return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+        if found.verdict != "saddle" or found.case is None:
+            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+        return _escape(walk_out(chain, loss, found, radius))
 
     return LinearReport(
         LinearVerdict(found.verdict),
@@ -264,12 +264,26 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
     )
 
 
+def _escape(walk: WalkOut) -> LinearEscape:
+    return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+
+
+def _by_product(
+    chain: list[Floats], loss: ProductLoss, j_star: int | None, extremum: Extremum | None, radius: float
+) -> LinearEscape | None:
+    """The pair of part 3, where it is known which way ell0 rises and falls around its critical point."""
+    if j_star is None or extremum is None or extremum.up is None or extremum.down is None:
+        return None
+    walk = walk_by_product(chain, loss, j_star, extremum.up, extremum.down, radius)
+    return None if walk is None else _escape(walk)
+
+
 def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
     found = decide_exactly(chain, loss)
 
     def pair() -> LinearEscape | None:
         if found.case is None:
-            return None
+            return _by_product(chain, loss, found.j_star, found.extremum, radius)
         made = exact_pair(chain, loss, found, radius)
         return LinearEscape(
             made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
@@ -287,7 +301,7 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         LinearVerdict(found.verdict),
         found.part,
         found.reason,
-        found.verdict not in ("undetermined", "width_condition_fails"),
+        found.certified,
         None,
         tuple(_norm(gradient) for gradient in found.gradients),
         _norm(found.G),
