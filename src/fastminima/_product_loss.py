@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import LossError
+from .exact.matrix import RationalMatrix, Rationals
 
-__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "Rationals", "gamma", "linear_term"]
+__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "gamma", "linear_term"]
 
 Floats = NDArray[np.float64]
-Rationals = list[list[Fraction]]
-"""A rational matrix as a list of rows."""
 
 _U = 2.0**-53
 
@@ -202,6 +201,14 @@ class ProductLoss(ABC):
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """ell0(R + D) - ell0(R) as a rational; LossError where `rational` is False."""
         raise self._irrational()
+
+    def gradient_at(self, R: RationalMatrix) -> RationalMatrix:
+        """`exact_gradient` for integers over one scale."""
+        return RationalMatrix.of(self.exact_gradient(R.rows()))
+
+    def change_at(self, R: RationalMatrix, D: RationalMatrix) -> Fraction:
+        """`exact_change` for integers over one scale."""
+        return self.exact_change(R.rows(), D.rows())
 
     def _irrational(self) -> LossError:
         return LossError(

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 from ._product_loss import Change, Floats, ProductLoss, gamma, linear_term
 from ._validate import Table, as_matrix, as_vector
 from .errors import DataError
+from .exact.matrix import RationalMatrix
 
 __all__ = ["RowLoss"]
 
@@ -338,21 +340,20 @@ class RowLoss(ProductLoss):
         high = np.where(q > 0.0, high, cap * (1.0 + 8 * _U)) if self.kappa else high
         return 0.5 * float(np.sum(np.minimum(low, high))), 0.5 * float(np.sum(high))
 
-    def _rational_rows(self) -> Iterator[tuple[list[Fraction], list[Fraction]]]:
-        """(x_i, y_i) as rationals, row by row."""
-        inputs = [self._exact_inputs.get(k) for k in range(self.X.shape[1])]
-        targets = [self._exact_targets.get(k) for k in range(self.Y.shape[1])]
-        for i, (x, y) in enumerate(zip(self.X.tolist(), self.Y.tolist(), strict=True)):
-            yield (
-                [
-                    Fraction(v) if c is None else Fraction(*c[i].as_integer_ratio())
-                    for v, c in zip(x, inputs, strict=True)
-                ],
-                [
-                    Fraction(v) if c is None else Fraction(*c[i].as_integer_ratio())
-                    for v, c in zip(y, targets, strict=True)
-                ],
-            )
+    @cached_property
+    def _exact_tables(self) -> tuple[RationalMatrix, RationalMatrix]:
+        """X and Y as they were given, exactly."""
+        tables = []
+        for values, exact in ((self.X, self._exact_inputs), (self.Y, self._exact_targets)):
+            if not exact:
+                tables.append(RationalMatrix.of_floats(values))
+                continue
+            columns = [
+                [Fraction(*v.as_integer_ratio()) for v in (exact[k] if k in exact else values[:, k]).tolist()]
+                for k in range(values.shape[1])
+            ]
+            tables.append(RationalMatrix.of(columns).T)
+        return tables[0], tables[1]
 
     def __repr__(self) -> str:
         dy, dx = self.Y.shape[1], self.X.shape[1]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._product_loss import Change, Extremum, Floats, ProductLoss, Rationals, linear_term
+from ._product_loss import Change, Extremum, Floats, ProductLoss, linear_term
 from .errors import LossError
+from .exact.matrix import Rationals
 
 __all__ = ["Loss"]
 

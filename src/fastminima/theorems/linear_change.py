@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Change, ProductLoss, Rationals, gamma
+from fastminima._product_loss import Change, ProductLoss, gamma
 from fastminima.exact.affine import common_numerators
 from fastminima.exact.dd import two_sum
 from fastminima.exact.dyadic import bit_span, power_of_two, round_fraction, to_integers
+from fastminima.exact.matrix import Rationals
 
 __all__ = [
     "ScaledMatrix",

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Change, Extremum, ProductLoss, Rationals
+from fastminima._product_loss import Change, Extremum, ProductLoss
 from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import power_of_two, round_fraction, to_integers
+from fastminima.exact.matrix import Rationals
 from fastminima.exact.nullspace import null_space
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import exact_change_of_product

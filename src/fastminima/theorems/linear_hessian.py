@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Rationals
 from fastminima.errors import TooLargeError
 from fastminima.exact.inertia import Inertia, inertia
+from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 
 __all__ = ["hessian_inertia", "squared_hessian"]

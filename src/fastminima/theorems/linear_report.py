@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from fastminima._chain import as_chain
 from fastminima._gradient_check import check_gradient
-from fastminima._product_loss import Change, Extremum, ProductLoss, Rationals
+from fastminima._product_loss import Change, Extremum, ProductLoss
 from fastminima.errors import LossError, OptionError, TooLargeError
+from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
 from fastminima.theorems.linear_exact import decide_exactly, escape_order, exact_pair
