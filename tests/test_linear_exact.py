@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import LossError, NetworkError, OptionError, TooLargeError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.nullspace import null_space
-from fastminima.theorems.linear_change import exact_change_of_product
+from fastminima.theorems.linear_change import telescoped
 from fastminima.theorems.linear_hessian import hessian_inertia
 from profiles import examples
+
+
+def exact_change_of_product(weights, moved):
+    chains = ([RationalMatrix.of(rows) for rows in chain] for chain in (weights, moved))
+    return telescoped(*chains).rows()
 
 
 def rational(M):

@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import OptionError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.theorems import linear_walk
-from fastminima.theorems.linear_change import exact_change_of_product
+from fastminima.theorems.linear_change import telescoped
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
 from fastminima.theorems.linear_walk import walk_out
 from profiles import examples
+
+
+def exact_change_of_product(weights, moved):
+    chains = ([RationalMatrix.of(rows) for rows in chain] for chain in (weights, moved))
+    return telescoped(*chains).rows()
 
 
 def rational(M):

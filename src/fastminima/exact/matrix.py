@@ -10,13 +10,22 @@ from fractions import Fraction
 import numpy as np
 
 from fastminima.exact.affine import common_numerators
-from fastminima.exact.dyadic import Floats, Ints, power_of_two, round_fraction, to_integers
+from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 from fastminima.exact.nullspace import null_space
 
 __all__ = ["RationalMatrix", "Rationals"]
 
 Rationals = list[list[Fraction]]
 """A rational matrix as a list of rows."""
+
+
+def _quotient(n: int, d: int) -> float:
+    """The float64 nearest to n / d."""
+    try:
+        # integer true division is correctly rounded, subnormal results included
+        return n / d
+    except OverflowError:
+        return math.inf if n > 0 else -math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +120,19 @@ class RationalMatrix:
 
     def rounded(self) -> Floats:
         """The float64 numbers nearest to the entries; inf beyond their range."""
-        return np.array([[round_fraction(v) for v in row] for row in self.rows()])
+        over, under = self.scale.numerator, self.scale.denominator
+        flat = [_quotient(v * over, under) for v in self.numerators.ravel().tolist()]
+        return np.array(flat, dtype=np.float64).reshape(self.shape)
+
+    def is_float64(self) -> bool:
+        """Is every entry a float64 number?"""
+        over, under = self.scale.numerator, self.scale.denominator
+        power = over.bit_length() - under.bit_length()
+        bits = max((abs(v) for v in self.numerators.ravel().tolist()), default=0).bit_length()
+        if over & (over - 1) == under & (under - 1) == 0 and -1074 <= power <= 1024 - bits and bits <= 53:
+            return True
+        values = self.rounded()
+        return bool(np.isfinite(values).all()) and RationalMatrix.of_floats(values) == self
 
     def normalised(self) -> tuple[Floats, int]:
         """(values, exponent): values * 2**exponent rounds the entries, and the largest is between 1/4 and 1 in size."""

@@ -18,7 +18,8 @@ from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
-from fastminima.theorems.linear_exact import decide_exactly, escape_order, exact_pair
+from fastminima.theorems.linear_exact import decide_exactly
+from fastminima.theorems.linear_pair import escape_order, exact_pair
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
 from fastminima.theorems.linear_walk import WalkOut, walk_by_product, walk_out
@@ -304,8 +305,8 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         found.reason,
         found.certified,
         None,
-        tuple(_norm(gradient) for gradient in found.gradients),
-        _norm(found.G),
+        tuple(gradient.norm() for gradient in found.gradients),
+        found.G.norm(),
         found.ranks,
         found.j_star,
         (),
@@ -314,15 +315,3 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         learnt,
         order,
     )
-
-
-def _norm(M: Rationals) -> float:
-    """Frobenius norm of a rational matrix as a float64, inf where it leaves the range."""
-    peak = max(abs(v) for row in M for v in row)
-    if not peak:
-        return 0.0
-    try:
-        share = float(sum((v / peak) ** 2 for row in M for v in row))
-        return float(peak) * float(np.sqrt(share))
-    except OverflowError:
-        return float("inf")
