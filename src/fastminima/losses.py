@@ -293,11 +293,12 @@ class WeightedSum(ProductLoss):
         form = self.exact_curvature()
         if form is None:
             return super().extremum(R)
-        signs = inertia(np.array(form, dtype=object))
+        curvature = RationalMatrix.of(form)
+        signs = inertia(curvature.numerators)
         told = f"the curvature of ell0 has {signs.negative} negative and {signs.positive} positive directions, exactly"
         if not signs.negative or not signs.positive:
             return Extremum("maximum" if signs.negative else "minimum", True, told)
-        vectors = np.linalg.eigh(RationalMatrix.of(form).normalised()[0])[1]
+        vectors = np.linalg.eigh(curvature.normalised()[0])[1]
         shape = self.matrix(R, "R").shape
         up, down = np.zeros(shape), np.zeros(shape)
         up[0], down[0] = vectors[:, -1], vectors[:, 0]
