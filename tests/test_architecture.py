@@ -41,6 +41,8 @@ LAYERS = [
         "smooth_risk",
         "_torch_activation",
         "_product_loss",
+        "_row_loss",
+        "_gradient_check",
         "_chain",
         "losses",
         "row_losses",
