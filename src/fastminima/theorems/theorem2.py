@@ -31,18 +31,22 @@ from fastminima.proof.balls import Balls
 from fastminima.proof.flat_radius import certified_radius
 from fastminima.proof.zero_risk import enclosed_risk
 from fastminima.smooth import Smooth
+from fastminima.theorems.bending import Bending
 from fastminima.theorems.conditions import Condition, rounded_down
 from fastminima.theorems.example_image import frame, image, shared_units
-from fastminima.theorems.witnesses import Flat, biased_flats, paper_flats
-from fastminima.theorems.zero_point import ZERO_RISK, ZeroPoint, zero_point
+from fastminima.theorems.flat_witnesses import Flat, biased_flats, paper_flats
+from fastminima.theorems.zero_point import ZERO_RISK, ZeroPoint, no_zero_point, zero_point
 
 __all__ = ["CounterExample", "CounterStatus", "counterexample"]
 
 Form = Literal["auto", "paper", "bias"]
 _FORMS = ("auto", "paper", "bias")
 _THIRD = Fraction(1, 3)
-# where curvature is looked at to tell a straight line
-_GRID = np.linspace(-3.0, 3.0, 301)
+# where a formula is compared with the function that stands beside it
+_SPOTS = np.array([-2.875, -1.25, -0.625, -0.25, 0.1875, 0.5, 1.125, 2.75])
+_AGREE = 2.0**-26
+# a candidate must be better by more than bisection leaves open
+_HAIR = 2.0**-10
 
 
 def _samples() -> Dataset:
@@ -291,47 +295,13 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     return best
 
 
-def _kinks(h: Smooth | PiecewiseLinear) -> Any:
-    """Where the pieces of a formula may meet: changes of sign of its conditions on a fine grid, in float64."""
-    if isinstance(h, PiecewiseLinear):
-        return np.zeros(1)
-    found: list[float] = []
-
-    def visit(node: Any) -> None:
-        if isinstance(node, tuple):
-            if node[0] == "if":
-                found.extend(_roots(node[1]))
-            for part in node[1:]:
-                visit(part)
-
-    visit(h.formula)
-    return np.array(found)
-
-
-def _roots(condition: Any) -> list[float]:
-    # conditions here are t or t plus a constant; anything else is left to the certification
-    if condition == "t":
-        return [0.0]
-    if isinstance(condition, tuple) and condition[0] in ("sub", "add") and condition[1] == "t":
-        try:
-            constant = float(Fraction(condition[2]))
-        except (TypeError, ValueError):
-            return []
-        return [constant if condition[0] == "sub" else -constant]
-    return []
-
-
-def _nothing(h: Smooth | PiecewiseLinear, form: str, reason: str) -> CounterExample:
-    nan = math.nan
+def _nothing(
+    h: Smooth | PiecewiseLinear, form: str, reason: str, evidence: tuple[Condition, ...] = ()
+) -> CounterExample:
+    nan, status = math.nan, CounterStatus.NO_WITNESS
     return CounterExample(
-        h, _samples(), None, None, form, {}, (), 0.0, 0.0, _THIRD, nan, nan, CounterStatus.NO_WITNESS, reason
+        h, _samples(), None, None, form, {}, evidence, 0.0, 0.0, _THIRD, nan, nan, status, reason
     )
-
-
-def _is_straight(curves: Any) -> bool:
-    """Does h'' vanish on the grid? Formulas that are polynomials say so exactly."""
-    with np.errstate(all="ignore"):
-        return not np.asarray(curves.second(_GRID), dtype=np.float64).any()
 
 
 def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
@@ -345,34 +315,42 @@ def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
             balls = Balls(curves.formula)
         except MissingDependencyError:
             missing = "ball arithmetic needs python-flint: install the extra 'proof'"
+    bending = Bending(curves)
+    if bending.straight:
+        reason = "h'' is 0 wherever it was looked at: a network with a linear activation has no bad local minimum"
+        return _nothing(h, form, reason)
     with balls.precisely() if balls is not None else nullcontext():
+        if balls is not None:
+            _compare(curves, balls)
         zero = zero_point(h, curves, data, form, balls)
         if zero is None:
-            return _nothing(h, form, _no_zero(curves, form))
-        kinks = _kinks(h)
-        flats = paper_flats(curves, kinks) if form == "paper" else biased_flats(curves, kinks)
+            reason, evidence = no_zero_point(h, curves, form)
+            return _nothing(h, form, reason, (evidence,))
+        flats = (paper_flats if form == "paper" else biased_flats)(curves, bending)
         if not flats:
-            return _nothing(
-                h,
-                form,
+            reason = (
                 "(C2.3), (C2.6), (C2.7): of all v1, v2, u1, u2 searched, |v| <= 3 and |u| <= 10, none has a quadratic "
-                "form that is nonnegative around it",
+                "form that is nonnegative around it"
+            )
+            found = _nothing(h, form, reason, zero.conditions)
+            return replace(
+                found, global_minimum=zero.network, witness={"zero": zero.witness}, zero_risk=zero.risk
             )
         flat, radius = _best(flats, balls)
         return _finished(h, curves, data, form, balls, zero, flat, radius, missing)
 
 
-def _no_zero(curves: Any, form: str) -> str:
-    if _is_straight(curves):
-        return (
-            "h'' is 0 wherever it was looked at: a network with a linear activation has no bad local minimum"
-        )
-    if form == "paper":
-        return (
-            "(C2.1)-(C2.2): wherever h(v1)h(v4) = h(v2)h(v3) on the grid, the denominator of (C2.2) is 0 too, "
-            "as it is for every multiplicative h such as e^t and t^3"
-        )
-    return "no t, p, q with D = ~h(q)~h(p/2) - ~h(p)~h(q/2) away from 0"
+def _compare(curves: Any, balls: Balls) -> None:
+    """Does the formula, from which everything is proved, agree with the function that the network computes?"""
+    points = _SPOTS.tolist()
+    for t, value in zip(points, np.asarray(curves.value(_SPOTS), dtype=np.float64).tolist(), strict=True):
+        exact = balls.at(t)
+        # half of float64's digits; a function may lose some, and another function agrees in none
+        if not abs(balls.ball(Fraction(value)) - exact) <= _AGREE * (1 + abs(exact)):
+            raise ActivationError(
+                f"{curves.name} is {value:.6g} at t = {t:g}, but its formula gives {float(exact.mid()):.6g}; what is proved "
+                "would be about another function; correct the formula"
+            )
 
 
 def _finished(
@@ -415,18 +393,15 @@ def _finished(
 
 
 def _best(flats: list[Flat], balls: Balls | None) -> tuple[Flat, float]:
-    """The candidate with the largest certified radius; most promising first, and none that cannot win."""
+    """The candidate with the largest certified radius; those that cannot win are left out."""
     best, radius = flats[0], 0.0
-    if balls is None:
-        return best, radius
-    for flat in flats:
-        if 1.02 * flat.estimate <= radius:
-            break
+    for flat in flats if balls is not None else []:
+        # estimates of the mixed case may be a little low
+        if flat.estimate * (1.0 if flat.case == "convex" else 1.05) <= radius:
+            continue
         found = certified_radius(balls, (flat.v1, flat.v2), (flat.u1, flat.u2), flat.case, flat.estimate)
-        if found > radius:
+        if found > radius * (1 + _HAIR):
             best, radius = flat, found
-        if radius >= 0.99 * flats[0].estimate:
-            break
     return best, radius
 
 
@@ -476,7 +451,9 @@ def _flat_conditions(
         Condition(*met, "0 by the choice of b2", balls is not None),
         Condition(
             "C2.4, C2.5",
-            "h is twice differentiable on all that the ball reaches",
+            "h is twice differentiable at v1 and v2, and on all that the ball reaches u1 h and u2 h are convex"
+            if flat.case == "convex"
+            else "h is twice differentiable on all that the ball reaches",
             f"radius {rounded_down(radius, 6)}",
             inside,
         ),
