@@ -225,7 +225,9 @@ class Balls:
         if not (x.is_finite() and low.is_exact() and high.is_exact()):
             return -math.inf, math.inf
         # float() of an exact ball is off by less than an ulp, in either direction
-        below, above = (math.nextafter(float(part), side) for part, side in ((low, -math.inf), (high, math.inf)))
+        below, above = (
+            math.nextafter(float(part), side) for part, side in ((low, -math.inf), (high, math.inf))
+        )
         return math.nextafter(below, -math.inf), math.nextafter(above, math.inf)
 
 

@@ -69,12 +69,16 @@ def _ranked(witnesses: Floats, radii: Floats, kept: int) -> NDArray[np.intp]:
     return np.lexsort(keys)[:kept]
 
 
+def _listed(witnesses: Floats, radii: Floats, case: str) -> list[Flat]:
+    return [
+        Flat(v1, v2, u1, u2, case, radius)
+        for (v1, v2, u1, u2), radius in zip(witnesses.tolist(), radii.tolist(), strict=True)
+    ]
+
+
 def _flats(witnesses: Floats, radii: Floats, case: str, kept: int) -> list[Flat]:
     order = _ranked(witnesses, radii, kept)
-    return [
-        Flat(*row, case, radius)
-        for row, radius in zip(witnesses[order].tolist(), radii[order].tolist(), strict=True)
-    ]
+    return _listed(witnesses[order], radii[order], case)
 
 
 def _best(flats: list[Flat]) -> list[Flat]:
@@ -90,26 +94,29 @@ def _dyadic(values: Any) -> Floats:
 def biased_flats(h: Any, bending: Bending) -> list[Flat]:
     """Bias form: v1 = v2 = v, u1 = u2 of the sign of h''(v), best radius first."""
     grid = np.linspace(-SPAN, SPAN, 241)
-    v, sign, reach = _both_signs(bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
+    v, sign, reach = _both_signs(h, bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
     radius = np.minimum(_U, reach)
     with np.errstate(all="ignore"):
         bent = np.abs(np.asarray(h.second(v), dtype=np.float64))
     # of equal radii the strongest curvature, and away from kinks
     scores = (np.minimum(bending.clear(v), 1.0), bent / bent.max(initial=1e-300), radius)
     order = np.lexsort((sign < 0, v < 0, np.abs(v), *(-rounded_score(score) for score in scores)))[:_KEPT]
-    return [Flat(*[float(v[k])] * 2, *[float(sign[k]) * _U] * 2, "convex", float(radius[k])) for k in order]
+    return _listed(np.stack([v, v, sign * _U, sign * _U], axis=1)[order], radius[order], "convex")
 
 
-def _both_signs(bending: Bending, grid: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
+def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
     """(v, sign of u, how large a ball around may be); where h is straight u may have either sign."""
     parts = []
     for sign in (1, -1):
         v = _dyadic(np.clip(grid(sign), -SPAN, SPAN))
         reach = bending.reach(v, sign)
-        good = (reach > 0) & (bending.clear(v) > 0)
+        with np.errstate(all="ignore"):
+            sizes = _U * np.abs([h.value(v), h.first(v), h.second(v)]).max(axis=0)
+        # the output bias and the conditions are numbers too
+        good = (reach > 0) & (bending.clear(v) > 0) & (sizes < 1e100)
         parts.append((v[good], np.full(good.sum(), float(sign)), reach[good] / _ROOT2))
-    v, sign, reach = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return v, sign, reach
+    v, signs, reach = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return v, signs, reach
 
 
 def paper_flats(h: Any, bending: Bending) -> list[Flat]:
@@ -127,7 +134,8 @@ def paper_flats(h: Any, bending: Bending) -> list[Flat]:
 
 def _convex(h: Any, bending: Bending, first: Floats, second: Floats) -> list[Flat]:
     """|u1| p + |u2| q = 1/3 with p > 0 (the units may change places), and both weights as large as they can be."""
-    (v1, s1, d1), (v2, s2, d2) = (_both_signs(bending, lambda _, g=g: g) for g in (first, second))
+    v1, s1, d1 = _both_signs(h, bending, lambda _: first)
+    v2, s2, d2 = _both_signs(h, bending, lambda _: second)
     with np.errstate(all="ignore"):
         p, q = s1 * np.asarray(h.value(v1)), s2 * np.asarray(h.value(v2))
         p, q = p[:, None], q[None, :]

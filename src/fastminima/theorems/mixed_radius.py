@@ -117,7 +117,9 @@ def _radius(left: Floats, M: Floats, rho: Floats) -> Floats:
     place = (M[:, None, :] <= left[:, :, None]).sum(axis=2) - 1
     below, above = np.clip(place, 0, n), np.clip(place + 1, 0, n)
     at = rows[:, None]
-    part = np.nan_to_num((left - M[at, below]) / (M[at, above] - M[at, below]), nan=0.0, posinf=0.0, neginf=0.0)
+    part = np.nan_to_num(
+        (left - M[at, below]) / (M[at, above] - M[at, below]), nan=0.0, posinf=0.0, neginf=0.0
+    )
     other = rho[below] + part * (rho[above] - rho[below])
     fits = np.minimum.accumulate(place >= 0, axis=1)
     radius = np.where(fits, np.hypot(rho, other), np.inf).min(axis=1)

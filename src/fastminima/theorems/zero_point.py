@@ -70,7 +70,7 @@ def _middle(x: Any) -> float:
     return x if isinstance(x, float) else float(x.mid())
 
 
-def zero_point(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoint | None:
+def zero_point(h: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoint | None:
     """The most accurate candidate of the first scale that has one with a risk below 1e-28; None where there is none.
 
     "Most accurate" is one with risk 0 exactly, else the first below 1e-28 as the search ranks them; where all are above, the
@@ -79,8 +79,6 @@ def zero_point(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | Non
     Parameters
     ----------
     h : Smooth or PiecewiseLinear
-        The network's activation.
-    curves : object with value, first, second
     data : Dataset
         The three samples.
     form : "paper" or "bias"
@@ -88,7 +86,7 @@ def zero_point(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | Non
         None: nothing is proved.
     """
     least: ZeroPoint | None = None
-    for batch in _batches(h, curves, data, form, balls):
+    for batch in _batches(h, data, form, balls):
         below: ZeroPoint | None = None
         for found in batch:
             if balls is not None and found.risk == 0:
@@ -102,12 +100,12 @@ def zero_point(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | Non
     return least
 
 
-def no_zero_point(h: Any, curves: Any, form: str) -> tuple[str, Condition]:
+def no_zero_point(h: Any, form: str) -> tuple[str, Condition]:
     """Why there is no point of risk 0, and what was seen."""
     if form == "paper" and isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         text = "W2 = [1, -2]/s+ are float64 numbers"
         return f"A6: {text.replace('are', 'are no')}", Condition("A6", text, f"s+ = {h.s_plus!r}", False)
-    part, count = largest_denominator(curves, form)
+    part, count = largest_denominator(h, form)
     if form == "paper":
         text = "h(v3)h((v1+v2)/2) != h(v1)h((v3+v4)/2)"
         seen = f"at most {part:.2g} of its terms at {count} roots of (C2.1) on the grid"
@@ -123,17 +121,15 @@ def no_zero_point(h: Any, curves: Any, form: str) -> tuple[str, Condition]:
     return f"no t, p, q with D = {text.removesuffix(' != 0')} away from 0", Condition("D", text, seen, False)
 
 
-def _batches(
-    h: Any, curves: Any, data: Dataset, form: str, balls: Balls | None
-) -> Iterator[Iterable[ZeroPoint]]:
+def _batches(h: Any, data: Dataset, form: str, balls: Balls | None) -> Iterator[Iterable[ZeroPoint]]:
     if form == "bias":
-        for batch in zero_biased(curves):
-            yield (point for tpq in batch for point in _biased(h, curves, data, *tpq, balls))
+        for triples in zero_biased(h):
+            yield (point for tpq in triples for point in _biased(h, data, *tpq, balls))
     elif isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         yield _appendix_a6(h, data, balls)
     else:
-        for batch in zero_paper(curves):
-            yield (point for v in batch for point in _paper(h, curves, data, v, balls))
+        for quadruples in zero_paper(h):
+            yield (point for v in quadruples for point in _paper(h, data, v, balls))
 
 
 def _exact_nearby(balls: Balls | None, pairs: list[tuple[float, Any]]) -> tuple[Condition, ...]:
@@ -152,11 +148,9 @@ def _risk(network: OneHiddenLayer, data: Dataset, balls: Balls | None) -> float:
     return network.risk(data) if balls is None else round_up(enclosed_risk(balls, network, data))
 
 
-def _biased(
-    h: Any, curves: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None
-) -> Iterable[ZeroPoint]:
+def _biased(h: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None) -> Iterable[ZeroPoint]:
     # ~h(x) = h(x + t) - h(t):  W2 = [~h(q), -~h(p)]/D, and the output bias takes h(t) away
-    numbers = _Floats(curves.value) if balls is None else balls
+    numbers = _Floats(h.value) if balls is None else balls
     ht = numbers.at(t)
     hp, hq, hp2, hq2 = (numbers.at(x + t) - ht for x in (p, q, p / 2, q / 2))
     D = hq * hp2 - hp * hq2
@@ -180,11 +174,11 @@ def _biased(
 
 
 def _paper(
-    h: Any, curves: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
+    h: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
 ) -> Iterable[ZeroPoint]:
     # W2 = [h(v3), -h(v1)]/den
     v1, v2, v3, v4 = v
-    numbers = _Floats(curves.value) if balls is None else balls
+    numbers = _Floats(h.value) if balls is None else balls
     h1, h3, low = numbers.at(v1), numbers.at(v3), numbers.at((v1 + v2) / 2)
     root: Any = v4
     if balls is None:
