@@ -29,6 +29,7 @@ LAYERS = [
         "_memory",
         "_threads",
         "formula",
+        "formula_shape",
         "_curves",
         "activation",
     },
