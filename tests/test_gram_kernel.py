@@ -73,11 +73,13 @@ def products(kernel, columns, begin, end, weighted, depths, variant):
     n = len(depths)
     right = np.array(depths, dtype=np.int64)
     sides = []
-    for depth, scale in ((right + (1 if weighted else 0), 1.0), (right, 2.0**22)):
+    for depth, scale in ((right + (1 if weighted else 0), 2.0), (right, 2.0**23)):
         first = np.concatenate(([0], np.cumsum(depth)))
         owner = np.repeat(np.arange(n), depth)
         # places with a gap before every column: the window may be wider than the block's digits
-        sides.append((np.full(n, scale), first, np.arange(first[-1]) + owner, owner))
+        sides.append(
+            (np.stack([np.full(n, scale), np.full(n, 0.5)]), first, np.arange(first[-1]) + owner, owner)
+        )
     shape = tuple(int(side[1][-1]) + n for side in sides)
     high, low = np.full(shape, 3, dtype=np.int64), np.full(shape, 5, dtype=np.int64)
     labels = [len(side[2]) for side in sides]
@@ -87,7 +89,7 @@ def products(kernel, columns, begin, end, weighted, depths, variant):
         begin,
         end,
         weighted,
-        0.5,
+        np.array([2.0, 0.25]),
         *sides[0 if weighted else 1],
         *sides[1],
         variant,

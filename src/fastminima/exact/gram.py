@@ -3,7 +3,7 @@
 (a) Formula: G = sum_i w_i v_i v_i^T, v = (1, x_1, ..., x_dx, y), as integers with one power-of-two scale per
     column. Memory is independent of the number of rows.
 (b) Digits. Columns are cut into digits of 24 bits, whose products the kernel `_gram` sums as integers (`digits`).
-(c) Blocks that do not fit (exponents beyond 2**+-1000, columns spread over more than `digits` takes) are halved
+(c) Blocks that do not fit (columns spread over more powers of two than `digits` takes) are halved
     until few rows are left; those use Python integers.
 (d) The result is in units of the last bits of the columns, so it does not depend on blocks, threads or the
     instruction set.

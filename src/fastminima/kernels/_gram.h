@@ -17,10 +17,11 @@
 #define FG_MAGIC 6755399441055744.0
 #define FG_MAGIC_BITS UINT64_C(0x4338000000000000)
 
-/* Where the digits of one side lie. Column c is scaled by scale[c] to its first digit; label l of the digit list is
- * digit l - first[c] of its column, and place[l] its row (right: its column) in the sums. */
+/* Where the digits of one side lie. Column c is scaled by scale[c] scale[n + c] to its first digit: two powers of two,
+ * because one need not be a float64. Label l of the digit list is digit l - first[c] of its column, and place[l] its
+ * row (right: its column) in the sums. */
 typedef struct {
-    const double *scale;     /* (n) */
+    const double *scale;     /* (2, n) */
     const int64_t *first;    /* (n + 1) labels before column c */
     const int64_t *place;    /* (labels) */
     const int64_t *owner;    /* (labels) column of each label */
@@ -129,7 +130,7 @@ static void fg_ends(int variant, const double *columns, ptrdiff_t ld, ptrdiff_t 
 }
 
 static void fg_products(int variant, const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count,
-                        const double *weight, double weight_scale, const fg_side *left, const fg_side *right,
+                        const double *weight, const double *weight_scale, const fg_side *left, const fg_side *right,
                         double *workspace, int64_t *high, int64_t *low, ptrdiff_t width)
 {
 #define CALL(v) fg_products_##v(columns, ld, n, count, weight, weight_scale, left, right, workspace, high, low, width)

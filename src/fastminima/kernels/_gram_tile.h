@@ -73,13 +73,13 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
 /* Place of vector v of label l in a packed panel: the digits of one tile lie side by side. */
 #define FG_AT(l, vectors, v) ((((l) / V_TILE * (vectors) + (v)) * V_TILE + (l) % V_TILE) * V_LANES)
 
-/* Digits d_0, d_1, ... of one column: v = sum_j d_j 2^(-24 j) / scale, each rounded to nearest, so at most 2^23 (the
+/* Digits d_0, d_1, ... of one column: v scale more = sum_j d_j 2^(-24 j), each rounded to nearest, so at most 2^23 (the
  * first one by the choice of the scale), until nothing is left. */
-static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, double scale, ptrdiff_t label,
-                                       ptrdiff_t depth, double *panel)
+static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, double scale, double more,
+                                       ptrdiff_t label, ptrdiff_t depth, double *panel)
 {
     for (ptrdiff_t k = 0; k < vectors; k++) {
-        V_REAL rest = *(const V_REAL *)(v + k * V_LANES) * scale;
+        V_REAL rest = *(const V_REAL *)(v + k * V_LANES) * scale * more;
         for (ptrdiff_t j = 0; j < depth; j++) {
             /* rint: above 2^52 the spacing is 1 */
             const V_REAL digit = (rest + FG_MAGIC) - FG_MAGIC;
@@ -91,12 +91,12 @@ static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, doubl
 
 /* Digits of w v = hi + lo, both cut on one grid and added: at most 2^24. */
 static V_TARGET void V_NAME(fg_weighted)(const double *v, const double *w, ptrdiff_t vectors, double scale,
-                                         double weight_scale, double product_scale, ptrdiff_t label,
-                                         ptrdiff_t depth, double *panel)
+                                         double more, const double *weight_scale, double product_scale,
+                                         ptrdiff_t label, ptrdiff_t depth, double *panel)
 {
     for (ptrdiff_t k = 0; k < vectors; k++) {
-        const V_REAL a = *(const V_REAL *)(v + k * V_LANES) * scale;
-        const V_REAL b = *(const V_REAL *)(w + k * V_LANES) * weight_scale;
+        const V_REAL a = *(const V_REAL *)(v + k * V_LANES) * scale * more;
+        const V_REAL b = *(const V_REAL *)(w + k * V_LANES) * weight_scale[0] * weight_scale[1];
         V_REAL hi, lo;
 #ifdef V_FMS
         hi = a * b;
@@ -169,7 +169,7 @@ FS_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdi
 }
 
 static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count,
-                                         const double *weight, double weight_scale, const fg_side *left,
+                                         const double *weight, const double *weight_scale, const fg_side *left,
                                          const fg_side *right, double *workspace, int64_t *high, int64_t *low,
                                          ptrdiff_t width)
 {
@@ -206,12 +206,13 @@ static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, pt
             step = rows;
         }
         for (ptrdiff_t c = 0; c < n; c++)
-            V_NAME(fg_digits)(from + c * step, vectors, right->scale[c], right->first[c],
+            V_NAME(fg_digits)(from + c * step, vectors, right->scale[c], right->scale[n + c], right->first[c],
                               right->first[c + 1] - right->first[c], panel_r);
         if (w != NULL)
             for (ptrdiff_t c = 0; c < n; c++)
-                V_NAME(fg_weighted)(from + c * step, w, vectors, right->scale[c], weight_scale, left->scale[c],
-                                    left->first[c], left->first[c + 1] - left->first[c], panel_l);
+                V_NAME(fg_weighted)(from + c * step, w, vectors, right->scale[c], right->scale[n + c], weight_scale,
+                                    left->scale[c] * left->scale[n + c], left->first[c],
+                                    left->first[c + 1] - left->first[c], panel_l);
         for (ptrdiff_t s = 0; s < tiles_l; s++)
             for (ptrdiff_t t = weight == NULL ? s : 0; t < tiles_r; t++)
                 if (V_NAME(fg_needed)(left, right, labels_r, s, t))

@@ -37,6 +37,10 @@ def column_ends(columns: F64, begin: int, end: int, variant: int, peak_out: F64,
         low_out[c] = min(bits, default=np.inf)
 
 
+def _factor(scale: F64) -> Fraction:
+    return Fraction(float(scale[0])) * Fraction(float(scale[1]))
+
+
 def _digits(value: Fraction, depth: int) -> list[int]:
     digits = []
     for _ in range(depth):
@@ -50,7 +54,7 @@ def digit_products(
     begin: int,
     end: int,
     weighted: bool,
-    weight_scale: float,
+    weight_scale: F64,
     left_scale: F64,
     left_first: I64,
     left_place: I64,
@@ -68,19 +72,19 @@ def digit_products(
 
     A product w v has the digits of its rounded value plus those of the rounding error.
     """
-    n = len(right_scale)
+    n = right_scale.shape[1]
     sums: dict[tuple[int, int], int] = {}
     for row in columns[:, begin:end].T.tolist():
         left: list[int] = []
         right: list[int] = []
         for c in range(n):
-            scaled = Fraction(row[c]) * Fraction(float(right_scale[c]))
+            scaled = Fraction(row[c]) * _factor(right_scale[:, c])
             right += _digits(scaled, int(right_first[c + 1] - right_first[c]))
             if weighted:
                 depth = int(left_first[c + 1] - left_first[c])
-                product = scaled * Fraction(row[n]) * Fraction(weight_scale)
+                product = scaled * Fraction(row[n]) * _factor(weight_scale)
                 rounded = Fraction(float(product))
-                parts = [p * Fraction(float(left_scale[c])) for p in (rounded, product - rounded)]
+                parts = [p * _factor(left_scale[:, c]) for p in (rounded, product - rounded)]
                 left += [a + b for a, b in zip(*(_digits(p, depth) for p in parts), strict=True)]
         if not weighted:
             left = right
