@@ -205,7 +205,7 @@ def test_units_that_cancel_far_from_the_origin(offset, seed, monkeypatch):
     excess, changed = check(network, data, delta, 0.0)
     assert not changed.any()
     centred = Screen(BasePoint(network, data), 0.0)
-    assert len(centred.form.centre) == 4
+    assert len(centred.base.centre) == 4
     assert len(centred.form.slopes) > 0
     for variant in range(_screen.BEST_VARIANT + 1):
         monkeypatch.setattr(_screen, "BEST_VARIANT", variant)

@@ -23,7 +23,7 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
                                    double *z_out)
 {
     const VEC zero = V_SET1(0.0);
-    double *xt = (double *)fs_align(work);
+    double *xt = (double *)fm_align(work);
     double *zt = xt + dx * FS_PANEL;
     double *yt = zt + d1 * FS_PANEL, *wt = yt + FS_PANEL, *rt = wt + FS_PANEL;
     double *slopes = rt + FS_PANEL; /* per unit: s_plus v, its error, s_minus v, its error */
@@ -31,7 +31,7 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
         for (int side = 0; side < 2; side++) {
             const double s = side ? s_minus : s_plus, p = s * W2[j];
             slopes[4 * j + 2 * side] = p;
-            slopes[4 * j + 2 * side + 1] = fs_error(s, W2[j], p);
+            slopes[4 * j + 2 * side + 1] = fm_error(s, W2[j], p);
         }
     for (ptrdiff_t i = 0; i < m; i += FS_PANEL) {
         /* lanes beyond the last sample repeat it with weight 0 */
@@ -124,7 +124,7 @@ FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const 
 
 /* Add unit j's share of g . c, (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, in double-double. g (n) and g_low the words of
  * g_j; dw and db the changes of the row and its bias, dv that of the output weight, at the first lane of the vector */
-FS_TARGET FS_INLINE void FS(fs_unit_)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
+FS_TARGET FM_INLINE void FS(fs_unit_)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
                                       ptrdiff_t dx, const double *dw, const double *db, VEC dv, VEC *hi, VEC *lo)
 {
     VEC gh = *hi, gl = *lo, vh, vl, th = V_SET1(0.0), tl = th, e, f;
@@ -148,7 +148,7 @@ FS_TARGET FS_INLINE void FS(fs_unit_)(const double *g, const double *g_low, doub
 }
 
 /* The share of the output bias, from which the sum over the units starts */
-FS_TARGET FS_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
+FS_TARGET FM_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
 {
     const VEC gq = V_SET1(g);
     *hi = gq * shift;
@@ -174,7 +174,8 @@ FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const
     }
 }
 
-/* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
+/* One panel of perturbations: effective changes c, their low words where centred, changes of the biases (about the
+ * centre), squared norms of the units' changes, g.c + 1/2 c'Gc */
 FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
                                    double *low, double *norm2, double *value)
 {
@@ -196,25 +197,28 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                 square = square + d * d;
             }
             V_STORE(norm2 + j * FS_PANEL + h, square);
-            V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
+            VEC dh = V_LOAD(db + j * FS_PANEL + h);
             if (s->centre) {
                 /* The form is that of centred inputs: there the bias changes by db + dw . centre. Both words are kept,
                  * as such changes may be large, and cancel between the units. */
-                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0), vh, vl, e, f;
+                VEC dl = V_SET1(0.0), vh, vl, e, f;
                 for (ptrdiff_t a = 0; a < dx; a++) {
                     const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
                     e = V_ERROR(mu, d, p);
                     FS_TWO_SUM(dh, f, dh, p);
                     dl = dl + (f + e);
                 }
+                FS_TWO_SUM(dh, dl, dh, dl);
                 FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
                 const VEC own = V_SET1(s->centred_bias[j]), p = vh * dh, r = d2 * own;
+                VEC ch, cl;
                 e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + V_ERROR(d2, own, r);
-                FS_TWO_SUM(dh, f, p, r);
-                FS_TWO_SUM(dh, dl, dh, f + e);
-                V_STORE(c + (j * n + dx) * FS_PANEL + h, dh);
-                V_STORE(low + j * FS_PANEL + h, dl);
+                FS_TWO_SUM(ch, f, p, r);
+                FS_TWO_SUM(ch, cl, ch, f + e);
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, ch);
+                V_STORE(low + j * FS_PANEL + h, cl);
             }
+            V_STORE(bias + j * FS_PANEL + h, dh);
             FS(fs_unit_)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
                          dt + j * dx * FS_PANEL + h, db + j * FS_PANEL + h, d2, &gh, &gl);
         }
@@ -252,120 +256,6 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     }
 }
 
-/* The changed samples of one perturbation, among those that passed the filter; `pad` is a constant where inlined so */
-FS_TARGET FS_INLINE double FS(fs_changed_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
-                                           int lane, int64_t serial, int64_t *changed, ptrdiff_t pad)
-{
-    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, stride = pad + 4;
-    int32_t *found = k->found + lane * s->capacity, *touched = k->touched;
-    int64_t *stamp = k->stamp;
-    double *d = k->column, *cl = d + pad, *pattern_q = k->pattern_q;
-    double *moves = k->change, *linear = moves + s->n_pairs + FS_NEAR, *weight = linear + s->n_pairs + FS_NEAR;
-    ptrdiff_t at = 0, count = 0;
-    int64_t crossings = 0;
-    int several = 0;
-    for (ptrdiff_t a = 0; a < q; a++)
-        cl[a] = c[a * FS_PANEL + lane];
-    for (ptrdiff_t j = 0; j < d1; j++)
-        cl[j * n + dx] = k->bias[j * FS_PANEL + lane];
-    for (ptrdiff_t a = 0; a < pad; a++)
-        d[a] = 0.0;
-    for (ptrdiff_t j = 0; j < d1; j++) {
-        const ptrdiff_t end = k->found_end[j * FS_PANEL + lane], reach = k->reach[j * FS_PANEL + lane];
-        if (at == end)
-            continue;
-        for (ptrdiff_t a = 0; a < dx; a++)
-            d[a] = dt[(j * dx + a) * FS_PANEL + lane];
-        const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
-        const double up = (s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane]) * (s->s_plus - s->s_minus);
-        const double *rows = s->rows + s->near_start[j] * stride;
-        /* first which of them change, without branches: the list is written over as it is read. Padding of a panel
-         * may be in it, where float32 overflowed: rows and moves reach a panel beyond the pairs */
-        const ptrdiff_t first = at;
-        ptrdiff_t kept = 0;
-        for (; at < end; at++) {
-            const int32_t here = found[at];
-            const double *row = rows + here * stride;
-            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride);
-            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride + 8);
-            V4 t = V4_ZERO;
-            for (ptrdiff_t a = 0; a < pad; a += 4)
-                V4_ADD(t, d + a, row + a);
-            const double z = row[pad], moved = z + (db + V4_SUM(t));
-            found[first + kept] = here;
-            moves[count + kept] = moved;
-            kept += ((moved > 0.0) != (z > 0.0)) & (here < reach);
-        }
-        crossings += kept;
-        const ptrdiff_t before = count;
-        for (ptrdiff_t i = 0; i < kept; i++) {
-            const double *row = rows + found[first + i] * stride;
-            /* (v + dv) (s' - s) moved: upwards s' - s and moved are positive, downwards both turn */
-            const double change = up * fabs(moves[before + i]);
-            int32_t id[2]; /* number where listed for several units, else -1; pattern */
-            memcpy(id, row + pad + 3, sizeof id);
-            if (id[0] >= 0) {
-                several = 1;
-                if (k->mark[id[0]]) {
-                    moves[k->mark[id[0]] - 1] += change;
-                    continue;
-                }
-                k->mark[id[0]] = (int32_t)count + 1;
-            }
-            double *coefficients = pattern_q + id[1] * (pad + 1);
-            if (stamp[id[1]] != serial) {
-                /* samples of one pattern share the affine function their stable part moves by */
-                const double *slope = s->near_slopes + id[1] * d1;
-                stamp[id[1]] = serial;
-                for (ptrdiff_t a = 0; a <= pad; a++)
-                    coefficients[a] = 0.0;
-                for (ptrdiff_t l = 0; l < d1; l++) {
-                    for (ptrdiff_t a = 0; a < dx; a++)
-                        coefficients[a] += slope[l] * cl[l * n + a];
-                    coefficients[pad] += slope[l] * cl[l * n + dx];
-                }
-                coefficients[pad] += cl[q - 1];
-            }
-            V4 r = V4_ZERO;
-            for (ptrdiff_t a = 0; a < pad; a += 4)
-                V4_ADD(r, coefficients + a, row + a);
-            moves[count] = change;
-            linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
-            weight[count] = row[pad + 2];
-            touched[count++] = id[0];
-        }
-    }
-    *changed = crossings;
-    double sum[4] = {0.0, 0.0, 0.0, 0.0};
-    ptrdiff_t t = 0;
-    for (; t + 4 <= count; t += 4)
-        for (int l = 0; l < 4; l++)
-            sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
-    for (int l = 0; t + l < count; l++)
-        sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
-    if (several)
-        for (t = 0; t < count; t++)
-            if (touched[t] >= 0)
-                k->mark[touched[t]] = 0;
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
-                                        int64_t serial, int64_t *changed)
-{
-    switch ((s->dx + 3) / 4) {
-    case 1: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 4);
-    case 2: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 8);
-    case 3: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 12);
-    case 4: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 16);
-    default: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, (s->dx + 3) / 4 * 4);
-    }
-}
-
-#undef V4
-#undef V4_ZERO
-#undef V4_ADD
-#undef V4_SUM
 #undef VEC
 #undef LANES
 #undef V_SET1

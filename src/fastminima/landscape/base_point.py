@@ -53,10 +53,6 @@ class QuadraticForm:
 
     Attributes
     ----------
-    centre : (dx,)
-        Subtracted from the inputs before; no entries where there is none.
-    centred_bias : (d1,)
-        b1 + W1 centre: biases about the centre.
     slopes : (n_patterns, d1)
         Slopes of the units in each sign pattern; no rows where one factor serves all.
     factor : (rows * n,)
@@ -69,8 +65,6 @@ class QuadraticForm:
         Multiplications for one perturbation.
     """
 
-    centre: F64
-    centred_bias: F64
     slopes: F64
     factor: F64
     row_start: I64
@@ -92,7 +86,10 @@ class Near:
     margin : (pairs,)
         Lower bounds of |z|/||x~||, ascending within a unit.
     rows : (pairs + 16, pad + 4), pad the next multiple of 4 to dx
-        x, zeros, z, e, w and two int32: a number where the sample is listed for several units, else -1; its pattern.
+        x - centre, zeros, z, e, w and two int32: a number where the sample is listed for several units, else -1; its
+        pattern.
+    numbers, shared : int
+        Samples listed for several units, and the pairs they stand in.
     slopes : (patterns, d1)
         Slopes of the units in each pattern.
     filter : float32, panels of (dx + 2, 16)
@@ -106,6 +103,8 @@ class Near:
     panel_start: I64
     margin: F64
     rows: F64
+    numbers: int
+    shared: int
     slopes: F64
     filter: NDArray[np.float32]
     scale: float
@@ -194,6 +193,11 @@ class BasePoint:
         bias last, then the output bias. NaN where it overflows.
     own : (2, d1) float64
         High and low words of g_j . (w_j, b_j), the part of unit j in g.
+    centre : (dx,) float64
+        Point about which changes are evaluated: about the mean of the inputs, or no entries where that is not far
+        from the origin.
+    centred_bias : (d1,) float64
+        b1 + W1 centre, each rounded once.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 
@@ -214,6 +218,8 @@ class BasePoint:
     residual: F64 = field(init=False)
     gradient: F64 = field(init=False)
     own: F64 = field(init=False)
+    centre: F64 = field(init=False)
+    centred_bias: F64 = field(init=False)
 
     def __post_init__(self) -> None:
         network, data = self.network, self.data
@@ -251,7 +257,12 @@ class BasePoint:
             gradient[0, :-1], gradient[1, :-1] = top.ravel(), low.ravel()
             gradient[:, -1] = hi[0, -1], lo[0, -1]
             own = _own(network, top, low)
-        for name, value in (("residual", residual), ("gradient", gradient), ("own", own)):
+        centre = _centre(data.X)
+        fields = {
+            "residual": residual, "gradient": gradient, "own": own, "centre": centre,
+            "centred_bias": _centred_bias(network, centre),
+        }  # fmt: skip
+        for name, value in fields.items():
             value.flags.writeable = False
             object.__setattr__(self, name, value)
 
@@ -271,6 +282,10 @@ class BasePoint:
                 *network.parameters(), X[cut], y[cut], *network.slopes, _screen.BEST_VARIANT, workspace, z
             )
             yield cut, X[cut], z
+
+    def centred(self, X: F64) -> F64:
+        """Inputs about the centre, each difference rounded once."""
+        return X - self.centre if len(self.centre) else X
 
     def margins(self, X: F64, z: F64) -> tuple[F64, F64]:
         """Lower bounds (d1, rows) of |z|/||x~|| for inputs X and their z (d1, rows), and ||x~||."""
@@ -301,48 +316,27 @@ class BasePoint:
         grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
         cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
         with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            centre = self._centre() if form else np.empty(0)
             for cut, X, z in self._blocks():
                 margin, norm = self.margins(X, z)
                 gather.add(cut, X, z, margin, norm)
                 if grams is not None:
-                    self._add_patterns(grams, centre, cut, X, z)
+                    self._add_patterns(grams, cut, X, z)
                     if len(grams) > cap:
                         grams = None
             near = gather.finish()
             if not form:
                 return near, None
             if grams is None:
-                return near, self._one_factor(self._whole_gram(centre), 0, centre)
-            return near, self._pattern_form(grams, q, centre)
+                return near, self._one_factor(self._whole_gram(), 0)
+            return near, self._pattern_form(grams, q)
 
-    def _centre(self) -> F64:
-        """Column means of every step-th sample; none where no column lies farther out than it spreads."""
-        head = self.data.X[:: -(-self.data.n_samples // 4096)]
-        mean, spread = head.mean(axis=0), head.std(axis=0)
-        if not np.isfinite(mean).all() or not (np.abs(mean) > spread).any():
-            return np.empty(0)
-        return mean
-
-    def _centred_bias(self, centre: F64) -> F64:
-        """b1 + W1 centre, each rounded once."""
-        if not len(centre):
-            return np.array(self.network.b1)
-        p, e = two_product(self.network.W1, centre)
-        terms = np.column_stack([self.network.b1, p, e])
-        if not np.isfinite(terms).all():
-            return np.full(len(terms), np.nan)
-        return np.array([math.fsum(row) for row in terms.tolist()])
-
-    def _add_patterns(self, grams: dict[int, _Sum], centre: F64, cut: slice, X: F64, z: F64) -> None:
+    def _add_patterns(self, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
         n = X.shape[1] + 1
         codes = _codes(z > 0.0)
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         extended = np.empty((len(codes), n))
-        extended[:, :-1] = X[order]
-        if len(centre):
-            extended[:, :-1] -= centre
+        extended[:, :-1] = self.centred(X[order])
         extended[:, -1] = 1.0
         weight = self.data.sample_weight
         weighted = extended if weight is None else extended * weight[cut][order, None]
@@ -354,7 +348,7 @@ class BasePoint:
                 grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
             grams[code].add(term)
 
-    def _whole_gram(self, centre: F64) -> F64:
+    def _whole_gram(self) -> F64:
         """G from blocks of phi."""
         d1, n = self.network.width, self.network.n_features + 1
         q = d1 * n + 1
@@ -365,19 +359,18 @@ class BasePoint:
         for cut, X, z in self._blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
             phi = np.ones((len(X), q))
             extended = phi[:, :-1].reshape(len(X), d1, n)
-            extended[:, :, :-1] = (X - centre if len(centre) else X)[:, None, :]
+            extended[:, :, :-1] = self.centred(X)[:, None, :]
             extended *= np.where(z > 0.0, s_plus, s_minus).T[:, :, None]
             total.add(phi.T @ (phi if weight is None else phi * weight[cut, None]))
         return total.total
 
-    def _one_factor(self, gram: F64, n_patterns: int, centre: F64) -> QuadraticForm:
+    def _one_factor(self, gram: F64, n_patterns: int) -> QuadraticForm:
         R = _factor(gram)
         return QuadraticForm(
-            centre, self._centred_bias(centre), np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]),
-            n_patterns, len(R) * len(gram),
+            np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]), n_patterns, len(R) * len(gram),
         )  # fmt: skip
 
-    def _pattern_form(self, grams: dict[int, _Sum], q: int, centre: F64) -> QuadraticForm:
+    def _pattern_form(self, grams: dict[int, _Sum], q: int) -> QuadraticForm:
         d1, n = self.network.width, self.network.n_features + 1
         s_plus, s_minus = self.network.slopes
         codes = sorted(grams)
@@ -390,12 +383,11 @@ class BasePoint:
             gram[:-1, :-1] = square.transpose(0, 2, 1, 3).reshape(q - 1, q - 1)
             gram[:-1, -1] = gram[-1, :-1] = (slopes.T @ matrices[:, :, -1]).ravel()
             gram[-1, -1] = matrices[:, -1, -1].sum()
-            return self._one_factor(gram, len(codes), centre)
+            return self._one_factor(gram, len(codes))
         factors = [_factor(matrix) for matrix in matrices]
         start = np.cumsum([0, *map(len, factors)])
         return QuadraticForm(
-            centre, self._centred_bias(centre), slopes, np.concatenate(factors).ravel(), start, len(codes),
-            len(codes) * d1 * n + int(start[-1]) * n,
+            slopes, np.concatenate(factors).ravel(), start, len(codes), len(codes) * d1 * n + int(start[-1]) * n,
         )  # fmt: skip
 
 
@@ -411,6 +403,28 @@ def _own(network: OneHiddenLayer, hi: F64, lo: F64) -> F64:
             own[0, j] = math.fsum(row)
             own[1, j] = math.fsum([*row, -own[0, j]])
     return own
+
+
+def _centre(X: F64) -> F64:
+    """Column means of every step-th sample; none where no column lies farther out than it spreads."""
+    head = X[:: -(-len(X) // 4096)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = head.mean(axis=0), head.std(axis=0)
+    if not np.isfinite(mean).all() or not (np.abs(mean) > spread).any():
+        return np.empty(0)
+    return np.asarray(mean)
+
+
+def _centred_bias(network: OneHiddenLayer, centre: F64) -> F64:
+    """b1 + W1 centre, each rounded once."""
+    if not len(centre):
+        return np.array(network.b1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        p, e = two_product(network.W1, centre)
+    terms = np.column_stack([network.b1, p, e])
+    if not np.isfinite(terms).all():
+        return np.full(len(terms), np.nan)
+    return np.array([math.fsum(row) for row in terms.tolist()])
 
 
 class _Gather:
@@ -433,8 +447,8 @@ class _Gather:
             index = np.flatnonzero(row)
             self.parts[j].append((index + cut.start, margin[j, index], z[j, index], norm[index]))
             self.pairs += len(index)
-        # rows, filter, work space of the walk: before more is taken
-        pair_bytes = 8 * (X.shape[1] + 3) + 4 * (X.shape[1] + 2) + 100
+        # rows, filter and what sorts them: before more is taken
+        pair_bytes = 8 * (X.shape[1] + 7) + 4 * (X.shape[1] + 2) + 64
         if self.pairs >= 2**31:
             raise TooLargeError(f"{self.pairs} samples near a boundary; the lists hold fewer than 2**31")
         require(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
@@ -456,11 +470,11 @@ class _Gather:
         # the kernel reads up to a panel beyond the pairs
         pad = -(-dx // 4) * 4
         rows = np.zeros((pairs + _screen.NEAR, pad + 4))
-        rows[:pairs, :dx] = data.X[index]
+        rows[:pairs, :dx] = base.centred(data.X[index])
         rows[:pairs, pad] = z
         rows[:pairs, pad + 1] = base.residual[index]
         rows[:pairs, pad + 2] = 1.0 if data.sample_weight is None else data.sample_weight[index]
-        listed, slopes = np.empty(0, np.int64), np.zeros((1, d1))
+        listed, slopes, listed_for = np.empty(0, np.int64), np.zeros((1, d1)), np.empty(0, np.int64)
         if pairs:
             listed = np.concatenate([part for part, _ in self.signs])
             sample = np.searchsorted(listed, index)
@@ -471,7 +485,8 @@ class _Gather:
             )
             signs = codes[first].reshape(len(first), -1).view(np.uint8)
             slopes = np.where(np.unpackbits(signs, axis=1, count=d1, bitorder="little") == 1, *network.slopes)
-            several = np.bincount(sample) > 1
+            listed_for = np.bincount(sample)
+            several = listed_for > 1
             numbers = rows.view(np.int32).reshape(len(rows), -1)[:pairs, -2:]
             numbers[:, 0] = np.where(several, np.cumsum(several) - 1, -1)[sample]
             numbers[:, 1] = kind.reshape(-1)[sample]
@@ -489,11 +504,12 @@ class _Gather:
             flat[-1] = np.inf
             count = int(start[j + 1] - start[j])
             inverse = np.where(z[cut] > 0.0, -1.0, 1.0) / norm[cut]
-            flat[:dx, :count] = rows[cut, :dx].T * inverse
+            flat[:dx, :count] = data.X[index[cut]].T * inverse
             flat[dx, :count] = inverse
             flat[-1, :count] = margin[cut] / scale
             some[:] = flat.reshape(dx + 2, -1, _screen.NEAR).transpose(1, 0, 2)
         return Near(
-            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows, slopes,
+            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows,
+            int(np.count_nonzero(listed_for > 1)), int(listed_for[listed_for > 1].sum()), slopes,
             panels.reshape(-1), scale,
         )  # fmt: skip
