@@ -1,13 +1,5 @@
-/* The body of the direct excess risks, included once per vector type by _perturb.h.
- *
- * The includer defines what _forward_tile.h wants, and V_ADD, V_ABS, V_FLIPS(a, b) (bits of the lanes where just one
- * of a < 0, b < 0 holds), V_FLIP(a, b, t) (t in those lanes, else 0), and a running disjunction of such lanes: its
- * type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have either sign as `b`, never as `a`.
- */
+/* The body of the direct excess risks, in the words of _words.h. */
 
-#define FM_PASTE2(a, b) a##_##b
-#define FM_PASTE(a, b) FM_PASTE2(a, b)
-#define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
 #define PANEL (3 * LANES)
 
 /* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same signs. */
@@ -72,7 +64,7 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
         for (; lane + 4 <= full; lane += 4) {
             const double *x = X + (i + lane) * dx;
             for (j = 0; j + 4 <= dx; j += 4)
-                V_TRANSPOSE4(x + j, dx, scratch + j * PANEL + lane, PANEL);
+                fm_transpose4_f64(x + j, dx, scratch + j * PANEL + lane, PANEL);
             for (; j < dx; j++)
                 for (r = 0; r < 4; r++)
                     scratch[j * PANEL + lane + r] = x[r * dx + j];
@@ -309,7 +301,7 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
     REAL *pack = (REAL *)fm_align(norms + block * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     REAL *slopes = moved + block * LANES;
-#ifndef FP_IN_PLACE
+#if FM_ITEM == 4
     REAL *rounded = slopes + block * 3 * d1;
 #endif
     ptrdiff_t first, k0, t, p, u, l;
@@ -323,7 +315,7 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const double *rows = delta + k0 * size;
-#ifdef FP_IN_PLACE
+#if FM_ITEM == 8
             const REAL *theta = rows;
 #else
             const REAL *theta = rounded;
@@ -371,30 +363,4 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
     }
 }
 
-#undef FM_PASTE2
-#undef FM_PASTE
-#undef FM_NAME
 #undef PANEL
-#undef FM_SUFFIX
-#undef FM_TARGET
-#undef REAL
-#undef LANES
-#undef ROWS
-#undef VEC
-#undef V_LOAD
-#undef V_STORE
-#undef V_SET1
-#undef V_FMA
-#undef V_MUL
-#undef V_ADD
-#undef V_SUB
-#undef V_ABS
-#undef V_PICK
-#undef V_FLIPS
-#undef V_FLIP
-#undef V_TRANSPOSE4
-#undef ANY
-#undef ANY_NONE
-#undef ANY_OR
-#undef ANY_SET
-#undef FP_IN_PLACE

@@ -1,13 +1,12 @@
 /* Instruction sets of the screened excess, and the sums it rests on.
  *
- * Variants as in _simd.h; there is no body for vectors of 16 bytes, which have no error of a product. All give the same
- * bits, wherever no product of two numbers leaves 2^-968 .. 2^996 (Dekker's error of a product, against the fused one,
- * is exact in that range).
+ * Variants as in _simd.h; all give the same bits, wherever no product of two numbers leaves 2^-968 .. 2^996 (Dekker's
+ * error of a product, against the fused one, is exact in that range).
  */
 #ifndef FASTMINIMA_SCREEN_H
 #define FASTMINIMA_SCREEN_H
 
-#include "_simd.h"
+#include "_vectors.h"
 #include <math.h>
 #include <string.h>
 
@@ -45,20 +44,11 @@ typedef struct {
     double s[4];
 } fs_four;
 
-/* ---- 0: plain C */
+#define FM_FLOAT64_ONLY
+#define FM_BODY "_screen_tile.h"
+#include "_each.h"
 
-#define VEC double
-#define LANES 1
-#define V_SET1(s) (s)
-#define V_LOAD(p) (*(p))
-#define V_LOADU(p) (*(p))
-#define V_STORE(p, v) (*(p) = (v))
-#define V_STOREU(p, v) (*(p) = (v))
-#define V_ERROR(a, b, p) fm_error(a, b, p)
-#define V_PICK(z, p, n) ((z) > 0.0 ? (p) : (n))
-#define FS_SUFFIX plain
-#define FS_TARGET
-#include "_screen_tile.h"
+/* ---- to panels, and through the filter: 0 plain C */
 
 static void fs_pack_plain(const double *const *from, ptrdiff_t P, double *to)
 {
@@ -120,19 +110,6 @@ static void fs_pack_avx2(const double *const *from, ptrdiff_t P, double *to)
 }
 #define fs_pack_avx512 fs_pack_avx2
 
-#define VEC __m256d
-#define LANES 4
-#define V_SET1(s) _mm256_set1_pd(s)
-#define V_LOAD(p) _mm256_load_pd(p)
-#define V_LOADU(p) _mm256_loadu_pd(p)
-#define V_STORE(p, v) _mm256_store_pd(p, v)
-#define V_STOREU(p, v) _mm256_storeu_pd(p, v)
-#define V_ERROR(a, b, p) _mm256_fmsub_pd(a, b, p)
-#define V_PICK(z, p, n) _mm256_blendv_pd(n, p, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
-#define FS_SUFFIX avx2
-#define FS_TARGET __attribute__((target("avx2,fma")))
-#include "_screen_tile.h"
-
 __attribute__((target("avx2,fma")))
 static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
                                 float slack, int32_t *out)
@@ -155,19 +132,6 @@ static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t 
 }
 
 /* ---- 3: AVX-512 */
-
-#define VEC __m512d
-#define LANES 8
-#define V_SET1(s) _mm512_set1_pd(s)
-#define V_LOAD(p) _mm512_load_pd(p)
-#define V_LOADU(p) _mm512_loadu_pd(p)
-#define V_STORE(p, v) _mm512_store_pd(p, v)
-#define V_STOREU(p, v) _mm512_storeu_pd(p, v)
-#define V_ERROR(a, b, p) _mm512_fmsub_pd(a, b, p)
-#define V_PICK(z, p, n) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), n, p)
-#define FS_SUFFIX avx512
-#define FS_TARGET __attribute__((target("avx512f,avx512dq")))
-#include "_screen_tile.h"
 
 __attribute__((target("avx512f,avx512dq")))
 static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
@@ -215,17 +179,14 @@ static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_
 
 /* ---- dispatch */
 
-#ifdef FM_HAVE_X86
-#define FS_PICK(variant, name) ((variant) == 3 ? name##avx512 : (variant) == 2 ? name##avx2 : name##plain)
-#else
-#define FS_PICK(variant, name) name##plain
-#endif
+#define fs_pack_v16 fs_pack_plain
+#define fs_filter_v16 fs_filter_plain
 
 static void fs_base(int variant, const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
                     ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
                     double s_plus, double s_minus, double *work, double *sums, double *residual, double *z)
 {
-    FS_PICK(variant, fs_base_)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
+    FM_PICK(variant, fs_base, _f64)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
 }
 
 /* g . c for every row of delta, high words then low ones; work: see linear_items in _screen.pyx */
@@ -242,14 +203,14 @@ static void fs_linear(int variant, const double *g, const double *g_low, const d
             rows[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
             from[l] = rows[l] + d1 * dx;
         }
-        FS_PICK(variant, fs_pack_)(from, 2 * d1 + 1, tail);
+        FM_PICK(variant, fs_pack, )(from, 2 * d1 + 1, tail);
         memset(sums, 0, 2 * FS_PANEL * sizeof *sums);
         for (ptrdiff_t j = 0; j < d1; j += step) {
             const ptrdiff_t end = j + step < d1 ? j + step : d1;
             for (int l = 0; l < FS_PANEL; l++)
                 from[l] = rows[l] + j * dx;
-            FS_PICK(variant, fs_pack_)(from, (end - j) * dx, dw);
-            FS_PICK(variant, fs_linear_)(g, g_low, W2, own_hi, own_lo, d1, dx, j, end, dw, tail, sums, sums + FS_PANEL);
+            FM_PICK(variant, fs_pack, )(from, (end - j) * dx, dw);
+            FM_PICK(variant, fs_linear, _f64)(g, g_low, W2, own_hi, own_lo, d1, dx, j, end, dw, tail, sums, sums + FS_PANEL);
         }
         memcpy(high + i, sums, (size_t)lanes * sizeof *high);
         memcpy(low + i, sums + FS_PANEL, (size_t)lanes * sizeof *low);

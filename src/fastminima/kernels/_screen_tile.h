@@ -1,13 +1,9 @@
-/* One instruction set's worth of the screened excess; see _screen.h for the words it is written in.
+/* One instruction set's worth of the screened excess; in the words of _words.h.
  *
  * Panels always hold FS_PANEL = 8 samples or perturbations, one a lane, and no lane looks at another: with one, four
  * or eight lanes in a vector the arithmetic of a lane is the same, operation by operation, and so are its bits.
  * Nothing is fused but the error of a product, which is exact either way.
  */
-
-#define FS_CAT2(a, b) a##b
-#define FS_CAT(a, b) FS_CAT2(a, b)
-#define FS(name) FS_CAT(name, FS_SUFFIX)
 
 /* s + e = a + b exactly (Knuth) */
 #define FS_TWO_SUM(s, e, a, b) \
@@ -17,7 +13,7 @@
         (s) = s_; \
     } while (0)
 
-FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
+FM_TARGET static void FM_NAME(fs_base)(const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
                                    ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
                                    double s_plus, double s_minus, double *work, double *sums, double *residual,
                                    double *z_out)
@@ -56,8 +52,8 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
                 }
                 FS_TWO_SUM(zh, zl, zh, zl);
                 V_STORE(zt + j * FS_PANEL + h, zh);
-                const VEC sh = V_PICK(zh, V_SET1(slopes[4 * j]), V_SET1(slopes[4 * j + 2]));
-                const VEC sl = V_PICK(zh, V_SET1(slopes[4 * j + 1]), V_SET1(slopes[4 * j + 3]));
+                const VEC sh = V_POSITIVE(zh, V_SET1(slopes[4 * j]), V_SET1(slopes[4 * j + 2]));
+                const VEC sl = V_POSITIVE(zh, V_SET1(slopes[4 * j + 1]), V_SET1(slopes[4 * j + 3]));
                 const VEC p = sh * zh;
                 VEC f;
                 e = V_ERROR(sh, zh, p) + (sh * zl + sl * zh);
@@ -85,9 +81,9 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
                         const VEC z = V_LOAD(zt + j * FS_PANEL + h);
                         to += 2 * FS_PANEL * (dx + 1);
                         hi = V_LOADU(to);
-                        FS_TWO_SUM(hi, f, hi, V_PICK(z, p, zero));
+                        FS_TWO_SUM(hi, f, hi, V_POSITIVE(z, p, zero));
                         V_STOREU(to, hi);
-                        V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + V_PICK(z, e, zero)));
+                        V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + V_POSITIVE(z, e, zero)));
                     }
                 }
             }
@@ -104,7 +100,7 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
 }
 
 /* Q[l] += sum_r (R_r . u_l)^2, R (rows, n) upper trapezoidal, rows a multiple of 4 */
-FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const double *R, ptrdiff_t rows)
+FM_TARGET static inline VEC FM_NAME(fs_squares)(const double *u, ptrdiff_t n, const double *R, ptrdiff_t rows)
 {
     VEC total = V_SET1(0.0);
     for (ptrdiff_t r = 0; r < rows; r += 4) {
@@ -124,7 +120,7 @@ FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const 
 
 /* Add unit j's share of g . c, (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, in double-double. g (n) and g_low the words of
  * g_j; dw and db the changes of the row and its bias, dv that of the output weight, at the first lane of the vector */
-FS_TARGET FM_INLINE void FS(fs_unit_)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
+FM_TARGET FM_INLINE void FM_NAME(fs_unit)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
                                       ptrdiff_t dx, const double *dw, const double *db, VEC dv, VEC *hi, VEC *lo)
 {
     VEC gh = *hi, gl = *lo, vh, vl, th = V_SET1(0.0), tl = th, e, f;
@@ -148,7 +144,7 @@ FS_TARGET FM_INLINE void FS(fs_unit_)(const double *g, const double *g_low, doub
 }
 
 /* The share of the output bias, from which the sum over the units starts */
-FS_TARGET FM_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
+FM_TARGET FM_INLINE void FM_NAME(fs_output)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
 {
     const VEC gq = V_SET1(g);
     *hi = gq * shift;
@@ -157,7 +153,7 @@ FS_TARGET FM_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *
 
 /* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
  * `tail` holds the changes of b1, W2 and b2. */
-FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const double *W2, const double *own_hi,
+FM_TARGET static void FM_NAME(fs_linear)(const double *g, const double *g_low, const double *W2, const double *own_hi,
                                      const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, ptrdiff_t first, ptrdiff_t last,
                                      const double *dw, const double *tail, double *high, double *low)
 {
@@ -165,9 +161,9 @@ FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const
     for (int h = 0; h < FS_PANEL; h += LANES) {
         VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h);
         if (first == 0)
-            FS(fs_output_)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
+            FM_NAME(fs_output)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
         for (ptrdiff_t j = first; j < last; j++)
-            FS(fs_unit_)(g + j * n, g_low + j * n, W2[j], own_hi[j], own_lo[j], dx, dw + (j - first) * dx * FS_PANEL + h,
+            FM_NAME(fs_unit)(g + j * n, g_low + j * n, W2[j], own_hi[j], own_lo[j], dx, dw + (j - first) * dx * FS_PANEL + h,
                          tail + j * FS_PANEL + h, V_LOAD(tail + (d1 + j) * FS_PANEL + h), &gh, &gl);
         V_STORE(high + h, gh);
         V_STORE(low + h, gl);
@@ -176,7 +172,7 @@ FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const
 
 /* One panel of perturbations: effective changes c, their low words where centred, changes of the biases (about the
  * centre), squared norms of the units' changes, g.c + 1/2 c'Gc */
-FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
+FM_TARGET static void FM_NAME(fs_form)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
                                    double *low, double *norm2, double *value)
 {
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
@@ -184,7 +180,7 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     for (int h = 0; h < FS_PANEL; h += LANES) {
         const VEC shift = V_LOAD(last + h);
         VEC gh, gl;
-        FS(fs_output_)(s->g_hi[q - 1], s->g_lo[q - 1], shift, &gh, &gl);
+        FM_NAME(fs_output)(s->g_hi[q - 1], s->g_lo[q - 1], shift, &gh, &gl);
         V_STORE(c + (q - 1) * FS_PANEL + h, shift);
         for (ptrdiff_t j = 0; j < d1; j++) {
             const VEC d2 = V_LOAD(dv + j * FS_PANEL + h);
@@ -219,13 +215,13 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                 V_STORE(low + j * FS_PANEL + h, cl);
             }
             V_STORE(bias + j * FS_PANEL + h, dh);
-            FS(fs_unit_)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
+            FM_NAME(fs_unit)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
                          dt + j * dx * FS_PANEL + h, db + j * FS_PANEL + h, d2, &gh, &gl);
         }
 
         VEC square = V_SET1(0.0);
         if (s->n_patterns == 0) {
-            square = FS(fs_squares_)(c + h, q, s->R, s->row_start[1]);
+            square = FM_NAME(fs_squares)(c + h, q, s->R, s->row_start[1]);
         } else {
             for (ptrdiff_t k = 0; k < s->n_patterns; k++) {
                 for (ptrdiff_t a = 0; a < n; a++) {
@@ -248,7 +244,7 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                         t = t + V_SET1(s->slopes[k * d1 + j]) * V_LOAD(c + (j * n + a) * FS_PANEL + h);
                     V_STORE(u + a * FS_PANEL + h, t);
                 }
-                square = square + FS(fs_squares_)(u + h, n, s->R + s->row_start[k] * n,
+                square = square + FM_NAME(fs_squares)(u + h, n, s->R + s->row_start[k] * n,
                                                   s->row_start[k + 1] - s->row_start[k]);
             }
         }
@@ -256,18 +252,4 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     }
 }
 
-#undef VEC
-#undef LANES
-#undef V_SET1
-#undef V_LOAD
-#undef V_LOADU
-#undef V_STORE
-#undef V_STOREU
-#undef V_ERROR
-#undef V_PICK
-#undef FS_SUFFIX
-#undef FS_TARGET
 #undef FS_TWO_SUM
-#undef FS
-#undef FS_CAT
-#undef FS_CAT2

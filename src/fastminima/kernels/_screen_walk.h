@@ -55,6 +55,7 @@ static inline ptrdiff_t fs_chunk_panels(ptrdiff_t dx)
 #include "_screen_changes.h"
 #define fs_changes_avx512 fs_changes_avx2
 #endif
+#define fs_changes_v16 fs_changes_plain
 
 /* largest count with margin[count - 1] <= bound */
 static ptrdiff_t fs_count(const double *margin, ptrdiff_t n, double bound)
@@ -135,10 +136,10 @@ static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const doubl
                 if (end <= panel)
                     continue;
                 const float *w = k->filter_w + t * (n + 1);
-                const ptrdiff_t found = FS_PICK(variant, fs_filter_)(
+                const ptrdiff_t found = FM_PICK(variant, fs_filter, )(
                     panels, (end < panel + chunk ? end : panel + chunk) - panel, panel * FS_NEAR, n, w, w[n], k->found);
                 if (found)
-                    k->sum[t] += FS_PICK(variant, fs_changes_)(s, k, delta + t * P, first + t, t, j, found, serial + t,
+                    k->sum[t] += FM_PICK(variant, fs_changes, )(s, k, delta + t * P, first + t, t, j, found, serial + t,
                                                                changed + t);
             }
         }
@@ -166,8 +167,8 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
             int near = 0;
             for (int l = 0; l < FS_PANEL; l++)
                 from[l] = delta + (i + p + (l < lanes ? l : lanes - 1)) * P;
-            FS_PICK(variant, fs_pack_)(from, P, dt);
-            FS_PICK(variant, fs_form_)(s, dt, c, u, bias, low, norm2, value);
+            FM_PICK(variant, fs_pack, )(from, P, dt);
+            FM_PICK(variant, fs_form, _f64)(s, dt, c, u, bias, low, norm2, value);
             for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
                 largest = norm2[a] > largest ? norm2[a] : largest;
             for (int l = 0; l < lanes; l++) {

@@ -83,6 +83,19 @@ static inline int fm_best_variant(void)
 #define FM_DISPATCH(variant, call) \
     switch (variant) { FM_CASE16(call) FM_CASEX86(call) default: call(plain); }
 
+/* the variant's function by name, where all of them have one type */
+#if defined(FM_HAVE_X86)
+#define FM_PICK(variant, stem, tail) \
+    ((variant) == 3   ? stem##_avx512##tail \
+     : (variant) == 2 ? stem##_avx2##tail \
+     : (variant) == 1 ? stem##_v16##tail \
+                      : stem##_plain##tail)
+#elif defined(FM_HAVE_VECTOR16)
+#define FM_PICK(variant, stem, tail) ((variant) == 1 ? stem##_v16##tail : stem##_plain##tail)
+#else
+#define FM_PICK(variant, stem, tail) stem##_plain##tail
+#endif
+
 /* ---- exact sums and products */
 
 /* a b - p for p = fl(a b), exactly (Dekker) */
