@@ -166,6 +166,55 @@ static void fp_draw(int variant, uint64_t seed, uint64_t first, int distribution
 /* ---- direct excess risks */
 
 #define FM_INFINITY HUGE_VAL
+/* the smallest positive float32 */
+#define FP_TINY 0x1p-149f
+
+typedef struct {
+    ptrdiff_t d1, dx;
+    const double *W1, *b1, *W2;
+    double s_plus, s_minus;
+    const double *centre;       /* (dx) subtracted from the inputs, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *doubt;        /* (d1, 2) see fp_doubts */
+} fp_base;
+
+/* z in double-double from the inputs as they are, rounded: the very bits of `preactivations` in _screen */
+static FM_NOINLINE double fp_exactly(const double *w, double b, const double *x, ptrdiff_t dx)
+{
+    double hi = b, lo = 0.0, f;
+    for (ptrdiff_t j = 0; j < dx; j++) {
+        const double p = w[j] * x[j], e = fm_error(w[j], x[j], p);
+        hi = fm_two_sum(hi, p, &f);
+        lo = lo + (e + f);
+    }
+    return fm_two_sum(hi, lo, &f);
+}
+
+/* The base gradient rests on signs of z in double-double. One sample with another sign here would count as moved, by its
+ * whole first-order share. A z of unit j computed in float64 has the sign of the one in double-double if it is larger
+ * than doubt[2 j] + doubt[2 j + 1] R, R = ||(x, 1)|| about the centre, w the row, b and c its biases without and about
+ * the centre mu: x - mu, c, dx products and sums round to (dx + 3) u (|c| + ||w|| R); double-double is within
+ * (n^2 + 8 n + 8) u^2 (||w|| + |b|) (R + ||mu||), n = dx + 1 (`fastminima.exact.dd`); and what underflows. In float64
+ * a sample with |z| < 2^-16 (|c| + ||w|| R), one in ten thousand, goes to double-double too: a perturbation that just
+ * reaches it may have most of its excess from there, and z as computed loses the digits that it is smaller by. */
+static void fp_doubts(const fp_base *base, int item, double *doubt)
+{
+    const double n = (double)(base->dx + 1), once = item == 8 && n < 0x1p32 ? 0x1p-16 : 1.01 * (n + 2) * 0x1p-53;
+    const double twice = 1.01 * (n * n + 8 * n + 8) * 0x1p-106;
+    double far = 0.0;
+    for (ptrdiff_t j = 0; base->centre && j < base->dx; j++)
+        far += base->centre[j] * base->centre[j];
+    far = sqrt(far);
+    for (ptrdiff_t u = 0; u < base->d1; u++) {
+        double norm = 0.0;
+        for (ptrdiff_t j = 0; j < base->dx; j++)
+            norm += base->W1[u * base->dx + j] * base->W1[u * base->dx + j];
+        norm = sqrt(norm) + 0x1p-500;
+        const double both = twice * (norm + fabs(base->b1[u]));
+        doubt[2 * u] = once * fabs(base->centred_bias[u]) + both * far + n * 0x1p-1060;
+        doubt[2 * u + 1] = once * norm + both;
+    }
+}
 
 /* Up to this many features the watch over signs costs more than norms that often make it needless. A choice. */
 #define FP_SCREENED 24
@@ -198,24 +247,20 @@ typedef double fp_d4u __attribute__((vector_size(32), may_alias, aligned(8)));
 #define FM_BODY "_perturb_tile.h"
 #include "_each.h"
 
-static void fp_excess_f64(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
-                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
-                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
-                          double *workspace, double *quadratic, double *change, int64_t *n_changed)
+static void fp_excess_f64(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, double *workspace,
+                          double *quadratic, double *change, int64_t *n_changed)
 {
-#define CALL(v) fp_excess_##v##_f64(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
-                                   quadratic, change, n_changed)
+#define CALL(v) fp_excess_##v##_f64(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 
-static void fp_excess_f32(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
-                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
-                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
-                          float *workspace, double *quadratic, double *change, int64_t *n_changed)
+static void fp_excess_f32(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, float *workspace,
+                          double *quadratic, double *change, int64_t *n_changed)
 {
-#define CALL(v) fp_excess_##v##_f32(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
-                                   quadratic, change, n_changed)
+#define CALL(v) fp_excess_##v##_f32(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }

@@ -19,12 +19,21 @@
 /* a chunk of filter panels stays in the first-level cache while the panel's perturbations pass it */
 #define FS_CHUNK_BYTES 16384
 
+/* what the linear term of a perturbation rests on */
+typedef struct {
+    ptrdiff_t d1, dx;
+    const double *W2, *g_hi, *g_lo, *own_hi, *own_lo;
+    const double *centre;       /* (dx) of the inputs, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *steep;        /* (d1) largest slope met */
+} fs_base_point;
+
 typedef struct {
     ptrdiff_t d1, dx;
     double s_plus, s_minus;
     const double *W1, *b1, *W2, *g_hi, *g_lo, *own_hi, *own_lo;
-    const double *centre;       /* (dx) of the inputs in the form, NULL for 0 */
-    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *centre;                      /* (dx) of the inputs, NULL for 0 */
+    const double *centred_bias, *centred_low; /* (d1) b1 + W1 centre, both words */
     ptrdiff_t n_patterns; /* 0: one factor for all effective changes */
     const double *slopes; /* (n_patterns, d1) */
     const double *R;
@@ -189,13 +198,14 @@ static void fs_base(int variant, const double *W1, const double *b1, const doubl
     FM_PICK(variant, fs_base, _f64)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
 }
 
-/* g . c for every row of delta, high words then low ones; work: see linear_items in _screen.pyx */
-static void fs_linear(int variant, const double *g, const double *g_low, const double *W2, const double *own_hi,
-                      const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, const double *delta, ptrdiff_t K, double *work,
-                      double *high, double *low)
+/* g . c for every row of delta, high words then low ones, the biases (K, d1) about the centre, if there is one, and the
+ * sizes of what they move; work: see linear_items in _screen.pyx */
+static void fs_linear(int variant, const fs_base_point *s, const double *delta, ptrdiff_t K, double *work, double *high,
+                      double *low, double *bias, double *size)
 {
-    const ptrdiff_t P = d1 * (dx + 2) + 1, step = dx > 0 && dx < FS_ROWS ? FS_ROWS / dx : dx > 0 ? 1 : d1;
-    double *sums = (double *)fm_align(work), *tail = sums + 2 * FS_PANEL, *dw = tail + (2 * d1 + 1) * FS_PANEL;
+    const ptrdiff_t d1 = s->d1, dx = s->dx, P = d1 * (dx + 2) + 1;
+    const ptrdiff_t step = dx > 0 && dx < FS_ROWS ? FS_ROWS / dx : dx > 0 ? 1 : d1;
+    double *sums = (double *)fm_align(work), *tail = sums + 3 * FS_PANEL, *dw = tail + (2 * d1 + 1) * FS_PANEL;
     for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
         const int lanes = K - i < FS_PANEL ? (int)(K - i) : FS_PANEL;
         const double *from[FS_PANEL], *rows[FS_PANEL];
@@ -204,16 +214,20 @@ static void fs_linear(int variant, const double *g, const double *g_low, const d
             from[l] = rows[l] + d1 * dx;
         }
         FM_PICK(variant, fs_pack, )(from, 2 * d1 + 1, tail);
-        memset(sums, 0, 2 * FS_PANEL * sizeof *sums);
+        memset(sums, 0, 3 * FS_PANEL * sizeof *sums);
         for (ptrdiff_t j = 0; j < d1; j += step) {
             const ptrdiff_t end = j + step < d1 ? j + step : d1;
             for (int l = 0; l < FS_PANEL; l++)
                 from[l] = rows[l] + j * dx;
             FM_PICK(variant, fs_pack, )(from, (end - j) * dx, dw);
-            FM_PICK(variant, fs_linear, _f64)(g, g_low, W2, own_hi, own_lo, d1, dx, j, end, dw, tail, sums, sums + FS_PANEL);
+            FM_PICK(variant, fs_linear, _f64)(s, dw, j, end, tail, sums, sums + FS_PANEL, sums + 2 * FS_PANEL);
         }
         memcpy(high + i, sums, (size_t)lanes * sizeof *high);
         memcpy(low + i, sums + FS_PANEL, (size_t)lanes * sizeof *low);
+        memcpy(size + i, sums + 2 * FS_PANEL, (size_t)lanes * sizeof *size);
+        for (ptrdiff_t j = 0; s->centre && j < d1; j++)
+            for (int l = 0; l < lanes; l++)
+                bias[(i + l) * d1 + j] = tail[j * FS_PANEL + l];
     }
 }
 

@@ -44,10 +44,15 @@ def linear_term(
     gradient: NDArray[np.float64],
     own: NDArray[np.float64],
     W2: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    centred_bias: NDArray[np.float64],
+    steep: NDArray[np.float64],
     delta: NDArray[np.float64],
     variant: int,
     workspace: NDArray[np.float64],
     linear_out: NDArray[np.float64],
+    bias_out: NDArray[np.float64],
+    size_out: NDArray[np.float64],
 ) -> None: ...
 def screened_excess(
     delta: NDArray[np.float64],

@@ -43,6 +43,16 @@ cdef extern from "_screen_walk.h" nogil:
         FS_PANEL
         FS_NEAR
         FS_ROWS
+    ctypedef struct fs_base_point:
+        Py_ssize_t d1, dx
+        const double *W2
+        const double *g_hi
+        const double *g_lo
+        const double *own_hi
+        const double *own_lo
+        const double *centre
+        const double *centred_bias
+        const double *steep
     ctypedef struct fs_problem:
         Py_ssize_t d1, dx, n_patterns, n_pairs, near_patterns
         double s_plus, s_minus, scale
@@ -55,6 +65,7 @@ cdef extern from "_screen_walk.h" nogil:
         const double *own_lo
         const double *centre
         const double *centred_bias
+        const double *centred_low
         const double *slopes
         const double *R
         const int64_t *row_start
@@ -85,8 +96,8 @@ cdef extern from "_screen_walk.h" nogil:
     void fs_base(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
                  const double *, const double *, const double *, Py_ssize_t, double, double, double *, double *,
                  double *, double *)
-    void fs_linear(int, const double *, const double *, const double *, const double *, const double *, Py_ssize_t,
-                   Py_ssize_t, const double *, Py_ssize_t, double *, double *, double *)
+    void fs_linear(int, const fs_base_point *, const double *, Py_ssize_t, double *, double *, double *, double *,
+                   double *)
     void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, int64_t, double *, double *,
                    int64_t *, double *)
 
@@ -122,7 +133,7 @@ def walk_items(d1, dx, tile, shared, patterns, numbers):
 
 def linear_items(d1, dx):
     """Numbers that the workspace of `linear_term` must hold."""
-    return 16 + FS_PANEL * (max(FS_ROWS, dx) + 2 * d1 + 3)
+    return 16 + FS_PANEL * (max(FS_ROWS, dx) + 2 * d1 + 4)
 
 
 def base_sums(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
@@ -150,23 +161,36 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
 
 
 def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const double[::1] W2,
-                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out):
+                const double[::1] centre, const double[:, ::1] centred_bias, const double[::1] steep,
+                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out,
+                double[:, ::1] bias_out, double[::1] size_out):
     """linear_out (2, K): high and low words of g . c for the rows of delta (K, P).
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; q = d1 (dx + 1) + 1 says what dx is. The words
-    are not brought into order: their sum, rounded once, is the term.
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words. The words are not brought into order: their sum,
+    rounded once, is the term. Also, for the sums over the samples: bias_out (K, d1) = db_j + dw_j . centre, if there is
+    a centre (dx,) at all, rounded once; size_out (K,), the sum over the units of steep_j (|v'_j bias_j| + |dv_j
+    centred_bias_j|), the parts of an output's change that may be large and cancel. steep (d1,): slopes.
     """
-    cdef Py_ssize_t d1 = W2.shape[0]
+    cdef fs_base_point s
     with nogil:
         if delta.shape[0] > 0:
-            fs_linear(variant, &gradient[0, 0], &gradient[1, 0], &W2[0], &own[0, 0], &own[1, 0], d1,
-                      (gradient.shape[1] - 1) // d1 - 1, &delta[0, 0], delta.shape[0], &workspace[0],
-                      &linear_out[0, 0], &linear_out[1, 0])
+            s.d1 = W2.shape[0]
+            s.dx = (gradient.shape[1] - 1) // s.d1 - 1
+            s.W2 = &W2[0]
+            s.g_hi = &gradient[0, 0]
+            s.g_lo = &gradient[1, 0]
+            s.own_hi = &own[0, 0]
+            s.own_lo = &own[1, 0]
+            s.centre = &centre[0] if centre.shape[0] > 0 else NULL
+            s.centred_bias = &centred_bias[0, 0]
+            s.steep = &steep[0]
+            fs_linear(variant, &s, &delta[0, 0], delta.shape[0], &workspace[0], &linear_out[0, 0], &linear_out[1, 0],
+                      &bias_out[0, 0] if centre.shape[0] > 0 else NULL, &size_out[0])
 
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
                     const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient,
-                    const double[:, ::1] own, const double[::1] centre, const double[::1] centred_bias,
+                    const double[:, ::1] own, const double[::1] centre, const double[:, ::1] centred_bias,
                     const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
                     const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
                     const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter,
@@ -177,7 +201,7 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
     """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
 
     gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs, or empty, and
-    centred_bias (d1,) = b1 + W1 centre; slopes (patterns, d1), none for one factor; factor: rows of R,
+    centred_bias (2, d1) = b1 + W1 centre, both words; slopes (patterns, d1), none for one factor; factor: rows of R,
     row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] ..
     near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z, e,
     w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row of
@@ -203,7 +227,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.own_hi = &own[0, 0]
             s.own_lo = &own[1, 0]
             s.centre = &centre[0] if centre.shape[0] > 0 else NULL
-            s.centred_bias = &centred_bias[0]
+            s.centred_bias = &centred_bias[0, 0]
+            s.centred_low = &centred_bias[1, 0]
             s.n_patterns = slopes.shape[0]
             s.slopes = &slopes[0, 0]
             s.R = &factor[0]

@@ -151,20 +151,47 @@ FM_TARGET FM_INLINE void FM_NAME(fs_output)(double g, double g_low, VEC shift, V
     *lo = V_ERROR(gq, shift, *hi) + V_SET1(g_low) * shift;
 }
 
-/* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
- * `tail` holds the changes of b1, W2 and b2. */
-FM_TARGET static void FM_NAME(fs_linear)(const double *g, const double *g_low, const double *W2, const double *own_hi,
-                                     const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, ptrdiff_t first, ptrdiff_t last,
-                                     const double *dw, const double *tail, double *high, double *low)
+/* The change of a unit's bias about the centre, db + dw . centre, both words */
+FM_TARGET FM_INLINE VEC FM_NAME(fs_shift)(const double *centre, ptrdiff_t dx, const double *dw, VEC db, VEC *low)
 {
-    const ptrdiff_t n = dx + 1;
+    VEC dh = db, dl = V_SET1(0.0), e, f;
+    for (ptrdiff_t a = 0; a < dx; a++) {
+        const VEC mu = V_SET1(centre[a]), d = V_LOAD(dw + a * FS_PANEL), p = mu * d;
+        e = V_ERROR(mu, d, p);
+        FS_TWO_SUM(dh, f, dh, p);
+        dl = dl + (f + e);
+    }
+    FS_TWO_SUM(dh, dl, dh, dl);
+    *low = dl;
+    return dh;
+}
+
+/* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
+ * `tail` holds the changes of b1, W2 and b2; with a centre those of b1 become the ones about it. To `size` it adds how
+ * far a unit with these changes moves the output by its constant part. */
+FM_TARGET static void FM_NAME(fs_linear)(const fs_base_point *s, const double *dw, ptrdiff_t first, ptrdiff_t last,
+                                         double *tail, double *high, double *low, double *size)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1;
+    const double *g = s->g_hi, *g_low = s->g_lo;
     for (int h = 0; h < FS_PANEL; h += LANES) {
-        VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h);
+        VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h), sizes = V_LOAD(size + h);
         if (first == 0)
             FM_NAME(fs_output)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
-        for (ptrdiff_t j = first; j < last; j++)
-            FM_NAME(fs_unit)(g + j * n, g_low + j * n, W2[j], own_hi[j], own_lo[j], dx, dw + (j - first) * dx * FS_PANEL + h,
-                         tail + j * FS_PANEL + h, V_LOAD(tail + (d1 + j) * FS_PANEL + h), &gh, &gl);
+        for (ptrdiff_t j = first; j < last; j++) {
+            const double *rows = dw + (j - first) * dx * FS_PANEL + h;
+            double *bias = tail + j * FS_PANEL + h;
+            const VEC dv = V_LOAD(tail + (d1 + j) * FS_PANEL + h), v = V_SET1(s->W2[j]) + dv;
+            FM_NAME(fs_unit)(g + j * n, g_low + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx, rows, bias, dv, &gh,
+                             &gl);
+            VEC db = V_LOAD(bias), rest;
+            if (s->centre) {
+                db = FM_NAME(fs_shift)(s->centre, dx, rows, db, &rest);
+                V_STORE(bias, db);
+            }
+            sizes = sizes + V_SET1(s->steep[j]) * (V_ABS(v) * V_ABS(db) + V_ABS(dv) * V_SET1(fabs(s->centred_bias[j])));
+        }
+        V_STORE(size + h, sizes);
         V_STORE(high + h, gh);
         V_STORE(low + h, gl);
     }
@@ -197,18 +224,12 @@ FM_TARGET static void FM_NAME(fs_form)(const fs_problem *s, const double *dt, do
             if (s->centre) {
                 /* The form is that of centred inputs: there the bias changes by db + dw . centre. Both words are kept,
                  * as such changes may be large, and cancel between the units. */
-                VEC dl = V_SET1(0.0), vh, vl, e, f;
-                for (ptrdiff_t a = 0; a < dx; a++) {
-                    const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
-                    e = V_ERROR(mu, d, p);
-                    FS_TWO_SUM(dh, f, dh, p);
-                    dl = dl + (f + e);
-                }
-                FS_TWO_SUM(dh, dl, dh, dl);
+                VEC dl, vh, vl, e, f;
+                dh = FM_NAME(fs_shift)(s->centre, dx, dt + j * dx * FS_PANEL + h, dh, &dl);
                 FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
                 const VEC own = V_SET1(s->centred_bias[j]), p = vh * dh, r = d2 * own;
                 VEC ch, cl;
-                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + V_ERROR(d2, own, r);
+                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + (V_ERROR(d2, own, r) + d2 * V_SET1(s->centred_low[j]));
                 FS_TWO_SUM(ch, f, p, r);
                 FS_TWO_SUM(ch, cl, ch, f + e);
                 V_STORE(c + (j * n + dx) * FS_PANEL + h, ch);

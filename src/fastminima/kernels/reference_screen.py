@@ -105,11 +105,33 @@ def preactivations(
         z_out[j] = _preactivation(row, float(bias), X)[0]
 
 
+def _shift(centre: F64, moves: F64, db: F64) -> tuple[F64, F64]:
+    """Both words of db + dw . centre, for rows dw of `moves`."""
+    hi, lo = db, np.zeros(len(db))
+    for a in range(len(centre)):
+        p, e = _two_product(centre[a], moves[:, a])
+        hi, f = _two_sum(hi, p)
+        lo = lo + (f + e)
+    return _two_sum(hi, lo)
+
+
 def linear_term(
-    gradient: F64, own: F64, W2: F64, delta: F64, variant: int, workspace: F64, linear_out: F64
+    gradient: F64,
+    own: F64,
+    W2: F64,
+    centre: F64,
+    centred_bias: F64,
+    steep: F64,
+    delta: F64,
+    variant: int,
+    workspace: F64,
+    linear_out: F64,
+    bias_out: F64,
+    size_out: F64,
 ) -> None:
-    """linear_out = high and low words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2."""
+    """linear_out = words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2; biases and sizes as said there."""
     K, d1 = len(delta), len(W2)
+    size_out[:] = 0.0
     n = (gradient.shape[1] - 1) // d1
     dx = n - 1
     gh, gl = _two_product(gradient[0, -1], delta[:, -1])
@@ -127,6 +149,10 @@ def linear_term(
         p, e = _two_product(vh, th)
         gh, f = _two_sum(gh, p)
         gl = gl + (f + (e + (vh * tl + vl * th)))
+        db = delta[:, d1 * dx + j]
+        if len(centre):
+            bias_out[:, j] = db = _shift(centre, delta[:, j * dx : (j + 1) * dx], db)[0]
+        size_out += steep[j] * (np.abs(W2[j] + dv) * np.abs(db) + np.abs(dv) * np.abs(centred_bias[0, j]))
         p, e = _two_product(own[0, j], dv)
         gh, f = _two_sum(gh, p)
         gl = gl + (f + (e + own[1, j] * dv))
@@ -219,7 +245,10 @@ def screened_excess(
     bias, low = np.empty((d1, K)), np.empty((d1, K))
     c[-1] = shift
     gh, gl = linear = np.empty((2, K))
-    linear_term(gradient, own, W2, delta, variant, workspace, linear)
+    none = np.empty((K, d1))
+    linear_term(
+        gradient, own, W2, centre, centred_bias, np.ones(d1), delta, variant, workspace, linear, none, np.empty(K)
+    )  # fmt: skip
     for j in range(d1):
         d2 = dv[:, j]
         v = W2[j] + d2
@@ -229,16 +258,11 @@ def screened_excess(
             norm2[j] = norm2[j] + d * d
         bias[j] = moves[:, j, dx]
         if len(centre):
-            dh, dl = moves[:, j, dx], np.zeros(K)
-            for a in range(dx):
-                p, e = _two_product(centre[a], moves[:, j, a])
-                dh, f = _two_sum(dh, p)
-                dl = dl + (f + e)
-            bias[j], dl = dh, dl = _two_sum(dh, dl)
+            bias[j], dl = dh, dl = _shift(centre, moves[:, j, :dx], moves[:, j, dx])
             vh, vl = _two_sum(np.full(K, W2[j]), d2)
             p, e = _two_product(vh, dh)
-            r, error = _two_product(d2, centred_bias[j])
-            e = (e + (vh * dl + vl * dh)) + error
+            r, error = _two_product(d2, centred_bias[0, j])
+            e = (e + (vh * dl + vl * dh)) + (error + d2 * centred_bias[1, j])
             dh, f = _two_sum(p, r)
             c[j * n + dx], low[j] = _two_sum(dh, f + e)
     if len(slopes):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from .._memory import available_bytes
 from ..errors import NetworkError, OptionError
 from ..kernels import _screen
-from .base_point import BasePoint, Near, QuadraticForm
+from .base_point import BasePoint, QuadraticForm
+from .near import Near
 
 __all__ = ["Choice", "Screen", "choose"]
 
