@@ -440,7 +440,7 @@ def test_a_sample_on_the_kink_starts_on_the_lower_slope(variant: int, item: int)
     for base, step in itertools.product((0.0, -0.0, 1.0, -1.0), (0.0, -0.0, 1.0, -1.0)):
         p = SimpleNamespace(
             W1=np.empty((1, 0)), b1=np.array([base]), W2=np.array([3.0]), X=np.empty((1, 0)), e=np.array([5.0]),
-            delta=np.array([[step, 0.0, 0.0]]), weight=np.empty(0), slopes=(2.0, 0.5),
+            delta=np.array([[step, 0.0, 0.0]]), weight=np.empty(0), slopes=(2.0, 0.5), centre=np.empty(0),
         )  # fmt: skip
         quadratic, change, flips = call(_perturb, item, variant, p)
         before, after = (2.0 if base > 0 else 0.5), (2.0 if base + step > 0 else 0.5)
