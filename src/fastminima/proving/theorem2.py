@@ -7,6 +7,7 @@ radius that ball arithmetic found, the largest share of it that they show is sta
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -23,8 +24,8 @@ from ..theorems.theorem2 import CounterExample
 
 __all__ = ["claims_of", "formula_words"]
 
-# shares of the radius tried, the first that is shown counts
-_SHARES = (1.0, 0.99, 0.97, 0.94, 0.9, 0.8, 0.65, 0.5, 0.25, 0.1, 0.01)
+# the smallest share of the radius tried, and halvings of the gap to the next larger one
+_SMALLEST, _HALVINGS = 1e-3, 8
 # half widths in which the root of (C2.1) is looked for
 _WIDTHS = (0, Fraction(1, 2**48), Fraction(1, 2**42), Fraction(1, 2**34), Fraction(1, 2**26), Fraction(1, 2**18))
 
@@ -92,12 +93,21 @@ def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[
         "radius": "0",
         "excess": word(round_up(max(_risk(statement, low) - statement.risk, Fraction(0)))),
     }
-    start = Fraction(pair.radius if pair.radius > 0.0 else pair.radius_estimate)
-    for share in _SHARES if start > 0 else ():
-        claim["radius"] = word(float(start * Fraction(share)))
-        if _shown(checker.Theorem2.local_minimum, statement, claim):
-            return claim
-    raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
+    start = pair.radius if pair.radius > 0.0 else pair.radius_estimate
+
+    def shown(share: float) -> bool:
+        return _shown(checker.Theorem2.local_minimum, statement, claim | {"radius": word(start * share)})
+
+    high = low = 1.0
+    while not (math.isfinite(start) and start > 0.0 and shown(low)):
+        high, low = low, low * (0.97 if low > 0.9 else 0.8)
+        if low < _SMALLEST or not start > 0.0:
+            raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
+    # a mixed form takes the checker seconds
+    for _ in range(_HALVINGS if high > low and pair.case == "convex" else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if shown(middle) else (low, middle)
+    return claim | {"radius": word(start * low)}
 
 
 def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:
