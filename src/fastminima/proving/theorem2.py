@@ -70,6 +70,7 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
 
     table = checker.Table(lambda: data_rows(pair.data), words)
     statement = checker.Theorem2(table, formula_words(pair.activation))
+    statement.samples(list(data_rows(pair.data)))
     return [_minimum(statement, pair, pair.local_minimum), _zero(statement, pair, pair.global_minimum)]
 
 
