@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exact_reference as reference
+import fastminima.exact.digits as digits_module
 import fastminima.exact.gram as gram_module
+from fastminima.errors import DataError
 from fastminima.exact.gram import GramState, gram_of
+from fastminima.kernels import _gram
 from profiles import examples
 
 
@@ -37,16 +40,77 @@ def test_equals_rational_arithmetic(data, draws):
 def test_streams_and_merges(data, block, cut, draws):
     m, dx = data.X.shape
     with pytest.MonkeyPatch.context() as patch:
-        # tiny blocks and early joins reach every path that long streams reach
+        # tiny blocks and windows reach every path that long streams reach
         patch.setattr(gram_module, "BLOCK", block)
-        pass
-        states = [GramState(dx, data.sample_weight is not None) for _ in range(2)]
+        patch.setattr(gram_module, "MAX_ROWS", draws.draw(st.integers(1, 4)))
+        patch.setattr(gram_module, "_FEW", draws.draw(st.integers(1, 3)))
+        patch.setattr(digits_module, "_MAX_LABELS", draws.draw(st.sampled_from([8, 60, 512])))
+        patch.setattr(digits_module, "_MAX_WINDOW", draws.draw(st.sampled_from([8, 60, 1024])))
+        patch.setattr(digits_module, "_MAX_CALLS", draws.draw(st.integers(1, 3)))
+        patch.setattr(digits_module, "_MAX_PLANS", draws.draw(st.integers(1, 3)))
+        variant = draws.draw(st.integers(0, _gram.BEST_VARIANT))
+        states = [GramState(dx, data.sample_weight is not None, variant=variant) for _ in range(2)]
         for state, rows in zip(states, (slice(0, cut), slice(cut, m)), strict=True):
             weight = None if data.sample_weight is None else data.sample_weight[rows]
             state.update(data.X[rows], data.y[rows], weight)
+        alone = matrix(states[1].result())
         states[0].merge(states[1])
-    assert matrix(states[0].result()) == reference.gram(data)
-    assert states[0].n_samples == m
+        assert matrix(states[1].result()) == alone
+        merged = states[0].result()
+        assert matrix(merged) == reference.gram(data)
+    # entries and units, not only values: blocks, merges and instruction sets leave no trace
+    assert merged == gram_of(data)
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(reference.datasets(), st.sampled_from(["F", "strided", "reversed"]), st.data())
+def test_memory_layout_and_order_of_rows_leave_no_trace(data, layout, draws):
+    m = len(data.y)
+    order = draws.draw(st.permutations(range(m))) if layout == "reversed" else list(range(m))
+    X, y, weight = data.X[order], data.y[order], data.sample_weight
+    weight = None if weight is None else weight[order]
+    if layout == "F":
+        X = np.asfortranarray(X)
+    if layout == "strided":
+        X, y = np.repeat(X, 2, axis=0)[::2], np.repeat(y, 2)[::2]
+    state = GramState(X.shape[1], weight is not None)
+    state.update(X, y, weight)
+    assert state.result() == gram_of(data)
+
+
+@pytest.mark.parametrize("scale", [1e150, 1e-150, 1e-308, 5e-324, 1e300])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scales_at_the_ends_of_float64(scale, weighted):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(70, 2)) * [scale, 1.0], rng.normal(size=70) * scale
+    weight = rng.random(70) * min(scale, 1e300) + 5e-324 if weighted else None
+    data = reference.dataset(X, y, weight)
+    assert matrix(gram_of(data)) == reference.gram(data)
+
+
+def test_one_wild_number_sends_few_rows_to_python_integers(monkeypatch):
+    rng = np.random.default_rng(4)
+    data = reference.dataset(rng.normal(size=(5000, 1)), rng.normal(size=5000))
+    data.X[1234, 0] = 5e-324
+    slow = []
+    products = gram_module._integer_products
+    monkeypatch.setattr(
+        gram_module, "_integer_products", lambda n, w: slow.append(len(n[0])) or products(n, w)
+    )
+    gram = gram_of(data)
+    assert 0 < sum(slow) <= gram_module._FEW
+    x = data.X[:, 0].tolist()
+    assert gram.value(0, 1) == sum(map(Fraction, x))
+    assert gram.value(1, 1) == sum(Fraction(v) ** 2 for v in x)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (8, 1), (40, 2)])
+def test_numbers_that_are_not_finite_are_refused(bad, row, column):
+    table = np.ones((41, 3))
+    table[row, column] = bad
+    with pytest.raises(DataError, match=["X\\[:, 0\\]", "X\\[:, 1\\]", "in y"][column]):
+        GramState(2).update(table[:, :2], table[:, 2])
 
 
 def test_a_weighted_column_that_falls_silent_after_a_change_of_grid(monkeypatch):

@@ -25,7 +25,7 @@ __all__ = ["DataDigests", "Digests"]
 
 _MODULUS = 1 << 256
 # rows packed at a time: their bytes stay in the second-level cache
-_BYTES = 1 << 18
+_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.errors import DataError
 from fastminima.exact.dyadic import Floats
 from fastminima.kernels import _gram
 
@@ -32,8 +33,8 @@ _MAX_LABELS = 512
 # the same over a stream
 _MAX_WINDOW = 1024
 _MAX_CALLS = 2**31
-# outside, the scales themselves leave float64
-_RANGE = 1000
+# scaled to 2**23, a column must stay above 2**-1000
+_SPAN = 1000
 # w v and its rounding error must stay above 2**-1000 with both scaled to about 1
 _WEIGHTED_SPAN = 480
 _MAX_PLANS = 64
@@ -62,14 +63,25 @@ class Ends(NamedTuple):
     @property
     def in_range(self) -> bool:
         """Whether scaling by powers of two loses nothing."""
-        top, low = self.top[self.live], self.low[self.live]
-        return not len(top) or bool(top.max() <= _RANGE and low.min() >= -_RANGE and (top - low).max() <= _RANGE)
+        return bool((self.top - self.low)[self.live].max(initial=0) <= _SPAN)
 
 
-def ends_of(columns: Floats, begin: int, end: int, variant: int) -> Ends:
-    """Exponents of columns[:, begin:end]."""
-    peak, low = np.empty(len(columns)), np.empty(len(columns))
+def ends_of(columns: Floats, begin: int, end: int, n: int, variant: int) -> Ends:
+    """Exponents of columns[:, begin:end], of which the first n are 1, x_1, ..., x_dx, y.
+
+    Raises
+    ------
+    DataError
+        If a number is not finite.
+    """
+    peak, low = np.zeros(len(columns)), np.empty(len(columns))
     _gram.column_ends(columns, begin, end, variant, peak, low)
+    if not np.isfinite(peak).all():
+        names = ["1", *(f"X[:, {j}]" for j in range(n - 2)), "y", "the weights"]
+        column = int(np.flatnonzero(~np.isfinite(peak))[0])
+        raise DataError(
+            f"rows must be finite numbers, got NaN or inf in {names[column]}; drop or repair them first"
+        )
     live = peak > 0
     low[~live] = 0.5
     return Ends(np.frexp(peak)[1].astype(np.int64), np.frexp(low)[1].astype(np.int64) - 1, live)
@@ -121,6 +133,7 @@ class _Side:
 class _Plan(NamedTuple):
     """What the kernel needs to know of one choice of places."""
 
+    weight_scale: Floats
     left: tuple[Floats, Places, Places, Places]
     right: tuple[Floats, Places, Places, Places]
     items: int
@@ -153,6 +166,11 @@ class DigitSums:
         self._low = np.zeros((0, 0), dtype=np.int64)
         self._calls = 0
         self._plans: dict[tuple[bytes, int], _Plan] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to drain."""
+        return self._calls == 0
 
     @property
     def full(self) -> bool:
@@ -194,7 +212,7 @@ class DigitSums:
             begin,
             end,
             self._weighted,
-            2.0**-weight_top,
+            plan.weight_scale,
             *plan.left,
             *plan.right,
             self._variant,
@@ -243,7 +261,7 @@ class DigitSums:
             shift = unit + weight_top - (self._left.offset - _STEP * product_first)
             left = (_powers(np.where(empty, 0, shift)), before, place, owner)
         items = _gram.workspace_items(self._variant, self._n, len(left[2]), len(right[2]), self._weighted)
-        return _Plan(left, right, items)
+        return _Plan(_powers(np.array([-weight_top]))[:, 0].copy(), left, right, items)
 
     def drain(self) -> tuple[list[list[int]], list[int], int]:
         """The sums as integers in units 2**(low[a] + low[b] + weight_low), low and weight_low; all empty after."""
@@ -279,5 +297,8 @@ def _up(side: _Side) -> Places:
 
 
 def _powers(exponents: Places) -> Floats:
+    """(2, n): powers of two as products of two, which reach from the largest number to the smallest."""
+    half = exponents // 2
+    exponents = np.stack([half, exponents - half])
     # ldexp takes C ints; where long has 32 bits it refuses int64
     return np.ldexp(1.0, exponents.astype(np.intc))

@@ -3,7 +3,7 @@
 (a) Formula: G = sum_i w_i v_i v_i^T, v = (1, x_1, ..., x_dx, y), as integers with one power-of-two scale per
     column. Memory is independent of the number of rows.
 (b) Digits. Columns are cut into digits of 24 bits, whose products the kernel `_gram` sums as integers (`digits`).
-(c) Blocks that do not fit (exponents beyond 2**+-1000, columns spread over more than `digits` takes) are halved
+(c) Blocks that do not fit (columns spread over more powers of two than `digits` takes) are halved
     until few rows are left; those use Python integers.
 (d) The result is in units of the last bits of the columns, so it does not depend on blocks, threads or the
     instruction set.
@@ -24,7 +24,7 @@ from fastminima.exact.digits import MAX_ROWS, DigitSums, Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 from fastminima.kernels import _gram
 
-__all__ = ["ExactGram", "GramState", "gram_of", "into_columns"]
+__all__ = ["ExactGram", "GramState", "add_numerators", "gram_of", "into_columns", "rescaled"]
 
 BLOCK = 4096
 # columns of a block start in different sets of the cache
@@ -152,7 +152,7 @@ class GramState:
             self._add(columns, start, min(start + MAX_ROWS, end))
 
     def _add(self, columns: Floats, begin: int, end: int) -> None:
-        ends = ends_of(columns, begin, end, self._variant)
+        ends = ends_of(columns, begin, end, self._n, self._variant)
         if self._sums.add(columns, begin, end, ends, self._scratch):
             self._seen(ends.low[ends.live].tolist(), np.flatnonzero(ends.live).tolist())
             if self._sums.full:
@@ -218,13 +218,21 @@ class GramState:
         return ExactGram(entries, scales, power_of_two(weight_unit), self.n_samples)
 
     def _join(self) -> None:
-        self._take(*self._sums.drain())
+        if not self._sums.empty:
+            self._take(*self._sums.drain())
 
     def _take(self, entries: list[list[int]], low: list[int], weight_low: int) -> None:
         """Add integers given in units 2**(low[a] + low[b] + weight_low)."""
         n = self._n
         empty = [self._entries[c][c] == 0 for c in range(n)]
-        new_weight = weight_low if all(empty) else min(weight_low, self._weight_low)
+        if all(empty):
+            self._entries, self._low, self._weight_low = (
+                [row.copy() for row in entries],
+                low.copy(),
+                weight_low,
+            )
+            return
+        new_weight = min(weight_low, self._weight_low)
         # a column that is zero on one side takes the unit of the other
         new = [
             low[c] if empty[c] else self._low[c] if entries[c][c] == 0 else min(low[c], self._low[c])
@@ -232,12 +240,12 @@ class GramState:
         ]
         mine = [0 if empty[c] else self._low[c] - new[c] for c in range(n)]
         theirs = [0 if entries[c][c] == 0 else low[c] - new[c] for c in range(n)]
-        wm, wt = (0 if all(empty) else self._weight_low - new_weight), weight_low - new_weight
+        wm, wt = self._weight_low - new_weight, weight_low - new_weight
         for a in range(n):
-            for b in range(n):
-                self._entries[a][b] = (self._entries[a][b] << mine[a] + mine[b] + wm) + (
-                    entries[a][b] << theirs[a] + theirs[b] + wt
-                )
+            for b in range(a, n):
+                self._entries[a][b] = self._entries[b][a] = (
+                    self._entries[a][b] << mine[a] + mine[b] + wm
+                ) + (entries[a][b] << theirs[a] + theirs[b] + wt)
         self._low, self._weight_low = new, new_weight
 
 

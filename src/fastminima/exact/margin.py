@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns, affine_numerators, common_numerators
 from fastminima.exact.dyadic import Floats, Ints, sqrt_floor
@@ -58,9 +57,7 @@ class MarginState:
             return
         kept = [(lower, lower <= self._best, columns) for lower, columns in self._rows]
         self._rows = [
-            (lower, columns)
-            if keep.all()
-            else (lower[keep], columns.take(np.flatnonzero(keep)))
+            (lower, columns) if keep.all() else (lower[keep], columns.take(np.flatnonzero(keep)))
             for lower, keep, columns in kept
             if keep.any()
         ]

@@ -108,7 +108,7 @@ class Pieces:
         self._slopes = {1: Fraction(s_plus), -1: Fraction(s_minus)}
         self._n_features = n_features
         live = [k for k, w in enumerate(self._output) if w != 0]
-        active = self.W1.any(axis=1)
+        active = [bool(row.any()) for row in self.W1]
         # a zero row has one preactivation for all samples; it joins the constant of every piece
         self.bending = [k for k in live if active[k]]
         self._fixed = {k: 1 if self.b1[k] >= 0 else -1 for k in live if not active[k]}

@@ -15,10 +15,19 @@ from fastminima.exact.dyadic import Floats
 from fastminima.exact.gram import PAD, into_columns
 from fastminima.kernels import _patterns
 
-__all__ = ["Filter", "Preactivations", "preactivation_blocks", "signs", "unit_form", "validated_rows"]
+__all__ = [
+    "Filter",
+    "Preactivations",
+    "block_rows",
+    "filter_of",
+    "preactivation_blocks",
+    "signs",
+    "unit_form",
+    "validated_rows",
+]
 
-# a block's columns, z and bounds stay within this many bytes, in the second-level cache
-_BYTES = 1 << 20
+# a block's columns, z and bounds stay within this many bytes, near the processor
+_BYTES = 1 << 21
 
 
 def validated_rows(W1: Any, b1: Any, n_features: int) -> tuple[Floats, Floats]:
@@ -105,7 +114,11 @@ class Filter:
         return self._lower[:count], self._upper[:count]
 
     def keys(
-        self, columns: Columns, units: NDArray[np.int64], keys: NDArray[np.uint64], doubtful: NDArray[np.uint8]
+        self,
+        columns: Columns,
+        units: NDArray[np.int64],
+        keys: NDArray[np.uint64],
+        doubtful: NDArray[np.uint8],
     ) -> None:
         """Exact signs of some units on the rows of the block, one bit each; after `evaluate`.
 

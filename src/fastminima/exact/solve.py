@@ -17,8 +17,8 @@ from fastminima.exact.gram import ExactGram
 
 __all__ = ["NormalSolution", "solve_normal_equations"]
 
-# below this size Bareiss on Python integers takes less time than the conversion to FLINT pays back
-_FLINT_FROM = 12
+# below this size Bareiss on Python integers takes less time than loading FLINT
+_FLINT_FROM = 24
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns
 from fastminima.exact.digest import DataDigests, Digests
-from fastminima.exact.digits import Scratch
+from fastminima.exact.digits import Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints
 from fastminima.exact.gram import PAD, ExactGram, GramState, add_numerators, into_columns, rescaled
 from fastminima.exact.margin import MarginState
@@ -66,8 +66,8 @@ class NetworkNumbers:
     ----------
     moments : NetworkMoments
         Sign patterns, samples of each, affine pieces and Gram matrices.
-    risk : Fraction
-        Half the (weighted) sum of (f - y)**2.
+    b2 : float or Fraction
+        Output bias.
     positive : bool or None
         Whether all exact preactivations are positive; None if not asked.
     radius : float or None
@@ -76,9 +76,14 @@ class NetworkNumbers:
     """
 
     moments: NetworkMoments
-    risk: Fraction
+    b2: Slope
     positive: bool | None
     radius: float | None
+
+    @cached_property
+    def risk(self) -> Fraction:
+        """Half the (weighted) sum of (f - y)**2."""
+        return self.moments.risk(self.b2)
 
     @property
     def patterns(self) -> list[tuple[int, ...]]:
@@ -123,16 +128,16 @@ class _Stacked:
         self.pieces = [
             Pieces(net.W1, net.b1, net.W2, net.s_plus, net.s_minus, n_features) for net in networks
         ]
-        rows, biases, keys = [np.empty((0, n_features))], [np.empty(0)], []
+        rows, biases = [np.empty((0, n_features))], [np.empty(0)]
+        keys: list[int] = []
         self.begin: list[int] = []
         total = 0
         for net, pieces in zip(networks, self.pieces, strict=True):
             # a positive network needs all its units, any other those whose sign matters
             units = list(range(len(pieces.b1))) if net.positive else pieces.bending
             self.begin.append(total)
-            keys += [total + units.index(k) for k in pieces.bending] if net.positive else range(
-                total, total + len(units)
-            )
+            place = {unit: total + i for i, unit in enumerate(units)}
+            keys += [place[k] for k in pieces.bending]
             rows.append(pieces.W1[units])
             biases.append(pieces.b1[units])
             total += len(units)
@@ -216,6 +221,11 @@ class ExactPass:
         y : (k,) float64, finite
         weight : (k,) float64 > 0, in every update of a weighted pass and no other
         numerators : dx + 1 object arrays (k,) of Python integers, y last; for exact data
+
+        Raises
+        ------
+        DataError
+            If a number is not finite.
         """
         if self._weighted != (weight is not None):
             raise ValueError("a weighted ExactPass takes weights in every update, an unweighted one in none")
@@ -227,9 +237,11 @@ class ExactPass:
             self._add(columns.take(slice(begin, begin + self._rows)))
 
     def _add(self, columns: Columns) -> None:
-        count, dx = columns.n_samples, self._n_features
-        self._digest(columns)
+        count = columns.n_samples
         into_columns(columns.X, columns.y, columns.weight, self._block)
+        # refuses NaN and inf before anything is counted
+        ends_of(self._block, 0, count, self._n_features + 2, self._variant)
+        self._digest(columns)
         stacked, filter_ = self._stacked, self._filter
         filter_.evaluate(self._block, count)
         for margin, begin in zip(self._margins, stacked.begin, strict=True):
@@ -238,7 +250,8 @@ class ExactPass:
                 if end > begin:
                     margin.offer(columns, *filter_.margins(self._block, count, begin, end))
         filter_.keys(columns, stacked.keys, self._keys, self._doubtful)
-        found = _patterns.equal_keys(self._keys, count, self._table, self._ids, self._first, self._sizes)
+        table = self._table[: 1 << (2 * count).bit_length()]
+        found = _patterns.equal_keys(self._keys, count, table, self._ids, self._first, self._sizes)
         block = self._block
         if found > 1:
             block = self._grouped
@@ -273,11 +286,13 @@ class ExactPass:
             rows.append([Fraction(w) for w in columns.weight.tolist()])
         self._digests.update_exact(rows)
 
+    def _state(self) -> GramState:
+        return GramState(self._n_features, self._weighted, self._scratch, self._variant)
+
     def _gather(self, key: bytes, columns: Columns, block: Floats, begin: int, end: int) -> None:
         state = self._states.get(key)
         if state is None:
-            state = GramState(self._n_features, self._weighted, self._scratch, self._variant)
-            self._states[key] = state
+            state = self._states[key] = self._state()
         if columns.exact is None:
             state.add_columns(block, begin, end)
             return
@@ -291,9 +306,7 @@ class ExactPass:
             raise ValueError("a pass that was given the Gram matrix of all rows cannot be merged")
         for key, state in other._states.items():
             if key not in self._states:
-                self._states[key] = GramState(
-                    self._n_features, self._weighted, self._scratch, self._variant
-                )
+                self._states[key] = self._state()
             self._states[key].merge(state)
             self._counts[key] = self._counts.get(key, 0) + other._counts[key]
         for mine, theirs in zip(self._margins, other._margins, strict=True):
@@ -304,11 +317,7 @@ class ExactPass:
 
     def result(self) -> PassResult:
         """The numbers of all rows so far."""
-        everything = self._sum(self._states)
-        if self._total is None:
-            gram = everything
-        else:
-            gram = self._total
+        gram = self._sum(self._states) if self._total is None else self._total
         signs = {key: self._signs(key) for key in self._counts}
         numbers = []
         start = 0
@@ -325,7 +334,7 @@ class ExactPass:
             numbers.append(
                 NetworkNumbers(
                     moments,
-                    moments.risk(net.b2),
+                    net.b2,
                     None if margin is None else margin.positive,
                     None if margin is None else margin.radius,
                 )
@@ -338,9 +347,13 @@ class ExactPass:
         return [bool(bits[k // 64] >> k % 64 & 1) for k in range(len(self._stacked.keys))]
 
     def _sum(self, keys: Iterable[bytes]) -> ExactGram:
-        total = GramState(self._n_features, self._weighted, self._scratch, self._variant)
-        for key in keys:
-            total.merge(self._states[key])
+        states = [self._states[key] for key in keys]
+        if len(states) == 1:
+            total = states[0]
+        else:
+            total = self._state()
+            for state in states:
+                total.merge(state)
         gram = total.result()
         return gram if self._scales is None else rescaled(gram, self._scales)
 

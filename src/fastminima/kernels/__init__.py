@@ -1,9 +1,19 @@
 """The compiled kernels: single threaded, GIL released, each with a stub and a NumPy twin (`reference_*`).
 
+_digest
+    blake2s_sums: the sum of the BLAKE2s digests of rows (m, k) of float64, one row per lane; ceil(k / 8) compressions
+    a row. packed_rows: rows as they are digested. Called by `fastminima.exact.digest`.
 _forward
     sums_f64, sums_f32: sum_i w_i (f_k(x_i) - y_i)^2 for K networks f_k(x) = b2 + W2 h(W1 x + b1) of one shape,
     W1 (K, d1, dx), X (m, dx); 2 m K d1 (dx + 1) flops, the hidden layer never leaves the registers.
     outputs_f64: the outputs of one network. Called by `fastminima.batched`.
+_gram
+    digit_products: exact sums of products of the 24-bit digits of n columns, L digits in all; m L (L + 1) flops.
+    column_ends: which powers of two a column spans; columns_of: rows to columns. Called by `fastminima.exact.digits`
+    and `.gram`.
+_patterns
+    preactivations: z = W1 x + b1 with a proved error bound; sign_keys, equal_keys, grouped_columns: rows grouped by the
+    signs of z; quotients: bounds of z / |(x, 1)|. 4 m d1 (dx + 1) flops. Called by `fastminima.exact.signs` and `.stream`.
 _perturb
     perturbations: the k-th random direction of a (seed, k) alone, Philox4x32-10 and Box-Muller in plain IEEE arithmetic,
     the same bits in every variant. excess_f64, excess_f32: what a block of perturbations changes, fused like

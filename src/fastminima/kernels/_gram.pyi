@@ -26,7 +26,7 @@ def digit_products(
     begin: int,
     end: int,
     weighted: bool,
-    weight_scale: float,
+    weight_scale: NDArray[np.float64],
     left_scale: NDArray[np.float64],
     left_first: NDArray[np.int64],
     left_place: NDArray[np.int64],

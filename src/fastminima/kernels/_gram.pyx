@@ -20,7 +20,7 @@ g.  All variants give the same integers, whatever the order of summation.
 from libc.stdint cimport int64_t
 
 cdef extern from "_simd.h" nogil:
-    int fs_best_variant()
+    int fm_best_variant()
 
 cdef extern from "_gram.h" nogil:
     enum:
@@ -33,12 +33,12 @@ cdef extern from "_gram.h" nogil:
         const int64_t *place
         const int64_t *owner
     void fg_ends(int, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, double *, double *)
-    void fg_products(int, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double,
+    void fg_products(int, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *,
                      const fg_side *, const fg_side *, double *, int64_t *, int64_t *, Py_ssize_t)
     void fg_transpose(const double *, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, Py_ssize_t)
 
 
-BEST_VARIANT = fs_best_variant()
+BEST_VARIANT = fm_best_variant()
 VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 STEP = FG_STEP
 MAX_ROWS = 1 << 15
@@ -63,31 +63,32 @@ def columns_of(const double[:, ::1] X, const double[::1] y, const double[::1] we
 
 def column_ends(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, int variant, double[::1] peak_out,
                 double[::1] low_out):
-    """peak_out[c] = max |v|, low_out[c] = least last bit of a nonzero v (inf if there is none), begin <= row < end."""
+    """peak_out[c] = max |v| (inf: some not finite), low_out[c] = least last bit of a nonzero v (inf if there is none), begin <= row < end."""
     with nogil:
         if columns.shape[0] > 0 and end > begin:
             fg_ends(variant, &columns[0, begin], columns.shape[1], columns.shape[0], end - begin, &peak_out[0],
                     &low_out[0])
 
 
-def digit_products(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, bint weighted, double weight_scale,
-                   const double[::1] left_scale, const int64_t[::1] left_first, const int64_t[::1] left_place,
-                   const int64_t[::1] left_owner, const double[::1] right_scale, const int64_t[::1] right_first,
+def digit_products(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, bint weighted,
+                   const double[::1] weight_scale, const double[:, ::1] left_scale, const int64_t[::1] left_first, const int64_t[::1] left_place,
+                   const int64_t[::1] left_owner, const double[:, ::1] right_scale, const int64_t[::1] right_first,
                    const int64_t[::1] right_place, const int64_t[::1] right_owner, int variant,
                    double[::1] workspace, int64_t[:, ::1] high_out, int64_t[:, ::1] low_out):
     """Add 2^32 high_out + low_out[place(a, j), place(b, k)] += sum_i (w v_a)[j] v_b[k], columns a <= b.
 
-    The last of the columns holds the weights if `weighted`. Right digits belong to v scale, left ones to
-    (v right_scale) (w weight_scale) left_scale (without weights, to the same digits as right).
+    The last of the columns holds the weights if `weighted`. A scale is the product of two powers of two.
+    Right digits belong to v right_scale, left ones to (v right_scale) (w weight_scale) left_scale (without weights,
+    to the same digits as right).
     """
     cdef fg_side left, right
-    cdef Py_ssize_t n = right_scale.shape[0]
+    cdef Py_ssize_t n = right_scale.shape[1]
     with nogil:
         if end > begin and left_place.shape[0] > 0 and right_place.shape[0] > 0:
-            left.scale, left.first, left.place, left.owner = (&left_scale[0], &left_first[0], &left_place[0],
+            left.scale, left.first, left.place, left.owner = (&left_scale[0, 0], &left_first[0], &left_place[0],
                                                               &left_owner[0])
-            right.scale, right.first, right.place, right.owner = (&right_scale[0], &right_first[0],
+            right.scale, right.first, right.place, right.owner = (&right_scale[0, 0], &right_first[0],
                                                                   &right_place[0], &right_owner[0])
             fg_products(variant, &columns[0, begin], columns.shape[1], n, end - begin,
-                        &columns[n, begin] if weighted else NULL, weight_scale, &left, &right, &workspace[0],
+                        &columns[n, begin] if weighted else NULL, &weight_scale[0], &left, &right, &workspace[0],
                         &high_out[0, 0], &low_out[0, 0], high_out.shape[1])

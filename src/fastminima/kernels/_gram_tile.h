@@ -2,7 +2,7 @@
  * V_TARGET, V_REAL, V_INT, V_LANES, V_TILE, V_MAX, V_MIN, V_FMA and V_FMS what to compile for.
  */
 
-/* peak[c] = max |v|, low[c] = the least power of two, 2^e, that is the last bit of a number of column c (inf: all 0).
+/* peak[c] = max |v| (inf if a number is not finite), low[c] = the least power of two, 2^e, that is the last bit of a number of column c (inf: all 0).
  * Without its last set bit a number differs from itself by that bit; a power of two is its own last bit. */
 static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count, double *peak,
                                      double *low)
@@ -12,9 +12,12 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
         const V_REAL zero = {0.0};
         const V_INT none = {0};
         V_REAL top = zero, last = zero + (double)HUGE_VAL;
+        /* bit 63 of bits + 2^52 is set by inf and NaN alone */
+        V_INT lost = none;
         ptrdiff_t i = 0;
         for (; i + V_LANES <= count; i += V_LANES) {
             const V_INT bits = *(const V_INT *)(v + i) & UINT64_C(0x7fffffffffffffff);
+            lost |= bits + (UINT64_C(1) << 52);
             const V_INT fraction = (V_INT)((bits << 12) != none);
 #if V_LANES == 1
             const V_INT cleared = bits & (bits - 1) & (none - fraction);
@@ -41,7 +44,10 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
         double tops[V_LANES], lasts[V_LANES];
         memcpy(tops, &top, sizeof top);
         memcpy(lasts, &last, sizeof last);
+        uint64_t beyond = 0, losts[V_LANES];
+        memcpy(losts, &lost, sizeof lost);
         for (int k = 0; k < V_LANES; k++) {
+            beyond |= losts[k];
             high = FG_MAX1(high, tops[k]);
             least = FG_MIN1(least, lasts[k]);
         }
@@ -51,6 +57,7 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
             bits &= UINT64_C(0x7fffffffffffffff);
             if (bits == 0)
                 continue;
+            beyond |= bits + (UINT64_C(1) << 52);
             const uint64_t cleared = (bits << 12) != 0 ? bits & (bits - 1) : 0;
             double size, rest;
             memcpy(&size, &bits, 8);
@@ -58,7 +65,7 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
             high = FG_MAX1(high, size);
             least = FG_MIN1(least, size - rest);
         }
-        peak[c] = high;
+        peak[c] = beyond >> 63 ? HUGE_VAL : high;
         low[c] = least;
     }
 }
@@ -66,13 +73,13 @@ static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdif
 /* Place of vector v of label l in a packed panel: the digits of one tile lie side by side. */
 #define FG_AT(l, vectors, v) ((((l) / V_TILE * (vectors) + (v)) * V_TILE + (l) % V_TILE) * V_LANES)
 
-/* Digits d_0, d_1, ... of one column: v = sum_j d_j 2^(-24 j) / scale, each rounded to nearest, so at most 2^23 (the
+/* Digits d_0, d_1, ... of one column: v scale more = sum_j d_j 2^(-24 j), each rounded to nearest, so at most 2^23 (the
  * first one by the choice of the scale), until nothing is left. */
-static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, double scale, ptrdiff_t label,
-                                       ptrdiff_t depth, double *panel)
+static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, double scale, double more,
+                                       ptrdiff_t label, ptrdiff_t depth, double *panel)
 {
     for (ptrdiff_t k = 0; k < vectors; k++) {
-        V_REAL rest = *(const V_REAL *)(v + k * V_LANES) * scale;
+        V_REAL rest = *(const V_REAL *)(v + k * V_LANES) * scale * more;
         for (ptrdiff_t j = 0; j < depth; j++) {
             /* rint: above 2^52 the spacing is 1 */
             const V_REAL digit = (rest + FG_MAGIC) - FG_MAGIC;
@@ -84,12 +91,12 @@ static V_TARGET void V_NAME(fg_digits)(const double *v, ptrdiff_t vectors, doubl
 
 /* Digits of w v = hi + lo, both cut on one grid and added: at most 2^24. */
 static V_TARGET void V_NAME(fg_weighted)(const double *v, const double *w, ptrdiff_t vectors, double scale,
-                                         double weight_scale, double product_scale, ptrdiff_t label,
-                                         ptrdiff_t depth, double *panel)
+                                         double more, const double *weight_scale, double product_scale,
+                                         ptrdiff_t label, ptrdiff_t depth, double *panel)
 {
     for (ptrdiff_t k = 0; k < vectors; k++) {
-        const V_REAL a = *(const V_REAL *)(v + k * V_LANES) * scale;
-        const V_REAL b = *(const V_REAL *)(w + k * V_LANES) * weight_scale;
+        const V_REAL a = *(const V_REAL *)(v + k * V_LANES) * scale * more;
+        const V_REAL b = *(const V_REAL *)(w + k * V_LANES) * weight_scale[0] * weight_scale[1];
         V_REAL hi, lo;
 #ifdef V_FMS
         hi = a * b;
@@ -116,35 +123,35 @@ static V_TARGET void V_NAME(fg_weighted)(const double *v, const double *w, ptrdi
 }
 
 /* One tile of digits against another: V_TILE^2 sums over the panel, each an exact integer in every lane. */
-static V_TARGET void V_NAME(fg_tile)(const double *FS_RESTRICT a, const double *FS_RESTRICT b, ptrdiff_t vectors,
-                                     uint64_t *FS_RESTRICT sums)
+static V_TARGET void V_NAME(fg_tile)(const double *FM_RESTRICT a, const double *FM_RESTRICT b, ptrdiff_t vectors,
+                                     uint64_t *FM_RESTRICT sums)
 {
     V_REAL total[V_TILE][V_TILE];
     const V_REAL zero = {0.0};
-    FS_UNROLL
+    FM_UNROLL
     for (int s = 0; s < V_TILE; s++) {
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++)
             total[s][t] = zero + FG_MAGIC;
     }
     for (ptrdiff_t k = 0; k < vectors; k++) {
         V_REAL left[V_TILE];
-        FS_UNROLL
+        FM_UNROLL
         for (int s = 0; s < V_TILE; s++)
             left[s] = *(const V_REAL *)(a + s * V_LANES);
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++) {
             const V_REAL right = *(const V_REAL *)(b + t * V_LANES);
-            FS_UNROLL
+            FM_UNROLL
             for (int s = 0; s < V_TILE; s++)
                 total[s][t] = V_FMA(left[s], right, total[s][t]);
         }
         a += V_TILE * V_LANES;
         b += V_TILE * V_LANES;
     }
-    FS_UNROLL
+    FM_UNROLL
     for (int s = 0; s < V_TILE; s++) {
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++) {
             V_INT bits;
             memcpy(&bits, &total[s][t], sizeof bits);
@@ -154,7 +161,7 @@ static V_TARGET void V_NAME(fg_tile)(const double *FS_RESTRICT a, const double *
 }
 
 /* A tile is needed if it holds a pair with left column <= right column; by symmetry the rest is known. */
-FS_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdiff_t labels, ptrdiff_t s,
+FM_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdiff_t labels, ptrdiff_t s,
                                 ptrdiff_t t)
 {
     const ptrdiff_t last = (t + 1) * V_TILE - 1;
@@ -162,7 +169,7 @@ FS_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdi
 }
 
 static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count,
-                                         const double *weight, double weight_scale, const fg_side *left,
+                                         const double *weight, const double *weight_scale, const fg_side *left,
                                          const fg_side *right, double *workspace, int64_t *high, int64_t *low,
                                          ptrdiff_t width)
 {
@@ -171,7 +178,7 @@ static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, pt
     const ptrdiff_t labels_l = left->first[n], labels_r = right->first[n];
     const ptrdiff_t tiles_l = (labels_l + V_TILE - 1) / V_TILE, tiles_r = (labels_r + V_TILE - 1) / V_TILE;
     const ptrdiff_t tile_items = V_TILE * vectors * V_LANES;
-    double *panel_r = (double *)fs_align(workspace);
+    double *panel_r = (double *)fm_align(workspace);
     double *panel_l = weight == NULL ? panel_r : panel_r + tiles_r * tile_items;
     double *tail = panel_l + tiles_l * tile_items;
     uint64_t *sums = (uint64_t *)(tail + (n + 1) * rows);
@@ -199,12 +206,13 @@ static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, pt
             step = rows;
         }
         for (ptrdiff_t c = 0; c < n; c++)
-            V_NAME(fg_digits)(from + c * step, vectors, right->scale[c], right->first[c],
+            V_NAME(fg_digits)(from + c * step, vectors, right->scale[c], right->scale[n + c], right->first[c],
                               right->first[c + 1] - right->first[c], panel_r);
         if (w != NULL)
             for (ptrdiff_t c = 0; c < n; c++)
-                V_NAME(fg_weighted)(from + c * step, w, vectors, right->scale[c], weight_scale, left->scale[c],
-                                    left->first[c], left->first[c + 1] - left->first[c], panel_l);
+                V_NAME(fg_weighted)(from + c * step, w, vectors, right->scale[c], right->scale[n + c], weight_scale,
+                                    left->scale[c] * left->scale[n + c], left->first[c],
+                                    left->first[c + 1] - left->first[c], panel_l);
         for (ptrdiff_t s = 0; s < tiles_l; s++)
             for (ptrdiff_t t = weight == NULL ? s : 0; t < tiles_r; t++)
                 if (V_NAME(fg_needed)(left, right, labels_r, s, t))

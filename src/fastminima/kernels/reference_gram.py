@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -22,8 +23,11 @@ def columns_of(X: F64, y: F64, weight: F64, out: F64) -> None:
 
 
 def column_ends(columns: F64, begin: int, end: int, variant: int, peak_out: F64, low_out: F64) -> None:
-    """peak_out[c] = max |v|, low_out[c] = least last bit of a nonzero v (inf if there is none)."""
+    """peak_out[c] = max |v| (inf: some not finite), low_out[c] = least last bit of a nonzero v (inf if there is none)."""
     for c, column in enumerate(columns[:, begin:end].tolist()):
+        if not all(map(math.isfinite, column)):
+            peak_out[c] = np.inf
+            continue
         peak_out[c] = max((abs(v) for v in column), default=0.0)
         bits = []
         for v in column:
@@ -31,6 +35,10 @@ def column_ends(columns: F64, begin: int, end: int, variant: int, peak_out: F64,
             if p:
                 bits.append(float(Fraction(p & -p, q)))
         low_out[c] = min(bits, default=np.inf)
+
+
+def _factor(scale: F64) -> Fraction:
+    return Fraction(float(scale[0])) * Fraction(float(scale[1]))
 
 
 def _digits(value: Fraction, depth: int) -> list[int]:
@@ -46,7 +54,7 @@ def digit_products(
     begin: int,
     end: int,
     weighted: bool,
-    weight_scale: float,
+    weight_scale: F64,
     left_scale: F64,
     left_first: I64,
     left_place: I64,
@@ -64,25 +72,27 @@ def digit_products(
 
     A product w v has the digits of its rounded value plus those of the rounding error.
     """
-    n = len(right_scale)
+    n = right_scale.shape[1]
     sums: dict[tuple[int, int], int] = {}
     for row in columns[:, begin:end].T.tolist():
         left: list[int] = []
         right: list[int] = []
         for c in range(n):
-            scaled = Fraction(row[c]) * Fraction(float(right_scale[c]))
+            scaled = Fraction(row[c]) * _factor(right_scale[:, c])
             right += _digits(scaled, int(right_first[c + 1] - right_first[c]))
             if weighted:
                 depth = int(left_first[c + 1] - left_first[c])
-                product = scaled * Fraction(row[n]) * Fraction(weight_scale)
+                product = scaled * Fraction(row[n]) * _factor(weight_scale)
                 rounded = Fraction(float(product))
-                parts = [p * Fraction(float(left_scale[c])) for p in (rounded, product - rounded)]
+                parts = [p * _factor(left_scale[:, c]) for p in (rounded, product - rounded)]
                 left += [a + b for a, b in zip(*(_digits(p, depth) for p in parts), strict=True)]
         if not weighted:
             left = right
         for a, p in enumerate(left):
             for b, q in enumerate(right):
-                if left_owner[a] < right_owner[b] or (left_owner[a] == right_owner[b] and (weighted or a <= b)):
+                if left_owner[a] < right_owner[b] or (
+                    left_owner[a] == right_owner[b] and (weighted or a <= b)
+                ):
                     sums[a, b] = sums.get((a, b), 0) + p * q
     for (a, b), total in sums.items():
         low_out[left_place[a], right_place[b]] += total % 2**32

@@ -13,7 +13,15 @@ I32 = NDArray[np.int32]
 
 
 def preactivations(
-    columns: F64, count: int, W1: F64, b1: F64, factor: float, tiny: F64, variant: int, z_out: F64, error_out: F64
+    columns: F64,
+    count: int,
+    W1: F64,
+    b1: F64,
+    factor: float,
+    tiny: F64,
+    variant: int,
+    z_out: F64,
+    error_out: F64,
 ) -> None:
     """z_out[k, i] and error_out[k, i] for rows i < count; `columns` holds 1, x_1, ..., x_dx first."""
     with np.errstate(all="ignore"):

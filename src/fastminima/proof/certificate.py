@@ -22,6 +22,7 @@ from .._atomic import replacing
 from .._reading import reading
 from ..dataset import Dataset
 from ..errors import CertificateError
+from ..exact.digest import DataDigests
 from ..network import OneHiddenLayer
 from . import check as checker
 
@@ -72,9 +73,9 @@ class Certificate:
     @property
     def text(self) -> str:
         """The certificate as it stands in a file."""
-        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in self.content.items() if name != "claims"]
-        claims = ",\n".join(f"  {json.dumps(claim)}" for claim in self.content["claims"])
-        return "{\n" + ",\n".join([*lines, f' "claims": [\n{claims}\n ]']) + "\n}\n"
+        lines = [f"{_json(name)}:{_json(value)}" for name, value in self.content.items() if name != "claims"]
+        claims = ",\n".join(_json(claim) for claim in self.content["claims"])
+        return "{" + ",\n".join([*lines, f'"claims":[\n{claims}]']) + "}\n"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears whole or not at all.
@@ -99,9 +100,8 @@ class Certificate:
             It is no certificate, cut short, or of a newer version.
         """
         source = Path(path)
-        with reading(source, "cannot be read"):
-            with open(source, "rb") as stream:
-                raw = stream.read(checker.LONGEST_FILE + 1)
+        with reading(source, "cannot be read"), open(source, "rb") as stream:
+            raw = stream.read(checker.LONGEST_FILE + 1)
         try:
             content = checker.parse(raw.decode())
         except (checker.Reject, ValueError, RecursionError) as error:
@@ -123,13 +123,22 @@ class Certificate:
 
     def __str__(self) -> str:
         state = "accepted by the checker" if self.checked else "not yet checked"
-        lines = [f"certificate of theorem {self.content.get('theorem')}, {state}"]
+        lines = [f"certificate of theorem {self.content.get('theorem')}, {state}", *self.claim_lines()]
+        return "\n".join([*lines, *(f"  open: {reason}" for reason in self.open)])
+
+    def claim_lines(self) -> list[str]:
+        """One line a claim, its numbers rounded."""
+        lines = []
         for claim in self.content["claims"]:
             shown = [f"{name} {_shown(value)}" for name, value in claim.items() if name in _SHOWN]
             if isinstance(claim.get("positions"), list):
                 shown.append(f"{len(claim['positions']):,} elements")
             lines.append("  " + ": ".join([str(claim.get("claim")), *([", ".join(shown)] if shown else [])]))
-        return "\n".join([*lines, *(f"  open: {reason}" for reason in self.open)])
+        return lines
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 _SHOWN = ("risk", "radius", "excess", "drop", "floor")
@@ -181,7 +190,7 @@ def assemble(theorem: int, meaning: str, data: dict[str, Any], setting: Any, cla
     }
 
 
-def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool, digests: tuple[str, str]) -> dict[str, Any]:
+def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool, digests: DataDigests) -> dict[str, Any]:
     """What a certificate says of its data."""
     return {
         "rows": m,
@@ -189,8 +198,8 @@ def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool,
         "targets": targets,
         "weighted": weighted,
         "numbers": "float64" if floats else "rational",
-        "sha256": digests[0],
-        "unordered": digests[1],
+        "sha256": digests.sha256,
+        "unordered": digests.unordered,
     }
 
 

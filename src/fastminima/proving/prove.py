@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +12,10 @@ import numpy as np
 
 from .._threads import single_threaded_blas
 from ..dataset import Dataset
-from ..errors import CertificateError, DataError, DataTypeError, OptionError, ProofError
+from ..errors import DataError, DataTypeError, OptionError, ProofError
 from ..exact.digest import Digests
 from ..exact.fit import ExactFit
+from ..exact.stream import PassResult, exact_moments
 from ..least_squares import least_squares
 from ..losses import SquaredLoss
 from ..network import OneHiddenLayer
@@ -40,7 +41,7 @@ def prove(
     result: Any,
     other: Any = None,
     *,
-    data: Dataset | None = None,
+    data: Any = None,
     method: Method = "auto",
     verify: bool | None = None,
 ) -> Certificate:
@@ -49,12 +50,13 @@ def prove(
     Parameters
     ----------
     result : SpuriousMinimum, CounterExample, LinearReport, OneHiddenLayer or None
-        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no lower
-        risk near by; None leaves that out.
+        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no
+        lower risk near by; None leaves that out.
     other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Theorem 4: the loss.
-    data : Dataset, optional
-        For networks.
+    data : Dataset or source of blocks, optional
+        For networks. A source has `n_features`, `weighted` and `blocks()`, which iterates over (X, y, weights or None); it
+        is read once, in blocks, and memory does not grow with its rows.
     method : {"auto", "exact", "float"}, default "auto"
         How it is decided that `other` is better: "float" by proved bounds in float64 alone, "exact" in rational arithmetic,
         "auto" by the first that can. The certificate is the same.
@@ -86,12 +88,15 @@ def prove(
         return _finished(*_theorem1(result, other, data, method), verify)
 
 
-def _theorem1(result: Any, other: Any, data: Dataset | None, method: str) -> tuple[Certificate, Callable[[], Iterable[Any]]]:
+Made = tuple[Certificate, Callable[[], Iterable[Any]]]
+
+
+def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
     fit = result.fit if isinstance(result, SpuriousMinimum) else other.low.fit if isinstance(other, BetterPoint) else None
     if data is None:
         data = fit.data if fit is not None else None
-    if not isinstance(data, Dataset):
-        raise DataTypeError("networks are proved about data: pass data=fastminima.Dataset(X, y)")
+    if not isinstance(data, Dataset) and not all(hasattr(data, name) for name in ("blocks", "n_features", "weighted")):
+        raise DataTypeError("networks are proved about data: pass data=fastminima.Dataset(X, y), or a source of blocks")
     minimum = result.network if isinstance(result, SpuriousMinimum) else result
     better = other.network if isinstance(other, BetterPoint) else other
     for name, network in (("the minimum", minimum), ("the better point", better)):
@@ -103,6 +108,15 @@ def _theorem1(result: Any, other: Any, data: Dataset | None, method: str) -> tup
             raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
     if minimum is None and better is None:
         raise ProofError("there is nothing to prove: give a minimum, a better point, or both")
+    setting = [word(s) for s in theorem1.same_activation(minimum, better)]
+    networks = theorem1.networks(minimum, better)
+    if not isinstance(data, Dataset):
+        if method == "float":
+            raise OptionError('a source of blocks is proved exactly: use method="auto" or "exact"')
+        numbers, solution = theorem1.streamed(data, networks)
+        claims = theorem1.claims_of(None, solution, numbers, minimum, better)
+        words = _words(numbers, data.n_features, data.weighted, True)
+        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: _block_rows(data)
     how = "exact"
     if better is not None and method != "exact":
         drop = certify_drop(better, fit if fit is not None else least_squares(data), exact=False)
@@ -112,24 +126,37 @@ def _theorem1(result: Any, other: Any, data: Dataset | None, method: str) -> tup
             raise ProofError(
                 'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
             )
-    exact: ExactFit = theorem1.checked_fit(fit, data)
-    setting = theorem1.same_activation(minimum, better)
-    found = theorem1.claims_of(data, exact, minimum, better)
-    opened = ()
+    solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
+    numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
+    exact = ExactFit.of(data, numbers.gram) if solved is None else solved
+    claims = theorem1.claims_of(data, exact, numbers, minimum, better)
+    opened: tuple[str, ...] = ()
     if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
         opened = (f"better point undecided: {other.reason}",)
-    content = assemble(1, data.meaning, dataset_words(data), [word(s) for s in setting], found.claims)
-    return Certificate(content, how, open=opened), lambda: data_rows(data)
+    words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
+    return Certificate(assemble(1, data.meaning, words, setting, claims), how, open=opened), lambda: data_rows(data)
 
 
-def _theorem2(pair: CounterExample) -> tuple[Certificate, Callable[[], Iterable[Any]]]:
-    words = dataset_words(pair.data)
+def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> dict[str, Any]:
+    """What a certificate says of the data that a pass has seen."""
+    assert numbers.digests is not None
+    return data_words(numbers.n_samples, columns, 1, weighted, floats, numbers.digests)
+
+
+def _block_rows(source: Any) -> Iterator[list[float]]:
+    for X, y, weight in source.blocks():
+        parts = [X, y[:, None], *([] if weight is None else [weight[:, None]])]
+        yield from np.hstack(parts).tolist()
+
+
+def _theorem2(pair: CounterExample) -> Made:
+    words = _words(exact_moments(pair.data, []), pair.data.n_features, False, True)
     claims = theorem2.claims_of(pair, words)
     content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), claims)
     return Certificate(content, "exact"), lambda: data_rows(pair.data)
 
 
-def _theorem4(report: LinearReport, loss: Any) -> tuple[Certificate, Callable[[], Iterable[Any]]]:
+def _theorem4(report: LinearReport, loss: Any) -> Made:
     if not isinstance(loss, SquaredLoss):
         raise ProofError(
             f"certificates of theorem 4 are about SquaredLoss, whose gradient is rational; got {type(loss).__name__}"
@@ -150,25 +177,6 @@ def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool
     return replace(made, checked=True)
 
 
-def dataset_words(data: Dataset) -> dict[str, Any]:
-    """What a certificate says of a dataset, digests included."""
-    digests = Digests()
-    if data.exact is None:
-        digests.update(data.X, data.y, data.sample_weight)
-    else:
-        digests.update_exact(list(zip(*data_rows(data), strict=True)))
-    found = digests.result()
-    assert found.sha256 is not None
-    return data_words(
-        data.n_samples,
-        data.n_features,
-        1,
-        data.sample_weight is not None,
-        data.exact is None,
-        (found.sha256, found.unordered),
-    )
-
-
 def _loss_meaning(loss: SquaredLoss) -> str:
     return "binary" if loss.exact_columns() is None else "rational"
 
@@ -181,10 +189,8 @@ def _loss_words(loss: SquaredLoss) -> dict[str, Any]:
         digests.update(table[:, :-1], table[:, -1])
     else:
         digests.update_exact(list(zip(*rows, strict=True)))
-    found = digests.result()
-    assert found.sha256 is not None
     columns = loss.X.shape[1] - loss.bias
-    return data_words(len(rows), columns, loss.Y.shape[1], False, floats, (found.sha256, found.unordered))
+    return data_words(len(rows), columns, loss.Y.shape[1], False, floats, digests.result())
 
 
 def check(
@@ -222,7 +228,7 @@ def check(
     if isinstance(data, SquaredLoss):
         return checker.check(certificate.text, lambda: theorem4.loss_rows(data))
     if isinstance(data, (str, Path, os.PathLike)):
-        meaning = "decimal" if certificate.meaning == "decimal" else "binary"
+        meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
         data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = certificate.content["data"].get("targets") if isinstance(certificate.content["data"], dict) else None

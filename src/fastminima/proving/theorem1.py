@@ -1,54 +1,97 @@
 """Certificates of theorem 1: the exact least-squares fit, a minimum with its radius, a point with lower risk, and J.
 
-Everything stated here was decided elsewhere in exact arithmetic; this module spells it out for the checker. On small data the
-paper's own construction, in rational numbers, goes in beside the float64 networks.
+Everything stated here was decided elsewhere in exact arithmetic; this module spells it out for the checker. On small
+data the paper's own construction, in rational numbers, goes in beside the float64 networks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from ..activation import PiecewiseLinear
 from ..dataset import Dataset
 from ..errors import DataError, NetworkError, ProofError
-from ..exact.dyadic import round_fraction, round_up, sqrt_floor
+from ..exact.dyadic import power_of_two, round_fraction, sqrt_floor
 from ..exact.fit import ExactFit
-from ..exact.margin import exact_margin
-from ..exact.risk import exact_network_risk
-from ..least_squares import LeastSquares
+from ..exact.solve import solve_normal_equations
+from ..exact.stream import ExactPass, NetworkNumbers, PassNetwork, PassResult
 from ..network import OneHiddenLayer
-from ..proof.certificate import matrix_words, network_words, word
+from ..proof.certificate import data_rows, matrix_words, network_words, word
 
-__all__ = ["Findings", "claims_of"]
+__all__ = ["Rows", "Solution", "claims_of", "networks", "same_activation", "streamed"]
 
-# samples up to which every element of J is listed
-_LIST_J = 1_000
-# entries of the data up to which the paper's rational networks go in
-_RATIONAL = 4_000
-# samples up to which equal inputs are looked for without being asked
-_DUPLICATES = 20_000
+# samples up to which equal inputs and J are looked at exactly, J is listed, and entries up to which the paper's rational
+# networks go in
+_SMALL, _LIST_J, _RATIONAL = 20_000, 1_000, 4_000
+
+
+class Rows(Protocol):
+    """Data of any size: what `prove` needs of them."""
+
+    @property
+    def n_features(self) -> int:
+        """Inputs dx."""
+
+    @property
+    def weighted(self) -> bool:
+        """Do blocks carry weights?"""
+
+    def blocks(self) -> Iterator[tuple[Any, Any, Any]]:
+        """(X (k, dx), y (k,), weights (k,) or None), finite float64; the same rows every time."""
+
+
+class Solution(Protocol):
+    """Exact least squares."""
+
+    @property
+    def coef(self) -> list[Fraction]: ...
+    @property
+    def intercept(self) -> Fraction: ...
+    @property
+    def risk(self) -> Fraction: ...
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The claims of a certificate, and what stayed open."""
+class Solved:
+    """Exact least squares of a stream, of which no row is kept."""
 
-    claims: list[dict[str, Any]]
-    open: tuple[str, ...] = ()
+    coef: list[Fraction]
+    intercept: Fraction
+    risk: Fraction
+
+
+def streamed(source: Rows, networks: list[PassNetwork]) -> tuple[PassResult, Solved]:
+    """One pass over data of any size, and their exact least-squares fit."""
+    state = ExactPass(source.n_features, networks, source.weighted)
+    for X, y, weight in source.blocks():
+        state.update(X, y, weight)
+    numbers = state.result()
+    if not numbers.n_samples:
+        raise DataError("the data have no rows; at least one is needed")
+    solution = solve_normal_equations(numbers.gram)
+    return numbers, Solved(solution.coefficients[1:], solution.coefficients[0], solution.risk)
 
 
 def claims_of(
-    data: Dataset, exact: ExactFit, minimum: OneHiddenLayer | None, better: OneHiddenLayer | None
-) -> Findings:
+    data: Dataset | None,
+    exact: Solution,
+    numbers: PassResult,
+    minimum: OneHiddenLayer | None,
+    better: OneHiddenLayer | None,
+) -> list[dict[str, Any]]:
     """Claims about a dataset and up to two networks.
 
     Parameters
     ----------
-    data : Dataset
-    exact : ExactFit
+    data : Dataset or None
+        None for a stream, about which no claims are made that need all rows at once.
+    exact : ExactFit of `data`, or Solved
+    numbers : PassResult
+        Of `networks(minimum, better)` on the data.
     minimum : OneHiddenLayer or None
         A network that is to have no lower risk near by: all its preactivations must be positive.
     better : OneHiddenLayer or None
@@ -67,22 +110,32 @@ def claims_of(
             "risk": word(exact.risk),
         }
     ]
+    measured = iter(numbers.networks)
     if minimum is not None:
-        claims.append(_minimum(data, exact, minimum))
+        claims.append(_minimum(exact, minimum, next(measured)))
     if better is not None:
-        claims.append(_better(data, exact, better))
-    if exact.linearly_fittable:
+        claims.append(_better(exact, better, next(measured)))
+    if exact.risk == 0:
         claims.append({"claim": "linearly fittable"})
-    claims += _duplicates(data, exact)
-    if data.n_samples <= _LIST_J:
-        claims.append({"claim": "set J", "positions": [int(p) + 1 for p in exact.J().positions]})
-    elif better is not None and not exact.linearly_fittable and data.n_samples <= _DUPLICATES:
-        positions = exact.J().positions
-        if not len(positions):
-            claims.append({"claim": "set J", "positions": []})
+    if data is None or not isinstance(exact, ExactFit) or data.n_samples > _SMALL:
+        return claims
+    groups, positions = exact.groups(), exact.J().positions
+    if len(groups.first) < data.n_samples or not groups.has_residual.any():
+        claims.append({"claim": "pure error", "floor": word(groups.pure_error)})
+    if data.n_samples <= _LIST_J or not len(positions):
+        claims.append({"claim": "set J", "positions": [int(p) + 1 for p in positions]})
     if minimum is not None and data.n_samples * (data.n_features + 1) <= _RATIONAL:
         claims += _rational(data, exact, minimum)
-    return Findings(claims)
+    return claims
+
+
+def networks(*given: OneHiddenLayer | None) -> list[PassNetwork]:
+    """The networks as the exact pass wants them; the first is the one whose preactivations are to be positive."""
+    return [
+        PassNetwork(*network.parameters(), *_slopes(network), positive=place == 0)
+        for place, network in enumerate(given)
+        if network is not None
+    ]
 
 
 def _slopes(network: OneHiddenLayer) -> tuple[Fraction, Fraction]:
@@ -92,51 +145,41 @@ def _slopes(network: OneHiddenLayer) -> tuple[Fraction, Fraction]:
     return Fraction(activation.s_plus), Fraction(activation.s_minus)
 
 
-def _risk(data: Dataset, exact: ExactFit, network: OneHiddenLayer) -> Fraction:
-    return exact_network_risk(*network.parameters(), *_slopes(network), data, exact.gram)
-
-
-def _minimum(data: Dataset, exact: ExactFit, network: OneHiddenLayer) -> dict[str, Any]:
-    W1, b1, _, _ = network.parameters()
-    radius = exact_margin(W1, b1, data)
-    if not radius > 0.0:
+def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
+    if not numbers.positive or not numbers.radius:
         raise ProofError(
             "the network has a preactivation that is not above 0 by a float64 number, so theorem 1 says nothing about it"
         )
-    excess = round_up(_risk(data, exact, network) - exact.risk)
-    if not math.isfinite(excess):
-        raise ProofError("the network's risk is beyond float64")
     return {
         "claim": "no lower risk within",
         "network": network_words(network),
-        "radius": word(radius),
-        "excess": word(excess),
+        "radius": word(numbers.radius),
+        "excess": word(_short_above(numbers.risk - exact.risk)),
     }
 
 
-def _better(data: Dataset, exact: ExactFit, network: OneHiddenLayer) -> dict[str, Any]:
-    drop = exact.risk - _risk(data, exact, network)
+def _short_above(value: Fraction) -> Fraction:
+    """A number with a short spelling, at most one part in 1,000 above."""
+    if not value:
+        return value
+    unit = power_of_two(value.numerator.bit_length() - value.denominator.bit_length() - 10)
+    return math.ceil(value / unit) * unit
+
+
+def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
+    drop = exact.risk - numbers.risk
     if drop <= 0:
         raise ProofError("the network's exact risk is not below the exact least-squares risk")
-    # a float64 below the drop; exactly the drop where that would be 0
+    # a float64 below the drop is shorter; the drop itself where float64 ends
     floor = round_fraction(drop)
-    if Fraction(floor) > drop if math.isfinite(floor) else True:
+    while math.isfinite(floor) and Fraction(floor) > drop:
         floor = math.nextafter(floor, 0.0)
+    short = 0.0 < floor < math.inf
     return {
         "claim": "lower risk",
         "network": network_words(network),
-        "drop": word(floor if floor > 0.0 else drop),
+        "drop": word(floor if short else drop),
     }
-
-
-def _duplicates(data: Dataset, exact: ExactFit) -> list[dict[str, Any]]:
-    """The floor no function can go below, where equal inputs make it worth stating."""
-    if data.n_samples > _DUPLICATES:
-        return []
-    groups = exact.groups()
-    if len(groups.first) == data.n_samples and groups.has_residual.any():
-        return []
-    return [{"claim": "pure error", "floor": word(groups.pure_error)}]
 
 
 # ---- the paper's own point in rational numbers ---------------------------------------------------------------------
@@ -211,16 +254,7 @@ def _rational(data: Dataset, exact: ExactFit, minimum: OneHiddenLayer) -> list[d
 
 def _largest_squared_norm(data: Dataset) -> Fraction:
     """max |(x, 1)|^2, exactly."""
-    from ..proof.certificate import data_rows
-
-    return max(1 + sum(Fraction(v) ** 2 for v in row[: data.n_features]) for row in data_rows(data))
-
-
-def checked_fit(fit: LeastSquares | None, data: Dataset) -> ExactFit:
-    """The exact fit of the dataset the networks belong to."""
-    if fit is not None and fit.data is not data:
-        raise DataError("the minimum was made for other data; leave data out, or give the networks")
-    return fit.exact if fit is not None else ExactFit.of(data)
+    return max(sum((Fraction(v) ** 2 for v in row[: data.n_features]), Fraction(1)) for row in data_rows(data))
 
 
 def same_activation(minimum: OneHiddenLayer | None, better: OneHiddenLayer | None) -> tuple[Fraction, Fraction]:

@@ -1,7 +1,7 @@
 """Certificates of theorem 2: the minimum with the radius in which it is proved, and the point of risk 0.
 
-The checker's own intervals decide, so that no ball arithmetic is needed to make one. Where they show less than the radius that
-ball arithmetic found, the largest share of it that they show is stated.
+The checker's own intervals decide, so that no ball arithmetic is needed to make one. Where they show less than the
+radius that ball arithmetic found, the largest share of it that they show is stated.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ..exact.dyadic import round_up
 from ..formula import rational
 from ..network import OneHiddenLayer
 from ..proof import check as checker
-from ..proof.certificate import network_words, word
+from ..proof.certificate import data_rows, network_words, word
 from ..smooth import Smooth
 from ..theorems.theorem2 import CounterExample
 
 __all__ = ["claims_of", "formula_words"]
 
-# shares of the radius tried; halvings of the last gap follow
+# shares of the radius tried, the first that is shown counts
 _SHARES = (1.0, 0.99, 0.97, 0.94, 0.9, 0.8, 0.65, 0.5, 0.25, 0.1, 0.01)
 # half widths in which the root of (C2.1) is looked for
 _WIDTHS = (0, Fraction(1, 2**48), Fraction(1, 2**42), Fraction(1, 2**34), Fraction(1, 2**26), Fraction(1, 2**18))
@@ -46,7 +46,9 @@ def formula_words(activation: Any) -> Any:
         )
     words = json.loads(json.dumps(activation.formula))
     if len(json.dumps(words)) > checker.LONGEST_FORMULA:
-        raise ProofError(f"the formula of {activation} is longer than the {checker.LONGEST_FORMULA} characters of a certificate")
+        raise ProofError(
+            f"the formula of {activation} is longer than the {checker.LONGEST_FORMULA} characters a certificate takes"
+        )
     return words
 
 
@@ -66,8 +68,6 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
     """
     if pair.local_minimum is None or pair.global_minimum is None:
         raise ProofError(f"there is no counterexample to certify: {pair.reason}")
-    from ..proof.certificate import data_rows
-
     table = checker.Table(lambda: data_rows(pair.data), words)
     statement = checker.Theorem2(table, formula_words(pair.activation))
     statement.samples(list(data_rows(pair.data)))

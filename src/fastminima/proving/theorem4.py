@@ -37,15 +37,16 @@ def claims_of(report: LinearReport) -> list[dict[str, Any]]:
     """
     if not report.certified:
         raise ProofError(
-            f"{report.verdict.value} was not decided exactly (tol={report.tol}): a certificate needs classify_linear without tol"
+            f"{report.verdict.value} was not decided exactly (tol={report.tol}); a certificate needs classify_linear "
+            "without tol"
         )
     if report.verdict is LinearVerdict.GLOBAL_MINIMUM and report.product_gradient_norm == 0.0:
         return [{"claim": "global minimum"}]
     facts, found = report.facts, report.escape
     if report.verdict is not LinearVerdict.SADDLE or not facts or found is None:
         raise ProofError(
-            f"no certificate for {report.verdict.value} by {report.part}: certificates state saddles by the vectors of theorem 4 "
-            "and global minima by a gradient of 0"
+            f"no certificate for {report.verdict.value} by {report.part}: certificates state saddles by the vectors of "
+            "theorem 4, and global minima by a gradient of 0"
         )
     saddle = {
         "claim": "saddle",
