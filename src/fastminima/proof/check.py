@@ -82,12 +82,13 @@ def whole(value, least):
 
 def units(words, columns):
     W1, b1, W2, b2 = fields(words, "W1", "b1", "W2", "b2")
+    need(W1, "expected a hidden unit")
     return exact(W1, None, columns), exact(b1, len(W1)), exact(W2, len(W1)), exact(b2)
 
 
 # ---- data: rows (x, y, weight), read once, a block at a time, so that memory does not grow with them ---------------
 
-BLOCK = 1 << 16  # numbers
+BLOCK = 1 << 14  # numbers
 
 
 def at(row, form):
@@ -129,10 +130,11 @@ class Table:
             ordered.update(b"".join(lines))
             total += sum(int.from_bytes(hashlib.blake2s(line).digest(), "little") for line in lines)
             count += len(part)
+            need(count <= self.m, "these are not the data of the certificate: they have more rows")
             ratios = [v.as_integer_ratio() for v in values]
             scale = lcm(*{q for _, q in ratios})
-            whole_values = [p * (scale // q) for p, q in ratios]
-            columns, one = [whole_values[j::n] for j in range(n)], [scale] * len(part)
+            scaled, one = [p * (scale // q) for p, q in ratios], [scale] * len(part)
+            columns = [scaled[j::n] for j in range(n)]
             columns = [*columns[: self.dx], one, *columns[self.dx :], *[one] * (not self.weighted)]
             need(min(columns[-1]) > 0, "a weight is not positive")
             yield Block(part, columns, list(zip(*columns)), scale)
@@ -188,7 +190,7 @@ class Theorem1:
             far = far and all(min(z) > 0 and (min(z) * radius.denominator) ** 2 >= bound for bound, *z in lists)
             errors = block.at(affine)
             square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
-        need(W1 and far and radius > 0, "a preactivation comes closer to 0 than the radius")
+        need(far and radius > 0, "a preactivation comes closer to 0 than the radius")
         need(square / (2 * common**2) - self.risk <= exact(excess), "the network's risk exceeds least squares by more")
 
     def lower_risk(self, network, drop):
@@ -217,7 +219,8 @@ class Theorem1:
         pairs = sorted((unit // s * f, (unit // s) ** 2 * wr) for s, *lists in blocks for f, wr in zip(*lists))
         ties = [[wr for _, wr in group] for _, group in groupby(pairs, lambda pair: pair[0])]
         ends = zip(accumulate(map(len, ties)), accumulate(map(sum, ties)))
-        need([whole(j, 1) for j in positions] == [j for j, S in ends if S and j < self.m], "J is another set")
+        J = [j for j, S in ends if S and j < self.m]
+        need(positions == J and all(type(j) is int for j in positions), "J is another set")
 
     def pure_error(self, floor):
         """No function of x has a lower risk: among equal inputs the weighted mean of y is best."""
@@ -236,7 +239,7 @@ class Theorem1:
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
 
-BITS, UNIT, DIGITS = 200, 1 << 200, Context(prec=120, Emax=9999, Emin=-9999)
+BITS, UNIT, BOUND, DIGITS = 200, 1 << 200, 1 << 4_000, Context(prec=120, Emax=9999, Emin=-9999)
 
 
 class Interval(namedtuple("Interval", "lo hi")):
@@ -248,8 +251,9 @@ class Interval(namedtuple("Interval", "lo hi")):
 
     def __mul__(self, other):
         ends = [a * b for a in self for b in other]
-        need(max(map(abs, ends)) < 1 << 4_000, "an interval leaves all bounds")
-        return Interval(min(ends) >> BITS, -(-max(ends) >> BITS))
+        low, high = min(ends), max(ends)
+        need(max(-low, high) < BOUND, "an interval leaves all bounds")
+        return Interval(low >> BITS, -(-high >> BITS))
 
     def over(self, n):
         return Interval(self.lo // n, -(-self.hi // n))
@@ -285,54 +289,54 @@ def rounded(f):
 exp, log, sqrt = map(rounded, (DIGITS.exp, DIGITS.ln, DIGITS.sqrt))
 
 
-def series(x, terms, factor, under=lambda i: 1):
-    """sum (-x^2)^i x/(factor(1) ... factor(i) under(i)), i < terms; what is left out must be below 2^-200."""
-    total = power = x
-    for i in range(1, terms):
-        power = (power * -x * x).over(factor(i))
+def series(x, factor, under=lambda i: 1):
+    """sum (-x^2)^i x/(factor(1) ... factor(i) under(i)): terms grow, then shrink; after one of 2^-200 less is left out."""
+    total, power, square, i = x, x, -x * x, 0
+    while max(-power.lo, power.hi) > 1:
+        i += 1
+        power = (power * square).over(factor(i))
         total = total + power.over(under(i))
     return total + Interval(-1, 1)
 
 
-def sin(x):  # |sin'| <= 1; left out: 24^161/161! < 2^-200
+def sin(x):  # |sin'| <= 1
     middle = (x.lo + x.hi) >> 1
     need(abs(middle) <= 24 * UNIT, "the sine is asked for at |t| > 24")
-    value = series(Interval(middle, middle), 80, lambda i: 2 * i * (2 * i + 1))
-    value = value + Interval(middle - x.hi - 1, x.hi - middle + 1)
-    return Interval(max(value.lo, -UNIT), min(value.hi, UNIT))
+    value = series(Interval(middle, middle), lambda i: 2 * i * (2 * i + 1))
+    return value + Interval(middle - x.hi - 1, x.hi - middle + 1)
 
 
 @increasing
-def atan(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5, and 5^-101 is left out
+def atan(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5
     x = Interval(n, n)
     for _ in range(3):
-        x = x * (interval(1) + sqrt(interval(1) + x * x)).inverse()
-    return series(x, 50, lambda i: 1, lambda i: 2 * i + 1) * interval(8)
+        x = x * (ONE + sqrt(ONE + x * x)).inverse()
+    return series(x, lambda i: 1, lambda i: 2 * i + 1) * interval(8)
 
 
 @increasing
-def erf(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); left out: 36^200 6/200! < 2^-200; 1 - erf(6) < 2^-55
+def erf(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); 1 - erf(6) < 2^-55
     if abs(n) > 6 * UNIT:
         return Interval(UNIT - (UNIT >> 55), UNIT) if n > 0 else Interval(-UNIT, (UNIT >> 55) - UNIT)
-    return series(Interval(n, n), 200, lambda i: i, lambda i: 2 * i + 1) * TWO_OVER_ROOT_PI
+    return series(Interval(n, n), lambda i: i, lambda i: 2 * i + 1) * TWO_OVER_ROOT_PI
 
 
+ONE, ZERO = interval(1), interval(0)
 PI = atan(interval(1)) * interval(4)
 TWO_OVER_ROOT_PI = interval(2) * sqrt(PI).inverse()
 
 # ---- activations: formulas, and h, h', h''/2 over an interval ------------------------------------------------------
 
 TAYLOR = {
-    "inv": lambda x: (x.inverse(), -x.inverse().power(2), x.inverse().power(3)),
-    "exp": lambda x: (exp(x), exp(x), exp(x).over(2)),
-    "log": lambda x: (log(x), x.inverse(), -x.inverse().power(2).over(2)),
-    "sqrt": lambda x: (sqrt(x), sqrt(x).inverse().over(2), -(sqrt(x) * x).inverse().over(8)),
-    "sin": lambda x: (sin(x), sin(x + PI.over(2)), -sin(x).over(2)),
-    "atan": lambda x: (atan(x), (x.power(2) + ONE).inverse(), -x * (x.power(2) + ONE).inverse().power(2)),
-    "erf": lambda x: (erf(x), TWO_OVER_ROOT_PI * exp(-x.power(2)), -x * TWO_OVER_ROOT_PI * exp(-x.power(2))),
+    "inv": lambda x: (i := x.inverse(), -i.power(2), i.power(3)),
+    "exp": lambda x: (e := exp(x), e, e.over(2)),
+    "log": lambda x: (log(x), i := x.inverse(), -i.power(2).over(2)),
+    "sqrt": lambda x: (root := sqrt(x), root.inverse().over(2), -(root * x).inverse().over(8)),
+    "sin": lambda x: (s := sin(x), sin(x + PI.over(2)), -s.over(2)),
+    "atan": lambda x: (atan(x), d := (x.power(2) + ONE).inverse(), -x * d.power(2)),
+    "erf": lambda x: (erf(x), d := TWO_OVER_ROOT_PI * exp(-x.power(2)), -x * d),
     "softplus": lambda x: (log(ONE + exp(x)), (ONE + exp(-x)).inverse(), (exp(x) + ONE + ONE + exp(-x)).inverse().over(2)),
 }
-ONE, ZERO = interval(1), interval(0)
 
 
 def jet(formula, t, kinks=False):
@@ -367,14 +371,14 @@ def jet(formula, t, kinks=False):
 
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
-PARTS, WINDOW, WORK = 64, 32, 10_000_000
+PARTS, WINDOW, WORK = 64, 32, 2_000_000
 
 
 class Theorem2:
     def __init__(self, table, formula):
-        need(len(json.dumps(formula)) <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
+        self.formula, self.dx, self.length, self.work = formula, table.dx, len(json.dumps(formula)), 0
+        need(self.length <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
         need((table.m, table.dy, table.weighted) == (3, 1, False), "theorem 2 has three samples without weights")
-        self.formula, self.dx, self.work = formula, table.dx, 0
 
     def data(self):
         rows = []
@@ -390,7 +394,7 @@ class Theorem2:
 
     def jet(self, low, high=None):
         """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
-        self.work += len(json.dumps(self.formula))
+        self.work += self.length
         need(self.work <= WORK, "more work than theorem 2 can need")
         return jet(self.formula, interval(low, high), kinks=high in (None, low))
 
@@ -539,7 +543,7 @@ class Theorem4:
             need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
         hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
-        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and left null vectors of W_{j:2}, ..., W_{H:2}")
+        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ..., W_{H:2}")
         v1 = flip([exact(v1, len(layers[0]))])
         need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
         need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
@@ -607,7 +611,8 @@ def check(text, read, arranged=None):
 
 # ---- data files and the command ------------------------------------------------------------------------------------
 
-LETTERS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q", "f4": "f", "f8": "d"}
+LETTERS = {"b1": "?", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
+LETTERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
 
 
 def npy_lines(path):
@@ -625,14 +630,15 @@ def npy_lines(path):
 
 def csv_lines(path):
     with open(path, newline="", encoding="utf-8-sig") as file:
-        yield from filter(None, csv.reader(file, delimiter="\t" if path.endswith(".tsv") else ",", skipinitialspace=True))
+        delimiter = "\t" if path.endswith(".tsv") else ","
+        yield from filter(None, csv.reader(file, delimiter=delimiter, skipinitialspace=True))
 
 
 def number(cell, decimal):
     if not isinstance(cell, str):
         return cell
-    need(re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", cell.strip(), re.I), f"no number: {cell!r:.40}")
-    return Fraction(cell) if decimal or re.fullmatch("[+-]?[0-9]+", cell.strip()) else float(cell)
+    need(re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\s*", cell), f"no number: {cell!r:.40}")
+    return Fraction(cell) if decimal or re.fullmatch(r"\s*[+-]?[0-9]+\s*", cell) else float(cell)
 
 
 def selected(lines, decimal, targets, features, weight):

@@ -79,6 +79,7 @@ def _risk(statement: Any, network: OneHiddenLayer) -> Fraction:
 
 
 def _shown(check: Any, statement: Any, claim: dict[str, Any]) -> bool:
+    statement.work = 0
     try:
         check(statement, **{name: value for name, value in claim.items() if name != "claim"})
     except checker.Reject:
