@@ -21,7 +21,7 @@ import re
 import struct
 import sys
 from collections import namedtuple
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from itertools import accumulate, groupby, islice, pairwise, repeat
 from math import comb, isqrt, lcm
@@ -280,7 +280,11 @@ def increasing(f):
 
 def rounded(f):
     def near(n):  # argument and result are rounded to 120 digits: with |t| < 10^5 a relative error below 10^-113
-        value = int(DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT))
+        DIGITS.clear_flags()
+        value = DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT)
+        if not DIGITS.flags[Inexact] and value == int(value):
+            return Interval(int(value), int(value))  # e^0 = 1
+        value = int(value)
         return Interval(value - (abs(value) >> 370) - 2, value + (abs(value) >> 370) + 2)
 
     return increasing(near)
@@ -369,6 +373,17 @@ def jet(formula, t, kinks=False):
     return g[0], g[1] * x[1], g[1] * x[2] + g[2] * x[1].power(2)
 
 
+def meeting(formula):
+    """c for a formula ["if", t - c, above c, below c]; else None."""
+    if not isinstance(formula, list) or formula[0] != "if":
+        return None
+    condition = formula[1]
+    if condition == "t":
+        return Fraction(0)
+    if isinstance(condition, list) and condition[:2] in (["sub", "t"], ["add", "t"]):
+        return exact(str(condition[2])) * (1 if condition[0] == "sub" else -1)
+
+
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
 PARTS, WINDOW, WORK = 64, 32, 2_000_000
@@ -438,7 +453,7 @@ class Theorem2:
         def reach(j, r):  # all that unit j sees while its row moves by at most r, xi_j and zeta_j included
             return min(v - r * n for v, n in zip(z[j], norms)), max(v + r * n for v, n in zip(z[j], norms))
 
-        falling = [j for j, sign in enumerate(signs) if not self.bends(*reach(j, R), sign)]
+        falling = [j for j, sign in enumerate(signs) if not self.bends(self.formula, *reach(j, R), sign)]
         need(len(falling) <= 1, "more than one unit may lower the risk")
         if not falling:
             return
@@ -457,15 +472,24 @@ class Theorem2:
         M = map(sum, zip([0] * PARTS, *(extreme(i, max) for i in range(len(W2)) if i != j)))
         need(all(abs(self.k) + a <= b for a, b in zip(M, reversed(m))), "(C2.7) is not shown somewhere in the ball")
 
-    def bends(self, low, high, sign, halvings=12):
-        """Is sign h'' >= 0 on [low, high]? Where one interval does not show it, its halves are asked."""
+    def bends(self, formula, low, high, sign, halvings=12):
+        """Is sign h convex on [low, high]? h'' >= 0 is asked of an interval, then of its halves, and where pieces meet
+        that h is continuous and its slope does not fall."""
+        corner = meeting(formula)
+        if corner is not None:
+            _, _, above, below = formula
+            if not low <= corner <= high:
+                return self.bends(above if corner < low else below, low, high, sign)
+            (a, a1, _), (b, b1, _) = (jet(piece, interval(corner)) for piece in (above, below))
+            meets = a == b and a.lo == a.hi and min(sign * v for v in a1 + -b1) >= 0
+            return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
         try:
-            if min(sign * v for v in self.jet(low, high)[2]) >= 0:
+            if min(sign * v for v in jet(formula, interval(low, high))[2]) >= 0:
                 return True
         except (Reject, ArithmeticError):
             pass
         ends = low, (low + high) / 2, high
-        return halvings > 0 and all(self.bends(*half, sign, halvings - 1) for half in pairwise(ends))
+        return halvings > 0 and all(self.bends(formula, *half, sign, halvings - 1) for half in pairwise(ends))
 
     def ratio(self, low, high, sign, worst):
         """3 h'^2/(sign h'') on [low, high] from above; 3 h'^2/(-sign h'') from below if `worst` is min."""
