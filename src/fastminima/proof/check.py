@@ -407,11 +407,11 @@ class Theorem2:
         need(x1 != x2 and y1 == y2 != y3, "expected x1 != x2 and y1 = y2 != y3")
         self.k, self.risk = y3 - y1, (y3 - y1) ** 2 / 3
 
-    def jet(self, low, high=None):
+    def jet(self, low, high=None, formula=None):
         """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
         self.work += self.length
         need(self.work <= WORK, "more work than theorem 2 can need")
-        return jet(self.formula, interval(low, high), kinks=high in (None, low))
+        return jet(formula or self.formula, interval(low, high), kinks=high in (None, low))
 
     def h(self, *ends):
         return self.jet(*ends)[0]
@@ -484,7 +484,7 @@ class Theorem2:
             meets = a == b and a.lo == a.hi and min(sign * v for v in a1 + -b1) >= 0
             return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
         try:
-            if min(sign * v for v in jet(formula, interval(low, high))[2]) >= 0:
+            if low == high or min(sign * v for v in self.jet(low, high, formula)[2]) >= 0:
                 return True
         except (Reject, ArithmeticError):
             pass
