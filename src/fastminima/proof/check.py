@@ -16,15 +16,16 @@ import ast
 import csv
 import hashlib
 import json
+import mmap
 import re
 import struct
 import sys
 from collections import namedtuple
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, islice, pairwise, repeat
 from math import comb, isqrt, lcm
-from operator import mul
+from operator import add, mul
 
 VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = 1, 1 << 24, 100_000, 2_000
 
@@ -81,144 +82,164 @@ def whole(value, least):
 
 def units(words, columns):
     W1, b1, W2, b2 = fields(words, "W1", "b1", "W2", "b2")
+    need(W1, "expected a hidden unit")
     return exact(W1, None, columns), exact(b1, len(W1)), exact(W2, len(W1)), exact(b2)
 
 
-# ---- data: rows (x, y, weight), read anew for every pass, so that memory does not grow with them -------------------
+# ---- data: rows (x, y, weight), read once, a block at a time, so that memory does not grow with them ---------------
 
-
-class Table:
-    def __init__(self, read, words):
-        names = "rows", "columns", "targets", "weighted", "numbers", "sha256", "unordered"
-        m, dx, dy, self.weighted, numbers, sha256, unordered = fields(words, *names)
-        need(type(self.weighted) is bool and numbers in ("float64", "rational"), "no such kind of data")
-        need(whole(dx, 0) + whole(dy, 1) < 1 << 20, "more than a million columns")
-        self.read, self.floats = read, numbers == "float64"
-        self.m, self.dx, self.dy = whole(m, 1), dx, dy
-        ordered, total, count, largest, scale = hashlib.sha256(), 0, 0, 1, [1] * (dx + dy + self.weighted)
-        pack = struct.Struct(f"<{len(scale)}d").pack
-        for row in self.exact_rows():
-            need(len(row) == len(scale), f"a row has {len(row)} numbers, the certificate says {len(scale)}")
-            line = pack(*row) if self.floats else (",".join(map(str, row)) + "\n").encode()
-            ordered.update(line)
-            total += int.from_bytes(hashlib.blake2s(line).digest(), "little")
-            scale = list(map(lcm, scale, (v.as_integer_ratio()[1] for v in row)))
-            need(not self.weighted or row[-1] > 0, "a weight is not positive")
-            count, largest = count + 1, max(largest, int(max(map(abs, row))))
-        same = (count, f"{total % (1 << 256):064x}") == (m, unordered)
-        need(same, "these are not the data of the certificate: the digests of their rows differ")
-        need(ordered.hexdigest() == sha256, "these are the rows of the certificate in another order")
-        self.scale = [*scale[:dx], 1, *scale[dx:], *[1] * (not self.weighted)]
-        # a power of two times a float64 number is exact where it does not overflow
-        self.factors = list(map(float, self.scale)) if largest * max(self.scale) < 1 << 1000 and self.floats else None
-
-    def exact_rows(self):
-        for row in self.read():
-            values = [float(v) + 0.0 for v in row] if self.floats else list(map(Fraction, row))  # no -0.0
-            need(values == list(row), "a number is no float64 number")
-            yield values
-
-    def rows(self):
-        """Integers: (x_1, ..., x_dx, 1, y, w) times `scale`; w = 1 without weights."""
-        for row in self.read():
-            row = [*row[: self.dx], 1, *row[self.dx :], 1][: len(self.scale)]
-            if self.factors:
-                yield list(map(int, map(mul, row, self.factors)))
-            else:
-                yield [n * (d // q) for (n, q), d in zip((v.as_integer_ratio() for v in row), self.scale)]
-
-    def forms(self, *lines):
-        """Integer forms and a unit: form . row = unit (line . (x, 1, y))."""
-        lines = [[Fraction(c) / d for c, d in zip(line, self.scale)] for line in lines]
-        unit = lcm(*(c.denominator for line in lines for c in line))
-        return [[int(c * unit) for c in line] for line in lines], unit
+BLOCK = 1 << 14  # numbers
 
 
 def at(row, form):
     return sum(map(mul, row, form))
 
 
+def integral(*lines):
+    """Lists of rationals times their least common denominator, which comes with them."""
+    unit = lcm(*(Fraction(c).denominator for line in lines for c in line))
+    return [[int(c * unit) for c in line] for line in lines], unit
+
+
+class Block(namedtuple("Block", "values columns rows scale")):
+    """Rows as they came; and (x_1, ..., x_dx, 1, targets, weight) times `scale`, integers, by columns and by rows."""
+
+    def at(self, form):
+        return [at(form, row) for row in self.rows]
+
+
+class Table:
+    def __init__(self, read, words):
+        names = "rows", "columns", "targets", "weighted", "numbers", "sha256", "unordered"
+        self.m, self.dx, self.dy, self.weighted, numbers, *self.digests = fields(words, *names)
+        need(type(self.weighted) is bool and numbers in ("float64", "rational"), "no such kind of data")
+        need(whole(self.m, 1) and whole(self.dx, 0) + whole(self.dy, 1) < 1 << 20, "more than a million columns")
+        self.read, self.floats = read, numbers == "float64"
+
+    def blocks(self):
+        """All rows. At the end their digests are compared with those of the certificate."""
+        ordered, total, count, n = hashlib.sha256(), 0, 0, self.dx + self.dy + self.weighted
+        pack, rows = struct.Struct(f"<{n}d").pack, iter(self.read())
+        while part := list(islice(rows, BLOCK // n + 1)):
+            need(set(map(len, part)) == {n}, f"a row has not the {n} numbers that the certificate says")
+            given = [v for row in part for v in row]
+            values = list(map(add, given, repeat(0.0)) if self.floats else map(Fraction, given))  # -0.0 is 0.0
+            need(values == given, "a number is no float64 number")
+            part = [values[i : i + n] for i in range(0, len(values), n)]
+            lines = [pack(*row) if self.floats else (",".join(map(str, row)) + "\n").encode() for row in part]
+            ordered.update(b"".join(lines))
+            total += sum(int.from_bytes(hashlib.blake2s(line).digest(), "little") for line in lines)
+            count += len(part)
+            need(count <= self.m, "these are not the data of the certificate: they have more rows")
+            ratios = [v.as_integer_ratio() for v in values]
+            scale = lcm(*{q for _, q in ratios})
+            scaled, one = [p * (scale // q) for p, q in ratios], [scale] * len(part)
+            columns = [scaled[j::n] for j in range(n)]
+            columns = [*columns[: self.dx], one, *columns[self.dx :], *[one] * (not self.weighted)]
+            need(min(columns[-1]) > 0, "a weight is not positive")
+            yield Block(part, columns, list(zip(*columns)), scale)
+        same = [count, f"{total % (1 << 256):064x}"] == [self.m, self.digests[1]]
+        need(same, "these are not the data of the certificate: the digests of their rows differ")
+        need(ordered.hexdigest() == self.digests[0], "these are the rows of the certificate in another order")
+
+
+def after(claim):
+    """Every claim is a task: it is sent block after block, and None at the end. This one is decided then."""
+
+    def task(*given, **words):
+        while (yield):
+            pass
+        claim(*given, **words)
+
+    return task
+
+
 # ---- theorem 1: h(t) = s+ t for t >= 0 and s- t for t <= 0; risk sum w (f(x) - y)^2/2 ------------------------------
 
 
 class Theorem1:
+    data = after(lambda self: None)
+
     def __init__(self, table, slopes):
-        self.table, self.slopes = table, exact(slopes, 2)
+        self.dx, self.m, self.slopes = table.dx, table.m, exact(slopes, 2)
         need(self.slopes[0] > 0 <= self.slopes[1] != self.slopes[0], "expected s+ > 0, s- >= 0, s+ != s-")
         need(table.dy == 1, "theorem 1 has one target")
 
     def least_squares(self, coef, intercept, risk):
         """No affine function has a lower risk: sum w r (x, 1) = 0, and the risk is convex."""
-        self.fit = [*exact(coef, self.table.dx), exact(intercept), -1]
-        (residual,), unit = self.table.forms(self.fit)
-        normal, square = [0] * (self.table.dx + 1), 0
-        for row in self.table.rows():
-            r = at(row, residual)
-            wr = r * row[-1]
-            square += r * wr
-            normal = [total + wr * x for total, x in zip(normal, row)]
+        self.fit = [*exact(coef, self.dx), exact(intercept), -1]
+        ((form,), unit), square, normal = integral(self.fit), 0, [0] * (self.dx + 1)
+        while block := (yield):
+            r = block.at(form)
+            wr = list(map(mul, r, block.columns[-1]))
+            square += Fraction(at(wr, r), block.scale**3)
+            normal = [total + Fraction(at(wr, x), block.scale**3) for total, x in zip(normal, block.columns)]
         need(not any(normal), "the residuals are not orthogonal to the columns")
-        self.risk = Fraction(square, 2 * unit**2 * self.table.scale[-1])
+        self.risk = square / (2 * unit**2)
         need(self.risk == exact(risk), "the risk of the fit is another number")
-
-    def network_risk(self, W1, b1, W2, b2):
-        forms, unit = self.table.forms(*([*w, b] for w, b in zip(W1, b1)), [*[0] * self.table.dx, b2, -1])
-        sides = [[v * s for s in self.slopes] for v in W2]
-        common = lcm(*(v.denominator for pair in sides for v in pair))
-        pieces = [(z, *(int(v * common) for v in pair)) for z, pair in zip(forms, sides) if any(pair)]
-        square = 0
-        for row in self.table.rows():
-            e = common * at(row, forms[-1])
-            for z, plus, minus in pieces:
-                t = at(row, z)
-                e += t * (plus if t > 0 else minus)
-            square += e * e * row[-1]
-        return Fraction(square, 2 * (common * unit) ** 2 * self.table.scale[-1])
 
     def local_minimum(self, network, radius, excess):
         """Nor any network near by: z >= radius |(x, 1)| > 0 keeps every unit affine. Its own risk exceeds by `excess`."""
-        net, radius = units(network, self.table.dx), exact(radius)
-        forms, unit = self.table.forms(*([*w, b] for w, b in zip(*net[:2])))
-        base = lcm(*self.table.scale[: self.table.dx])
-        norm = [(base // d) ** 2 for d in self.table.scale[: self.table.dx + 1]]
-        for row in self.table.rows():
-            square = sum(map(mul, map(mul, row, row), norm)) * (radius.numerator * unit) ** 2
-            least = min(at(row, z) for z in forms) * radius.denominator * base
-            need(radius > 0 and least > 0 and least**2 >= square, "a preactivation comes closer to 0 than the radius")
-        need(self.network_risk(*net) - self.risk <= exact(excess), "the network's risk exceeds least squares by more")
+        (W1, b1, W2, b2), radius, far, square = units(network, self.dx), exact(radius), True, 0
+        forms, unit = integral(*([*w, b] for w, b in zip(W1, b1)))
+        slopes, intercept = [at(W2, column) * self.slopes[0] for column in zip(*W1)], at(W2, b1) * self.slopes[0] + b2
+        (affine,), common = integral([*slopes, intercept, -1])
+        while block := (yield):
+            squares = (at(x, x) * (radius.numerator * unit) ** 2 for x in zip(*block.columns[: self.dx + 1]))
+            lists = zip(squares, *map(block.at, forms))
+            far = far and all(min(z) > 0 and (min(z) * radius.denominator) ** 2 >= bound for bound, *z in lists)
+            errors = block.at(affine)
+            square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
+        need(far and radius > 0, "a preactivation comes closer to 0 than the radius")
+        need(square / (2 * common**2) - self.risk <= exact(excess), "the network's risk exceeds least squares by more")
 
     def lower_risk(self, network, drop):
         """The network's risk is below the least-squares risk by `drop` at least."""
-        reached = self.risk - self.network_risk(*units(network, self.table.dx))
-        need(0 < exact(drop) <= reached, "the drop is not reached")
+        (W1, b1, W2, b2), square = units(network, self.dx), 0
+        forms, unit = integral(*([*w, b] for w, b in zip(W1, b1)), [*[0] * self.dx, b2, -1])
+        sides, common = integral(*([v * s for s in self.slopes] for v in W2), [1, 1])
+        while block := (yield):
+            errors = repeat(0)
+            for form, (plus, minus) in zip(forms, sides):
+                if plus or minus:
+                    errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in block.at(form))))
+            square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
+        need(0 < exact(drop) <= self.risk - square / (2 * (unit * common) ** 2), "the drop is not reached")
 
     def linearly_fittable(self):
         need(self.risk == 0, "the least-squares risk is not 0")
 
     def set_J(self, positions):
         """J = { j < m: S_j != 0, fitted_(j) < fitted_(j+1) }, S_j the sum of j residuals in order of fitted values."""
-        (fitted, residual), _ = self.table.forms([*self.fit[:-1], 0], self.fit)
-        pairs = sorted((at(row, fitted), at(row, residual) * row[-1]) for row in self.table.rows())
-        ties = [[r for _, r in group] for _, group in groupby(pairs, lambda pair: pair[0])]
+        blocks, (forms, _) = [], integral([*self.fit[:-1], 0], self.fit)
+        while block := (yield):
+            fitted, residuals = map(block.at, forms)
+            blocks.append((block.scale, fitted, map(mul, residuals, block.columns[-1])))
+        unit = lcm(*(scale for scale, *_ in blocks))
+        pairs = sorted((unit // s * f, (unit // s) ** 2 * wr) for s, *lists in blocks for f, wr in zip(*lists))
+        ties = [[wr for _, wr in group] for _, group in groupby(pairs, lambda pair: pair[0])]
         ends = zip(accumulate(map(len, ties)), accumulate(map(sum, ties)))
-        need(positions == [j for j, S in ends if S and j < self.table.m], "J is another set")
+        J = [j for j, S in ends if S and j < self.m]
+        need(positions == J and all(type(j) is int for j in positions), "J is another set")
 
     def pure_error(self, floor):
         """No function of x has a lower risk: among equal inputs the weighted mean of y is best."""
         groups = {}
-        for *x, y, w in self.table.rows():
-            n, sums, squares = groups.get(tuple(x), (0, 0, 0))
-            groups[tuple(x)] = n + w, sums + w * y, squares + w * y * y
-        total = sum(Fraction(n * squares - sums**2, n) for n, sums, squares in groups.values())
-        need(total == 2 * exact(floor) * self.table.scale[-2] ** 2 * self.table.scale[-1], "the floor is another number")
+        while block := (yield):
+            for row in block.rows:
+                *x, y, w = (Fraction(v, block.scale) for v in row)
+                n, sums, squares = groups.get(tuple(x), (0, 0, 0))
+                groups[tuple(x)] = n + w, sums + w * y, squares + w * y * y
+        total = sum(squares - sums**2 / n for n, sums, squares in groups.values())
+        need(total == 2 * exact(floor), "the floor is another number")
 
     claims = {"least squares": least_squares, "no lower risk within": local_minimum, "lower risk": lower_risk}  # noqa: RUF012
-    claims |= {"linearly fittable": linearly_fittable, "set J": set_J, "pure error": pure_error}
+    claims |= {"linearly fittable": after(linearly_fittable), "set J": set_J, "pure error": pure_error}
 
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
 
-BITS, UNIT, DIGITS = 200, 1 << 200, Context(prec=120, Emax=9999, Emin=-9999)
+BITS, UNIT, BOUND, DIGITS = 200, 1 << 200, 1 << 4_000, Context(prec=120, Emax=9999, Emin=-9999)
 
 
 class Interval(namedtuple("Interval", "lo hi")):
@@ -230,8 +251,9 @@ class Interval(namedtuple("Interval", "lo hi")):
 
     def __mul__(self, other):
         ends = [a * b for a in self for b in other]
-        need(max(map(abs, ends)) < 1 << 40_000, "an interval leaves all bounds")
-        return Interval(min(ends) >> BITS, -(-max(ends) >> BITS))
+        low, high = min(ends), max(ends)
+        need(max(-low, high) < BOUND, "an interval leaves all bounds")
+        return Interval(low >> BITS, -(-high >> BITS))
 
     def over(self, n):
         return Interval(self.lo // n, -(-self.hi // n))
@@ -241,8 +263,10 @@ class Interval(namedtuple("Interval", "lo hi")):
         return Interval(UNIT**2 // self.hi, -(-(UNIT**2) // self.lo))
 
     def power(self, n):
-        x = self if n % 2 else Interval(max(self.lo, -self.hi, 0), max(-self.lo, self.hi))  # an even power is one of |x|
-        return list(accumulate([x] * n, mul, initial=interval(1)))[-1]
+        if n % 2:
+            return self * self.power(n - 1)
+        size = Interval(max(self.lo, -self.hi, 0), max(-self.lo, self.hi))  # an even power is one of |x|
+        return (size * size).power(n // 2) if n else ONE
 
 
 def interval(low, high=None):
@@ -256,7 +280,11 @@ def increasing(f):
 
 def rounded(f):
     def near(n):  # argument and result are rounded to 120 digits: with |t| < 10^5 a relative error below 10^-113
-        value = int(DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT))
+        DIGITS.clear_flags()
+        value = DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT)
+        if not DIGITS.flags[Inexact] and value == int(value):
+            return Interval(int(value), int(value))  # e^0 = 1
+        value = int(value)
         return Interval(value - (abs(value) >> 370) - 2, value + (abs(value) >> 370) + 2)
 
     return increasing(near)
@@ -265,53 +293,54 @@ def rounded(f):
 exp, log, sqrt = map(rounded, (DIGITS.exp, DIGITS.ln, DIGITS.sqrt))
 
 
-def series(x, terms, factor, under=lambda i: 1):
-    """sum (-x^2)^i x/(factor(1) ... factor(i) under(i)), i < terms; what is left out must be below 2^-200."""
-    total = power = x
-    for i in range(1, terms):
-        power = (power * -x * x).over(factor(i))
+def series(x, factor, under=lambda i: 1):
+    """sum (-x^2)^i x/(factor(1) ... factor(i) under(i)): terms grow, then shrink; after one of 2^-200 less is left out."""
+    total, power, square, i = x, x, -x * x, 0
+    while max(-power.lo, power.hi) > 1:
+        i += 1
+        power = (power * square).over(factor(i))
         total = total + power.over(under(i))
     return total + Interval(-1, 1)
 
 
-def sin(x):  # |sin'| <= 1; left out: 24^161/161! < 2^-200
+def sin(x):  # |sin'| <= 1
     middle = (x.lo + x.hi) >> 1
     need(abs(middle) <= 24 * UNIT, "the sine is asked for at |t| > 24")
-    value = series(Interval(middle, middle), 80, lambda i: 2 * i * (2 * i + 1)) + Interval(middle - x.hi - 1, x.hi - middle + 1)
-    return Interval(max(value.lo, -UNIT), min(value.hi, UNIT))
+    value = series(Interval(middle, middle), lambda i: 2 * i * (2 * i + 1))
+    return value + Interval(middle - x.hi - 1, x.hi - middle + 1)
 
 
 @increasing
-def atan(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5, and 5^-101 is left out
+def atan(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5
     x = Interval(n, n)
     for _ in range(3):
-        x = x * (interval(1) + sqrt(interval(1) + x * x)).inverse()
-    return series(x, 50, lambda i: 1, lambda i: 2 * i + 1) * interval(8)
+        x = x * (ONE + sqrt(ONE + x * x)).inverse()
+    return series(x, lambda i: 1, lambda i: 2 * i + 1) * interval(8)
 
 
 @increasing
-def erf(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); left out: 36^200 6/200! < 2^-200; 1 - erf(6) < 2^-55
+def erf(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); 1 - erf(6) < 2^-55
     if abs(n) > 6 * UNIT:
         return Interval(UNIT - (UNIT >> 55), UNIT) if n > 0 else Interval(-UNIT, (UNIT >> 55) - UNIT)
-    return series(Interval(n, n), 200, lambda i: i, lambda i: 2 * i + 1) * TWO_OVER_ROOT_PI
+    return series(Interval(n, n), lambda i: i, lambda i: 2 * i + 1) * TWO_OVER_ROOT_PI
 
 
+ONE, ZERO = interval(1), interval(0)
 PI = atan(interval(1)) * interval(4)
 TWO_OVER_ROOT_PI = interval(2) * sqrt(PI).inverse()
 
 # ---- activations: formulas, and h, h', h''/2 over an interval ------------------------------------------------------
 
 TAYLOR = {
-    "inv": lambda x: (x.inverse(), -x.inverse().power(2), x.inverse().power(3)),
-    "exp": lambda x: (exp(x), exp(x), exp(x).over(2)),
-    "log": lambda x: (log(x), x.inverse(), -x.inverse().power(2).over(2)),
-    "sqrt": lambda x: (sqrt(x), sqrt(x).inverse().over(2), -(sqrt(x) * x).inverse().over(8)),
-    "sin": lambda x: (sin(x), sin(x + PI.over(2)), -sin(x).over(2)),
-    "atan": lambda x: (atan(x), (x.power(2) + ONE).inverse(), -x * (x.power(2) + ONE).inverse().power(2)),
-    "erf": lambda x: (erf(x), TWO_OVER_ROOT_PI * exp(-x.power(2)), -x * TWO_OVER_ROOT_PI * exp(-x.power(2))),
+    "inv": lambda x: (i := x.inverse(), -i.power(2), i.power(3)),
+    "exp": lambda x: (e := exp(x), e, e.over(2)),
+    "log": lambda x: (log(x), i := x.inverse(), -i.power(2).over(2)),
+    "sqrt": lambda x: (root := sqrt(x), root.inverse().over(2), -(root * x).inverse().over(8)),
+    "sin": lambda x: (s := sin(x), sin(x + PI.over(2)), -s.over(2)),
+    "atan": lambda x: (atan(x), d := (x.power(2) + ONE).inverse(), -x * d.power(2)),
+    "erf": lambda x: (erf(x), d := TWO_OVER_ROOT_PI * exp(-x.power(2)), -x * d),
     "softplus": lambda x: (log(ONE + exp(x)), (ONE + exp(-x)).inverse(), (exp(x) + ONE + ONE + exp(-x)).inverse().over(2)),
 }
-ONE, ZERO = interval(1), interval(0)
 
 
 def jet(formula, t, kinks=False):
@@ -344,23 +373,48 @@ def jet(formula, t, kinks=False):
     return g[0], g[1] * x[1], g[1] * x[2] + g[2] * x[1].power(2)
 
 
+def meeting(formula):
+    """c for a formula ["if", t - c, above c, below c]; else None."""
+    if not isinstance(formula, list) or formula[0] != "if":
+        return None
+    condition = formula[1]
+    if condition == "t":
+        return Fraction(0)
+    if isinstance(condition, list) and condition[:2] in (["sub", "t"], ["add", "t"]):
+        return exact(str(condition[2])) * (1 if condition[0] == "sub" else -1)
+
+
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
-PIECES, PARTS, WINDOW = 400, 64, 32
+PARTS, WINDOW, WORK = 64, 32, 2_000_000
 
 
 class Theorem2:
     def __init__(self, table, formula):
-        need(len(json.dumps(formula)) <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
+        self.formula, self.dx, self.length, self.work = formula, table.dx, len(json.dumps(formula)), 0
+        need(self.length <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
         need((table.m, table.dy, table.weighted) == (3, 1, False), "theorem 2 has three samples without weights")
-        self.formula, self.dx, self.rows = formula, table.dx, [list(map(Fraction, row)) for row in table.exact_rows()]
-        (*x1, y1), (*x2, y2), (*x3, y3) = self.rows
+
+    def data(self):
+        rows = []
+        while block := (yield):
+            rows += block.values
+        self.samples(rows)
+
+    def samples(self, rows):
+        self.rows = (*x1, y1), (*x2, y2), (*x3, y3) = [list(map(Fraction, row)) for row in rows]
         need(all(a + b == 2 * c for a, b, c in zip(x1, x2, x3)), "the third input is not halfway between the others")
         need(x1 != x2 and y1 == y2 != y3, "expected x1 != x2 and y1 = y2 != y3")
         self.k, self.risk = y3 - y1, (y3 - y1) ** 2 / 3
 
-    def h(self, low, high=None):
-        return jet(self.formula, interval(low, high), kinks=high is None)[0]
+    def jet(self, low, high=None, formula=None):
+        """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
+        self.work += self.length
+        need(self.work <= WORK, "more work than theorem 2 can need")
+        return jet(formula or self.formula, interval(low, high), kinks=high in (None, low))
+
+    def h(self, *ends):
+        return self.jet(*ends)[0]
 
     def network_risk(self, W1, b1, W2, b2):
         """An upper bound."""
@@ -381,12 +435,9 @@ class Theorem2:
             v1, v2, v3, low, high = map(exact, fields(witness, "v1", "v2", "v3", "v4", "v4_high"))
             a1, a2, a3, b1 = map(self.h, (v1, v2, (v1 + v2) / 2, v3))
             g, other = (a1 * self.h(v4) + -(a2 * b1) for v4 in (low, high))
-            if low < high:  # h is continuous where no pieces meet: it takes all values in between
-                need(g.hi < 0 < other.lo or other.hi < 0 < g.lo, "(C2.1) is not shown to have a root v4 there")
-                b2, b3 = self.h(low, high), self.h((v3 + low) / 2, (v3 + high) / 2)
-            else:
-                need(low == high and g == (0, 0), "(C2.1) does not hold")
-                b2, b3 = self.h(low), self.h((v3 + low) / 2)
+            root = g == (0, 0) if low == high else g.hi < 0 < other.lo or other.hi < 0 < g.lo
+            need(low <= high and root, "(C2.1) is not shown to have a root v4 there")
+            b2, b3 = self.h(low, high), self.h((v3 + low) / 2, (v3 + high) / 2)
         c = b1 * a3 + -(a1 * b3), b2 * a3 + -(a2 * b3)
         need(any(x.lo > 0 or x.hi < 0 for x in c), "(C2.2): the denominator may be 0")
 
@@ -402,7 +453,7 @@ class Theorem2:
         def reach(j, r):  # all that unit j sees while its row moves by at most r, xi_j and zeta_j included
             return min(v - r * n for v, n in zip(z[j], norms)), max(v + r * n for v, n in zip(z[j], norms))
 
-        falling = [j for j, sign in enumerate(signs) if not self.bends(*reach(j, R), sign)]
+        falling = [j for j, sign in enumerate(signs) if not self.bends(self.formula, *reach(j, R), sign)]
         need(len(falling) <= 1, "more than one unit may lower the risk")
         if not falling:
             return
@@ -421,30 +472,36 @@ class Theorem2:
         M = map(sum, zip([0] * PARTS, *(extreme(i, max) for i in range(len(W2)) if i != j)))
         need(all(abs(self.k) + a <= b for a, b in zip(M, reversed(m))), "(C2.7) is not shown somewhere in the ball")
 
-    def bends(self, low, high, sign):
-        """Is sign h'' >= 0 on [low, high]? Where one interval does not show it, its halves are asked."""
-        stack = [(low, high)]
-        for _ in range(PIECES):
-            if not stack:
-                break
-            a, b = stack.pop()
-            try:
-                need(min(sign * v for v in jet(self.formula, interval(a, b))[2]) >= 0, "not shown")
-            except Reject:
-                stack += [(a, (a + b) / 2), ((a + b) / 2, b)]
-        return not stack
+    def bends(self, formula, low, high, sign, halvings=12):
+        """Is sign h convex on [low, high]? h'' >= 0 is asked of an interval, then of its halves, and where pieces meet
+        that h is continuous and its slope does not fall."""
+        corner = meeting(formula)
+        if corner is not None:
+            _, _, above, below = formula
+            if not low <= corner <= high:
+                return self.bends(above if corner < low else below, low, high, sign)
+            (a, a1, _), (b, b1, _) = (jet(piece, interval(corner)) for piece in (above, below))
+            meets = a == b and a.lo == a.hi and min(sign * v for v in a1 + -b1) >= 0
+            return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
+        try:
+            if low == high or min(sign * v for v in self.jet(low, high, formula)[2]) >= 0:
+                return True
+        except (Reject, ArithmeticError):
+            pass
+        ends = low, (low + high) / 2, high
+        return halvings > 0 and all(self.bends(formula, *half, sign, halvings - 1) for half in pairwise(ends))
 
     def ratio(self, low, high, sign, worst):
         """3 h'^2/(sign h'') on [low, high] from above; 3 h'^2/(-sign h'') from below if `worst` is min."""
         ends = [low + (high - low) * i / WINDOW for i in range(WINDOW + 1)]
-        parts = [jet(self.formula, interval(*pair)) for pair in zip(ends, ends[1:])]
-        slopes, bends = [p[1].power(2) for p in parts], [p[2].over(1) if sign > 0 else -p[2] for p in parts]
+        jets = [self.jet(*part) for part in pairwise(ends)]
+        slopes, bends = [h1.power(2) for _, h1, _ in jets], [h2 if sign > 0 else -h2 for *_, h2 in jets]
         if worst is min:
             return Fraction(3 * min(s.lo for s in slopes), 2 * max(1, *(-b.lo for b in bends)))
         need(min(b.lo for b in bends) > 0, "h'' may vanish in the ball")
         return Fraction(3 * max(s.hi for s in slopes), 2 * min(b.lo for b in bends))
 
-    claims = {"zero risk": zero_risk, "no lower risk within": local_minimum}  # noqa: RUF012
+    claims = {"zero risk": after(zero_risk), "no lower risk within": after(local_minimum)}  # noqa: RUF012
 
 
 # ---- theorem 4: R = W_{H+1} ... W_1, loss sum |R x - y|^2/2, gradient G = R A - B, A = sum x x^T, B = sum y x^T ----
@@ -478,13 +535,19 @@ class Theorem4:
     def __init__(self, table, words):
         layers, bias = fields(words, "weights", "bias")
         need(type(bias) is bool and not table.weighted, "theorem 4 has no sample weights")
-        self.sizes = [table.dx + bias, *map(len, layers)]
+        self.sizes, self.dy = [table.dx + bias, *map(len, layers)], table.dy
         need(len(layers) >= 2 and self.sizes[-1] == table.dy, "expected two layers or more, the last with a row per target")
+        need(min(self.sizes) > 0, "a layer is empty")
         self.weights = self.chain(layers)
-        columns = list(zip(table.scale, zip(*table.rows())))
-        moments = [[Fraction(at(x, y), s * t) for s, x in columns[: self.sizes[0]]] for t, y in columns[:-1]]
-        self.A, B, self.R = moments[: self.sizes[0]], moments[table.dx + 1 :], products(self.weights)[-1]
-        self.G = minus(product(self.R, self.A), B)
+        self.R = products(self.weights)[-1]
+
+    def data(self):
+        n, moments = self.sizes[0], [[0] * self.sizes[0] for _ in range(self.sizes[0] + self.dy)]
+        while block := (yield):
+            x, y = block.columns[:n], block.columns[-1 - self.dy : -1]
+            sums = [[Fraction(at(a, b), block.scale**2) for b in x] for a in x + y]
+            moments = [list(map(add, *rows)) for rows in zip(moments, sums)]
+        self.A, self.G = moments[:n], minus(product(self.R, moments[:n]), moments[n:])
 
     def chain(self, layers):
         need([len(W) for W in layers] == self.sizes[1:], "expected layers of the sizes of the weights")
@@ -504,7 +567,7 @@ class Theorem4:
             need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
         hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
-        need(whole(j, 2) + len(left) == len(layers), "expected j, and left null vectors of W_{j:2}, ..., W_{H:2}")
+        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ..., W_{H:2}")
         v1 = flip([exact(v1, len(layers[0]))])
         need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
         need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
@@ -523,16 +586,17 @@ class Theorem4:
             signs.append(dot(self.G, D) + dot(product(D, self.A), D) / 2)
         need(signs[0] > 0 > signs[1], "the loss does not rise and fall")
 
-    claims = {"global minimum": global_minimum, "saddle": saddle, "escape": escape}  # noqa: RUF012
+    claims = {"global minimum": after(global_minimum), "saddle": after(saddle), "escape": after(escape)}  # noqa: RUF012
 
 
 # ---- the whole certificate -----------------------------------------------------------------------------------------
 
 
-def check(text, read):
+def check(text, read, arranged=None):
     """Is every claim of the certificate `text` true of the rows that `read()` yields? A Verdict.
 
     A row is (x_1, ..., x_dx, targets, weight if there are weights) in float, int or Fraction, without rows of weight 0.
+    `arranged` says how many targets there are, and whether there are weights: the certificate must say the same.
     """
     found, place = [], "the certificate"
     try:
@@ -541,55 +605,74 @@ def check(text, read):
         need(whole(words.get("version"), 1) == VERSION, f"this checks version {VERSION}, not {words.get('version')!r:.20}")
         names = "format", "version", "theorem", "meaning", "data", "setting", "claims"
         _, _, theorem, meaning, data, setting, claims = fields(words, *names)
-        place = "the data"
-        table = Table(read, data)
         need(meaning in ("binary", "decimal", "rational"), "no such meaning of data")
+        need(isinstance(claims, list) and claims, "there is no claim")
+        table = Table(read, data)
+        told = table.dy, table.weighted
+        need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
         place = "the setting"
         statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
-        need(isinstance(claims, list) and claims, "there is no claim")
+        tasks = [(place, "", {}, statement.data())]
         for number, claim in enumerate(claims, 1):
             place = f"claim {number}"
             name = claim.pop("claim")
             place += f", {name!r:.40}"
-            statement.claims[name](statement, **claim)
-            found.append(" ".join([name, *(f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))]))
+            tasks.append((place, name, claim, statement.claims[name](statement, **claim)))
+        for place, *_, task in tasks:
+            next(task)
+        place = "the data"
+        for block in table.blocks():
+            for *_, task in tasks:
+                task.send(block)
+        for place, name, claim, task in tasks:
+            need(next(task, True), "it is not decided")
+            numbers = (f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))
+            found.append(" ".join([name, *numbers]))
     except Exception as error:
-        return Verdict(False, f"{place}: {error if isinstance(error, Reject) else repr(error)}", found)
-    return Verdict(True, "every claim holds", found)
+        return Verdict(False, f"{place}: {error if isinstance(error, Reject) else repr(error)}", found[1:])
+    return Verdict(True, "every claim holds", found[1:])
 
 
 # ---- data files and the command ------------------------------------------------------------------------------------
 
-LETTERS = dict(zip(("f2 f4 f8 b1 i1 i2 i4 i8 u1 u2 u4 u8").split(), "efd?bhiqBHIQ"))
+LETTERS = {"b1": "?", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
+LETTERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
 
 
 def npy_lines(path):
-    with open(path, "rb") as file:
-        long = file.read(8)[6] > 1
-        header = ast.literal_eval(file.read(*struct.unpack("<I" if long else "<H", file.read(4 if long else 2))).decode())
-        (m, n), kind, by_column = header["shape"], header["descr"].replace("|", "<"), header["fortran_order"]
-        yield [str(i) for i in range(n)]
-        line = struct.Struct(f"{kind[0]}{m if by_column else n}{LETTERS[kind[1:]]}")
-        lines = (line.unpack(file.read(line.size)) for _ in range(n if by_column else m))
-        yield from zip(*lines) if by_column else lines
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        size = "<I" if file.read(8)[6] > 1 else "<H"
+        header = ast.literal_eval(file.read(*struct.unpack(size, file.read(struct.calcsize(size)))).decode())
+        (m, n), kind = header["shape"], header["descr"]
+        need(kind[0] in "<|" and kind[1:] in LETTERS, f"expected little-endian numbers, got {kind}")
+        with memoryview(content)[file.tell() :].cast(LETTERS[kind[1:]]) as numbers:
+            need(len(numbers) == m * n, "the file is cut short")
+            yield list(map(str, range(n)))
+            for i in range(m):
+                yield (numbers[i::m] if header["fortran_order"] else numbers[i * n : (i + 1) * n]).tolist()
 
 
-def csv_lines(path, decimal):
+def csv_lines(path):
     with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = filter(None, csv.reader(file, delimiter="\t" if path.endswith(".tsv") else ","))
-        yield next(lines)
-        for line in lines:
-            yield [Fraction(v) if decimal or re.fullmatch("[+-]?[0-9]+", v.strip()) else float(v) for v in line]
+        delimiter = "\t" if path.endswith(".tsv") else ","
+        yield from filter(None, csv.reader(file, delimiter=delimiter, skipinitialspace=True))
 
 
-def selected(lines, targets, features, weight):
-    names = next(lines)
+def number(cell, decimal):
+    if not isinstance(cell, str):
+        return cell
+    need(re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\s*", cell), f"no number: {cell!r:.40}")
+    return Fraction(cell) if decimal or re.fullmatch(r"\s*[+-]?[0-9]+\s*", cell) else float(cell)
+
+
+def selected(lines, decimal, targets, features, weight):
+    names = [name.strip() for name in next(lines)]
     place = {str(i - len(names)): i for i in range(len(names))} | {str(i): i for i in range(len(names))}
     place |= {name: i for i, name in enumerate(names)}
     last = [place[name] for name in [*(targets or names[-1:]), *([weight] * bool(weight))]]
-    first = [place[name] for name in features or names]
-    order = [i for i in first if i not in last] + last
-    return ([line[i] for i in order] for line in lines if not weight or line[last[-1]] != 0)
+    order = [i for i in (place[name] for name in features or names) if i not in last] + last
+    rows = ([number(line[i], decimal) for i in order] for line in lines)
+    return (row for row in rows if not weight or row[-1] != 0)
 
 
 def main(arguments=None):
@@ -607,9 +690,13 @@ def main(arguments=None):
     except (OSError, ValueError) as error:
         print(f"cannot read the certificate: {error}", file=sys.stderr)
         return 2
-    decimal = re.search('"meaning": *"decimal"', text) is not None
-    lines = (lambda: npy_lines(given.data)) if given.data.endswith(".npy") else lambda: csv_lines(given.data, decimal)
-    verdict = check(text, lambda: selected(lines(), given.target, given.features, given.sample_weight))
+
+    def read():  # `check` has parsed the text before it reads
+        lines = npy_lines(given.data) if given.data.endswith(".npy") else csv_lines(given.data)
+        decimal = parse(text)["meaning"] != "binary"
+        return selected(lines, decimal, given.target, given.features, given.sample_weight)
+
+    verdict = check(text, read, (len(given.target or [0]), given.sample_weight is not None))
     print(*(f"holds: {name}" for name in verdict.claims), sep="\n")
     print("accepted:" if verdict.accepted else "rejected:", verdict.reason)
     return 0 if verdict.accepted else 1

@@ -71,6 +71,7 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
         raise ProofError(f"there is no counterexample to certify: {pair.reason}")
     table = checker.Table(lambda: data_rows(pair.data), words)
     statement = checker.Theorem2(table, formula_words(pair.activation))
+    statement.samples(list(data_rows(pair.data)))
     return [_minimum(statement, pair, pair.local_minimum), _zero(statement, pair, pair.global_minimum)]
 
 
@@ -79,6 +80,7 @@ def _risk(statement: Any, network: OneHiddenLayer) -> Fraction:
 
 
 def _shown(check: Any, statement: Any, claim: dict[str, Any]) -> bool:
+    statement.work = 0
     try:
         check(statement, **{name: value for name, value in claim.items() if name != "claim"})
     except checker.Reject:
