@@ -105,8 +105,8 @@ def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[
         high, low = low, low * (0.97 if low > 0.9 else 0.8)
         if low < _SMALLEST or not start > 0.0:
             raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
-    # a mixed form takes the checker seconds
-    for _ in range(_HALVINGS if high > low and pair.case == "convex" else 0):
+    # a mixed form takes the checker a second
+    for _ in range((_HALVINGS if pair.case == "convex" else 2) if high > low else 0):
         middle = (low + high) / 2
         low, high = (middle, high) if shown(middle) else (low, middle)
     return claim | {"radius": word(start * low)}
