@@ -386,7 +386,7 @@ def meeting(formula):
 
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
-PARTS, WINDOW, WORK = 64, 32, 2_000_000
+PARTS, WINDOW, WORK = 128, 4, 2_000_000
 
 
 class Theorem2:
@@ -462,8 +462,12 @@ class Theorem2:
 
         def extreme(j, worst):
             """For n = 1, 2, ...: m or M of unit j where (row's move)^2 + (weight's move)^2 <= R^2 n/PARTS."""
-            ratios = list(accumulate((self.ratio(*reach(j, r), signs[j], worst) for r in roots[1:]), worst))
-            side = -1 if worst is min else 1
+            (low, high), found, ratios, side = reach(j, 0), [], [], -1 if worst is min else 1
+            for r in roots[1:]:  # each window is the one before it, and what it adds on both sides
+                inner, (low, high) = (low, high), reach(j, r)
+                found += self.cut(low, inner[0]) + self.cut(inner[1], high)
+                found += self.cut(*inner) if not ratios and inner[0] < inner[1] else []
+                ratios.append(self.ratio(found, signs[j], worst))
             for n in range(1, PARTS + 1):
                 yield worst((abs(W2[j]) + side * roots[n - i]) * ratios[i] for i in range(n))
 
@@ -472,7 +476,7 @@ class Theorem2:
         M = map(sum, zip([0] * PARTS, *(extreme(i, max) for i in range(len(W2)) if i != j)))
         need(all(abs(self.k) + a <= b for a, b in zip(M, reversed(m))), "(C2.7) is not shown somewhere in the ball")
 
-    def bends(self, formula, low, high, sign, halvings=12):
+    def bends(self, formula, low, high, sign, halvings=20):
         """Is sign h convex on [low, high]? h'' >= 0 is asked of an interval, then of its halves, and where pieces meet
         that h is continuous and its slope does not fall."""
         corner = meeting(formula)
@@ -491,15 +495,18 @@ class Theorem2:
         ends = low, (low + high) / 2, high
         return halvings > 0 and all(self.bends(formula, *half, sign, halvings - 1) for half in pairwise(ends))
 
-    def ratio(self, low, high, sign, worst):
-        """3 h'^2/(sign h'') on [low, high] from above; 3 h'^2/(-sign h'') from below if `worst` is min."""
+    def cut(self, low, high):
+        """(h'^2, h''/2) on the parts of an interval."""
         ends = [low + (high - low) * i / WINDOW for i in range(WINDOW + 1)]
-        jets = [self.jet(*part) for part in pairwise(ends)]
-        slopes, bends = [h1.power(2) for _, h1, _ in jets], [h2 if sign > 0 else -h2 for *_, h2 in jets]
+        return [(h1.power(2), h2) for _, h1, h2 in (self.jet(*part) for part in pairwise(ends))]
+
+    def ratio(self, found, sign, worst):
+        """3 h'^2/(sign h'') from above, h' and h'' anywhere in what was found; 3 h'^2/(-sign h'') from below for min."""
+        bends = [h2 if sign > 0 else -h2 for _, h2 in found]
         if worst is min:
-            return Fraction(3 * min(s.lo for s in slopes), 2 * max(1, *(-b.lo for b in bends)))
+            return Fraction(3 * min(s.lo for s, _ in found), 2 * max(1, *(-b.lo for b in bends)))
         need(min(b.lo for b in bends) > 0, "h'' may vanish in the ball")
-        return Fraction(3 * max(s.hi for s in slopes), 2 * min(b.lo for b in bends))
+        return Fraction(3 * max(s.hi for s, _ in found), 2 * min(b.lo for b in bends))
 
     claims = {"zero risk": after(zero_risk), "no lower risk within": after(local_minimum)}  # noqa: RUF012
 
