@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -198,6 +199,29 @@ def test_scales(scale):
     outputs = reference.network_outputs(data, W1, net.b1, net.W2, 0.25, 1.0, 0.5)
     assert result.networks[0].risk == reference.risk(data, outputs)
     assert sums(result.gram) == reference.gram(data)
+
+
+def test_exact_data_beyond_float64():
+    big, small = Fraction(10) ** 400, Fraction(1, 10**400)
+    columns = [[big, -big, Fraction(1, 3), small], [Fraction(1), Fraction(2), small, Fraction(0)]]
+    data = SimpleNamespace(
+        X=np.array([[np.inf], [-np.inf], [1 / 3], [0.0]]),
+        y=np.array([1.0, 2.0, 0.0, 0.0]),
+        sample_weight=None,
+    )
+    scales = [small / 3, small]
+    numerators = [
+        np.array([int(v / s) for v in c], dtype=object) for c, s in zip(columns, scales, strict=True)
+    ]
+    data.exact = SimpleNamespace(numerators=numerators, scales=scales)
+    W1, b1, W2 = np.array([[1.0], [-2.0]]), np.array([0.0, -5e-324]), np.array([1.0, -3.0])
+    result = exact_moments(data, [PassNetwork(W1, b1, W2, 0.5, 1.0, 0.25, True)])
+    assert result.networks[0].risk == reference.risk(
+        data, reference.network_outputs(data, W1, b1, W2, 0.5, 1.0, 0.25)
+    )
+    assert result.networks[0].positive is False
+    assert sums(result.gram) == reference.gram(data)
+    assert (result.digests.sha256, result.digests.unordered) == digests_of(data)
 
 
 def test_more_than_64_signs_make_a_key():

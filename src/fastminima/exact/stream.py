@@ -239,8 +239,9 @@ class ExactPass:
     def _add(self, columns: Columns) -> None:
         count = columns.n_samples
         into_columns(columns.X, columns.y, columns.weight, self._block)
-        # refuses NaN and inf before anything is counted
-        ends_of(self._block, 0, count, self._n_features + 2, self._variant)
+        if columns.exact is None:
+            # refuses NaN and inf before anything is counted; views of exact data may be inf
+            ends_of(self._block, 0, count, self._n_features + 2, self._variant)
         self._digest(columns)
         stacked, filter_ = self._stacked, self._filter
         filter_.evaluate(self._block, count)
