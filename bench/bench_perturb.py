@@ -61,7 +61,7 @@ def probe(
     kernel: Callable[..., None] = _perturb.excess_f32 if item == 4 else _perturb.excess_f64
     workspace = np.empty(_perturb.workspace_items(variant, item, d1, dx), dtype)
     step = max(1, min(K, CHUNK_BYTES // (8 * P)))
-    delta, none = np.empty((step, P)), np.empty((0, 0))
+    delta, none = np.empty((step, P)), np.empty(0)
     quadratic, change, flips = np.zeros(K), np.zeros(K), np.zeros(K, np.int64)
     for k in range(0, K, step):
         cut = slice(k, min(k + step, K))
@@ -69,7 +69,7 @@ def probe(
         _perturb.perturbations(1, k, 0, variant, rows)
         rows *= radius
         kernel(
-            W1, b1, W2, data.X, none, data.e, np.empty(0), ACT.s_plus, ACT.s_minus, rows, variant, workspace,
+            W1, b1, W2, data.X, none, b1, data.e, none, ACT.s_plus, ACT.s_minus, rows, rows, variant, workspace,
             quadratic[cut], change[cut], flips[cut],
         )  # fmt: skip
     return quadratic + change, int(flips.sum())

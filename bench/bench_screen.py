@@ -112,7 +112,7 @@ def compare(m: int, rounds: int, minimum: bool = False) -> None:
     for share in (0.0,) if minimum else (0.0, 0.01, 0.1):
         radius = radius_for(base, share, unit)
         # a block as a probe draws it, in the second-level cache; without samples to walk it is passed many times
-        K = 1024 if share == 0.0 else max(8, int(1e9 / m * 0.01 / share) // 8 * 8)
+        K = 1024 if share == 0.0 else max(64, int(1e9 / m * 0.01 / share) // 8 * 8)
         repeats = 64 if share == 0.0 else 1
         delta = radius * unit[: min(K, 1024)]
         reach = radius * largest_norm(unit) * 1.0001

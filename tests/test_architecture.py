@@ -29,6 +29,7 @@ LAYERS = [
         "_memory",
         "_threads",
         "formula",
+        "formula_shape",
         "_curves",
         "activation",
     },
@@ -41,6 +42,8 @@ LAYERS = [
         "smooth_risk",
         "_torch_activation",
         "_product_loss",
+        "_row_loss",
+        "_gradient_check",
         "_chain",
         "losses",
         "row_losses",
@@ -51,8 +54,9 @@ LAYERS = [
     {"proof"},
     {"landscape"},
     {"theorems"},
+    {"proving"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "__main__", "__init__"},
+    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_prove", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -13,15 +13,21 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import NetworkError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.theorems import linear_change
 from fastminima.theorems.linear_change import (
     change_of_product,
-    exact_change_of_product,
     loss_change,
     product,
+    telescoped,
 )
 from fastminima.theorems.local_inverse import local_inverse
 from profiles import examples
+
+
+def exact_change_of_product(weights, moved):
+    chains = ([RationalMatrix.of(rows) for rows in chain] for chain in (weights, moved))
+    return telescoped(*chains).rows()
 
 
 def rational(M):

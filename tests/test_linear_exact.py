@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import LossError, NetworkError, OptionError, TooLargeError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.nullspace import null_space
-from fastminima.theorems.linear_change import exact_change_of_product
+from fastminima.theorems.linear_change import telescoped
 from fastminima.theorems.linear_hessian import hessian_inertia
 from profiles import examples
+
+
+def exact_change_of_product(weights, moved):
+    chains = ([RationalMatrix.of(rows) for rows in chain] for chain in (weights, moved))
+    return telescoped(*chains).rows()
 
 
 def rational(M):
@@ -261,6 +267,7 @@ def test_where_convexity_is_not_known_part_3_says_what_it_can():
         )
 
     zero = [np.zeros((2, 2)), np.eye(2)]
+    # a Hessian of zeros leaves open what the quartic has at 0
     report = fm.classify_linear(zero, own())
     assert report.verdict == fm.LinearVerdict.UNDETERMINED
     assert report.part == "theorem 4, part 3 (j* = 1)"
@@ -269,6 +276,45 @@ def test_where_convexity_is_not_known_part_3_says_what_it_can():
     wrong = fm.Loss(lambda R: float((R**4).sum()), lambda R: 3 * R**3, convex=True)
     with pytest.raises(LossError, match="disagrees with the value"):
         fm.classify_linear(zero, wrong, tol=1e-6)
+
+
+def test_maxima_and_saddles_of_sums_that_are_not_convex():
+    X = cube(2)
+    loss = fm.SquaredLoss(X, X * [2.0, 3.0])
+    fit = [np.eye(2), np.diag([2.0, 3.0])]
+    hill = fm.WeightedSum([loss], [-2])
+    assert hill.concave
+    for tol in (None, 1e-9):
+        report = fm.classify_linear(fit, hill, tol=tol)
+        assert report.verdict == fm.LinearVerdict.GLOBAL_MAXIMUM
+        assert report.part == "theorem 4, part 2(b)"
+        report = fm.classify_linear([np.zeros((2, 2))] * 3, hill, tol=tol)
+        assert report.verdict == fm.LinearVerdict.SADDLE
+        assert report.escape.confirmed
+        # signs of the parts do not say it, the sum of their curvatures does
+        assert (
+            fm.classify_linear(fit, fm.WeightedSum([loss, loss], [1, -2]), tol=tol).verdict
+            == "global_maximum"
+        )
+        assert (
+            fm.classify_linear(fit, fm.WeightedSum([loss, loss], [2, -1]), tol=tol).verdict
+            == "global_minimum"
+        )
+    pass_over = fm.WeightedSum(
+        [fm.SquaredLoss(X * [1, 2], 0 * X), fm.SquaredLoss(X * [2, 1], 0 * X)], [1, -1]
+    )
+    report = fm.classify_linear([np.zeros((2, 2)), np.eye(2)], pass_over)
+    assert report.verdict == fm.LinearVerdict.SADDLE
+    assert report.certified
+    assert report.part == "theorem 4, part 3 (j* = 1)"
+    start = [rational(W) for W in [np.zeros((2, 2)), np.eye(2)]]
+    assert report.escape.confirmed
+    for moved, sign in ((report.escape.P, 1), (report.escape.Q, -1)):
+        change = exact_change_of_product(start, [rational(W) for W in moved])
+        assert sign * pass_over.exact_change(rational(np.zeros((2, 2))), change) > 0
+    report = fm.classify_linear([np.zeros((2, 2))] * 2, pass_over)
+    assert report.verdict == fm.LinearVerdict.UNDETERMINED
+    assert not report.certified
 
 
 def test_tolerance_and_exact_answers_meet_in_one_report():

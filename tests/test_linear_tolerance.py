@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import OptionError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.theorems import linear_walk
-from fastminima.theorems.linear_change import exact_change_of_product
+from fastminima.theorems.linear_change import telescoped
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
 from fastminima.theorems.linear_walk import walk_out
 from profiles import examples
+
+
+def exact_change_of_product(weights, moved):
+    chains = ([RationalMatrix.of(rows) for rows in chain] for chain in (weights, moved))
+    return telescoped(*chains).rows()
 
 
 def rational(M):
@@ -168,6 +174,26 @@ def test_all_zero_weights_are_a_saddle_of_every_loss_up_to_eight_hidden_layers(n
         assert float(pair.up) >= 0.9 * 0.1 ** (H + 1) * np.linalg.norm(found.gradient, 2)
 
 
+def test_layers_of_zeros_among_others_and_targets_that_say_nothing_are_decided():
+    rng = np.random.default_rng(9)
+    X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    for k in range(4):
+        weights = [rng.normal(size=shape) for shape in ((4, 3), (3, 4), (5, 3), (2, 5))]
+        weights[k] = np.zeros(weights[k].shape)
+        weights[(k + 1) % 4] = np.zeros(weights[(k + 1) % 4].shape)
+        loss = fm.SquaredLoss(X, Y)
+        found = within_tolerance(weights, loss, 1e-9)
+        assert found.verdict == "saddle", found.reason
+        exact = fm.classify_linear(weights, loss)
+        assert (found.case, found.j_star) == (exact.facts["case"], exact.j_star)
+        assert walk_out(weights, loss, found, 0.1).confirmed
+        # targets orthogonal to the inputs, and none at all: weights of product 0 fit as well as any
+        orthogonal = Y - X @ np.linalg.lstsq(X, Y, rcond=None)[0]
+        for targets in (orthogonal, 0.0 * Y):
+            found = within_tolerance(weights, fm.SquaredLoss(X, targets), 1e-9)
+            assert found.verdict == "global_minimum", found.reason
+
+
 def test_a_product_may_vanish_though_no_factor_does():
     rng = np.random.default_rng(1)
     X, Y = rng.normal(size=(30, 3)), rng.normal(size=(30, 3))
@@ -245,10 +271,51 @@ def test_what_the_theorem_does_not_cover_is_said():
     found = within_tolerance(narrow, fm.SquaredLoss(X, Y), 1e-6)
     assert found.verdict == "width_condition_fails"
     assert "hidden layer 1 has width 1" in found.reason
-    unknown = fm.Loss(lambda R: float(np.cos(R).sum()), lambda R: -np.sin(R))
-    found = within_tolerance([np.zeros((2, 2)), np.zeros((2, 2))], unknown, 1e-6)
+    quartic = fm.Loss(lambda R: float((R**4).sum()), lambda R: 4 * R**3)
+    found = within_tolerance([np.zeros((2, 2)), np.zeros((2, 2))], quartic, 1e-6)
     assert found.verdict == "undetermined"
     assert "not declared convex" in found.reason
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_losses_that_are_not_convex_are_judged_by_their_hessian(bounded):
+    # sum of (r^2 - 1)^2: a maximum at 0, minima at +-1, neither where some entries are 0 and some are not
+    def well(R):
+        return float(((R**2 - 1) ** 2).sum())
+
+    def slope(R):
+        return 4 * R * (R**2 - 1)
+
+    def remainder(R, D):
+        return float((D**2 * (6 * R**2 - 2 + 4 * R * D + D**2)).sum())
+
+    known = {"second_order": remainder, "accuracy": 1e-12} if bounded else {}
+    loss = fm.Loss(well, slope, **known)
+    eye = np.eye(2)
+    assert fm.classify_linear([eye, np.ones((2, 2))], loss, tol=1e-9).verdict == "local_minimum"
+    for weights in ([eye, 0 * eye], [0 * eye, 0 * eye]):
+        assert fm.classify_linear(weights, loss, tol=1e-9).verdict == "local_maximum"
+    for weights, j_star in (([eye, eye], 1), ([np.eye(2, 3), eye, np.eye(3, 2)[:2]], None)):
+        report = fm.classify_linear(weights, loss, tol=1e-9)
+        assert report.verdict == "saddle"
+        assert report.part.startswith("theorem 4, part 3")
+        assert j_star is None or report.j_star == j_star
+        assert not report.certified
+        pair = report.escape
+        here = well(chained(weights))
+        assert well(chained(pair.P)) > here > well(chained(pair.Q))
+        assert pair.confirmed == bounded
+        for W, P, Q in zip(weights, pair.P, pair.Q, strict=True):
+            assert max(np.linalg.norm(P - W), np.linalg.norm(Q - W)) <= 0.1
+    # part 3 does not speak where no layer reaches every product
+    report = fm.classify_linear(
+        [np.diag([1.0, 0.0]), np.diag([1.0, 0.0]), np.diag([1.0, 0.0])], loss, tol=1e-9
+    )
+    assert report.verdict == "undetermined"
+    assert "part 3 do not hold" in report.reason
+    # and a saddle of part 1 between
+    half = np.sqrt(1 / 3) * eye
+    assert fm.classify_linear([eye, half], loss, tol=1e-9).verdict == "not_critical"
 
 
 def test_the_pair_says_when_it_is_not_confirmed():

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima import losses
+from fastminima._gradient_check import check_gradient
 from fastminima.errors import DataError, LossError
-from fastminima.user_loss import check_gradient
 from profiles import examples
 
 
@@ -219,6 +219,39 @@ def test_exact_methods_are_the_definition_in_rationals(problem, name):
     assert abs(loss.exact_change(start, short) / tiny - slope) <= Fraction(1, 10**30)
 
 
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    problem=problems(),
+    scales=st.tuples(*[st.sampled_from([1.0, 2.0**-520, 2.0**-560, 2.0**-600, 2.0**300])] * 3),
+    shift=st.sampled_from([0, -60, -1100, 500]),
+    huber=st.booleans(),
+)
+def test_enclosures_hold_where_squares_underflow(problem, scales, shift, huber):
+    X, Y, R, D = problem
+    X, Y, R = X * scales[0], Y * scales[1], R * scales[2]
+    loss = fm.HuberLoss(X, Y, 0.75) if huber else fm.SquaredLoss(X, Y)
+    G, E = loss.gradient_enclosure(R)
+    centre, radius = loss.gradient_ball(R)
+    true = loss.exact_gradient(rational(R))
+    gaps = [
+        abs(Fraction(float(g)) - t)
+        for g, t, e in zip(G.flat, flat(true), E.flat, strict=True)
+        if np.isfinite(e)
+    ]
+    assert all(
+        not np.isfinite(e) or abs(Fraction(float(g)) - t) <= Fraction(float(e))
+        for g, t, e in zip(G.flat, flat(true), E.flat, strict=True)
+    )
+    if np.isfinite(radius):
+        assert np.array_equal(G, centre)
+        assert sum(g * g for g in gaps) <= Fraction(radius) ** 2
+    change = loss.change(R, D, exponent=shift)
+    if change.proved:
+        unit = Fraction(2) ** shift
+        truth = loss.exact_change(rational(R), [[d * unit for d in row] for row in rational(D)])
+        assert abs(truth / Fraction(2) ** change.exponent - Fraction(change.value)) <= Fraction(change.error)
+
+
 def test_squared_moments_are_the_products_of_the_data_and_take_rationals_as_they_are():
     X = np.array([[Fraction(1, 3), 2], [Fraction(-5, 7), Fraction(1, 2)], [4, 0]], dtype=object)
     Y = np.array([[1, Fraction(2, 9)], [0, 3], [Fraction(1, 11), -1]], dtype=object)
@@ -271,6 +304,9 @@ def test_losses_say_whether_critical_points_are_global():
     difference = fm.WeightedSum([squared, fm.HuberLoss(X, Y)], [1, -0.5])
     assert not difference.critical_is_global
     assert "not known" in difference.reason
+    assert fm.WeightedSum([squared, fm.HuberLoss(X, Y)], [-1, -0.5]).concave
+    assert fm.WeightedSum([fm.WeightedSum([squared], [-1])], [-3]).convex
+    assert fm.Loss(abs, abs, concave=True).extremum(np.zeros((1, 1))).kind == "maximum"
     assert fm.WeightedSum([squared, fm.LogCoshLoss(X, Y)], [1, 0]).rational
     assert not fm.WeightedSum([squared, fm.LogCoshLoss(X, Y)]).rational
     with pytest.raises(LossError, match="no rational gradient"):
@@ -365,6 +401,31 @@ def test_a_users_change_is_proved_only_with_a_stated_accuracy(problem, shift):
             assert abs(truth / Fraction(2) ** change.exponent - Fraction(change.value)) <= Fraction(
                 change.error
             )
+
+
+def test_exact_functions_of_a_users_loss_are_checked():
+    def rows(R):
+        return [[4 * v**3 for v in row] for row in R]
+
+    value, gradient = quartic()
+    R = np.array([[0.5, -1.0], [2.0, 0.25]])
+
+    def own(exact_gradient, exact_change=lambda R, D: 0):
+        return fm.Loss(value, gradient, exact_gradient=exact_gradient, exact_change=exact_change)
+
+    check_gradient(own(rows), R)
+    with pytest.raises(LossError, match="exact_gradient disagrees with gradient: entry"):
+        check_gradient(own(lambda R: [[3 * v**3 for v in row] for row in R]), R)
+    with pytest.raises(LossError, match="rows of int or Fraction: got float"):
+        check_gradient(own(lambda R: [[float(v) for v in row] for row in R]), R)
+    with pytest.raises(LossError, match="must return 2 rows of 2 numbers"):
+        check_gradient(own(lambda R: rows(R)[:1]), R)
+    with pytest.raises(LossError, match="exact_change must return an int or a Fraction"):
+        own(rows, lambda R, D: 0.5).exact_change(rational(R), rational(R))
+    with pytest.raises(LossError, match="gradient must return an array of numbers"):
+        fm.Loss(value, lambda R: "steep").gradient(R)
+    with pytest.raises(LossError, match="second_order must return one number"):
+        fm.Loss(value, gradient, second_order=lambda R, D: R).change(R, R)
 
 
 def test_bad_losses_are_named():

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima.errors import DataTypeError, NetworkError, OptionError, TooLargeError
-from fastminima.landscape import deal
+from fastminima.kernels import _screen
+from fastminima.landscape import cancelling, deal
 from fastminima.landscape.base_point import BasePoint
 from fastminima.landscape.direct import Direct
 from fastminima.landscape.excess import excess_risk
@@ -262,6 +263,88 @@ def test_screened_and_direct_agree():
             assert np.abs(one.excess - two.excess).max() <= 1e-12 * np.abs(one.excess).max()
             assert one.n_changed == two.n_changed
             assert (one.method, two.method) == ("direct", "screened")
+
+
+def networks(data, width, seed):
+    """The paper's minimum, another one, a better point with samples on its kinks, and any network at all."""
+    low = fm.spurious_minimum(data, width=width)
+    rng = np.random.default_rng(seed)
+    W1 = rng.normal(size=(width, data.n_features))
+    yield low.network
+    yield low.sample(1, rng=seed)[0].network
+    yield fm.better_point(low).network
+    yield fm.OneHiddenLayer(W1, -W1 @ data.X.mean(axis=0), rng.normal(size=width), 0.3, fm.relu)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize(("m", "dx", "d1"), [(200, 3, 3), (500, 8, 4)])
+def test_screened_and_direct_agree_far_from_the_origin(offset, m, dx, d1, monkeypatch):
+    # random perturbations do not cancel between the units: the slow sums are not for them
+    monkeypatch.setattr(cancelling, "sums", None)
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(m, dx))
+    data = fm.Dataset(X + offset, X[:, 0] + rng.normal(size=m))
+    radii = [1e-12, 1e-9, 1e-6, 1e-3, 1.0]
+    for network in networks(data, d1, 1):
+        sweeps = [probe(network, data, radius=radii, n=60, keep=True, method=method) for method in METHODS]
+        for one, two in zip(*sweeps, strict=True):
+            assert np.abs(one.excess - two.excess).max() <= 1e-13 * np.abs(one.excess).max()
+            assert one.n_changed == two.n_changed
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted, monkeypatch):
+    """Every unit moves the output by offset * radius, the network by radius: float64 sums keep that ratio less."""
+    taken = []
+    sums = cancelling.sums
+    monkeypatch.setattr(cancelling, "sums", lambda base, rows, stop: taken.append(len(rows)) or sums(base, rows, stop))
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        weight = rng.uniform(0.5, 2.0, 60) if weighted else None
+        data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60), sample_weight=weight)
+        *members, _, _ = networks(data, 3, seed)
+        for network in members[1:]:
+            W2 = network.W2
+            delta = 1e-9 * np.random.default_rng(4 + seed).normal(size=(8, 19))
+            rows = delta[:, :12].reshape(8, 3, 4)
+            rows[:4, 1] = -rows[:4, 0] * (W2[0] / W2[1])
+            rows[:4, 2] = delta[:4, 15:] = 0.0
+            delta[4:, 18] = -(rows[4:].sum(axis=2) * offset + delta[4:, 12:15]) @ W2
+            base = BasePoint(network, data)
+            excess, changed = Direct(base).excess(delta)
+            assert not changed.any()
+            np.testing.assert_allclose(excess, Screen(base, 0.0).excess(delta)[0], rtol=1e-12)
+            theta = exact_parameters(network)
+            risk = exact_risk(theta, network.slopes, data)
+            for value, row in zip(excess, delta, strict=True):
+                parts = [[Fraction(v) for v in part.tolist()] for part in np.split(row, [12, 15, 18])]
+                moved = [[a + b for a, b in zip(t, d, strict=True)] for t, d in zip(theta, parts, strict=True)]
+                want = exact_risk(moved, network.slopes, data) - risk
+                assert abs(Fraction(value) - want) <= Fraction(1e-12) * abs(want)
+    assert offset < 1e6 or sum(taken) >= 12
+
+
+def test_the_slow_sums_are_the_same_function():
+    for seed, offset in ((1, 0.0), (2, 50.0), (3, 1e4)):
+        rng = np.random.default_rng(seed)
+        data = fm.Dataset(rng.normal(size=(90, 3)) + offset, rng.normal(size=90), sample_weight=rng.uniform(1, 2, 90))
+        for network in networks(data, 3, seed):
+            base = BasePoint(network, data)
+            delta = rng.normal(size=(9, base.n_parameters)) * np.repeat([1e-9, 1e-3, 0.3], 3)[:, None]
+            wanted = np.empty((2, 9)), np.zeros((9, 3)), np.empty(9)
+            fast, flips = Direct(base).excess(delta)
+            items = np.empty(_screen.linear_items(3, 3))
+            _screen.linear_term(
+                base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta,
+                _screen.BEST_VARIANT, items, *wanted,
+            )  # fmt: skip
+            quadratic, change, changed = cancelling.sums(base, delta)
+            assert changed.tolist() == flips.tolist()
+            scale = np.abs(fast).reshape(3, 3).max(axis=1).repeat(3)
+            assert (np.abs(wanted[0].sum(axis=0) + quadratic + change - fast) <= 1e-13 * scale).all()
+    with pytest.raises(cancelling.Stopped):
+        cancelling.sums(base, delta, lambda: True)
 
 
 def exact_linear(base, moves):

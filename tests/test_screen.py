@@ -205,7 +205,7 @@ def test_units_that_cancel_far_from_the_origin(offset, seed, monkeypatch):
     excess, changed = check(network, data, delta, 0.0)
     assert not changed.any()
     centred = Screen(BasePoint(network, data), 0.0)
-    assert len(centred.form.centre) == 4
+    assert len(centred.base.centre) == 4
     assert len(centred.form.slopes) > 0
     for variant in range(_screen.BEST_VARIANT + 1):
         monkeypatch.setattr(_screen, "BEST_VARIANT", variant)
@@ -291,15 +291,18 @@ def test_margins_are_lower_bounds(table, seed):
 
 
 def linear_words(module, base, delta, variant):
-    """High and low words of <g, c>; the work space holds no number more than asked for, and NaN at first."""
+    """Words of <g, c>, biases about the centre and sizes; the work space, no larger than asked for, is NaN at first."""
     network = base.network
     items = _screen.linear_items(network.width, network.n_features)
     room = np.full(items + 64, np.nan)
     room[items:] = 7.0
-    words = np.empty((2, len(delta)))
-    module.linear_term(base.gradient, base.own, network.W2, delta, variant, room[:items], words)
+    words, bias, size = np.empty((2, len(delta))), np.zeros((len(delta), network.width)), np.empty(len(delta))
+    module.linear_term(
+        base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta, variant,
+        room[:items], words, bias, size,
+    )  # fmt: skip
     assert (room[items:] == 7.0).all()
-    return words
+    return words, bias, size
 
 
 def exact_linear(base, delta):
@@ -338,8 +341,10 @@ def test_linear_term_is_right_where_it_almost_vanishes(variant, radius, m, dx, d
     base = BasePoint(network, data)
     shares = [0.0] * 4 + [1e-11, -1e-11] * 3
     delta = almost_orthogonal(base, deltas(5, network, 10, radius), shares)
-    words = linear_words(_screen, base, delta, variant)
-    np.testing.assert_array_equal(words, linear_words(reference_screen, base, delta, variant))
+    words, bias, size = linear_words(_screen, base, delta, variant)
+    twin = linear_words(reference_screen, base, delta, variant)
+    for ours, theirs in zip((words, bias, size), twin, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     for (high, low), row, share in zip(words.T.tolist(), delta, shares, strict=True):
         want, size = exact_linear(base, row)
         error = abs(Fraction(high + low) - want)
@@ -386,7 +391,8 @@ def test_kernels_give_the_bits_of_their_twins(variant, m, dx, d1, monkeypatch):
     np.testing.assert_array_equal(Z2, Z)
     for K, words in terms.items():
         again = linear_words(reference_screen, base, deltas(K, network, K, 0.03), variant)
-        np.testing.assert_array_equal(words, again)
+        for ours, theirs in zip(words, again, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
     plain = Screen(twin, 0.1)
     np.testing.assert_array_equal(plain.form.factor, walked.form.factor)
     some = 0

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import fastminima as fm
 from fastminima.activations import as_activation, stored_activation
 from fastminima.errors import ActivationError, NetworkError, ReadError
-from fastminima.formula import check, evaluate, jet, polynomial, rational
+from fastminima.formula import check, evaluate, jet, rational
+from fastminima.formula_shape import polynomial
 from fastminima.smooth import Smooth
 from profiles import examples
 

@@ -23,6 +23,9 @@ from .least_squares import least_squares as least_squares
 from .losses import SquaredLoss as SquaredLoss
 from .losses import WeightedSum as WeightedSum
 from .network import OneHiddenLayer as OneHiddenLayer
+from .proof.certificate import Certificate as Certificate
+from .proving.prove import check as check
+from .proving.prove import prove as prove
 from .readers import read as read
 from .report.probe_plot import plot_probe as plot_probe
 from .report.segment import plot_segment as plot_segment

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ActivationError
+from .formula import Formula, rational
 
 __all__ = ["PiecewiseLinear", "leaky_relu", "relu"]
 
@@ -99,6 +100,21 @@ class PiecewiseLinear:
         s_plus, s_minus = array.dtype.type(self.s_plus), array.dtype.type(self.s_minus)
         result: NDArray[np.floating] = np.where(array > 0, s_plus, s_minus) * array
         return result
+
+    value = __call__
+
+    def first(self, t: ArrayLike) -> NDArray[np.float64]:
+        """h'(t), elementwise; s_minus at 0."""
+        return np.where(np.asarray(t) > 0, self.s_plus, self.s_minus)
+
+    def second(self, t: ArrayLike) -> NDArray[np.float64]:
+        """h''(t) = 0, elementwise."""
+        return np.zeros(np.shape(t))
+
+    @property
+    def formula(self) -> Formula:
+        """h as data, see `fastminima.formula`."""
+        return ("if", "t", ("mul", rational(self.s_plus), "t"), ("mul", rational(self.s_minus), "t"))
 
     def __str__(self) -> str:
         if (self.s_plus, self.s_minus) == (1.0, 0.0):

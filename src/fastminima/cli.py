@@ -12,13 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import cli_counterexample, cli_linear, cli_probe
+from . import cli_counterexample, cli_linear, cli_probe, cli_prove
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
 from .cli_common import OutputFolder, add_data_arguments, load, print_table
-from .errors import FastMinimaError
+from .cli_prove import proof_row
+from .errors import FastMinimaError, OptionError
 from .least_squares import least_squares
+from .proof.certificate import Certificate
+from .proving.prove import prove
 from .report.summary import json_ready, rows, summarise
 from .theorems.theorem1 import SpuriousMinimum, spurious_minimum
 from .theorems.theorem1_better import BetterPoint, better_point
@@ -30,6 +33,7 @@ examples:
   fastminima construct demo:diabetes
   fastminima construct houses.csv --target price --out results
   fastminima construct table.npy --target -1 --s-minus 0.01 --method kink --json
+  fastminima construct houses.csv --target price --out results --prove
 """
 
 
@@ -78,11 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     construct.add_argument(
         "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
     )
+    construct.add_argument(
+        "--prove", action="store_true", help="write proof.json too: a certificate anyone can check (needs --out)"
+    )
     construct.add_argument("--json", action="store_true", help="print the summary as JSON")
     construct.set_defaults(run=_construct)
     cli_probe.add_parser(commands)
     cli_linear.add_parser(commands)
     cli_counterexample.add_parser(commands)
+    cli_prove.add_parsers(commands)
     return parser
 
 
@@ -116,6 +124,8 @@ def _spinner(name: str) -> Iterator[None]:
 
 def _construct(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
+        if arguments.prove:
+            raise OptionError("--prove writes proof.json: say where with --out DIR")
         return _run(arguments, None)
     with OutputFolder(arguments.out, "summary.json") as folder:
         return _run(arguments, folder)
@@ -137,14 +147,23 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
         with stage("better point"):
             better = better_point(low, method=arguments.method, reach=arguments.reach)
     summary = summarise(low, better, stage.seconds, arguments.data)
+    certificate: Certificate | None = None
     if folder is not None:
+        if arguments.prove:
+            with stage("prove"):
+                certificate = prove(low, better)
+            certificate.save(folder / "proof.json")
+            summary["proof"] = {"file": "proof.json", "checked": certificate.checked, "open": list(certificate.open)}
         with stage("write"):
-            files = _write(folder, low, better, summary)
+            files = _write(folder, low, better, summary, ["proof.json"] if certificate is not None else [])
         summary |= {"files": files, "seconds": stage.seconds}
     if arguments.json:
         print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
     else:
         table = [list(row) for row in rows(summary)]
+        if certificate is not None:
+            table += [["open", reason] for reason in certificate.open]
+            table.append(["proof", proof_row(certificate, "proof.json")])
         written = [Path(name) for name in summary.get("files", [])]
         if written:
             table.append(["written", f"{', '.join(file.name for file in written)} in {written[0].parent}"])
@@ -153,9 +172,9 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
 
 def _write(
-    folder: Path, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any]
+    folder: Path, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any], made: list[str]
 ) -> list[str]:
-    names = ["minimum.npz"]
+    names = [*made, "minimum.npz"]
     low.network.save(folder / "minimum.npz")
     if better is not None and better.network is not None:
         better.network.save(folder / "better.npz")

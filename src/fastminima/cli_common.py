@@ -13,16 +13,21 @@ from .errors import OutputError, TargetError
 __all__ = ["OutputFolder", "add_data_arguments", "load", "print_table"]
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add DATA and the options that say how to read it."""
+def add_data_arguments(
+    parser: argparse.ArgumentParser, *, optional: bool = False, meaning: bool = True
+) -> None:
+    """Add DATA (perhaps optional) and the options that say how to read it."""
     parser.add_argument(
         "data",
         metavar="DATA",
+        nargs="?" if optional else None,
         help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
     )
     parser.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
     parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
     parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    if not meaning:
+        return
     parser.add_argument(
         "--meaning",
         choices=("binary", "decimal"),

@@ -27,7 +27,7 @@ from .row_losses import HuberLoss, LogCoshLoss, LogisticLoss, SmoothedQuantileLo
 from .theorems.linear_hessian import hessian_inertia, squared_hessian
 from .theorems.linear_report import LinearVerdict, classify_linear
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "samples"]
 
 _EPILOG = """\
 examples:
@@ -200,11 +200,11 @@ def _problem(arguments: argparse.Namespace) -> _Problem:
             "which data? Pass --data FILE and --targets C1,C2 (or a demo: fastminima linear demo:saddle)"
         )
     weights = read_chain(arguments.weights)
-    return _Problem(weights, *_data(arguments))
+    return _Problem(weights, *samples(arguments))
 
 
-def _data(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    """(X, Y), exact where float64 does not hold a column."""
+def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """(X, Y) of the command line's data and targets, exact where float64 does not hold a column."""
     source = arguments.data
     if arguments.targets is None:
         if str(source).lower().endswith(".npz"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "ActivationError",
+    "CertificateError",
     "DataError",
     "DataTypeError",
     "FastMinimaError",
@@ -17,6 +18,7 @@ __all__ = [
     "NetworkError",
     "OptionError",
     "OutputError",
+    "ProofError",
     "ReadError",
     "TargetError",
     "TooLargeError",
@@ -63,6 +65,10 @@ class OutputError(FastMinimaError, OSError):
     """Results cannot be written where they were asked for."""
 
 
+class ProofError(FastMinimaError, ValueError):
+    """A statement has no certificate: it is not decided, or it is of a kind the checker does not know."""
+
+
 class MissingDependencyError(FastMinimaError, ImportError):
     """An optional package is needed for this; the message names the extra to install."""
 
@@ -73,3 +79,7 @@ class TooLargeError(FastMinimaError, MemoryError):
 
 class MissingFileError(ReadError, FileNotFoundError):
     """There is no such file; the message names files like it."""
+
+
+class CertificateError(ReadError):
+    """A file is no certificate, cut short, or of a version this library does not know."""

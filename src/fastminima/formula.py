@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from .errors import ActivationError
 
-__all__ = ["Arithmetic", "Formula", "Jet", "check", "evaluate", "freeze", "jet", "polynomial", "rational"]
+__all__ = ["Arithmetic", "Formula", "Jet", "check", "evaluate", "freeze", "jet", "rational"]
 
 Formula = Any
 """Nested tuples of strings and ints."""
@@ -29,8 +29,6 @@ _UNARY = ("neg", "sqrt", "exp", "log", "sin", "atan", "erf", "softplus")
 _MAX_NODES = 500
 _MAX_DEPTH = 50
 _MAX_DIGITS = 2_000
-# of polynomials that are treated as such
-_MAX_DEGREE = 100
 
 
 class Arithmetic(Protocol):
@@ -287,47 +285,4 @@ def jet(formula: Formula, t: Any, numbers: Arithmetic) -> Jet:
     """(h(t), h'(t), h''(t)); for an interval t, enclosures over all of it. Errors as `evaluate`."""
     one, zero = numbers.constant(Fraction(1)), numbers.constant(Fraction(0))
     result: Jet = evaluate(formula, Jet(t, one, zero), _Jets(numbers))
-    return result
-
-
-def polynomial(formula: Formula) -> list[Fraction] | None:
-    """Coefficients, lowest power first, of a formula that is a polynomial in t as it stands; None for others."""
-    if formula == "t":
-        return [Fraction(0), Fraction(1)]
-    if formula == "pi":
-        return None
-    if isinstance(formula, (int, str)):
-        return [Fraction(formula)]
-    name = formula[0]
-    if name == "pow":
-        base = polynomial(formula[1])
-        if base is None or len(base) * formula[2] > _MAX_DEGREE:
-            return None
-        result = [Fraction(1)]
-        for _ in range(formula[2]):
-            result = _multiplied(result, base)
-        return result
-    if name not in ("add", "sub", "mul", "div", "neg"):
-        return None
-    parts = [polynomial(part) for part in formula[1:]]
-    left, right = parts[0], parts[-1]
-    if left is None or right is None or len(left) + len(right) > _MAX_DEGREE:
-        return None
-    if name == "neg":
-        return [-a for a in left]
-    if name == "mul":
-        return _multiplied(left, right)
-    if name == "div":
-        return [a / right[0] for a in left] if len(right) == 1 and right[0] else None
-    sign = 1 if name == "add" else -1
-    size = max(len(left), len(right))
-    padded = [[*p, *[Fraction(0)] * (size - len(p))] for p in (left, right)]
-    return [a + sign * b for a, b in zip(*padded, strict=True)]
-
-
-def _multiplied(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
-    result = [Fraction(0)] * (len(p) + len(q) - 1)
-    for i, a in enumerate(p):
-        for j, b in enumerate(q):
-            result[i + j] += a * b
     return result

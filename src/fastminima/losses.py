@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._product_loss import Change, Floats, ProductLoss, Rationals, RowLoss
+from ._product_loss import Change, Extremum, Floats, ProductLoss
+from ._row_loss import RowLoss
 from .errors import LossError
 from .exact.affine import common_numerators
 from .exact.dyadic import power_of_two, to_integers
 from .exact.gram import gram_of
+from .exact.inertia import inertia
+from .exact.matrix import RationalMatrix, Rationals
 
 __all__ = [
     "Change",
@@ -42,30 +45,29 @@ class Moments:
 
     Attributes
     ----------
-    sxx : dx x dx Fractions, X^T X
-    syx : dy x dx Fractions, Y^T X
-    syy : dy x dy Fractions, Y^T Y
+    inputs : dx x dx, X^T X
+    cross : dy x dx, Y^T X
+    targets : dy x dy, Y^T Y
     """
 
-    sxx: Rationals
-    syx: Rationals
-    syy: Rationals
+    inputs: RationalMatrix
+    cross: RationalMatrix
+    targets: RationalMatrix
 
+    @cached_property
+    def sxx(self) -> Rationals:
+        """X^T X as rows of Fractions."""
+        return self.inputs.rows()
 
-def _integers(matrix: Rationals) -> tuple[list[list[int]], Fraction]:
-    """Integers and one scale."""
-    flat, scale = common_numerators([v for row in matrix for v in row])
-    width = len(matrix[0]) if matrix else 0
-    return [flat[i * width : (i + 1) * width] for i in range(len(matrix))], scale
+    @cached_property
+    def syx(self) -> Rationals:
+        """Y^T X as rows of Fractions."""
+        return self.cross.rows()
 
-
-def _times(A: list[list[int]], B: list[list[int]]) -> list[list[int]]:
-    columns = list(zip(*B, strict=True))
-    return [[sum(a * b for a, b in zip(row, column, strict=True)) for column in columns] for row in A]
-
-
-def _dot(A: list[list[int]], B: list[list[int]]) -> int:
-    return sum(a * b for row, other in zip(A, B, strict=True) for a, b in zip(row, other, strict=True))
+    @cached_property
+    def syy(self) -> Rationals:
+        """Y^T Y as rows of Fractions."""
+        return self.targets.rows()
 
 
 class SquaredLoss(RowLoss):
@@ -115,34 +117,22 @@ class SquaredLoss(RowLoss):
             X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),
             y=np.ascontiguousarray(self.Y[:, -1]),
             sample_weight=None,
-            exact=self._exact_columns(),
+            exact=self.exact_columns(),
         )
         gram = gram_of(table)
         entries = [[gram.value(a, b) for b in range(1, dx + dy + 1)] for a in range(1, dx + dy + 1)]
         return Moments(
-            [row[:dx] for row in entries[:dx]],
-            [row[:dx] for row in entries[dx:]],
-            [row[dx:] for row in entries[dx:]],
+            RationalMatrix.of([row[:dx] for row in entries[:dx]]),
+            RationalMatrix.of([row[:dx] for row in entries[dx:]]),
+            RationalMatrix.of([row[dx:] for row in entries[dx:]]),
         )
-
-    @cached_property
-    def _moment_integers(self) -> tuple[tuple[list[list[int]], Fraction], tuple[list[list[int]], Fraction]]:
-        """X^T X and Y^T X as integers, each with one scale."""
-        return _integers(self.moments.sxx), _integers(self.moments.syx)
 
     def _small_moments(self) -> Moments:
         """The same without the machinery for long columns: one power of two for X, one for Y."""
-        x, x_power = to_integers(self.X.ravel())
-        y, y_power = to_integers(self.Y.ravel())
-        X, Y = x.reshape(self.X.shape), y.reshape(self.Y.shape)
-        products = ((X, X, 2 * x_power), (Y, X, x_power + y_power), (Y, Y, 2 * y_power))
-        scaled = []
-        for A, B, power in products:
-            unit = power_of_two(power)
-            scaled.append([[int(v) * unit for v in row] for row in A.T.dot(B).tolist()])
-        return Moments(*scaled)
+        X, Y = RationalMatrix.of_floats(self.X), RationalMatrix.of_floats(self.Y)
+        return Moments(X.T @ X, Y.T @ X, Y.T @ Y)
 
-    def _exact_columns(self) -> Any:
+    def exact_columns(self) -> Any:
         """The columns of (X, Y) as integers with one scale each, or None when float64 holds them."""
         if not self._exact_inputs and not self._exact_targets:
             return None
@@ -163,29 +153,31 @@ class SquaredLoss(RowLoss):
                 scales.append(scale)
         return SimpleNamespace(numerators=numerators, scales=scales)
 
+    def exact_curvature(self) -> Rationals:
+        """X^T X."""
+        return self.moments.sxx
+
     def exact_value(self, R: Rationals) -> Fraction:
         """1/2 (tr R Sxx R^T - 2 <R, Syx> + tr Syy)."""
-        m = self.moments
-        (r, r_scale), (s, s_scale), (c, c_scale) = _integers(R), *self._moment_integers
-        square = _dot(_times(r, s), r) * r_scale * r_scale * s_scale
-        cross = _dot(r, c) * r_scale * c_scale
-        return (square - 2 * cross + sum((m.syy[k][k] for k in range(len(m.syy))), Fraction(0))) / 2
+        product, m = RationalMatrix.of(R), self.moments
+        trace = int(m.targets.numerators.trace()) * m.targets.scale
+        return ((product @ m.inputs).inner(product) - 2 * product.inner(m.cross) + trace) / 2
+
+    def gradient_at(self, R: RationalMatrix) -> RationalMatrix:
+        """R Sxx - Syx."""
+        return R @ self.moments.inputs - self.moments.cross
+
+    def change_at(self, R: RationalMatrix, D: RationalMatrix) -> Fraction:
+        """<G, D> + 1/2 tr D Sxx D^T."""
+        return self.gradient_at(R).inner(D) + (D @ self.moments.inputs).inner(D) / 2
 
     def exact_gradient(self, R: Rationals) -> Rationals:
         """R Sxx - Syx."""
-        (r, r_scale), (s, s_scale) = _integers(R), self._moment_integers[0]
-        scale = r_scale * s_scale
-        return [
-            [v * scale - c for v, c in zip(row, other, strict=True)]
-            for row, other in zip(_times(r, s), self.moments.syx, strict=True)
-        ]
+        return self.gradient_at(RationalMatrix.of(R)).rows()
 
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """<G, D> + 1/2 tr D Sxx D^T."""
-        G, g_scale = _integers(self.exact_gradient(R))
-        (d, d_scale), (s, s_scale) = _integers(D), self._moment_integers[0]
-        second = _dot(_times(d, s), d) * d_scale * d_scale * s_scale
-        return _dot(G, d) * g_scale * d_scale + second / 2
+        return self.change_at(RationalMatrix.of(R), RationalMatrix.of(D))
 
 
 class WeightedSum(ProductLoss):
@@ -195,7 +187,8 @@ class WeightedSum(ProductLoss):
     ----------
     losses : sequence of losses
     weights : sequence of numbers, optional
-        int, float or Fraction, taken exactly; default all 1. With a negative one the sum is not known to be convex.
+        int, float or Fraction, taken exactly; default all 1. With negative ones the sum is convex or concave where
+        its parts and their signs say so, and, at critical points of sums of squared losses, where X^T X sums do.
 
     Raises
     ------
@@ -219,7 +212,8 @@ class WeightedSum(ProductLoss):
             raise LossError(f"the losses are functions of products of different shapes: {sorted(shapes)}")
         self.shape = shapes.pop() if shapes else None
         used = [(c, loss) for c, loss in zip(self.weights, self.losses, strict=True) if c]
-        self.convex = all(c > 0 and loss.convex for c, loss in used)
+        self.convex = all(loss.convex if c > 0 else loss.concave for c, loss in used)
+        self.concave = all(loss.concave if c > 0 else loss.convex for c, loss in used)
         self.rational = all(loss.rational for _, loss in used)
         self._used = used
 
@@ -256,6 +250,10 @@ class WeightedSum(ProductLoss):
         n = len(self._used) + 2
         return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
 
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """Sum of the parts' scales."""
+        return float(sum(abs(float(c)) * loss.gradient_scale(shape) for c, loss in self._used))
+
     def change(
         self,
         R: ArrayLike,
@@ -278,24 +276,56 @@ class WeightedSum(ProductLoss):
             value, (error + n * 2.0**-53 * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved
         )
 
+    def exact_curvature(self) -> Rationals | None:
+        """Sum of the parts' curvatures, None where a part has none."""
+        total: NDArray[Any] | int = 0
+        for c, loss in self._used:
+            part = loss.exact_curvature()
+            if part is None:
+                return None
+            total = total + c * np.array(part, dtype=object)
+        return None if isinstance(total, int) else total.tolist()
+
+    def extremum(self, R: ArrayLike) -> Extremum:
+        """For sums of squared losses by the exact signs of their curvature, whatever the signs of the weights."""
+        if self.convex or self.concave:
+            return super().extremum(R)
+        form = self.exact_curvature()
+        if form is None:
+            return super().extremum(R)
+        curvature = RationalMatrix.of(form)
+        signs = inertia(curvature.numerators)
+        told = f"the curvature of ell0 has {signs.negative} negative and {signs.positive} positive directions, exactly"
+        if not signs.negative or not signs.positive:
+            return Extremum("maximum" if signs.negative else "minimum", True, told)
+        vectors = np.linalg.eigh(curvature.normalised()[0])[1]
+        shape = self.matrix(R, "R").shape
+        up, down = np.zeros(shape), np.zeros(shape)
+        up[0], down[0] = vectors[:, -1], vectors[:, 0]
+        return Extremum("neither", False, told, up=up, down=down)
+
     def exact_value(self, R: Rationals) -> Fraction:
         """Sum of the parts' exact values."""
         return sum((c * loss.exact_value(R) for c, loss in self._used), Fraction(0))
 
+    def gradient_at(self, R: RationalMatrix) -> RationalMatrix:
+        """Sum of the parts' exact gradients."""
+        total = R.times(Fraction(0))
+        for c, loss in self._used:
+            total = total + loss.gradient_at(R).times(c)
+        return total
+
+    def change_at(self, R: RationalMatrix, D: RationalMatrix) -> Fraction:
+        """Sum of the parts' exact changes."""
+        return sum((c * loss.change_at(R, D) for c, loss in self._used), Fraction(0))
+
     def exact_gradient(self, R: Rationals) -> Rationals:
         """Sum of the parts' exact gradients."""
-        G = [[Fraction(0)] * len(row) for row in R]
-        for c, loss in self._used:
-            part = loss.exact_gradient(R)
-            G = [
-                [a + c * b for a, b in zip(row, other, strict=True)]
-                for row, other in zip(G, part, strict=True)
-            ]
-        return G
+        return self.gradient_at(RationalMatrix.of(R)).rows()
 
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """Sum of the parts' exact changes."""
-        return sum((c * loss.exact_change(R, D) for c, loss in self._used), Fraction(0))
+        return self.change_at(RationalMatrix.of(R), RationalMatrix.of(D))
 
     def __repr__(self) -> str:
         return " + ".join(f"{c} * {loss!r}" for c, loss in zip(self.weights, self.losses, strict=True))

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ._product_loss import Floats, Rationals, RowLoss
+from ._product_loss import Floats
+from ._row_loss import RowLoss
 from .errors import LossError
+from .exact.dyadic import Ints
+from .exact.matrix import RationalMatrix, Rationals
 
 __all__ = ["HuberLoss", "LogCoshLoss", "LogisticLoss", "SmoothedQuantileLoss", "SoftmaxCrossEntropy"]
 
@@ -93,30 +96,31 @@ class HuberLoss(RowLoss):
         high = np.minimum(exact + off, 0.5 * (size + d_error) ** 2) * (1.0 + 2.0**-49)
         return float(np.sum(np.maximum(exact - off, 0.0))), float(np.sum(np.maximum(high, 0.0)))
 
-    def _row(self, R: Rationals, x: list[Fraction], y: list[Fraction]) -> list[Fraction]:
-        """The residuals of one sample."""
-        return [sum((r * v for r, v in zip(row, x, strict=True)), -t) for row, t in zip(R, y, strict=True)]
-
-    def _phi(self, e: Fraction) -> Fraction:
-        delta = Fraction(self.delta)
-        inner = min(abs(e), delta)
-        return inner * (abs(e) - inner / 2)
+    def _residuals(self, R: RationalMatrix) -> tuple[Ints, int, Fraction]:
+        """Residuals and delta as integers over one unit."""
+        X, Y = self._exact_tables
+        # adding 0 * delta brings both to a unit of which delta is a multiple
+        E = X @ R.T - Y
+        delta = RationalMatrix(np.zeros(E.shape, dtype=int).astype(object), Fraction(self.delta))
+        E = E + delta
+        return E.numerators, int(Fraction(self.delta) / E.scale), E.scale
 
     def exact_value(self, R: Rationals) -> Fraction:
         """The sum over samples, in rationals."""
-        return sum((self._phi(e) for x, y in self._rational_rows() for e in self._row(R, x, y)), Fraction(0))
+        residuals, delta, unit = self._residuals(RationalMatrix.of(R))
+        size = np.abs(residuals)
+        inner = np.minimum(size, delta)
+        return int((inner * (2 * size - inner)).sum()) * unit * unit / 2
+
+    def gradient_at(self, R: RationalMatrix) -> RationalMatrix:
+        """Sum of clipped residuals times inputs, in rationals."""
+        residuals, delta, unit = self._residuals(R)
+        clipped = np.minimum(np.maximum(residuals, -delta), delta)
+        return RationalMatrix(clipped, unit).T @ self._exact_tables[0]
 
     def exact_gradient(self, R: Rationals) -> Rationals:
         """Sum of clipped residuals times inputs, in rationals."""
-        delta = Fraction(self.delta)
-        dy, dx = len(R), len(R[0])
-        G = [[Fraction(0)] * dx for _ in range(dy)]
-        for x, y in self._rational_rows():
-            for j, e in enumerate(self._row(R, x, y)):
-                slope = max(-delta, min(delta, e))
-                if slope:
-                    G[j] = [g + slope * v for g, v in zip(G[j], x, strict=True)]
-        return G
+        return self.gradient_at(RationalMatrix.of(R)).rows()
 
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """Difference of the exact values: rationals do not cancel."""

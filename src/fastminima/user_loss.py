@@ -1,25 +1,24 @@
-"""A user's own loss of the product, and the check that its gradient is its value's."""
+"""A user's own loss of the product: functions, and what is known about them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Rational
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._product_loss import Change, Floats, ProductLoss, Rationals, linear_term
+from ._product_loss import Change, Extremum, Floats, ProductLoss, linear_term
 from .errors import LossError
+from .exact.matrix import Rationals
 
-__all__ = ["Loss", "check_gradient"]
+__all__ = ["Loss"]
 
-# a value is trusted to ten bits less than float64 has: sums of thousands of terms in some order
-_VALUE_ACCURACY = 2.0**-43
-# entries that are checked one by one; larger gradients are checked along random directions
+# a Hessian is measured up to this many entries of the product: four gradients for each
 _ENTRIES = 64
-_DIRECTIONS = 8
 
 
 class Loss(ProductLoss):
@@ -30,9 +29,10 @@ class Loss(ProductLoss):
     value : callable, R -> float
         ell0 of a product R (dy, dx).
     gradient : callable, R -> array (dy, dx)
-        Its gradient. `check_gradient` compares the two.
-    convex : bool, default False
-        Your word for it; verdicts that rest on it say so.
+        Its gradient; `classify_linear` compares the two.
+    convex, concave : bool, default False
+        Your word for it; verdicts that rest on it say so. Without it critical points of ell0 are judged by its Hessian,
+        measured by differences of `gradient`, and such verdicts are not certified.
     second_order : callable (R, D) -> float, or float, optional
         Computes ell0(R + D) - ell0(R) - <G, D> without cancellation; or a number L such that the gradient is
         L-Lipschitz in the Frobenius norm. Without it no change is proved.
@@ -45,7 +45,7 @@ class Loss(ProductLoss):
         For losses that are not convex but whose critical points are global minima all the same; default `convex`.
     exact_gradient : callable, rows of Fractions -> rows of Fractions, optional
     exact_change : callable (R, D), rows of Fractions -> Fraction, optional
-        Both make the loss `rational`: questions about it are then decided exactly.
+        Both make the loss `rational`: questions about it are then decided exactly. int and Fraction are taken.
 
     Raises
     ------
@@ -59,6 +59,7 @@ class Loss(ProductLoss):
         gradient: Callable[[Floats], ArrayLike],
         *,
         convex: bool = False,
+        concave: bool = False,
         second_order: Callable[[Floats, Floats], float] | float | None = None,
         shape: tuple[int, int] | None = None,
         accuracy: float | None = None,
@@ -74,7 +75,7 @@ class Loss(ProductLoss):
             if number is not None and not (isinstance(number, (int, float)) and 0.0 <= number < math.inf):
                 raise LossError(f"{name} must be a finite number >= 0, got {number!r}")
         self.shape = None if shape is None else (int(shape[0]), int(shape[1]))
-        self.convex = bool(convex)
+        self.convex, self.concave = bool(convex), bool(concave)
         self.rational = exact_gradient is not None and exact_change is not None
         self._value, self._gradient = value, gradient
         self._second_order, self._accuracy = second_order, accuracy
@@ -93,7 +94,16 @@ class Loss(ProductLoss):
             return "ell0 is declared convex; a critical point of a convex differentiable function is a global minimum"
         if self._global:
             return "every critical point of ell0 is declared a global minimum"
+        if self.concave:
+            return "ell0 is declared concave; a critical point of a concave differentiable function is a global maximum"
         return "ell0 is not declared convex, so a critical point of it may be anything"
+
+    def extremum(self, R: ArrayLike) -> Extremum:
+        """By what was declared, else by the signs of the Hessian, measured by differences of the gradient."""
+        point = self.matrix(R, "R")
+        if self._global or self.concave or point.size > _ENTRIES:
+            return super().extremum(point)
+        return _measured(self, point)
 
     def value(self, R: ArrayLike) -> float:
         """The user's value; LossError if it is not one finite number."""
@@ -109,7 +119,12 @@ class Loss(ProductLoss):
     def gradient(self, R: ArrayLike) -> Floats:
         """The user's gradient; LossError if its shape or entries are not usable."""
         point = self.matrix(R, "R")
-        result = np.asarray(self._gradient(point.copy()), dtype=np.float64)
+        try:
+            result = np.asarray(self._gradient(point.copy()), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise LossError(
+                f"gradient must return an array of numbers of shape {point.shape}: {error}"
+            ) from error
         if result.shape != point.shape:
             raise LossError(f"gradient must return an array of shape {point.shape}, got {result.shape}")
         if not np.isfinite(result).all():
@@ -117,22 +132,33 @@ class Loss(ProductLoss):
             raise LossError(f"gradient returned {result[j, k]} at entry [{j}, {k}]; it must be finite")
         return result
 
+    @property
+    def _lipschitz(self) -> float:
+        """L, inf where it is not stated."""
+        stated = self._second_order
+        return math.inf if stated is None or callable(stated) else float(stated)
+
     def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """The stated accuracy, and L times the norm of R_error where L is known; infinite where it is needed and is not."""
         G = self.gradient(R)
         E = np.full(G.shape, (self._accuracy or 0.0) * float(np.abs(G).max(initial=0.0)))
         if R_error is not None and np.any(R_error):
-            known = self._second_order is not None and not callable(self._second_order)
-            E += self._lipschitz * float(np.linalg.norm(R_error)) * (1.0 + 2.0**-40) if known else math.inf
+            E += self._lipschitz * float(np.linalg.norm(R_error)) * (1.0 + 2.0**-40)
         return G, E
 
-    @property
-    def _lipschitz(self) -> float:
-        return (
-            math.inf
-            if self._second_order is None or callable(self._second_order)
-            else float(self._second_order)
-        )
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """As in the base class where accuracy and L are stated; what is not stated is left out of the radius."""
+        G = self.gradient(R)
+        peak = float(np.abs(G).max(initial=0.0))
+        lipschitz = self._lipschitz if math.isfinite(self._lipschitz) else 0.0
+        return G, (self._accuracy or 0.0) * peak * math.sqrt(G.size) * (
+            1.0 + 2.0**-40
+        ) + lipschitz * R_distance
+
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """|G| at 0, or at one random product of unit size where that is larger: losses of one's own often rest at 0."""
+        away = np.random.default_rng(0).standard_normal(shape)
+        return max(float(np.linalg.norm(self.gradient(R))) for R in (np.zeros(shape), away))
 
     def change(
         self,
@@ -144,150 +170,103 @@ class Loss(ProductLoss):
     ) -> Change:
         """<G, D> plus `second_order`; proved when an accuracy is stated and L or the function allows a bound."""
         R, D = self.matrix(R, "R"), self.matrix(D, "D")
+        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
         loose = np.zeros(D.shape) if D_error is None else self.matrix(D_error, "D_error")
         unit = 2.0 ** min(max(exponent, -1074), 1023)
-        proved = self._accuracy is not None
-        if callable(self._second_order):
-            G, E = self.gradient_enclosure(R)
-            # how the user's remainder answers to errors of R and D is not known
-            proved &= (
-                not loose.any()
-                and (R_error is None or not np.any(R_error))
-                and bool(np.ldexp(D, exponent).any())
-            )
-            second = float(self._second_order(R.copy(), np.ldexp(D, exponent)))
-            low = high = second / unit
-            spread = (self._accuracy or 0.0) * abs(low)
+        if math.isfinite(self._lipschitz):
+            proved = True
+            G, E = self.gradient_enclosure(R, wide)
+            low, high = self._remainder_bounds(float(np.linalg.norm(np.abs(D) + loose)), unit)
+            spread = 0.0
         else:
-            G, E = self.gradient_enclosure(R, R_error)
-            top = float(np.linalg.norm(np.abs(D) + loose)) ** 2 * unit * (1.0 + 2.0**-40)
-            known = math.isfinite(self._lipschitz)
-            proved &= known
-            # the tiniest float64 stands for a product that underflowed
-            high = 0.5 * self._lipschitz * top + 2.0**-1070 if known else 0.0
-            low, spread = 0.0 if self.convex else -high, 0.0
+            step = np.ldexp(D, exponent)
+            # how the user's remainder answers to errors of R and D is not known
+            proved = not (wide.any() or loose.any()) and np.array_equal(np.ldexp(step, -exponent), D)
+            G, E = self.gradient_enclosure(R)
+            low = high = self._remainder(R, step) / unit
+            spread = (self._accuracy or 0.0) * abs(low) + 2.0**-1074 / unit
+            proved &= self._second_order is not None
         linear, error = linear_term(G, E, D, loose)
         value = linear + 0.5 * (low + high)
-        bound = (error + spread + 0.5 * (high - low)) * (1.0 + 2.0**-49) + 2.0**-50 * (
-            abs(linear) + abs(high)
-        )
+        bound = (error + spread + 0.5 * (high - low)) * (1.0 + 2.0**-49)
+        bound += 2.0**-50 * (abs(linear) + max(abs(low), abs(high)))
         if not math.isfinite(value) or not math.isfinite(bound):
             return Change(math.nan, math.inf, exponent, proved=False)
-        return Change(value, bound, exponent, bool(proved))
+        return Change(value, bound, exponent, bool(proved and self._accuracy is not None))
+
+    def _remainder_bounds(self, distance: float, unit: float) -> tuple[float, float]:
+        """|remainder| <= L |D|^2 / 2, on one side of 0 where ell0 is convex or concave; in units of the change."""
+        # the tiniest float64 stands for a product that underflowed
+        size = 0.5 * self._lipschitz * distance**2 * unit * (1.0 + 2.0**-40) + 2.0**-1070
+        return 0.0 if self.convex else -size, 0.0 if self.concave else size
+
+    def _remainder(self, R: Floats, step: Floats) -> float:
+        """The user's remainder; where there is none 1/2 <G(R + D) - G(R), D>, which misses it by the third order."""
+        if not callable(self._second_order):
+            return 0.5 * float(np.sum((self.gradient(R + step) - self.gradient(R)) * step))
+        try:
+            return float(self._second_order(R.copy(), step))
+        except (TypeError, ValueError) as error:
+            raise LossError(f"second_order must return one number: {error}") from error
 
     def exact_gradient(self, R: Rationals) -> Rationals:
-        """The user's exact gradient; LossError if there is none."""
+        """The user's exact gradient; LossError if there is none, or if it is not rational numbers of R's shape."""
         if self._exact_gradient is None:
             raise self._irrational()
-        return self._exact_gradient(R)
+        rows = self._exact_gradient([list(row) for row in R])
+        try:
+            G = [[_fraction(v) for v in row] for row in rows]
+        except TypeError as error:
+            raise LossError(f"exact_gradient must return rows of int or Fraction: {error}") from error
+        if [len(row) for row in G] != [len(row) for row in R]:
+            raise LossError(
+                f"exact_gradient must return {len(R)} rows of {len(R[0])} numbers, got rows of {[len(g) for g in G]}"
+            )
+        return G
 
-    def exact_change(self, R: Rationals, D: Rationals) -> Any:
-        """The user's exact change; LossError if there is none."""
+    def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
+        """The user's exact change; LossError if there is none, or if it is not a rational number."""
         if self._exact_change is None:
             raise self._irrational()
-        return self._exact_change(R, D)
+        try:
+            return _fraction(self._exact_change([list(row) for row in R], [list(row) for row in D]))
+        except TypeError as error:
+            raise LossError(f"exact_change must return an int or a Fraction: {error}") from error
 
     def __repr__(self) -> str:
         kind = "convex" if self.convex else "not declared convex"
         return f"Loss({kind}{'' if self.shape is None else f', product {self.shape}'})"
 
 
-def check_gradient(loss: ProductLoss, R: ArrayLike, *, seed: int = 0) -> None:
-    """Compare a gradient with difference quotients of the value, at R and at a point near it.
+def _fraction(value: Any) -> Fraction:
+    if isinstance(value, Rational):
+        return Fraction(int(value.numerator), int(value.denominator))
+    raise TypeError(f"got {type(value).__name__}")
 
-    Parameters
-    ----------
-    loss : ProductLoss
-    R : (dy, dx)
-        At a critical point a wrong factor does not show, so a second point is looked at too.
-    seed : int
-        Of the directions.
 
-    Raises
-    ------
-    LossError
-        A directional derivative that lies outside the difference quotient's own error; the entry is named.
+def _measured(loss: Loss, R: Floats) -> Extremum:
+    """Signs of the Hessian of ell0 at R by central differences of its gradient at two steps.
 
-    Notes
-    -----
-    q(h) = (ell0(R + hV) - ell0(R - hV)) / 2h misses the derivative by a h^2 + b h^4 + ... plus the values' rounding,
-    2**-43 / 2h of the largest value met. |q(2h) - q(h)| is three times the first term once h is small
-    enough for it to lead, so the tolerance is that difference plus twice the rounding at both steps. A gradient is
-    called wrong where it is outside the tolerance at both of the two steps with the smallest ones: a correct one fails
-    only when the value is not smooth at the scale of these, or less accurate than 43 bits.
+    The quotients differ by three times the error of the finer one once the step is small enough for its h^2 to lead; what
+    they differ by, and how far they are from symmetric, is the error eigenvalues are held against. Not a proof.
     """
-    R = loss.matrix(R, "R")
-    rng = np.random.default_rng(seed)
-    scale = max(float(np.abs(R).max(initial=0.0)), 1.0)
-    near = R + 0.25 * scale * rng.standard_normal(R.shape)
-    peak = max(abs(loss.value(point)) for point in (R, near, np.zeros(R.shape)))
-    for point in (R, near):
-        check = _Check(loss, point, loss.gradient(point), scale, peak)
-        for V in _directions(R.shape, check.gradient, rng):
-            found = check.disagreement(V)
-            if found is not None:
-                raise LossError(check.message(V, *found))
-
-
-def _directions(shape: tuple[int, ...], G: Floats, rng: np.random.Generator) -> list[Floats]:
-    size = int(np.prod(shape))
-    if size <= _ENTRIES:
-        return [row.reshape(shape) for row in np.eye(size)]
-    random = [rng.standard_normal(shape) for _ in range(_DIRECTIONS)]
-    # along the stated gradient a wrong length shows, whatever the random ones see
-    return [V / np.linalg.norm(V) for V in ([*random, G] if G.any() else random)]
-
-
-@dataclass(frozen=True)
-class _Check:
-    """Stated against measured derivatives at one point."""
-
-    loss: ProductLoss
-    point: Floats
-    gradient: Floats
-    scale: float
-    peak: float
-
-    def disagreement(self, V: Floats) -> tuple[float, float] | None:
-        """(stated, measured) derivative along V when they differ, else None."""
-        stated = float(np.sum(self.gradient * V))
-        rounding = 2.0**-40 * float(np.abs(self.gradient).max()) * float(np.linalg.norm(V))
-        trials = []
-        for power in (-6, -10, -14):
-            h = 2.0**power * self.scale
-            quotients, noise = [], 0.0
-            for step in (h, 2.0 * h):
-                above = self.loss.value(self.point + step * V)
-                below = self.loss.value(self.point - step * V)
-                quotients.append((above - below) / (2.0 * step))
-                noise += _VALUE_ACCURACY * max(abs(above) + abs(below), self.peak) / step
-            trials.append((abs(quotients[1] - quotients[0]) + noise + rounding, quotients[0]))
-        trials.sort()
-        if any(abs(stated - measured) <= tolerance for tolerance, measured in trials[:2]):
-            return None
-        return stated, trials[0][1]
-
-    def message(self, V: Floats, stated: float, measured: float) -> str:
-        """Names an entry: V is cut in halves as long as one of them disagrees on its own."""
-        entries = np.flatnonzero(V)
-        while len(entries) > 1:
-            for half in np.array_split(entries, 2):
-                part = np.zeros(V.size)
-                part[half] = np.sign(V.flat[half])
-                found = self.disagreement(part.reshape(V.shape))
-                if found is not None:
-                    entries, (stated, measured) = half, found
-                    break
-            else:
-                break
-        where = f"along {len(entries)} entries its derivative"
-        if len(entries) == 1:
-            j, k = divmod(int(entries[0]), V.shape[1])
-            where = f"entry [{j}, {k}]"
-            unit = np.zeros(V.shape)
-            unit[j, k] = 1.0
-            stated, measured = self.disagreement(unit) or (stated, measured)
-        return (
-            f"the gradient disagrees with the value: {where} is {stated:.6g}, difference quotients of the value "
-            f"give {measured:.6g}; correct one of the two functions"
-        )
+    n, scale = R.size, max(float(np.abs(R).max(initial=0.0)), 1.0)
+    quotients = []
+    for h in (2.0**-11 * scale, 2.0**-12 * scale):
+        rows = []
+        for unit in np.eye(n).reshape(n, *R.shape):
+            rows.append((loss.gradient(R + h * unit) - loss.gradient(R - h * unit)).ravel() / (2.0 * h))
+        quotients.append(np.array(rows))
+    coarse, fine = quotients
+    H = 0.5 * (fine + fine.T)
+    peak = float(np.abs(H).max(initial=0.0))
+    error = float(np.linalg.norm(fine - coarse) + np.linalg.norm(fine - fine.T)) + 2.0**-36 * peak
+    values, vectors = np.linalg.eigh(H)
+    low, high = float(values[0]), float(values[-1])
+    told = f"the Hessian of ell0, by differences of its gradient, has eigenvalues {low:.6g} to {high:.6g} (± {error:.1g})"
+    if low > error or high < -error:
+        return Extremum("minimum" if low > 0.0 else "maximum", False, told, certified=False)
+    if low < -error and high > error:
+        up, down = (vectors[:, k].reshape(R.shape) for k in (-1, 0))
+        return Extremum("neither", False, told, False, up, down)
+    return Extremum("open", False, f"{loss.reason}; {told}", certified=False)

@@ -7,6 +7,7 @@ python-flint is used where installed, for speed only:
 - `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `affine`: exact columns of a dataset and exact values of affine forms on its rows.
 - `sums`: exact prefix sums.
+- `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
 - `solve`: exact rank, pivots and solution of the normal equations.

@@ -27,7 +27,7 @@ static const uint8_t fd_sigma[10][16] = {
 
 /* ---- 1: the compiler's vectors of 16 bytes */
 
-#ifdef FS_HAVE_VECTOR16
+#ifdef FM_HAVE_VECTOR16
 typedef uint32_t fd_w4 __attribute__((vector_size(16), may_alias));
 
 #define V_NAME(f) f##_v16
@@ -39,7 +39,7 @@ typedef uint32_t fd_w4 __attribute__((vector_size(16), may_alias));
 
 /* ---- 2 and 3: AVX2 and AVX-512, which rotates by itself */
 
-#ifdef FS_HAVE_X86
+#ifdef FM_HAVE_X86
 typedef uint32_t fd_w8 __attribute__((vector_size(32), may_alias));
 
 #define V_NAME(f) f##_avx2
@@ -61,7 +61,7 @@ typedef uint32_t fd_w16 __attribute__((vector_size(64), may_alias));
 static void fd_sums(int variant, const uint32_t *rows, ptrdiff_t words, ptrdiff_t count, uint64_t *sums)
 {
 #define CALL(v) fd_sums_##v(rows, words, count, sums)
-    FS_DISPATCH(variant, CALL)
+    FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 

@@ -13,14 +13,14 @@ d.  Byte order. Rows are read as they lie in memory: for machines with little-en
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "_simd.h" nogil:
-    int fs_best_variant()
+    int fm_best_variant()
 
 cdef extern from "_digest.h" nogil:
     void fd_sums(int, const uint32_t *, Py_ssize_t, Py_ssize_t, uint64_t *)
     void fd_pack(const double *, Py_ssize_t, Py_ssize_t, const double *, const double *, double *)
 
 
-BEST_VARIANT = fs_best_variant()
+BEST_VARIANT = fm_best_variant()
 VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 
 

@@ -23,7 +23,7 @@ static V_TARGET void V_NAME(fd_compress)(V_WORD *h, const V_WORD *m, uint64_t by
 {
     const V_WORD zero = {0};
     V_WORD v[16];
-    FS_UNROLL
+    FM_UNROLL
     for (int k = 0; k < 8; k++) {
         v[k] = h[k];
         v[k + 8] = zero + fd_start[k];
@@ -32,7 +32,7 @@ static V_TARGET void V_NAME(fd_compress)(V_WORD *h, const V_WORD *m, uint64_t by
     v[13] ^= (uint32_t)(bytes >> 32);
     if (last)
         v[14] = ~v[14];
-    FS_UNROLL
+    FM_UNROLL
     for (int r = 0; r < 10; r++) {
         const uint8_t *s = fd_sigma[r];
         FD_MIX(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
@@ -44,7 +44,7 @@ static V_TARGET void V_NAME(fd_compress)(V_WORD *h, const V_WORD *m, uint64_t by
         FD_MIX(v[2], v[7], v[8], v[13], m[s[12]], m[s[13]]);
         FD_MIX(v[3], v[4], v[9], v[14], m[s[14]], m[s[15]]);
     }
-    FS_UNROLL
+    FM_UNROLL
     for (int k = 0; k < 8; k++)
         h[k] ^= v[k] ^ v[k + 8];
 }

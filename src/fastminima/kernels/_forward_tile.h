@@ -1,14 +1,5 @@
-/* The body of the batched forward pass, included once per vector type by _forward.h.
- *
- * The includer defines FM_SUFFIX, FM_TARGET, REAL, LANES, ROWS (hidden units per register tile), VEC and the vector
- * words V_LOAD V_STORE V_SET1 V_FMA V_MUL V_SUB V_PICK; this file undefines them all at its end.
- * V_PICK(z, p, n): lane by lane n where z is negative, else p (at z = +-0 either: the product is 0). V_TRANSPOSE4 is
- * optional; with FM_OUTPUTS the outputs of one network are built too.
- */
+/* The body of the batched forward pass, in the words of _words.h. */
 
-#define FM_PASTE2(a, b) a##_##b
-#define FM_PASTE(a, b) FM_PASTE2(a, b)
-#define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
 #define PANEL (3 * LANES)
 
 /* Transposes `count` samples into panels [dx rows of x | y | weight][PANEL]. The last panel is filled up with copies
@@ -23,8 +14,6 @@ FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const d
         REAL *targets = pack + dx * PANEL, *weights = targets + PANEL;
         lane = 0;
 #ifdef V_TRANSPOSE4
-        /* four rows by four columns through registers: reads and writes are whole vectors, and four streams of rows
-         * never fight for one cache set, however a power of two dx is */
         for (; lane + 4 <= full; lane += 4) {
             const double *x = X + (i + lane) * dx;
             for (j = 0; j + 4 <= dx; j += 4)
@@ -187,7 +176,7 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
     }
 }
 
-#ifdef FM_OUTPUTS
+#if FM_ITEM == 8
 /* out[i] = f(x_i), by the same operations as in fm_sums: the two agree to the last bit. */
 FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const REAL *W2, REAL b2, ptrdiff_t d1,
                                           ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus, double s_minus,
@@ -240,23 +229,4 @@ FM_TARGET static double FM_NAME(fm_probe)(ptrdiff_t rounds, double factor)
     return sum;
 }
 
-#undef FM_PASTE2
-#undef FM_PASTE
-#undef FM_NAME
 #undef PANEL
-#undef FM_SUFFIX
-#undef FM_TARGET
-#undef REAL
-#undef LANES
-#undef ROWS
-#undef VEC
-#undef V_LOAD
-#undef V_STORE
-#undef V_STOREU
-#undef V_SET1
-#undef V_FMA
-#undef V_MUL
-#undef V_SUB
-#undef V_PICK
-#undef V_TRANSPOSE4
-#undef FM_OUTPUTS

@@ -27,7 +27,7 @@ typedef struct {
     const int64_t *owner;    /* (labels) column of each label */
 } fg_side;
 
-FS_INLINE void fg_dekker(double a, double b, double *hi, double *lo)
+FM_INLINE void fg_dekker(double a, double b, double *hi, double *lo)
 {
     /* |a|, |b| < 2^24: no overflow; the caller keeps all parts above 2^-1000: no underflow */
     const double split = 134217729.0;
@@ -55,17 +55,17 @@ FS_INLINE void fg_dekker(double a, double b, double *hi, double *lo)
 
 /* ---- 1: the compiler's vectors of 16 bytes */
 
-#ifdef FS_HAVE_VECTOR16
+#ifdef FM_HAVE_VECTOR16
 typedef double fg_v2 __attribute__((vector_size(16), may_alias, aligned(8)));
 typedef uint64_t fg_u2 __attribute__((vector_size(16), may_alias, aligned(8)));
 
-FS_INLINE fg_v2 fg_max2(fg_v2 a, fg_v2 b)
+FM_INLINE fg_v2 fg_max2(fg_v2 a, fg_v2 b)
 {
     const fg_u2 above = (fg_u2)(a > b);
     return (fg_v2)((above & (fg_u2)a) | (~above & (fg_u2)b));
 }
 
-FS_INLINE fg_v2 fg_min2(fg_v2 a, fg_v2 b)
+FM_INLINE fg_v2 fg_min2(fg_v2 a, fg_v2 b)
 {
     const fg_u2 below = (fg_u2)(a < b);
     return (fg_v2)((below & (fg_u2)a) | (~below & (fg_u2)b));
@@ -85,7 +85,7 @@ FS_INLINE fg_v2 fg_min2(fg_v2 a, fg_v2 b)
 
 /* ---- 2: AVX2 with FMA; 9 accumulators and 6 digits in 16 registers */
 
-#ifdef FS_HAVE_X86
+#ifdef FM_HAVE_X86
 typedef double fg_v4 __attribute__((vector_size(32), may_alias, aligned(8)));
 typedef uint64_t fg_u4 __attribute__((vector_size(32), may_alias, aligned(8)));
 
@@ -125,7 +125,7 @@ static void fg_ends(int variant, const double *columns, ptrdiff_t ld, ptrdiff_t 
                     double *low)
 {
 #define CALL(v) fg_ends_##v(columns, ld, n, count, peak, low)
-    FS_DISPATCH(variant, CALL)
+    FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 
@@ -134,7 +134,7 @@ static void fg_products(int variant, const double *columns, ptrdiff_t ld, ptrdif
                         double *workspace, int64_t *high, int64_t *low, ptrdiff_t width)
 {
 #define CALL(v) fg_products_##v(columns, ld, n, count, weight, weight_scale, left, right, workspace, high, low, width)
-    FS_DISPATCH(variant, CALL)
+    FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 

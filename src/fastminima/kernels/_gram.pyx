@@ -20,7 +20,7 @@ g.  All variants give the same integers, whatever the order of summation.
 from libc.stdint cimport int64_t
 
 cdef extern from "_simd.h" nogil:
-    int fs_best_variant()
+    int fm_best_variant()
 
 cdef extern from "_gram.h" nogil:
     enum:
@@ -38,7 +38,7 @@ cdef extern from "_gram.h" nogil:
     void fg_transpose(const double *, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, Py_ssize_t)
 
 
-BEST_VARIANT = fs_best_variant()
+BEST_VARIANT = fm_best_variant()
 VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 STEP = FG_STEP
 MAX_ROWS = 1 << 15

@@ -124,35 +124,35 @@ static V_TARGET void V_NAME(fg_weighted)(const double *v, const double *w, ptrdi
 }
 
 /* One tile of digits against another: V_TILE^2 sums over the panel, each an exact integer in every lane. */
-static V_TARGET void V_NAME(fg_tile)(const double *FS_RESTRICT a, const double *FS_RESTRICT b, ptrdiff_t vectors,
-                                     uint64_t *FS_RESTRICT sums)
+static V_TARGET void V_NAME(fg_tile)(const double *FM_RESTRICT a, const double *FM_RESTRICT b, ptrdiff_t vectors,
+                                     uint64_t *FM_RESTRICT sums)
 {
     V_REAL total[V_TILE][V_TILE];
     const V_REAL zero = {0.0};
-    FS_UNROLL
+    FM_UNROLL
     for (int s = 0; s < V_TILE; s++) {
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++)
             total[s][t] = zero + FG_MAGIC;
     }
     for (ptrdiff_t k = 0; k < vectors; k++) {
         V_REAL left[V_TILE];
-        FS_UNROLL
+        FM_UNROLL
         for (int s = 0; s < V_TILE; s++)
             left[s] = *(const V_REAL *)(a + s * V_LANES);
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++) {
             const V_REAL right = *(const V_REAL *)(b + t * V_LANES);
-            FS_UNROLL
+            FM_UNROLL
             for (int s = 0; s < V_TILE; s++)
                 total[s][t] = V_FMA(left[s], right, total[s][t]);
         }
         a += V_TILE * V_LANES;
         b += V_TILE * V_LANES;
     }
-    FS_UNROLL
+    FM_UNROLL
     for (int s = 0; s < V_TILE; s++) {
-        FS_UNROLL
+        FM_UNROLL
         for (int t = 0; t < V_TILE; t++) {
             V_INT bits;
             memcpy(&bits, &total[s][t], sizeof bits);
@@ -162,7 +162,7 @@ static V_TARGET void V_NAME(fg_tile)(const double *FS_RESTRICT a, const double *
 }
 
 /* A tile is needed if it holds a pair with left column <= right column; by symmetry the rest is known. */
-FS_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdiff_t labels, ptrdiff_t s,
+FM_INLINE int V_NAME(fg_needed)(const fg_side *left, const fg_side *right, ptrdiff_t labels, ptrdiff_t s,
                                 ptrdiff_t t)
 {
     const ptrdiff_t last = (t + 1) * V_TILE - 1;
@@ -179,7 +179,7 @@ static V_TARGET void V_NAME(fg_products)(const double *columns, ptrdiff_t ld, pt
     const ptrdiff_t labels_l = left->first[n], labels_r = right->first[n];
     const ptrdiff_t tiles_l = (labels_l + V_TILE - 1) / V_TILE, tiles_r = (labels_r + V_TILE - 1) / V_TILE;
     const ptrdiff_t tile_items = V_TILE * vectors * V_LANES;
-    double *panel_r = (double *)fs_align(workspace);
+    double *panel_r = (double *)fm_align(workspace);
     double *panel_l = weight == NULL ? panel_r : panel_r + tiles_r * tile_items;
     double *tail = panel_l + tiles_l * tile_items;
     uint64_t *sums = (uint64_t *)(tail + (n + 1) * rows);

@@ -15,7 +15,7 @@
 #define fp_preactivations_v16 fp_preactivations_plain
 #define fp_quotients_v16 fp_quotients_plain
 
-#ifdef FS_HAVE_X86
+#ifdef FM_HAVE_X86
 #define V_NAME(f) f##_avx2
 #define V_TARGET __attribute__((target("avx2,fma")))
 #include "_patterns_tile.h"
@@ -30,7 +30,7 @@ static void fp_preactivations(int variant, const double *columns, ptrdiff_t ld, 
                               const double *tiny, double *z, double *error, ptrdiff_t out_ld)
 {
 #define CALL(v) fp_preactivations_##v(columns, ld, count, dx, W1, b1, units, factor, tiny, z, error, out_ld)
-    FS_DISPATCH(variant, CALL)
+    FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 
@@ -39,7 +39,7 @@ static void fp_quotients(int variant, const double *columns, ptrdiff_t ld, ptrdi
                          double *lower, double *upper)
 {
 #define CALL(v) fp_quotients_##v(columns, ld, count, dx, z, error, units, in_ld, slack, lower, upper)
-    FS_DISPATCH(variant, CALL)
+    FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 

@@ -16,7 +16,7 @@ f.  No fused multiply-adds: all variants give the same bits.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 cdef extern from "_simd.h" nogil:
-    int fs_best_variant()
+    int fm_best_variant()
 
 cdef extern from "_patterns.h" nogil:
     void fp_preactivations(int, const double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *,
@@ -31,7 +31,7 @@ cdef extern from "_patterns.h" nogil:
                    int64_t *, int32_t *, double *, Py_ssize_t)
 
 
-BEST_VARIANT = fs_best_variant()
+BEST_VARIANT = fm_best_variant()
 VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 
 

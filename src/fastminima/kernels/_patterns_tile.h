@@ -12,14 +12,14 @@ static V_TARGET void V_NAME(fp_preactivations)(const double *columns, ptrdiff_t 
         const ptrdiff_t rows = count - begin < FP_CHUNK ? count - begin : FP_CHUNK;
         for (ptrdiff_t k = 0; k < units; k++) {
             double sum[FP_CHUNK], size[FP_CHUNK];
-            double *FS_RESTRICT to = z + k * out_ld + begin, *FS_RESTRICT bound = error + k * out_ld + begin;
+            double *FM_RESTRICT to = z + k * out_ld + begin, *FM_RESTRICT bound = error + k * out_ld + begin;
             for (ptrdiff_t i = 0; i < rows; i++) {
                 sum[i] = b1[k];
                 size[i] = fabs(b1[k]);
             }
             for (ptrdiff_t c = 0; c < dx; c++) {
                 const double w = W1[k * dx + c], a = fabs(w);
-                const double *FS_RESTRICT x = columns + c * ld + begin;
+                const double *FM_RESTRICT x = columns + c * ld + begin;
                 for (ptrdiff_t i = 0; i < rows; i++) {
                     sum[i] += w * x[i];
                     size[i] += a * fabs(x[i]);
@@ -44,18 +44,18 @@ static V_TARGET void V_NAME(fp_quotients)(const double *columns, ptrdiff_t ld, p
     for (ptrdiff_t begin = 0; begin < count; begin += FP_CHUNK) {
         const ptrdiff_t rows = count - begin < FP_CHUNK ? count - begin : FP_CHUNK;
         double norm[FP_CHUNK], least[FP_CHUNK], most[FP_CHUNK];
-        double *FS_RESTRICT below = lower + begin, *FS_RESTRICT above = upper + begin;
+        double *FM_RESTRICT below = lower + begin, *FM_RESTRICT above = upper + begin;
         for (ptrdiff_t i = 0; i < rows; i++) {
             norm[i] = 1.0;
             least[i] = most[i] = HUGE_VAL;
         }
         for (ptrdiff_t c = 0; c < dx; c++) {
-            const double *FS_RESTRICT x = columns + c * ld + begin;
+            const double *FM_RESTRICT x = columns + c * ld + begin;
             for (ptrdiff_t i = 0; i < rows; i++)
                 norm[i] += x[i] * x[i];
         }
         for (ptrdiff_t k = 0; k < units; k++) {
-            const double *FS_RESTRICT at = z + k * in_ld + begin, *FS_RESTRICT bound = error + k * in_ld + begin;
+            const double *FM_RESTRICT at = z + k * in_ld + begin, *FM_RESTRICT bound = error + k * in_ld + begin;
             for (ptrdiff_t i = 0; i < rows; i++) {
                 const double lo = at[i] - bound[i], hi = at[i] + bound[i];
                 least[i] = lo < least[i] ? lo : least[i];

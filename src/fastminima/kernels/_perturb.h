@@ -1,31 +1,15 @@
 /* Instruction sets of the random perturbations and of the direct excess risks, chosen at run time.
  *
- * Variants as in _forward.h: 0 plain C, 1 vectors of 16 bytes, 2 AVX2 with FMA, 3 AVX-512. The perturbations have no
+ * Variants as in _simd.h. The perturbations have no
  * body of their own for variant 1 (SSE2 and NEON multiply no 64-bit lanes) and the same bits in all variants; the
  * excess risks use explicit fused multiply-adds, so that two variants may differ in the last bits of a sum.
  */
 #ifndef FASTMINIMA_PERTURB_H
 #define FASTMINIMA_PERTURB_H
 
-#if defined(__GNUC__) || defined(__clang__)
-/* the forward pass itself is not called from here */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "_forward.h"
-#pragma GCC diagnostic pop
-#define FM_NOINLINE __attribute__((noinline))
-#define FM_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#else
-#include "_forward.h"
-#define FM_NOINLINE __declspec(noinline)
-#define FM_UNLIKELY(x) (x)
-#endif
+#include "_vectors.h"
 #include <math.h>
 #include <string.h>
-
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
-#error "double arithmetic must round to double: on 32-bit x86 compile with -msse2 -mfpmath=sse"
-#endif
 
 /* ---- random perturbations */
 
@@ -182,6 +166,55 @@ static void fp_draw(int variant, uint64_t seed, uint64_t first, int distribution
 /* ---- direct excess risks */
 
 #define FM_INFINITY HUGE_VAL
+/* the smallest positive float32 */
+#define FP_TINY 0x1p-149f
+
+typedef struct {
+    ptrdiff_t d1, dx;
+    const double *W1, *b1, *W2;
+    double s_plus, s_minus;
+    const double *centre;       /* (dx) subtracted from the inputs, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *doubt;        /* (d1, 2) see fp_doubts */
+} fp_base;
+
+/* z in double-double from the inputs as they are, rounded: the very bits of `preactivations` in _screen */
+static FM_NOINLINE double fp_exactly(const double *w, double b, const double *x, ptrdiff_t dx)
+{
+    double hi = b, lo = 0.0, f;
+    for (ptrdiff_t j = 0; j < dx; j++) {
+        const double p = w[j] * x[j], e = fm_error(w[j], x[j], p);
+        hi = fm_two_sum(hi, p, &f);
+        lo = lo + (e + f);
+    }
+    return fm_two_sum(hi, lo, &f);
+}
+
+/* The base gradient rests on signs of z in double-double. One sample with another sign here would count as moved, by its
+ * whole first-order share. A z of unit j computed in float64 has the sign of the one in double-double if it is larger
+ * than doubt[2 j] + doubt[2 j + 1] R, R = ||(x, 1)|| about the centre, w the row, b and c its biases without and about
+ * the centre mu: x - mu, c, dx products and sums round to (dx + 3) u (|c| + ||w|| R); double-double is within
+ * (n^2 + 8 n + 8) u^2 (||w|| + |b|) (R + ||mu||), n = dx + 1 (`fastminima.exact.dd`); and what underflows. In float64
+ * a sample with |z| < 2^-16 (|c| + ||w|| R), one in ten thousand, goes to double-double too: a perturbation that just
+ * reaches it may have most of its excess from there, and z as computed loses the digits that it is smaller by. */
+static void fp_doubts(const fp_base *base, int item, double *doubt)
+{
+    const double n = (double)(base->dx + 1), once = item == 8 && n < 0x1p32 ? 0x1p-16 : 1.01 * (n + 2) * 0x1p-53;
+    const double twice = 1.01 * (n * n + 8 * n + 8) * 0x1p-106;
+    double far = 0.0;
+    for (ptrdiff_t j = 0; base->centre && j < base->dx; j++)
+        far += base->centre[j] * base->centre[j];
+    far = sqrt(far);
+    for (ptrdiff_t u = 0; u < base->d1; u++) {
+        double norm = 0.0;
+        for (ptrdiff_t j = 0; j < base->dx; j++)
+            norm += base->W1[u * base->dx + j] * base->W1[u * base->dx + j];
+        norm = sqrt(norm) + 0x1p-500;
+        const double both = twice * (norm + fabs(base->b1[u]));
+        doubt[2 * u] = once * fabs(base->centred_bias[u]) + both * far + n * 0x1p-1060;
+        doubt[2 * u + 1] = once * norm + both;
+    }
+}
 
 /* Up to this many features the watch over signs costs more than norms that often make it needless. A choice. */
 #define FP_SCREENED 24
@@ -211,268 +244,23 @@ typedef double fp_d4 __attribute__((vector_size(32)));
 typedef double fp_d4u __attribute__((vector_size(32), may_alias, aligned(8)));
 #endif
 
-/* 0: plain C */
+#define FM_BODY "_perturb_tile.h"
+#include "_each.h"
 
-#define V_LOAD(p) (*(p))
-#define V_STORE(p, v) (*(p) = (v))
-#define V_SET1(s) (s)
-#define V_FMA(a, b, c) ((a) * (b) + (c))
-#define V_MUL(a, b) ((a) * (b))
-#define V_ADD(a, b) ((a) + (b))
-#define V_SUB(a, b) ((a) - (b))
-#define V_ABS(a) (REAL)fabs(a)
-#define V_PICK(z, p, n) ((z) < 0 ? (n) : (p))
-#define V_FLIPS(a, b) (unsigned)(((a) < 0) != ((b) < 0))
-#define V_FLIP(a, b, t) (((a) < 0) != ((b) < 0) ? (t) : 0)
-#define ANY unsigned
-#define ANY_NONE 0
-#define ANY_OR(any, a, b) ((any) |= V_FLIPS(a, b))
-#define ANY_SET(any) (any)
-#define FM_SUFFIX plain_f64
-#define FP_IN_PLACE
-#define FM_TARGET
-#define REAL double
-#define VEC double
-#define LANES 1
-#define ROWS 4
-#include "_perturb_tile.h"
-
-#define V_LOAD(p) (*(p))
-#define V_STORE(p, v) (*(p) = (v))
-#define V_SET1(s) (s)
-#define V_FMA(a, b, c) ((a) * (b) + (c))
-#define V_MUL(a, b) ((a) * (b))
-#define V_ADD(a, b) ((a) + (b))
-#define V_SUB(a, b) ((a) - (b))
-#define V_ABS(a) (REAL)fabs(a)
-#define V_PICK(z, p, n) ((z) < 0 ? (n) : (p))
-#define V_FLIPS(a, b) (unsigned)(((a) < 0) != ((b) < 0))
-#define V_FLIP(a, b, t) (((a) < 0) != ((b) < 0) ? (t) : 0)
-#define ANY unsigned
-#define ANY_NONE 0
-#define ANY_OR(any, a, b) ((any) |= V_FLIPS(a, b))
-#define ANY_SET(any) (any)
-#define FM_SUFFIX plain_f32
-#define FM_TARGET
-#define REAL float
-#define VEC float
-#define LANES 1
-#define ROWS 4
-#include "_perturb_tile.h"
-
-/* 1: the compiler's vectors of 16 bytes */
-
-#ifdef FM_HAVE_VECTOR16
-static inline fm_v2 fp_abs2(fm_v2 a)
+static void fp_excess_f64(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, double *workspace,
+                          double *quadratic, double *change, int64_t *n_changed)
 {
-    return (fm_v2)((fm_i2)a & (fm_i2){INT64_MAX, INT64_MAX});
-}
-
-static inline fm_i2 fp_turned2(fm_v2 a, fm_v2 b)
-{
-    const fm_v2 zero = {0, 0};
-    return (fm_i2)(a < zero) ^ (fm_i2)(b < zero);
-}
-
-static inline unsigned fp_mask2(fm_i2 turned)
-{
-    return (unsigned)(turned[0] & 1) | (unsigned)(turned[1] & 2);
-}
-
-#define V_LOAD(p) (*(const fm_v2 *)(p))
-#define V_STORE(p, v) (*(fm_v2 *)(p) = (v))
-#define V_SET1(s) ((fm_v2){(s), (s)})
-#define V_FMA(a, b, c) ((a) * (b) + (c))
-#define V_MUL(a, b) ((a) * (b))
-#define V_ADD(a, b) ((a) + (b))
-#define V_SUB(a, b) ((a) - (b))
-#define V_ABS(a) fp_abs2(a)
-#define V_PICK(z, p, n) fm_pick2(z, p, n)
-#define V_FLIPS(a, b) fp_mask2(fp_turned2(a, b))
-#define V_FLIP(a, b, t) (fm_v2)(fp_turned2(a, b) & (fm_i2)(t))
-#define ANY fm_i2
-#define ANY_NONE {0}
-#define ANY_OR(any, a, b) ((any) |= fp_turned2(a, b))
-#define ANY_SET(any) fp_mask2(any)
-#define FM_SUFFIX v16_f64
-#define FP_IN_PLACE
-#define FM_TARGET
-#define REAL double
-#define VEC fm_v2
-#define LANES 2
-#define ROWS 4
-#include "_perturb_tile.h"
-
-static inline fm_v4 fp_abs4(fm_v4 a)
-{
-    return (fm_v4)((fm_i4)a & (fm_i4){INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX});
-}
-
-static inline fm_i4 fp_turned4(fm_v4 a, fm_v4 b)
-{
-    const fm_v4 zero = {0, 0, 0, 0};
-    return (fm_i4)(a < zero) ^ (fm_i4)(b < zero);
-}
-
-static inline unsigned fp_mask4(fm_i4 turned)
-{
-    return (unsigned)((turned[0] & 1) | (turned[1] & 2) | (turned[2] & 4) | (turned[3] & 8));
-}
-
-#define V_LOAD(p) (*(const fm_v4 *)(p))
-#define V_STORE(p, v) (*(fm_v4 *)(p) = (v))
-#define V_SET1(s) ((fm_v4){(s), (s), (s), (s)})
-#define V_FMA(a, b, c) ((a) * (b) + (c))
-#define V_MUL(a, b) ((a) * (b))
-#define V_ADD(a, b) ((a) + (b))
-#define V_SUB(a, b) ((a) - (b))
-#define V_ABS(a) fp_abs4(a)
-#define V_PICK(z, p, n) fm_pick4(z, p, n)
-#define V_FLIPS(a, b) fp_mask4(fp_turned4(a, b))
-#define V_FLIP(a, b, t) (fm_v4)(fp_turned4(a, b) & (fm_i4)(t))
-#define ANY fm_i4
-#define ANY_NONE {0}
-#define ANY_OR(any, a, b) ((any) |= fp_turned4(a, b))
-#define ANY_SET(any) fp_mask4(any)
-#define FM_SUFFIX v16_f32
-#define FM_TARGET
-#define REAL float
-#define VEC fm_v4
-#define LANES 4
-#define ROWS 4
-#include "_perturb_tile.h"
-#endif
-
-/* 2: AVX2 with FMA */
-
-#ifdef FM_HAVE_X86
-#define V_LOAD(p) _mm256_load_pd(p)
-#define V_STORE(p, v) _mm256_store_pd(p, v)
-#define V_SET1(s) _mm256_set1_pd(s)
-#define V_FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
-#define V_MUL(a, b) _mm256_mul_pd(a, b)
-#define V_ADD(a, b) _mm256_add_pd(a, b)
-#define V_SUB(a, b) _mm256_sub_pd(a, b)
-#define V_ABS(a) _mm256_andnot_pd(_mm256_set1_pd((REAL)-0.0), a)
-#define V_PICK(z, p, n) _mm256_blendv_pd(p, n, z)
-#define V_FLIPS(a, b) (unsigned)_mm256_movemask_pd(_mm256_xor_pd(a, b))
-#define V_FLIP(a, b, t) _mm256_blendv_pd(_mm256_setzero_pd(), t, _mm256_xor_pd(a, b))
-#define ANY __m256d
-#define ANY_NONE _mm256_setzero_pd()
-#define ANY_OR(any, a, b) ((any) = _mm256_or_pd(any, _mm256_xor_pd(a, b)))
-#define ANY_SET(any) _mm256_movemask_pd(any)
-#define V_TRANSPOSE4 fm_transpose4_f64
-#define FM_SUFFIX avx2_f64
-#define FP_IN_PLACE
-#define FM_TARGET __attribute__((target("avx2,fma")))
-#define REAL double
-#define VEC __m256d
-#define LANES 4
-#define ROWS 4
-#include "_perturb_tile.h"
-
-#define V_LOAD(p) _mm256_load_ps(p)
-#define V_STORE(p, v) _mm256_store_ps(p, v)
-#define V_SET1(s) _mm256_set1_ps(s)
-#define V_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define V_MUL(a, b) _mm256_mul_ps(a, b)
-#define V_ADD(a, b) _mm256_add_ps(a, b)
-#define V_SUB(a, b) _mm256_sub_ps(a, b)
-#define V_ABS(a) _mm256_andnot_ps(_mm256_set1_ps((REAL)-0.0), a)
-#define V_PICK(z, p, n) _mm256_blendv_ps(p, n, z)
-#define V_FLIPS(a, b) (unsigned)_mm256_movemask_ps(_mm256_xor_ps(a, b))
-#define V_FLIP(a, b, t) _mm256_blendv_ps(_mm256_setzero_ps(), t, _mm256_xor_ps(a, b))
-#define ANY __m256
-#define ANY_NONE _mm256_setzero_ps()
-#define ANY_OR(any, a, b) ((any) = _mm256_or_ps(any, _mm256_xor_ps(a, b)))
-#define ANY_SET(any) _mm256_movemask_ps(any)
-#define V_TRANSPOSE4 fm_transpose4_f64
-#define FM_SUFFIX avx2_f32
-#define FM_TARGET __attribute__((target("avx2,fma")))
-#define REAL float
-#define VEC __m256
-#define LANES 8
-#define ROWS 4
-#include "_perturb_tile.h"
-
-/* 3: AVX-512 */
-
-#define V_LOAD(p) _mm512_load_pd(p)
-#define V_STORE(p, v) _mm512_store_pd(p, v)
-#define V_SET1(s) _mm512_set1_pd(s)
-#define V_FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
-#define V_MUL(a, b) _mm512_mul_pd(a, b)
-#define V_ADD(a, b) _mm512_add_pd(a, b)
-#define V_SUB(a, b) _mm512_sub_pd(a, b)
-#define V_ABS(a) _mm512_abs_pd(a)
-#define V_PICK(z, p, n) _mm512_mask_blend_pd(FP_SIGNS(z), p, n)
-#define V_FLIPS(a, b) (unsigned)FP_SIGNS(_mm512_xor_pd(a, b))
-#define V_FLIP(a, b, t) _mm512_maskz_mov_pd(FP_SIGNS(_mm512_xor_pd(a, b)), t)
-#define ANY __m512i
-#define ANY_NONE _mm512_setzero_si512()
-/* 0xF6: any | (a ^ b) */
-#define ANY_OR(any, a, b) \
-    ((any) = _mm512_ternarylogic_epi64(any, _mm512_castpd_si512(a), _mm512_castpd_si512(b), 0xF6))
-#define ANY_SET(any) _mm512_movepi64_mask(any)
-#define FP_SIGNS(z) _mm512_movepi64_mask(_mm512_castpd_si512(z))
-#define V_TRANSPOSE4 fm_transpose4_f64
-#define FM_SUFFIX avx512_f64
-#define FP_IN_PLACE
-#define FM_TARGET __attribute__((target("avx512f,avx512dq")))
-#define REAL double
-#define VEC __m512d
-#define LANES 8
-#define ROWS FM_ROWS512
-#include "_perturb_tile.h"
-#undef FP_SIGNS
-
-#define V_LOAD(p) _mm512_load_ps(p)
-#define V_STORE(p, v) _mm512_store_ps(p, v)
-#define V_SET1(s) _mm512_set1_ps(s)
-#define V_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define V_MUL(a, b) _mm512_mul_ps(a, b)
-#define V_ADD(a, b) _mm512_add_ps(a, b)
-#define V_SUB(a, b) _mm512_sub_ps(a, b)
-#define V_ABS(a) _mm512_abs_ps(a)
-#define V_PICK(z, p, n) _mm512_mask_blend_ps(FP_SIGNS(z), p, n)
-#define V_FLIPS(a, b) (unsigned)FP_SIGNS(_mm512_xor_ps(a, b))
-#define V_FLIP(a, b, t) _mm512_maskz_mov_ps(FP_SIGNS(_mm512_xor_ps(a, b)), t)
-#define ANY __m512i
-#define ANY_NONE _mm512_setzero_si512()
-/* 0xF6: any | (a ^ b) */
-#define ANY_OR(any, a, b) \
-    ((any) = _mm512_ternarylogic_epi64(any, _mm512_castps_si512(a), _mm512_castps_si512(b), 0xF6))
-#define ANY_SET(any) _mm512_movepi32_mask(any)
-#define FP_SIGNS(z) _mm512_movepi32_mask(_mm512_castps_si512(z))
-#define V_TRANSPOSE4 fm_transpose4_f64
-#define FM_SUFFIX avx512_f32
-#define FM_TARGET __attribute__((target("avx512f,avx512dq")))
-#define REAL float
-#define VEC __m512
-#define LANES 16
-#define ROWS FM_ROWS512
-#include "_perturb_tile.h"
-#undef FP_SIGNS
-#endif
-
-static void fp_excess_f64(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
-                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
-                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
-                          double *workspace, double *quadratic, double *change, int64_t *n_changed)
-{
-#define CALL(v) fp_excess_##v##_f64(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
-                                   quadratic, change, n_changed)
+#define CALL(v) fp_excess_##v##_f64(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 
-static void fp_excess_f32(int variant, const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
-                          ptrdiff_t dx, const double *X, const double *z, const double *e, const double *weight,
-                          ptrdiff_t m, double s_plus, double s_minus, const double *delta, ptrdiff_t K,
-                          float *workspace, double *quadratic, double *change, int64_t *n_changed)
+static void fp_excess_f32(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, float *workspace,
+                          double *quadratic, double *change, int64_t *n_changed)
 {
-#define CALL(v) fp_excess_##v##_f32(W1, b1, W2, d1, dx, X, z, e, weight, m, s_plus, s_minus, delta, K, workspace, \
-                                   quadratic, change, n_changed)
+#define CALL(v) fp_excess_##v##_f32(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }

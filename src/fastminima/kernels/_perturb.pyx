@@ -22,9 +22,12 @@ c.  Excess. With z the preactivations, s their slopes, e the residuals and w the
     and quadratic + change + g.c is the excess risk; D is built from the perturbation, so nothing cancels however
     small it is. s' differs from s only where z changes sign, and there (s' - s)(z + dz) = (s_plus - s_minus)
     |z + dz|: the unit's share of Delta has the sign of v' (s_plus - s_minus).
-d.  Shapes. W1 (d1, dx), b1 (d1,), W2 (d1,), X (m, dx), z (m, d1) or (0, 0), e (m,), weight (m,) or empty, delta
-    (K, d1 (dx + 2) + 1): W1 row by row, b1, W2, b2. Without z it is b + w_1 x_1 + ... + w_dx x_dx in float64, from
-    left to right and not fused, so that slopes agree with the caller's whatever the variant. Slopes at z = 0: s_minus.
+d.  Shapes. W1 (d1, dx), b1 (d1,), W2 (d1,), X (m, dx), e (m,), weight (m,) or empty, delta (K, d1 (dx + 2) + 1): W1 row
+    by row, b1, W2, b2. centre (dx,) or empty: changes are evaluated about it, from x - centre (rounded once),
+    centred_bias (d1,) = b1 + W1 centre and bias (K, d1) = db + dw . centre; else these are b1 and not looked at. z is
+    b + w_1 x_1 + ... + w_dx x_dx in float64, from left to right and not fused, the same in every variant; where that
+    may have another sign than the exact one it is made again in double-double, from the inputs as they are, like those
+    behind e and g: a slope on which the two differ would count as a change. Slopes at z = 0: s_minus.
 e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples holds dz, from db to the epilogue. That
     takes 2 multiply-adds and a select where the forward pass takes 1 and a select; signs are compared by adding up
     the sign bits of (-z) xor (-z - dz), tested once per tile. Stored as -z with zeros positive, the sign bit is set
@@ -53,14 +56,22 @@ cdef extern from "_perturb.h" nogil:
         FM_GROUP_BYTES
         FM_BLOCK_BYTES
         FM_BLOCK_TUPLES
+        FM_ROWS
         FM_ROWS512
     void fp_draw(int, uint64_t, uint64_t, int, Py_ssize_t, Py_ssize_t, double *)
-    void fp_excess_f64(int, const double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
-                       const double *, const double *, const double *, const double *, Py_ssize_t, double,
-                       double, const double *, Py_ssize_t, double *, double *, double *, int64_t *)
-    void fp_excess_f32(int, const double *, const double *, const double *, Py_ssize_t, Py_ssize_t,
-                       const double *, const double *, const double *, const double *, Py_ssize_t, double,
-                       double, const double *, Py_ssize_t, float *, double *, double *, int64_t *)
+    ctypedef struct fp_base:
+        Py_ssize_t d1, dx
+        const double *W1
+        const double *b1
+        const double *W2
+        double s_plus, s_minus
+        const double *centre
+        const double *centred_bias
+        const double *doubt
+    void fp_excess_f64(int, const fp_base *, const double *, const double *, const double *, Py_ssize_t,
+                       const double *, const double *, Py_ssize_t, double *, double *, double *, int64_t *)
+    void fp_excess_f32(int, const fp_base *, const double *, const double *, const double *, Py_ssize_t,
+                       const double *, const double *, Py_ssize_t, float *, double *, double *, int64_t *)
 
 
 BEST_VARIANT = fm_best_variant()
@@ -78,10 +89,10 @@ def workspace_items(variant, item, d1, dx):
     """Numbers of `item` bytes that the workspace of the functions below must hold."""
     # Python's integers: the sizes asked for may exceed any C integer
     panel, group = layout(variant, item, d1, dx)
-    rows = FM_ROWS512 if variant == 3 else 4
+    rows = FM_ROWS512 if variant == 3 else FM_ROWS
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
-    scratch = ((dx + 3) * panel + (group + block) * d1) * (8 // item) + (rows + 1) * panel
+    scratch = ((dx + 3) * panel + (group + block + 2) * d1) * (8 // item) + (rows + 1) * panel
     return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
 
 
@@ -93,29 +104,45 @@ def perturbations(unsigned long long seed, unsigned long long first, int distrib
             fp_draw(variant, seed, first, distribution, out.shape[0], out.shape[1], &out[0, 0])
 
 
+cdef fp_base _base(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[::1] centre,
+                   const double[::1] centred_bias, double s_plus, double s_minus) noexcept nogil:
+    cdef fp_base base
+    base.d1 = W1.shape[0]
+    base.dx = W1.shape[1]
+    base.W1 = &W1[0, 0]
+    base.b1 = &b1[0]
+    base.W2 = &W2[0]
+    base.s_plus = s_plus
+    base.s_minus = s_minus
+    base.centre = &centre[0] if centre.shape[0] > 0 else NULL
+    base.centred_bias = &centred_bias[0]
+    base.doubt = NULL
+    return base
+
+
 def excess_f64(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
-               const double[:, ::1] z, const double[::1] e, const double[::1] weight, double s_plus,
-               double s_minus, const double[:, ::1] delta, int variant, double[::1] workspace,
-               double[::1] quadratic_out, double[::1] change_out, int64_t[::1] n_changed_out):
+               const double[::1] centre, const double[::1] centred_bias, const double[::1] e,
+               const double[::1] weight, double s_plus, double s_minus, const double[:, ::1] delta,
+               const double[:, ::1] bias, int variant, double[::1] workspace, double[::1] quadratic_out,
+               double[::1] change_out, int64_t[::1] n_changed_out):
     """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign."""
+    cdef fp_base base = _base(W1, b1, W2, centre, centred_bias, s_plus, s_minus)
     with nogil:
         if delta.shape[0] > 0 and X.shape[0] > 0:
-            fp_excess_f64(variant, &W1[0, 0], &b1[0], &W2[0], W1.shape[0], W1.shape[1], &X[0, 0],
-                          &z[0, 0] if z.shape[0] > 0 else NULL, &e[0],
-                          &weight[0] if weight.shape[0] > 0 else NULL, X.shape[0], s_plus, s_minus,
-                          &delta[0, 0], delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0],
-                          &n_changed_out[0])
+            fp_excess_f64(variant, &base, &X[0, 0], &e[0], &weight[0] if weight.shape[0] > 0 else NULL,
+                          X.shape[0], &delta[0, 0], &bias[0, 0] if centre.shape[0] > 0 else NULL,
+                          delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])
 
 
 def excess_f32(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
-               const double[:, ::1] z, const double[::1] e, const double[::1] weight, double s_plus,
-               double s_minus, const double[:, ::1] delta, int variant, float[::1] workspace,
-               double[::1] quadratic_out, double[::1] change_out, int64_t[::1] n_changed_out):
+               const double[::1] centre, const double[::1] centred_bias, const double[::1] e,
+               const double[::1] weight, double s_plus, double s_minus, const double[:, ::1] delta,
+               const double[:, ::1] bias, int variant, float[::1] workspace, double[::1] quadratic_out,
+               double[::1] change_out, int64_t[::1] n_changed_out):
     """The same in float32 arithmetic, summed in float64; the arguments are rounded as they are packed."""
+    cdef fp_base base = _base(W1, b1, W2, centre, centred_bias, s_plus, s_minus)
     with nogil:
         if delta.shape[0] > 0 and X.shape[0] > 0:
-            fp_excess_f32(variant, &W1[0, 0], &b1[0], &W2[0], W1.shape[0], W1.shape[1], &X[0, 0],
-                          &z[0, 0] if z.shape[0] > 0 else NULL, &e[0],
-                          &weight[0] if weight.shape[0] > 0 else NULL, X.shape[0], s_plus, s_minus,
-                          &delta[0, 0], delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0],
-                          &n_changed_out[0])
+            fp_excess_f32(variant, &base, &X[0, 0], &e[0], &weight[0] if weight.shape[0] > 0 else NULL,
+                          X.shape[0], &delta[0, 0], &bias[0, 0] if centre.shape[0] > 0 else NULL,
+                          delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])

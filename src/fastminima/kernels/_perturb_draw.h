@@ -9,8 +9,6 @@
  * operations in the same order. No fused multiply-add and no library function: the bits are the same everywhere.
  */
 
-#define FM_PASTE2(a, b) a##_##b
-#define FM_PASTE(a, b) FM_PASTE2(a, b)
 #define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
 #define DC(c) D_SET1(c)
 #define IC(c) I_SET1((uint64_t)(c))
@@ -190,8 +188,6 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
     }
 }
 
-#undef FM_PASTE2
-#undef FM_PASTE
 #undef FM_NAME
 #undef DC
 #undef FP_EACH

@@ -1,17 +1,9 @@
-/* The body of the direct excess risks, included once per vector type by _perturb.h.
- *
- * The includer defines what _forward_tile.h wants, and V_ADD, V_ABS, V_FLIPS(a, b) (bits of the lanes where just one
- * of a < 0, b < 0 holds), V_FLIP(a, b, t) (t in those lanes, else 0), and a running disjunction of such lanes: its
- * type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have either sign as `b`, never as `a`.
- */
+/* The body of the direct excess risks, in the words of _words.h. */
 
-#define FM_PASTE2(a, b) a##_##b
-#define FM_PASTE(a, b) FM_PASTE2(a, b)
-#define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
 #define PANEL (3 * LANES)
 
-/* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same signs. */
-FM_TARGET FM_INLINE void FM_NAME(fp_base)(const int units, const double *w, const double *b, ptrdiff_t dx,
+/* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same bits. */
+FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const double *w, const double *b, ptrdiff_t dx,
                                           const double *FM_RESTRICT x, double *FM_RESTRICT z)
 {
     ptrdiff_t j;
@@ -49,18 +41,18 @@ FM_TARGET FM_INLINE void FM_NAME(fp_base)(const int units, const double *w, cons
 #endif
 }
 
-/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z][PANEL] of `count` samples. The last one
- * is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation turns. `scratch`:
- * dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which no sample of
- * the panel can change its sign in unit u, all rounding errors allowed for. */
-FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const double *X, const double *given,
-                                       const double *e, const double *weight, ptrdiff_t count, ptrdiff_t d1,
-                                       ptrdiff_t dx, double s_plus, double s_minus, double *scratch,
-                                       double *margins, REAL *FM_RESTRICT pack)
+/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z][PANEL] of `count` samples, x about the
+ * centre. The last one is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation
+ * turns. `scratch`: dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which
+ * no sample of the panel can change its sign in unit u, all rounding errors allowed for. */
+FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, const double *e, const double *weight,
+                                       ptrdiff_t count, double *scratch, double *margins, REAL *FM_RESTRICT pack)
 {
-    const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL;
+    const ptrdiff_t d1 = base->d1, dx = base->dx, stride = (dx + 2 + 2 * d1) * PANEL;
+    const double *bias = base->centred_bias;
     double *FM_RESTRICT z = scratch + dx * PANEL, *FM_RESTRICT norms = z + 2 * PANEL;
     const double slack = 1 - FP_SLACK(dx, sizeof(REAL));
+    double largest;
     ptrdiff_t i, j, u;
     int lane, r;
     for (i = 0; i < count; i += PANEL, pack += stride) {
@@ -72,7 +64,7 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
         for (; lane + 4 <= full; lane += 4) {
             const double *x = X + (i + lane) * dx;
             for (j = 0; j + 4 <= dx; j += 4)
-                V_TRANSPOSE4(x + j, dx, scratch + j * PANEL + lane, PANEL);
+                fm_transpose4_f64(x + j, dx, scratch + j * PANEL + lane, PANEL);
             for (; j < dx; j++)
                 for (r = 0; r < 4; r++)
                     scratch[j * PANEL + lane + r] = x[r * dx + j];
@@ -83,6 +75,9 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
             for (j = 0; j < dx; j++)
                 scratch[j * PANEL + lane] = x[j];
         }
+        for (j = 0; base->centre && j < dx; j++)
+            for (r = 0; r < PANEL; r++)
+                scratch[j * PANEL + r] = scratch[j * PANEL + r] - base->centre[j];
         for (j = 0; j < dx * PANEL; j++)
             pack[j] = (REAL)scratch[j];
         for (lane = 0; lane < PANEL; lane++) {
@@ -91,30 +86,39 @@ FM_TARGET static void FM_NAME(fp_pack)(const double *W1, const double *b1, const
             weights[lane] = (REAL)omega;
             errors[lane] = lane >= full ? 0 : (REAL)(omega * e[sample]);
         }
-        if (margins) {
+        for (lane = 0; lane < PANEL; lane++)
+            norms[lane] = 1;
+        for (j = 0; j < dx; j++)
             for (lane = 0; lane < PANEL; lane++)
-                norms[lane] = 1;
-            for (j = 0; j < dx; j++)
-                for (lane = 0; lane < PANEL; lane++)
-                    norms[lane] = norms[lane] + scratch[j * PANEL + lane] * scratch[j * PANEL + lane];
-            for (lane = 0; lane < PANEL; lane++)
-                norms[lane] = slack / sqrt(norms[lane]);
-        }
+                norms[lane] = norms[lane] + scratch[j * PANEL + lane] * scratch[j * PANEL + lane];
+        largest = norms[0];
+        for (lane = 1; lane < PANEL; lane++)
+            largest = norms[lane] <= largest ? largest : norms[lane];
+        largest = sqrt(largest);
+        for (lane = 0; margins && lane < PANEL; lane++)
+            norms[lane] = slack / sqrt(norms[lane]);
         for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL) {
             const int units = d1 - u < 2 ? 1 : 2;
-            if (given)
-                for (r = 0; r < units; r++)
-                    for (lane = 0; lane < full; lane++)
-                        z[r * PANEL + lane] = given[(i + lane) * d1 + u + r];
-            else if (units == 2)
-                FM_NAME(fp_base)(2, W1 + u * dx, b1 + u, dx, scratch, z);
+            if (units == 2)
+                FM_NAME(fp_preactivations)(2, base->W1 + u * dx, bias + u, dx, scratch, z);
             else
-                FM_NAME(fp_base)(1, W1 + u * dx, b1 + u, dx, scratch, z);
+                FM_NAME(fp_preactivations)(1, base->W1 + u * dx, bias + u, dx, scratch, z);
+            for (r = 0; r < units; r++) {
+                const double doubt = base->doubt[2 * (u + r)] + base->doubt[2 * (u + r) + 1] * largest;
+                for (lane = 0; lane < full; lane++)
+                    if (FM_UNLIKELY(!(fabs(z[r * PANEL + lane]) > doubt)))
+                        z[r * PANEL + lane] =
+                            fp_exactly(base->W1 + (u + r) * dx, base->b1[u + r], X + (i + lane) * dx, dx);
+            }
             for (lane = 0; lane < units * PANEL; lane++) {
+                REAL zr = (REAL)z[lane];
+#if FM_ITEM == 4
+                if (FM_UNLIKELY(zr == 0 && z[lane] > 0))
+                    zr = FP_TINY;
+#endif
                 /* 0 - z and not -z: a zero must come out positive */
-                const REAL zr = (REAL)z[lane];
                 minus[lane] = 0 - zr;
-                scaled[lane] = (zr > 0 ? (REAL)s_plus : (REAL)s_minus) * zr;
+                scaled[lane] = (zr > 0 ? (REAL)base->s_plus : (REAL)base->s_minus) * zr;
             }
             for (r = 0; margins && r < units; r++) {
                 double margin = FM_INFINITY;
@@ -225,7 +229,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
 
 /* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
  * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
-FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *slopes,
+FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *bias, const REAL *slopes,
                                            const double *norms, const double *margins, ptrdiff_t tuples,
                                            ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
                                            REAL *change, REAL *spill, int64_t *n_changed)
@@ -235,7 +239,8 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     ptrdiff_t t, i;
     int v;
     for (t = 0; t < tuples; t++, slopes += 3 * d1, total += LANES, change += LANES) {
-        const REAL *w = theta, *b = w + d1 * dx, *dv = b + d1, *slope = slopes, *base = minus;
+        const REAL *w = theta, *b = bias ? bias + t * d1 : w + d1 * dx, *dv = w + d1 * (dx + 1);
+        const REAL *slope = slopes, *base = minus;
         const double *margin = margins;
         ptrdiff_t flips = 0, rest = d1;
         VEC D[3], sum = V_LOAD(total);
@@ -294,52 +299,55 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
 }
 
 /* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. */
-FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, const double *W2, ptrdiff_t d1,
-                                         ptrdiff_t dx, const double *X, const double *z, const double *e,
-                                         const double *weight, ptrdiff_t m, double s_plus, double s_minus,
-                                         const double *delta, ptrdiff_t K, REAL *workspace, double *quadratic,
-                                         double *change, int64_t *n_changed)
+FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const double *e, const double *weight,
+                                         ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K,
+                                         REAL *workspace, double *quadratic, double *change, int64_t *n_changed)
 {
-    const ptrdiff_t stride = (dx + 2 + 2 * d1) * PANEL, size = d1 * (dx + 2) + 1;
+    const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 2 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
     const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
     const int screened = dx <= FP_SCREENED;
     double *scratch = (double *)fm_align(workspace);
-    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1;
-    REAL *pack = (REAL *)fm_align(norms + block * d1);
+    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1, *doubt = norms + block * d1;
+    REAL *pack = (REAL *)fm_align(doubt + 2 * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     REAL *slopes = moved + block * LANES;
-#ifndef FP_IN_PLACE
+#if FM_ITEM == 4
     REAL *rounded = slopes + block * 3 * d1;
 #endif
     ptrdiff_t first, k0, t, p, u, l;
+    fp_doubts(&base, FM_ITEM, doubt);
+    base.doubt = doubt;
     for (p = 0; p < PANEL; p++)
         spill[p] = 0;
     for (first = 0; first < m; first += group * PANEL) {
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
-        FM_NAME(fp_pack)(W1, b1, X + first * dx, z ? z + first * d1 : 0, e + first, weight ? weight + first : 0,
-                         count, d1, dx, s_plus, s_minus, scratch, screened ? margins : 0, pack);
+        FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
+                         screened ? margins : 0, pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const double *rows = delta + k0 * size;
-#ifdef FP_IN_PLACE
-            const REAL *theta = rows;
+#if FM_ITEM == 8
+            const REAL *theta = rows, *shifts = bias ? bias + k0 * d1 : 0;
 #else
-            const REAL *theta = rounded;
+            const REAL *theta = rounded, *shifts = 0;
             for (u = 0; u < tuples * size; u++)
                 rounded[u] = (REAL)rows[u];
+            for (t = 0; bias && t < tuples; t++)
+                for (u = 0; u < d1; u++)
+                    rounded[t * size + d1 * dx + u] = (REAL)bias[(k0 + t) * d1 + u];
 #endif
             for (t = 0; t < tuples; t++)
                 for (u = 0; u < d1; u++) {
-                    const double v = W2[u] + rows[t * size + d1 * (dx + 1) + u];
-                    slopes[3 * t * d1 + u] = (REAL)(v * s_plus);
-                    slopes[(3 * t + 1) * d1 + u] = (REAL)(v * s_minus);
+                    const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
+                    slopes[3 * t * d1 + u] = (REAL)(v * base.s_plus);
+                    slopes[(3 * t + 1) * d1 + u] = (REAL)(v * base.s_minus);
                     /* never the difference of the two above: slopes may agree in all but their last digits */
-                    slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (s_plus - s_minus));
+                    slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
                     if (screened)
                         norms[t * d1 + u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
-                                                             theta[t * size + d1 * dx + u]);
+                                                             shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
                 }
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;
@@ -349,52 +357,26 @@ FM_TARGET static void FM_NAME(fp_excess)(const double *W1, const double *b1, con
                 const int weighted = weight || left < PANEL;
                 const double *margin = screened ? margins + p * d1 : 0;
                 if (left > 2 * LANES)
-                    FM_NAME(fp_panel)(3, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                    FM_NAME(fp_panel)(3, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
                                       moved, spill, n_changed + k0);
                 else if (left > LANES)
-                    FM_NAME(fp_panel)(2, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                    FM_NAME(fp_panel)(2, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
                                       moved, spill, n_changed + k0);
                 else
-                    FM_NAME(fp_panel)(1, theta, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
+                    FM_NAME(fp_panel)(1, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
                                       moved, spill, n_changed + k0);
             }
             for (t = 0; t < tuples; t++) {
-                double squares = 0, shifts = 0;
+                double squares = 0, changes = 0;
                 for (l = 0; l < LANES; l++) {
                     squares += total[t * LANES + l];
-                    shifts += moved[t * LANES + l];
+                    changes += moved[t * LANES + l];
                 }
                 quadratic[k0 + t] += 0.5 * squares;
-                change[k0 + t] += shifts;
+                change[k0 + t] += changes;
             }
         }
     }
 }
 
-#undef FM_PASTE2
-#undef FM_PASTE
-#undef FM_NAME
 #undef PANEL
-#undef FM_SUFFIX
-#undef FM_TARGET
-#undef REAL
-#undef LANES
-#undef ROWS
-#undef VEC
-#undef V_LOAD
-#undef V_STORE
-#undef V_SET1
-#undef V_FMA
-#undef V_MUL
-#undef V_ADD
-#undef V_SUB
-#undef V_ABS
-#undef V_PICK
-#undef V_FLIPS
-#undef V_FLIP
-#undef V_TRANSPOSE4
-#undef ANY
-#undef ANY_NONE
-#undef ANY_OR
-#undef ANY_SET
-#undef FP_IN_PLACE

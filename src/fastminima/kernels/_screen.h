@@ -1,26 +1,14 @@
-/* Instruction sets of the screened excess, the walk through samples near a boundary, and the choice at run time.
+/* Instruction sets of the screened excess, and the sums it rests on.
  *
- * Variants: 0 plain C, any compiler; 1 AVX2 with FMA; 2 AVX-512. All give the same bits, wherever no product of two
- * numbers leaves 2^-968 .. 2^996 (Dekker's error of a product, against the fused one, is exact in that range).
+ * Variants as in _simd.h; all give the same bits, wherever no product of two numbers leaves 2^-968 .. 2^996 (Dekker's
+ * error of a product, against the fused one, is exact in that range).
  */
 #ifndef FASTMINIMA_SCREEN_H
 #define FASTMINIMA_SCREEN_H
 
+#include "_vectors.h"
 #include <math.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define FS_INLINE static __forceinline
-#else
-#define FS_INLINE static inline __attribute__((always_inline))
-#endif
-
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-#define FS_HAVE_X86 1
-#include <immintrin.h>
-#endif
 
 /* samples or perturbations in a panel; also the partial sums per entry of the gradient */
 #define FS_PANEL 8
@@ -31,12 +19,21 @@
 /* a chunk of filter panels stays in the first-level cache while the panel's perturbations pass it */
 #define FS_CHUNK_BYTES 16384
 
+/* what the linear term of a perturbation rests on */
+typedef struct {
+    ptrdiff_t d1, dx;
+    const double *W2, *g_hi, *g_lo, *own_hi, *own_lo;
+    const double *centre;       /* (dx) of the inputs, NULL for 0 */
+    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *steep;        /* (d1) largest slope met */
+} fs_base_point;
+
 typedef struct {
     ptrdiff_t d1, dx;
     double s_plus, s_minus;
     const double *W1, *b1, *W2, *g_hi, *g_lo, *own_hi, *own_lo;
-    const double *centre;       /* (dx) of the inputs in the form, NULL for 0 */
-    const double *centred_bias; /* (d1) b1 + W1 centre */
+    const double *centre;                      /* (dx) of the inputs, NULL for 0 */
+    const double *centred_bias, *centred_low; /* (d1) b1 + W1 centre, both words */
     ptrdiff_t n_patterns; /* 0: one factor for all effective changes */
     const double *slopes; /* (n_patterns, d1) */
     const double *R;
@@ -45,73 +42,22 @@ typedef struct {
     const int64_t *near_start;  /* (d1 + 1) into pairs */
     const int64_t *panel_start; /* (d1 + 1) into filter panels */
     const double *margin;       /* (pairs) ascending in a unit */
-    const double *rows;         /* (pairs + FS_NEAR, pad + 4): x, zeros, z, e, weight, sample and pattern as int32 */
+    const double *rows;         /* (pairs + FS_NEAR, pad + 4): x - centre, zeros, z, e, weight, sample and pattern as int32 */
     const double *near_slopes;  /* (near_patterns, d1) */
-    ptrdiff_t n_pairs, capacity; /* capacity: of a list of positions, padding of panels included */
+    ptrdiff_t near_patterns, n_pairs;
     const float *filter; /* per panel [dx + 2][16]: -sign(z) x~/||x~||, then margin / scale */
     double scale;
 } fs_problem;
 
 typedef struct {
-    int32_t *found;     /* [FS_PANEL][capacity] positions in the unit that pass the filter */
-    int32_t *touched;   /* per changed sample: its number where listed for several units, else -1 */
-    int32_t *mark;      /* samples listed for several units: 1 + place in touched; 0 between perturbations */
-    int64_t *stamp;     /* near patterns: the perturbation whose coefficients are held */
-    double *change;     /* [3][n_pairs + FS_NEAR] Delta, e + D and weight of the changed samples */
-    double *pattern_q;  /* (near_patterns, pad + 1) */
-    double *column;     /* (pad + q) change of one unit, c of one perturbation */
-    float *filter_w;    /* (dx + 1) */
-    double *bias;       /* [d1][FS_PANEL] changes of the biases about the origin */
-    int64_t *reach;     /* [d1][FS_PANEL] samples within reach */
-    int64_t *found_end; /* [d1][FS_PANEL] */
-} fs_scratch;
-
-static inline void *fs_align(void *p)
-{
-    return (void *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
-}
-
-/* a b - p for p = fl(a b), exactly (Dekker) */
-static inline double fs_error(double a, double b, double p)
-{
-    const double ta = a * 134217729.0, tb = b * 134217729.0;
-    const double a1 = ta - (ta - a), b1 = tb - (tb - b);
-    const double a2 = a - a1, b2 = b - b1;
-    return a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2);
-}
-
-#if defined(__GNUC__) || defined(__clang__)
-#define FS_PREFETCH(p) __builtin_prefetch(p)
-#else
-#define FS_PREFETCH(p) ((void)(p))
-#endif
-/* how many rows ahead the walk fetches; lists of positions are that much longer than what they hold */
-#define FS_AHEAD 8
-
-typedef struct {
     double s[4];
 } fs_four;
 
-/* ---- 0: plain C */
+#define FM_FLOAT64_ONLY
+#define FM_BODY "_screen_tile.h"
+#include "_each.h"
 
-#define VEC double
-#define LANES 1
-#define V_SET1(s) (s)
-#define V_LOAD(p) (*(p))
-#define V_LOADU(p) (*(p))
-#define V_STORE(p, v) (*(p) = (v))
-#define V_STOREU(p, v) (*(p) = (v))
-#define V_ERROR(a, b, p) fs_error(a, b, p)
-#define V_PICK(z, p, n) ((z) > 0.0 ? (p) : (n))
-#define V4 fs_four
-#define V4_ZERO {{0.0, 0.0, 0.0, 0.0}}
-#define V4_ADD(t, p, q) \
-    for (int l_ = 0; l_ < 4; l_++) \
-    (t).s[l_] += (p)[l_] * (q)[l_]
-#define V4_SUM(t) (((t).s[0] + (t).s[2]) + ((t).s[1] + (t).s[3]))
-#define FS_SUFFIX plain
-#define FS_TARGET
-#include "_screen_tile.h"
+/* ---- to panels, and through the filter: 0 plain C */
 
 static void fs_pack_plain(const double *const *from, ptrdiff_t P, double *to)
 {
@@ -139,9 +85,9 @@ static ptrdiff_t fs_filter_plain(const float *panels, ptrdiff_t count, ptrdiff_t
     return found;
 }
 
-#ifdef FS_HAVE_X86
+#ifdef FM_HAVE_X86
 
-/* ---- 1: AVX2 with FMA */
+/* ---- 2: AVX2 with FMA */
 
 __attribute__((target("avx2")))
 static inline double fs_sum4(__m256d t)
@@ -173,23 +119,6 @@ static void fs_pack_avx2(const double *const *from, ptrdiff_t P, double *to)
 }
 #define fs_pack_avx512 fs_pack_avx2
 
-#define VEC __m256d
-#define LANES 4
-#define V_SET1(s) _mm256_set1_pd(s)
-#define V_LOAD(p) _mm256_load_pd(p)
-#define V_LOADU(p) _mm256_loadu_pd(p)
-#define V_STORE(p, v) _mm256_store_pd(p, v)
-#define V_STOREU(p, v) _mm256_storeu_pd(p, v)
-#define V_ERROR(a, b, p) _mm256_fmsub_pd(a, b, p)
-#define V_PICK(z, p, n) _mm256_blendv_pd(n, p, _mm256_cmp_pd(z, _mm256_setzero_pd(), _CMP_GT_OQ))
-#define V4 __m256d
-#define V4_ZERO _mm256_setzero_pd()
-#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
-#define V4_SUM(t) fs_sum4(t)
-#define FS_SUFFIX avx2
-#define FS_TARGET __attribute__((target("avx2,fma")))
-#include "_screen_tile.h"
-
 __attribute__((target("avx2,fma")))
 static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
                                 float slack, int32_t *out)
@@ -211,24 +140,7 @@ static ptrdiff_t fs_filter_avx2(const float *panels, ptrdiff_t count, ptrdiff_t 
     return found;
 }
 
-/* ---- 2: AVX-512 */
-
-#define VEC __m512d
-#define LANES 8
-#define V_SET1(s) _mm512_set1_pd(s)
-#define V_LOAD(p) _mm512_load_pd(p)
-#define V_LOADU(p) _mm512_loadu_pd(p)
-#define V_STORE(p, v) _mm512_store_pd(p, v)
-#define V_STOREU(p, v) _mm512_storeu_pd(p, v)
-#define V_ERROR(a, b, p) _mm512_fmsub_pd(a, b, p)
-#define V_PICK(z, p, n) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), n, p)
-#define V4 __m256d
-#define V4_ZERO _mm256_setzero_pd()
-#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
-#define V4_SUM(t) fs_sum4(t)
-#define FS_SUFFIX avx512
-#define FS_TARGET __attribute__((target("avx512f,avx512dq")))
-#include "_screen_tile.h"
+/* ---- 3: AVX-512 */
 
 __attribute__((target("avx512f,avx512dq")))
 static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_t first, ptrdiff_t n, const float *w,
@@ -276,38 +188,24 @@ static ptrdiff_t fs_filter_avx512(const float *panels, ptrdiff_t count, ptrdiff_
 
 /* ---- dispatch */
 
-static int fs_best_variant(void)
-{
-#ifdef FS_HAVE_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-        return 2;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return 1;
-#endif
-    return 0;
-}
-
-#ifdef FS_HAVE_X86
-#define FS_PICK(variant, name) ((variant) == 2 ? name##avx512 : (variant) == 1 ? name##avx2 : name##plain)
-#else
-#define FS_PICK(variant, name) name##plain
-#endif
+#define fs_pack_v16 fs_pack_plain
+#define fs_filter_v16 fs_filter_plain
 
 static void fs_base(int variant, const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
                     ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
                     double s_plus, double s_minus, double *work, double *sums, double *residual, double *z)
 {
-    FS_PICK(variant, fs_base_)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
+    FM_PICK(variant, fs_base, _f64)(W1, b1, W2, b2, d1, dx, X, y, weight, m, s_plus, s_minus, work, sums, residual, z);
 }
 
-/* g . c for every row of delta, high words then low ones; work: see linear_items in _screen.pyx */
-static void fs_linear(int variant, const double *g, const double *g_low, const double *W2, const double *own_hi,
-                      const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, const double *delta, ptrdiff_t K, double *work,
-                      double *high, double *low)
+/* g . c for every row of delta, high words then low ones, the biases (K, d1) about the centre, if there is one, and the
+ * sizes of what they move; work: see linear_items in _screen.pyx */
+static void fs_linear(int variant, const fs_base_point *s, const double *delta, ptrdiff_t K, double *work, double *high,
+                      double *low, double *bias, double *size)
 {
-    const ptrdiff_t P = d1 * (dx + 2) + 1, step = dx > 0 && dx < FS_ROWS ? FS_ROWS / dx : dx > 0 ? 1 : d1;
-    double *sums = (double *)fs_align(work), *tail = sums + 2 * FS_PANEL, *dw = tail + (2 * d1 + 1) * FS_PANEL;
+    const ptrdiff_t d1 = s->d1, dx = s->dx, P = d1 * (dx + 2) + 1;
+    const ptrdiff_t step = dx > 0 && dx < FS_ROWS ? FS_ROWS / dx : dx > 0 ? 1 : d1;
+    double *sums = (double *)fm_align(work), *tail = sums + 3 * FS_PANEL, *dw = tail + (2 * d1 + 1) * FS_PANEL;
     for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
         const int lanes = K - i < FS_PANEL ? (int)(K - i) : FS_PANEL;
         const double *from[FS_PANEL], *rows[FS_PANEL];
@@ -315,120 +213,22 @@ static void fs_linear(int variant, const double *g, const double *g_low, const d
             rows[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
             from[l] = rows[l] + d1 * dx;
         }
-        FS_PICK(variant, fs_pack_)(from, 2 * d1 + 1, tail);
-        memset(sums, 0, 2 * FS_PANEL * sizeof *sums);
+        FM_PICK(variant, fs_pack, )(from, 2 * d1 + 1, tail);
+        memset(sums, 0, 3 * FS_PANEL * sizeof *sums);
         for (ptrdiff_t j = 0; j < d1; j += step) {
             const ptrdiff_t end = j + step < d1 ? j + step : d1;
             for (int l = 0; l < FS_PANEL; l++)
                 from[l] = rows[l] + j * dx;
-            FS_PICK(variant, fs_pack_)(from, (end - j) * dx, dw);
-            FS_PICK(variant, fs_linear_)(g, g_low, W2, own_hi, own_lo, d1, dx, j, end, dw, tail, sums, sums + FS_PANEL);
+            FM_PICK(variant, fs_pack, )(from, (end - j) * dx, dw);
+            FM_PICK(variant, fs_linear, _f64)(s, dw, j, end, tail, sums, sums + FS_PANEL, sums + 2 * FS_PANEL);
         }
         memcpy(high + i, sums, (size_t)lanes * sizeof *high);
         memcpy(low + i, sums + FS_PANEL, (size_t)lanes * sizeof *low);
+        memcpy(size + i, sums + 2 * FS_PANEL, (size_t)lanes * sizeof *size);
+        for (ptrdiff_t j = 0; s->centre && j < d1; j++)
+            for (int l = 0; l < lanes; l++)
+                bias[(i + l) * d1 + j] = tail[j * FS_PANEL + l];
     }
-}
-
-/* ---- samples near a boundary */
-
-
-/* largest count with margin[count - 1] <= bound */
-static ptrdiff_t fs_count(const double *margin, ptrdiff_t n, double bound)
-{
-    ptrdiff_t low = 0;
-    while (n > 0) {
-        const ptrdiff_t half = n / 2;
-        if (margin[low + half] <= bound) {
-            low += half + 1;
-            n -= half + 1;
-        } else
-            n = half;
-    }
-    return low;
-}
-
-/* Walk for one panel: which samples each perturbation's own norms reach, filtered in float32, then one by one */
-static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
-                    const double *norm2, double *value, int64_t *changed, int lanes, int64_t serial)
-{
-    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1;
-    const ptrdiff_t chunk_bytes = (n + 1) * FS_NEAR * (ptrdiff_t)sizeof(float);
-    const ptrdiff_t chunk = FS_CHUNK_BYTES / chunk_bytes > 0 ? FS_CHUNK_BYTES / chunk_bytes : 1;
-    ptrdiff_t n_found[FS_PANEL] = {0};
-    int any = 0;
-    for (int l = 0; l < lanes; l++)
-        changed[l] = 0;
-    for (ptrdiff_t j = 0; j < d1; j++) {
-        const ptrdiff_t listed = s->near_start[j + 1] - s->near_start[j];
-        ptrdiff_t most = 0;
-        double norm[FS_PANEL];
-        for (int l = 0; l < lanes; l++) {
-            /* upper bound of the exact norm: n + 1 roundings of the sum, one of the root, squares that vanish */
-            norm[l] = sqrt(norm2[j * FS_PANEL + l] + (double)n * 0x1p-1073) * (1.0 + (double)(n + 8) * 0x1p-53);
-            /* a sum that is not finite stays as it is */
-            const ptrdiff_t reach =
-                isfinite(value[l]) ? fs_count(s->margin + s->near_start[j], listed, norm[l]) : 0;
-            k->reach[j * FS_PANEL + l] = reach;
-            most = reach > most ? reach : most;
-        }
-        any |= most > 0;
-        for (ptrdiff_t first = 0; first * FS_NEAR < most; first += chunk)
-            for (int l = 0; l < lanes; l++) {
-                const ptrdiff_t end = (k->reach[j * FS_PANEL + l] + FS_NEAR - 1) / FS_NEAR;
-                if (end <= first)
-                    continue;
-                for (ptrdiff_t a = 0; a < n; a++) {
-                    const double *from = a < dx ? dt + (j * dx + a) * FS_PANEL : dt + (d1 * dx + j) * FS_PANEL;
-                    k->filter_w[a] = (float)(from[l] / s->scale);
-                }
-                /* rounding to float32 of both factors, n products and sums, the margin and the slack itself, each
-                 * at most 2^-24 of the norm; and what underflows */
-                const float slack = (float)(norm[l] / s->scale * ((double)(n + 8) * 0x1p-24 * 1.01) + 0x1p-100);
-                n_found[l] += FS_PICK(variant, fs_filter_)(
-                    s->filter + (s->panel_start[j] + first) * (n + 1) * FS_NEAR,
-                    (end < first + chunk ? end : first + chunk) - first, first * FS_NEAR, n, k->filter_w, slack,
-                    k->found + l * s->capacity + n_found[l]);
-            }
-        for (int l = 0; l < lanes; l++)
-            k->found_end[j * FS_PANEL + l] = n_found[l];
-    }
-    /* what is fetched ahead must be a position */
-    for (int l = 0; l < lanes; l++)
-        for (int t = 0; t < FS_AHEAD; t++)
-            k->found[l * s->capacity + n_found[l] + t] = 0;
-    if (any)
-        for (int l = 0; l < lanes; l++)
-            if (n_found[l])
-                value[l] += FS_PICK(variant, fs_changes_)(s, k, dt, c, l, serial + l, changed + l);
-}
-
-static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t K, double *work,
-                      double *excess, int64_t *changed, double *reach)
-{
-    const ptrdiff_t d1 = s->d1, n = s->dx + 1, q = d1 * n + 1, P = d1 * (n + 1) + 1;
-    double *dt = (double *)fs_align(work), *c = dt + P * FS_PANEL, *u = c + q * FS_PANEL;
-    double *norm2 = u + n * FS_PANEL, *value = norm2 + d1 * FS_PANEL;
-    k->bias = value + FS_PANEL;
-    double *low = k->bias + d1 * FS_PANEL;
-    int64_t count[FS_PANEL] = {0};
-    double largest = 0.0;
-    for (ptrdiff_t i = 0; i < K; i += FS_PANEL) {
-        const int lanes = K - i < FS_PANEL ? (int)(K - i) : FS_PANEL;
-        const double *from[FS_PANEL];
-        for (int l = 0; l < FS_PANEL; l++)
-            from[l] = delta + (i + (l < lanes ? l : lanes - 1)) * P;
-        FS_PICK(variant, fs_pack_)(from, P, dt);
-        FS_PICK(variant, fs_form_)(s, dt, c, u, k->bias, low, norm2, value);
-        for (ptrdiff_t a = 0; a < d1 * FS_PANEL; a++)
-            largest = norm2[a] > largest ? norm2[a] : largest;
-        if (s->n_pairs > 0)
-            fs_walk(variant, s, k, dt, c, norm2, value, count, lanes, i + 1);
-        for (int l = 0; l < lanes; l++) {
-            excess[i + l] = value[l];
-            changed[i + l] = count[l];
-        }
-    }
-    *reach = sqrt(largest + (double)n * 0x1p-1073) * (1.0 + (double)(n + 8) * 0x1p-53);
 }
 
 #endif

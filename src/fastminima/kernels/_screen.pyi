@@ -7,6 +7,10 @@ PANEL: int
 NEAR: int
 
 def workspace_items(d1: int, dx: int) -> int: ...
+def chunk_pairs(dx: int) -> int: ...
+def walk_items(
+    d1: int, dx: int, tile: int, shared: int, patterns: int, numbers: int
+) -> tuple[int, int, int, int]: ...
 def linear_items(d1: int, dx: int) -> int: ...
 def base_sums(
     W1: NDArray[np.float64],
@@ -40,10 +44,15 @@ def linear_term(
     gradient: NDArray[np.float64],
     own: NDArray[np.float64],
     W2: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    centred_bias: NDArray[np.float64],
+    steep: NDArray[np.float64],
     delta: NDArray[np.float64],
     variant: int,
     workspace: NDArray[np.float64],
     linear_out: NDArray[np.float64],
+    bias_out: NDArray[np.float64],
+    size_out: NDArray[np.float64],
 ) -> None: ...
 def screened_excess(
     delta: NDArray[np.float64],
@@ -68,13 +77,14 @@ def screened_excess(
     scale: float,
     variant: int,
     workspace: NDArray[np.float64],
-    found: NDArray[np.int32],
-    counts: NDArray[np.int32],
-    stamp: NDArray[np.int64],
-    change: NDArray[np.float64],
-    coefficients: NDArray[np.float64],
-    single: NDArray[np.float32],
-    ends: NDArray[np.int64],
+    tile: int,
+    shared: int,
+    numbers: int,
+    serial: int,
+    reals: NDArray[np.float64],
+    singles: NDArray[np.float32],
+    longs: NDArray[np.int64],
+    ints: NDArray[np.int32],
     excess_out: NDArray[np.float64],
     changed_out: NDArray[np.int64],
     reach_out: NDArray[np.float64],

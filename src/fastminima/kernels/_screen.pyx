@@ -27,22 +27,34 @@ e.  Panels of 8 perturbations, one a lane, whole panels in registers and first-l
     once per panel, 4 rows at a time. A perturbation's bits depend on nothing beside it.
 f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation passes a prefix. A float32
     filter drops most of it: panels of 16 samples, -sign(z) (x, 1)/norm(x, 1) against the margin, with a slack
-    that covers its rounding; 16 KiB of panels at a time serve all 8 perturbations. What passes is decided in
-    float64 from rows (x, z, e, w) that lie in margin order too, with D_i from the affine function its pattern
-    shares. Samples listed for several units are found again by number. Terms are summed unit by unit, by
-    margin: the order depends on nothing else.
-g.  Instruction sets. See _screen.h: one result for all of them.
+    that covers its rounding. What passes is decided in float64 from rows (x, z, e, w) that lie in margin order too,
+    with D_i from the affine function its pattern shares. A chunk of 16 KiB of filter panels, and its rows, is
+    passed by a tile of perturbations before the next is read: with 1e7 samples they come from main memory.
+    Terms are summed chunk by chunk, unit by unit: the order depends on nothing else. A sample that changes in
+    several units, a and b, lacks their product then, as (a + b) (r + (a + b)/2) = a (r + a/2) + b (r + b/2) + a b:
+    such changes are kept, found again by number, and their products added last.
+g.  Instruction sets. See _simd.h and _screen.h: one result for all of them.
 """
 
 from libc.stdint cimport int32_t, int64_t
 
-cdef extern from "_screen.h" nogil:
+cdef extern from "_screen_walk.h" nogil:
     enum:
         FS_PANEL
         FS_NEAR
         FS_ROWS
+    ctypedef struct fs_base_point:
+        Py_ssize_t d1, dx
+        const double *W2
+        const double *g_hi
+        const double *g_lo
+        const double *own_hi
+        const double *own_lo
+        const double *centre
+        const double *centred_bias
+        const double *steep
     ctypedef struct fs_problem:
-        Py_ssize_t d1, dx, n_patterns, n_pairs, capacity
+        Py_ssize_t d1, dx, n_patterns, n_pairs, near_patterns
         double s_plus, s_minus, scale
         const double *W1
         const double *b1
@@ -53,6 +65,7 @@ cdef extern from "_screen.h" nogil:
         const double *own_lo
         const double *centre
         const double *centred_bias
+        const double *centred_low
         const double *slopes
         const double *R
         const int64_t *row_start
@@ -63,28 +76,34 @@ cdef extern from "_screen.h" nogil:
         const double *near_slopes
         const float *filter
     ctypedef struct fs_scratch:
-        int32_t *found
-        int32_t *touched
-        int32_t *mark
-        int64_t *stamp
-        double *change
+        Py_ssize_t tile, shared
+        double *columns
+        double *norm
+        double *step
+        double *sum
+        double *shared_by
         double *pattern_q
-        double *column
+        double *change
         float *filter_w
         int64_t *reach
-        int64_t *found_end
-    int fs_best_variant()
+        int64_t *n_shared
+        int64_t *stamp
+        int32_t *mark
+        int32_t *found
+        int32_t *shared_id
+    int fm_best_variant()
+    Py_ssize_t fs_chunk_panels(Py_ssize_t)
     void fs_base(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
                  const double *, const double *, const double *, Py_ssize_t, double, double, double *, double *,
                  double *, double *)
-    void fs_linear(int, const double *, const double *, const double *, const double *, const double *, Py_ssize_t,
-                   Py_ssize_t, const double *, Py_ssize_t, double *, double *, double *)
-    void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, double *, double *,
+    void fs_linear(int, const fs_base_point *, const double *, Py_ssize_t, double *, double *, double *, double *,
+                   double *)
+    void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, int64_t, double *, double *,
                    int64_t *, double *)
 
 
-BEST_VARIANT = fs_best_variant()
-VARIANTS = ("plain", "avx2", "avx512")[:BEST_VARIANT + 1]
+BEST_VARIANT = fm_best_variant()
+VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 PANEL = FS_PANEL
 NEAR = FS_NEAR
 
@@ -94,9 +113,27 @@ def workspace_items(d1, dx):
     return 16 + FS_PANEL * (2 * d1 * (dx + 3) + 2 * dx + 16) + 4 * d1
 
 
+def chunk_pairs(dx):
+    """Listed samples of a unit whose terms are summed before they are added to an excess."""
+    return FS_NEAR * fs_chunk_panels(dx)
+
+
+def walk_items(d1, dx, tile, shared, patterns, numbers):
+    """Numbers in the work space of a walk: float64, float32, int64 and int32; of the last two, zeros at first.
+
+    `tile` perturbations walk together; `shared` pairs belong to `numbers` samples that are listed for several units.
+    """
+    block, pad, room = max(tile, FS_PANEL), -(-dx // 4) * 4, chunk_pairs(dx) + FS_NEAR
+    each = pad + 1 + 2 * shared + patterns * (pad + 1)
+    return (
+        block * (d1 * (dx + 4) + 1) + tile * each + 3 * room, tile * (dx + 2), tile * (2 + patterns),
+        numbers + room + tile * shared,
+    )  # fmt: skip
+
+
 def linear_items(d1, dx):
     """Numbers that the workspace of `linear_term` must hold."""
-    return 16 + FS_PANEL * (max(FS_ROWS, dx) + 2 * d1 + 3)
+    return 16 + FS_PANEL * (max(FS_ROWS, dx) + 2 * d1 + 4)
 
 
 def base_sums(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
@@ -124,43 +161,58 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
 
 
 def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const double[::1] W2,
-                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out):
+                const double[::1] centre, const double[:, ::1] centred_bias, const double[::1] steep,
+                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out,
+                double[:, ::1] bias_out, double[::1] size_out):
     """linear_out (2, K): high and low words of g . c for the rows of delta (K, P).
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; q = d1 (dx + 1) + 1 says what dx is. The words
-    are not brought into order: their sum, rounded once, is the term.
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words. The words are not brought into order: their sum,
+    rounded once, is the term. Also, for the sums over the samples: bias_out (K, d1) = db_j + dw_j . centre, if there is
+    a centre (dx,) at all, rounded once; size_out (K,), the sum over the units of steep_j (|v'_j bias_j| + |dv_j
+    centred_bias_j|), the parts of an output's change that may be large and cancel. steep (d1,): slopes.
     """
-    cdef Py_ssize_t d1 = W2.shape[0]
+    cdef fs_base_point s
     with nogil:
         if delta.shape[0] > 0:
-            fs_linear(variant, &gradient[0, 0], &gradient[1, 0], &W2[0], &own[0, 0], &own[1, 0], d1,
-                      (gradient.shape[1] - 1) // d1 - 1, &delta[0, 0], delta.shape[0], &workspace[0],
-                      &linear_out[0, 0], &linear_out[1, 0])
+            s.d1 = W2.shape[0]
+            s.dx = (gradient.shape[1] - 1) // s.d1 - 1
+            s.W2 = &W2[0]
+            s.g_hi = &gradient[0, 0]
+            s.g_lo = &gradient[1, 0]
+            s.own_hi = &own[0, 0]
+            s.own_lo = &own[1, 0]
+            s.centre = &centre[0] if centre.shape[0] > 0 else NULL
+            s.centred_bias = &centred_bias[0, 0]
+            s.steep = &steep[0]
+            fs_linear(variant, &s, &delta[0, 0], delta.shape[0], &workspace[0], &linear_out[0, 0], &linear_out[1, 0],
+                      &bias_out[0, 0] if centre.shape[0] > 0 else NULL, &size_out[0])
 
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
                     const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient,
-                    const double[:, ::1] own, const double[::1] centre, const double[::1] centred_bias,
+                    const double[:, ::1] own, const double[::1] centre, const double[:, ::1] centred_bias,
                     const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
                     const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
                     const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter,
-                    double scale, int variant, double[::1] workspace, int32_t[:, ::1] found,
-                    int32_t[:, ::1] counts, int64_t[::1] stamp, double[:, ::1] change,
-                    double[::1] coefficients, float[::1] single, int64_t[:, ::1] ends,
-                    double[::1] excess_out, int64_t[::1] changed_out, double[::1] reach_out):
+                    double scale, int variant, double[::1] workspace, Py_ssize_t tile, Py_ssize_t shared,
+                    Py_ssize_t numbers, Py_ssize_t serial, double[::1] reals, float[::1] singles,
+                    int64_t[::1] longs, int32_t[::1] ints, double[::1] excess_out, int64_t[::1] changed_out,
+                    double[::1] reach_out):
     """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs in the form, or
-    empty, and centred_bias (d1,) = b1 + W1 centre; slopes (patterns, d1), none for one factor; factor: rows of R,
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs, or empty, and
+    centred_bias (2, d1) = b1 + W1 centre, both words; slopes (patterns, d1), none for one factor; factor: rows of R,
     row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] ..
-    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x, zeros up to pad, a multiple of 4, z, e, w, and
-    in the last place two int32: a number where the sample is listed for several units, else -1, and its row of
-    near_slopes). Work space: found (8, positions), counts (2, pairs; the second row zeros), stamp (near patterns;
-    zeros), change (3, pairs + 16), coefficients, single and ends. Results are complete where reach_out does not
-    exceed the reach of the lists.
+    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z, e,
+    w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row of
+    near_slopes). tile, shared, numbers and the work space reals, singles, longs, ints: see `walk_items`; `serial` > 0
+    grows by at least K from call to call on one work space. Results are complete where reach_out does not exceed the
+    reach of the lists.
     """
     cdef fs_problem s
     cdef fs_scratch k
+    cdef Py_ssize_t pad = (W1.shape[1] + 3) // 4 * 4, room, patterns = near_slopes.shape[0]
+    cdef Py_ssize_t block = tile if tile > FS_PANEL else FS_PANEL
     with nogil:
         if delta.shape[0] > 0:
             s.d1 = W1.shape[0]
@@ -175,7 +227,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.own_hi = &own[0, 0]
             s.own_lo = &own[1, 0]
             s.centre = &centre[0] if centre.shape[0] > 0 else NULL
-            s.centred_bias = &centred_bias[0]
+            s.centred_bias = &centred_bias[0, 0]
+            s.centred_low = &centred_bias[1, 0]
             s.n_patterns = slopes.shape[0]
             s.slopes = &slopes[0, 0]
             s.R = &factor[0]
@@ -185,19 +238,26 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
             s.margin = &margin[0]
             s.rows = &rows[0, 0]
             s.near_slopes = &near_slopes[0, 0]
+            s.near_patterns = patterns
             s.n_pairs = near_start[W1.shape[0]]
-            s.capacity = found.shape[1]
             s.filter = &filter[0]
             s.scale = scale
-            k.found = &found[0, 0]
-            k.touched = &counts[0, 0]
-            k.mark = &counts[1, 0]
-            k.stamp = &stamp[0]
-            k.change = &change[0, 0]
-            k.column = &coefficients[0]
-            k.pattern_q = &coefficients[(W1.shape[1] + 3) // 4 * 4 + W1.shape[0] * (W1.shape[1] + 1) + 1]
-            k.filter_w = &single[0]
-            k.reach = &ends[0, 0]
-            k.found_end = &ends[W1.shape[0], 0]
-            fs_screen(variant, &s, &k, &delta[0, 0], delta.shape[0], &workspace[0], &excess_out[0], &changed_out[0],
-                      &reach_out[0])
+            room = (fs_chunk_panels(s.dx) + 1) * FS_NEAR
+            k.tile = tile
+            k.shared = shared
+            k.columns = &reals[0]
+            k.norm = k.columns + block * (s.d1 * (s.dx + 3) + 1)
+            k.change = k.norm + block * s.d1
+            k.step = k.change + 3 * room
+            k.sum = k.step + tile * pad
+            k.pattern_q = k.sum + tile
+            k.shared_by = k.pattern_q + tile * patterns * (pad + 1)
+            k.filter_w = &singles[0]
+            k.reach = &longs[0]
+            k.n_shared = k.reach + tile
+            k.stamp = k.n_shared + tile
+            k.mark = &ints[0]
+            k.found = k.mark + numbers
+            k.shared_id = k.found + room
+            fs_screen(variant, &s, &k, &delta[0, 0], delta.shape[0], serial, &workspace[0], &excess_out[0],
+                      &changed_out[0], &reach_out[0])

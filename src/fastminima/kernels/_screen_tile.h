@@ -1,13 +1,9 @@
-/* One instruction set's worth of the screened excess; see _screen.h for the words it is written in.
+/* One instruction set's worth of the screened excess; in the words of _words.h.
  *
  * Panels always hold FS_PANEL = 8 samples or perturbations, one a lane, and no lane looks at another: with one, four
  * or eight lanes in a vector the arithmetic of a lane is the same, operation by operation, and so are its bits.
  * Nothing is fused but the error of a product, which is exact either way.
  */
-
-#define FS_CAT2(a, b) a##b
-#define FS_CAT(a, b) FS_CAT2(a, b)
-#define FS(name) FS_CAT(name, FS_SUFFIX)
 
 /* s + e = a + b exactly (Knuth) */
 #define FS_TWO_SUM(s, e, a, b) \
@@ -17,13 +13,13 @@
         (s) = s_; \
     } while (0)
 
-FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
+FM_TARGET static void FM_NAME(fs_base)(const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
                                    ptrdiff_t dx, const double *X, const double *y, const double *weight, ptrdiff_t m,
                                    double s_plus, double s_minus, double *work, double *sums, double *residual,
                                    double *z_out)
 {
     const VEC zero = V_SET1(0.0);
-    double *xt = (double *)fs_align(work);
+    double *xt = (double *)fm_align(work);
     double *zt = xt + dx * FS_PANEL;
     double *yt = zt + d1 * FS_PANEL, *wt = yt + FS_PANEL, *rt = wt + FS_PANEL;
     double *slopes = rt + FS_PANEL; /* per unit: s_plus v, its error, s_minus v, its error */
@@ -31,7 +27,7 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
         for (int side = 0; side < 2; side++) {
             const double s = side ? s_minus : s_plus, p = s * W2[j];
             slopes[4 * j + 2 * side] = p;
-            slopes[4 * j + 2 * side + 1] = fs_error(s, W2[j], p);
+            slopes[4 * j + 2 * side + 1] = fm_error(s, W2[j], p);
         }
     for (ptrdiff_t i = 0; i < m; i += FS_PANEL) {
         /* lanes beyond the last sample repeat it with weight 0 */
@@ -56,8 +52,8 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
                 }
                 FS_TWO_SUM(zh, zl, zh, zl);
                 V_STORE(zt + j * FS_PANEL + h, zh);
-                const VEC sh = V_PICK(zh, V_SET1(slopes[4 * j]), V_SET1(slopes[4 * j + 2]));
-                const VEC sl = V_PICK(zh, V_SET1(slopes[4 * j + 1]), V_SET1(slopes[4 * j + 3]));
+                const VEC sh = V_POSITIVE(zh, V_SET1(slopes[4 * j]), V_SET1(slopes[4 * j + 2]));
+                const VEC sl = V_POSITIVE(zh, V_SET1(slopes[4 * j + 1]), V_SET1(slopes[4 * j + 3]));
                 const VEC p = sh * zh;
                 VEC f;
                 e = V_ERROR(sh, zh, p) + (sh * zl + sl * zh);
@@ -85,9 +81,9 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
                         const VEC z = V_LOAD(zt + j * FS_PANEL + h);
                         to += 2 * FS_PANEL * (dx + 1);
                         hi = V_LOADU(to);
-                        FS_TWO_SUM(hi, f, hi, V_PICK(z, p, zero));
+                        FS_TWO_SUM(hi, f, hi, V_POSITIVE(z, p, zero));
                         V_STOREU(to, hi);
-                        V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + V_PICK(z, e, zero)));
+                        V_STOREU(to + FS_PANEL, V_LOADU(to + FS_PANEL) + (f + V_POSITIVE(z, e, zero)));
                     }
                 }
             }
@@ -104,7 +100,7 @@ FS_TARGET static void FS(fs_base_)(const double *W1, const double *b1, const dou
 }
 
 /* Q[l] += sum_r (R_r . u_l)^2, R (rows, n) upper trapezoidal, rows a multiple of 4 */
-FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const double *R, ptrdiff_t rows)
+FM_TARGET static inline VEC FM_NAME(fs_squares)(const double *u, ptrdiff_t n, const double *R, ptrdiff_t rows)
 {
     VEC total = V_SET1(0.0);
     for (ptrdiff_t r = 0; r < rows; r += 4) {
@@ -124,7 +120,7 @@ FS_TARGET static inline VEC FS(fs_squares_)(const double *u, ptrdiff_t n, const 
 
 /* Add unit j's share of g . c, (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j, in double-double. g (n) and g_low the words of
  * g_j; dw and db the changes of the row and its bias, dv that of the output weight, at the first lane of the vector */
-FS_TARGET FS_INLINE void FS(fs_unit_)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
+FM_TARGET FM_INLINE void FM_NAME(fs_unit)(const double *g, const double *g_low, double W2, double own_hi, double own_lo,
                                       ptrdiff_t dx, const double *dw, const double *db, VEC dv, VEC *hi, VEC *lo)
 {
     VEC gh = *hi, gl = *lo, vh, vl, th = V_SET1(0.0), tl = th, e, f;
@@ -148,34 +144,62 @@ FS_TARGET FS_INLINE void FS(fs_unit_)(const double *g, const double *g_low, doub
 }
 
 /* The share of the output bias, from which the sum over the units starts */
-FS_TARGET FS_INLINE void FS(fs_output_)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
+FM_TARGET FM_INLINE void FM_NAME(fs_output)(double g, double g_low, VEC shift, VEC *hi, VEC *lo)
 {
     const VEC gq = V_SET1(g);
     *hi = gq * shift;
     *lo = V_ERROR(gq, shift, *hi) + V_SET1(g_low) * shift;
 }
 
-/* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
- * `tail` holds the changes of b1, W2 and b2. */
-FS_TARGET static void FS(fs_linear_)(const double *g, const double *g_low, const double *W2, const double *own_hi,
-                                     const double *own_lo, ptrdiff_t d1, ptrdiff_t dx, ptrdiff_t first, ptrdiff_t last,
-                                     const double *dw, const double *tail, double *high, double *low)
+/* The change of a unit's bias about the centre, db + dw . centre, both words */
+FM_TARGET FM_INLINE VEC FM_NAME(fs_shift)(const double *centre, ptrdiff_t dx, const double *dw, VEC db, VEC *low)
 {
-    const ptrdiff_t n = dx + 1;
+    VEC dh = db, dl = V_SET1(0.0), e, f;
+    for (ptrdiff_t a = 0; a < dx; a++) {
+        const VEC mu = V_SET1(centre[a]), d = V_LOAD(dw + a * FS_PANEL), p = mu * d;
+        e = V_ERROR(mu, d, p);
+        FS_TWO_SUM(dh, f, dh, p);
+        dl = dl + (f + e);
+    }
+    FS_TWO_SUM(dh, dl, dh, dl);
+    *low = dl;
+    return dh;
+}
+
+/* The linear terms of one panel: adds units first .. last - 1, whose rows dw holds, and the output bias first of all.
+ * `tail` holds the changes of b1, W2 and b2; with a centre those of b1 become the ones about it. To `size` it adds how
+ * far a unit with these changes moves the output by its constant part. */
+FM_TARGET static void FM_NAME(fs_linear)(const fs_base_point *s, const double *dw, ptrdiff_t first, ptrdiff_t last,
+                                         double *tail, double *high, double *low, double *size)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1;
+    const double *g = s->g_hi, *g_low = s->g_lo;
     for (int h = 0; h < FS_PANEL; h += LANES) {
-        VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h);
+        VEC gh = V_LOAD(high + h), gl = V_LOAD(low + h), sizes = V_LOAD(size + h);
         if (first == 0)
-            FS(fs_output_)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
-        for (ptrdiff_t j = first; j < last; j++)
-            FS(fs_unit_)(g + j * n, g_low + j * n, W2[j], own_hi[j], own_lo[j], dx, dw + (j - first) * dx * FS_PANEL + h,
-                         tail + j * FS_PANEL + h, V_LOAD(tail + (d1 + j) * FS_PANEL + h), &gh, &gl);
+            FM_NAME(fs_output)(g[d1 * n], g_low[d1 * n], V_LOAD(tail + 2 * d1 * FS_PANEL + h), &gh, &gl);
+        for (ptrdiff_t j = first; j < last; j++) {
+            const double *rows = dw + (j - first) * dx * FS_PANEL + h;
+            double *bias = tail + j * FS_PANEL + h;
+            const VEC dv = V_LOAD(tail + (d1 + j) * FS_PANEL + h), v = V_SET1(s->W2[j]) + dv;
+            FM_NAME(fs_unit)(g + j * n, g_low + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx, rows, bias, dv, &gh,
+                             &gl);
+            VEC db = V_LOAD(bias), rest;
+            if (s->centre) {
+                db = FM_NAME(fs_shift)(s->centre, dx, rows, db, &rest);
+                V_STORE(bias, db);
+            }
+            sizes = sizes + V_SET1(s->steep[j]) * (V_ABS(v) * V_ABS(db) + V_ABS(dv) * V_SET1(fabs(s->centred_bias[j])));
+        }
+        V_STORE(size + h, sizes);
         V_STORE(high + h, gh);
         V_STORE(low + h, gl);
     }
 }
 
-/* One panel of perturbations: effective changes c, squared norms of the units' changes, g.c + 1/2 c'Gc */
-FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
+/* One panel of perturbations: effective changes c, their low words where centred, changes of the biases (about the
+ * centre), squared norms of the units' changes, g.c + 1/2 c'Gc */
+FM_TARGET static void FM_NAME(fs_form)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,
                                    double *low, double *norm2, double *value)
 {
     const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1;
@@ -183,7 +207,7 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     for (int h = 0; h < FS_PANEL; h += LANES) {
         const VEC shift = V_LOAD(last + h);
         VEC gh, gl;
-        FS(fs_output_)(s->g_hi[q - 1], s->g_lo[q - 1], shift, &gh, &gl);
+        FM_NAME(fs_output)(s->g_hi[q - 1], s->g_lo[q - 1], shift, &gh, &gl);
         V_STORE(c + (q - 1) * FS_PANEL + h, shift);
         for (ptrdiff_t j = 0; j < d1; j++) {
             const VEC d2 = V_LOAD(dv + j * FS_PANEL + h);
@@ -196,32 +220,29 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                 square = square + d * d;
             }
             V_STORE(norm2 + j * FS_PANEL + h, square);
-            V_STORE(bias + j * FS_PANEL + h, V_LOAD(c + (j * n + dx) * FS_PANEL + h));
+            VEC dh = V_LOAD(db + j * FS_PANEL + h);
             if (s->centre) {
                 /* The form is that of centred inputs: there the bias changes by db + dw . centre. Both words are kept,
                  * as such changes may be large, and cancel between the units. */
-                VEC dh = V_LOAD(db + j * FS_PANEL + h), dl = V_SET1(0.0), vh, vl, e, f;
-                for (ptrdiff_t a = 0; a < dx; a++) {
-                    const VEC mu = V_SET1(s->centre[a]), d = V_LOAD(dt + (j * dx + a) * FS_PANEL + h), p = mu * d;
-                    e = V_ERROR(mu, d, p);
-                    FS_TWO_SUM(dh, f, dh, p);
-                    dl = dl + (f + e);
-                }
+                VEC dl, vh, vl, e, f;
+                dh = FM_NAME(fs_shift)(s->centre, dx, dt + j * dx * FS_PANEL + h, dh, &dl);
                 FS_TWO_SUM(vh, vl, V_SET1(s->W2[j]), d2);
                 const VEC own = V_SET1(s->centred_bias[j]), p = vh * dh, r = d2 * own;
-                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + V_ERROR(d2, own, r);
-                FS_TWO_SUM(dh, f, p, r);
-                FS_TWO_SUM(dh, dl, dh, f + e);
-                V_STORE(c + (j * n + dx) * FS_PANEL + h, dh);
-                V_STORE(low + j * FS_PANEL + h, dl);
+                VEC ch, cl;
+                e = (V_ERROR(vh, dh, p) + (vh * dl + vl * dh)) + (V_ERROR(d2, own, r) + d2 * V_SET1(s->centred_low[j]));
+                FS_TWO_SUM(ch, f, p, r);
+                FS_TWO_SUM(ch, cl, ch, f + e);
+                V_STORE(c + (j * n + dx) * FS_PANEL + h, ch);
+                V_STORE(low + j * FS_PANEL + h, cl);
             }
-            FS(fs_unit_)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
+            V_STORE(bias + j * FS_PANEL + h, dh);
+            FM_NAME(fs_unit)(s->g_hi + j * n, s->g_lo + j * n, s->W2[j], s->own_hi[j], s->own_lo[j], dx,
                          dt + j * dx * FS_PANEL + h, db + j * FS_PANEL + h, d2, &gh, &gl);
         }
 
         VEC square = V_SET1(0.0);
         if (s->n_patterns == 0) {
-            square = FS(fs_squares_)(c + h, q, s->R, s->row_start[1]);
+            square = FM_NAME(fs_squares)(c + h, q, s->R, s->row_start[1]);
         } else {
             for (ptrdiff_t k = 0; k < s->n_patterns; k++) {
                 for (ptrdiff_t a = 0; a < n; a++) {
@@ -244,7 +265,7 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
                         t = t + V_SET1(s->slopes[k * d1 + j]) * V_LOAD(c + (j * n + a) * FS_PANEL + h);
                     V_STORE(u + a * FS_PANEL + h, t);
                 }
-                square = square + FS(fs_squares_)(u + h, n, s->R + s->row_start[k] * n,
+                square = square + FM_NAME(fs_squares)(u + h, n, s->R + s->row_start[k] * n,
                                                   s->row_start[k + 1] - s->row_start[k]);
             }
         }
@@ -252,132 +273,4 @@ FS_TARGET static void FS(fs_form_)(const fs_problem *s, const double *dt, double
     }
 }
 
-/* The changed samples of one perturbation, among those that passed the filter; `pad` is a constant where inlined so */
-FS_TARGET FS_INLINE double FS(fs_changed_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c,
-                                           int lane, int64_t serial, int64_t *changed, ptrdiff_t pad)
-{
-    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1, q = d1 * n + 1, stride = pad + 4;
-    int32_t *found = k->found + lane * s->capacity, *touched = k->touched;
-    int64_t *stamp = k->stamp;
-    double *d = k->column, *cl = d + pad, *pattern_q = k->pattern_q;
-    double *moves = k->change, *linear = moves + s->n_pairs + FS_NEAR, *weight = linear + s->n_pairs + FS_NEAR;
-    ptrdiff_t at = 0, count = 0;
-    int64_t crossings = 0;
-    int several = 0;
-    for (ptrdiff_t a = 0; a < q; a++)
-        cl[a] = c[a * FS_PANEL + lane];
-    for (ptrdiff_t j = 0; j < d1; j++)
-        cl[j * n + dx] = k->bias[j * FS_PANEL + lane];
-    for (ptrdiff_t a = 0; a < pad; a++)
-        d[a] = 0.0;
-    for (ptrdiff_t j = 0; j < d1; j++) {
-        const ptrdiff_t end = k->found_end[j * FS_PANEL + lane], reach = k->reach[j * FS_PANEL + lane];
-        if (at == end)
-            continue;
-        for (ptrdiff_t a = 0; a < dx; a++)
-            d[a] = dt[(j * dx + a) * FS_PANEL + lane];
-        const double db = dt[(d1 * dx + j) * FS_PANEL + lane];
-        const double up = (s->W2[j] + dt[(d1 * n + j) * FS_PANEL + lane]) * (s->s_plus - s->s_minus);
-        const double *rows = s->rows + s->near_start[j] * stride;
-        /* first which of them change, without branches: the list is written over as it is read. Padding of a panel
-         * may be in it, where float32 overflowed: rows and moves reach a panel beyond the pairs */
-        const ptrdiff_t first = at;
-        ptrdiff_t kept = 0;
-        for (; at < end; at++) {
-            const int32_t here = found[at];
-            const double *row = rows + here * stride;
-            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride);
-            FS_PREFETCH(rows + found[at + FS_AHEAD] * stride + 8);
-            V4 t = V4_ZERO;
-            for (ptrdiff_t a = 0; a < pad; a += 4)
-                V4_ADD(t, d + a, row + a);
-            const double z = row[pad], moved = z + (db + V4_SUM(t));
-            found[first + kept] = here;
-            moves[count + kept] = moved;
-            kept += ((moved > 0.0) != (z > 0.0)) & (here < reach);
-        }
-        crossings += kept;
-        const ptrdiff_t before = count;
-        for (ptrdiff_t i = 0; i < kept; i++) {
-            const double *row = rows + found[first + i] * stride;
-            /* (v + dv) (s' - s) moved: upwards s' - s and moved are positive, downwards both turn */
-            const double change = up * fabs(moves[before + i]);
-            int32_t id[2]; /* number where listed for several units, else -1; pattern */
-            memcpy(id, row + pad + 3, sizeof id);
-            if (id[0] >= 0) {
-                several = 1;
-                if (k->mark[id[0]]) {
-                    moves[k->mark[id[0]] - 1] += change;
-                    continue;
-                }
-                k->mark[id[0]] = (int32_t)count + 1;
-            }
-            double *coefficients = pattern_q + id[1] * (pad + 1);
-            if (stamp[id[1]] != serial) {
-                /* samples of one pattern share the affine function their stable part moves by */
-                const double *slope = s->near_slopes + id[1] * d1;
-                stamp[id[1]] = serial;
-                for (ptrdiff_t a = 0; a <= pad; a++)
-                    coefficients[a] = 0.0;
-                for (ptrdiff_t l = 0; l < d1; l++) {
-                    for (ptrdiff_t a = 0; a < dx; a++)
-                        coefficients[a] += slope[l] * cl[l * n + a];
-                    coefficients[pad] += slope[l] * cl[l * n + dx];
-                }
-                coefficients[pad] += cl[q - 1];
-            }
-            V4 r = V4_ZERO;
-            for (ptrdiff_t a = 0; a < pad; a += 4)
-                V4_ADD(r, coefficients + a, row + a);
-            moves[count] = change;
-            linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
-            weight[count] = row[pad + 2];
-            touched[count++] = id[0];
-        }
-    }
-    *changed = crossings;
-    double sum[4] = {0.0, 0.0, 0.0, 0.0};
-    ptrdiff_t t = 0;
-    for (; t + 4 <= count; t += 4)
-        for (int l = 0; l < 4; l++)
-            sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
-    for (int l = 0; t + l < count; l++)
-        sum[l] += weight[t + l] * (moves[t + l] * (linear[t + l] + 0.5 * moves[t + l]));
-    if (several)
-        for (t = 0; t < count; t++)
-            if (touched[t] >= 0)
-                k->mark[touched[t]] = 0;
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-FS_TARGET static double FS(fs_changes_)(const fs_problem *s, fs_scratch *k, const double *dt, const double *c, int lane,
-                                        int64_t serial, int64_t *changed)
-{
-    switch ((s->dx + 3) / 4) {
-    case 1: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 4);
-    case 2: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 8);
-    case 3: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 12);
-    case 4: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, 16);
-    default: return FS(fs_changed_)(s, k, dt, c, lane, serial, changed, (s->dx + 3) / 4 * 4);
-    }
-}
-
-#undef V4
-#undef V4_ZERO
-#undef V4_ADD
-#undef V4_SUM
-#undef VEC
-#undef LANES
-#undef V_SET1
-#undef V_LOAD
-#undef V_LOADU
-#undef V_STORE
-#undef V_STOREU
-#undef V_ERROR
-#undef V_PICK
-#undef FS_SUFFIX
-#undef FS_TARGET
 #undef FS_TWO_SUM
-#undef FS
-#undef FS_CAT
-#undef FS_CAT2

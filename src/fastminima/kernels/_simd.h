@@ -1,7 +1,8 @@
-/* What the kernels of the exact pass share: compiler words, and which instruction set this machine has.
+/* What every kernel with several instruction sets shares: compilers' words, the choice at run time, exact sums.
  *
  * Variants: 0 plain C, one lane, any compiler; 1 vectors of 16 bytes from the compiler's own extension (SSE2, NEON);
- * 2 AVX2 with FMA; 3 AVX-512. All give the same bits: what they compute is integers, or decided exactly later.
+ * 2 AVX2 with FMA; 3 AVX-512. The wider ones carry a function attribute instead of a compiler flag, so that one wheel
+ * runs everywhere. A kernel's body is a file included once per variant with other words (see _words.h).
  */
 #ifndef FASTMINIMA_SIMD_H
 #define FASTMINIMA_SIMD_H
@@ -11,33 +12,52 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "arithmetic must round to the type of its operands: on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__)
-#define FS_INLINE static __forceinline
-#define FS_RESTRICT __restrict
+#define FM_INLINE static __forceinline
+#define FM_NOINLINE __declspec(noinline)
+#define FM_RESTRICT __restrict
 #else
-#define FS_INLINE static inline __attribute__((always_inline))
-#define FS_RESTRICT __restrict__
+#define FM_INLINE static inline __attribute__((always_inline))
+#define FM_NOINLINE __attribute__((noinline))
+#define FM_RESTRICT __restrict__
 #endif
 
 #if defined(__clang__)
-#define FS_UNROLL _Pragma("clang loop unroll(full)")
+#define FM_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
-#define FS_UNROLL _Pragma("GCC unroll 16")
+#define FM_UNROLL _Pragma("GCC unroll 12")
 #else
-#define FS_UNROLL
+#define FM_UNROLL
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define FS_HAVE_VECTOR16 1
+#define FM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define FM_HAVE_VECTOR16 1
 #if defined(__x86_64__)
-#define FS_HAVE_X86 1
+#define FM_HAVE_X86 1
 #include <immintrin.h>
 #endif
+#else
+#define FM_UNLIKELY(x) (x)
 #endif
 
-static int fs_best_variant(void)
+#define FM_PASTE2(a, b) a##_##b
+#define FM_PASTE(a, b) FM_PASTE2(a, b)
+
+static inline void *fm_align(void *p)
 {
-#ifdef FS_HAVE_X86
+    return (void *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+}
+
+/* ---- the choice at run time */
+
+static inline int fm_best_variant(void)
+{
+#ifdef FM_HAVE_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
         && __builtin_cpu_supports("avx512bw"))
@@ -45,29 +65,57 @@ static int fs_best_variant(void)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return 2;
 #endif
-#ifdef FS_HAVE_VECTOR16
+#ifdef FM_HAVE_VECTOR16
     return 1;
 #else
     return 0;
 #endif
 }
 
-#ifdef FS_HAVE_VECTOR16
-#define FS_CASE16(call) case 1: call(v16); break;
+#ifdef FM_HAVE_VECTOR16
+#define FM_CASE16(call) case 1: call(v16); break;
 #else
-#define FS_CASE16(call)
+#define FM_CASE16(call)
 #endif
-#ifdef FS_HAVE_X86
-#define FS_CASEX86(call) case 2: call(avx2); break; case 3: call(avx512); break;
+#ifdef FM_HAVE_X86
+#define FM_CASEX86(call) case 2: call(avx2); break; case 3: call(avx512); break;
 #else
-#define FS_CASEX86(call)
+#define FM_CASEX86(call)
 #endif
-#define FS_DISPATCH(variant, call) \
-    switch (variant) { FS_CASE16(call) FS_CASEX86(call) default: call(plain); }
+/* call(name of the variant) */
+#define FM_DISPATCH(variant, call) \
+    switch (variant) { FM_CASE16(call) FM_CASEX86(call) default: call(plain); }
 
-static inline void *fs_align(void *p)
+/* the variant's function by name, where all of them have one type */
+#if defined(FM_HAVE_X86)
+#define FM_PICK(variant, stem, tail) \
+    ((variant) == 3   ? stem##_avx512##tail \
+     : (variant) == 2 ? stem##_avx2##tail \
+     : (variant) == 1 ? stem##_v16##tail \
+                      : stem##_plain##tail)
+#elif defined(FM_HAVE_VECTOR16)
+#define FM_PICK(variant, stem, tail) ((variant) == 1 ? stem##_v16##tail : stem##_plain##tail)
+#else
+#define FM_PICK(variant, stem, tail) stem##_plain##tail
+#endif
+
+/* ---- exact sums and products */
+
+/* a b - p for p = fl(a b), exactly (Dekker) */
+static inline double fm_error(double a, double b, double p)
 {
-    return (void *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+    const double ta = a * 134217729.0, tb = b * 134217729.0;
+    const double a1 = ta - (ta - a), b1 = tb - (tb - b);
+    const double a2 = a - a1, b2 = b - b1;
+    return a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2);
+}
+
+/* s + e = a + b exactly (Knuth) */
+static inline double fm_two_sum(double a, double b, double *e)
+{
+    const double s = a + b, t = s - a;
+    *e = (a - (s - t)) + (b - t);
+    return s;
 }
 
 #endif

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .reference_screen import preactivations
+
 __all__ = ["excess_f32", "excess_f64", "perturbations", "philox"]
 
 F64 = NDArray[np.float64]
@@ -120,29 +122,33 @@ def _excess(
     b1: F64,
     W2: F64,
     X: F64,
-    z: F64,
+    centre: F64,
+    centred_bias: F64,
     e: F64,
     weight: F64,
     s_plus: float,
     s_minus: float,
     delta: F64,
+    bias: F64,
     quadratic_out: F64,
     change_out: F64,
     n_changed_out: I64,
 ) -> None:
     d1, dx = W1.shape
     with np.errstate(all="ignore"):
-        if not len(z):
-            z = np.tile(b1, (len(X), 1))
-            for j in range(dx):
-                z = z + W1[:, j] * X[:, j : j + 1]
+        z = np.empty((d1, len(X)))
+        preactivations(W1, b1, np.empty(0), 0.0, X, np.empty(0), s_plus, s_minus, 0, np.empty(0), z)
+        z = z.T
+        if len(centre):
+            X = X - centre
         omega = weight if weight.size else np.ones(len(X))
         x: NDArray[np.floating] = X.astype(kind)
+        active = z > 0
         base: NDArray[np.floating] = z.astype(kind)
-        active = base > 0
+        base[active & (base == 0)] = np.finfo(kind).smallest_subnormal
         slope = np.where(active, kind(s_plus), kind(s_minus))
         for k, row in enumerate(delta):
-            dw, db = row[: d1 * dx].reshape(d1, dx).astype(kind), row[d1 * dx : d1 * (dx + 1)].astype(kind)
+            dw, db = row[: d1 * dx].reshape(d1, dx).astype(kind), (bias[k] if len(centre) else row[d1 * dx : d1 * (dx + 1)]).astype(kind)
             dv, v = row[d1 * (dx + 1) : -1], W2 + row[d1 * (dx + 1) : -1]
             dz = x @ dw.T + db
             moved = base + dz
@@ -160,12 +166,14 @@ def excess_f64(
     b1: F64,
     W2: F64,
     X: F64,
-    z: F64,
+    centre: F64,
+    centred_bias: F64,
     e: F64,
     weight: F64,
     s_plus: float,
     s_minus: float,
     delta: F64,
+    bias: F64,
     variant: int,
     workspace: F64,
     quadratic_out: F64,
@@ -179,12 +187,14 @@ def excess_f64(
         b1,
         W2,
         X,
-        z,
+        centre,
+        centred_bias,
         e,
         weight,
         s_plus,
         s_minus,
         delta,
+        bias,
         quadratic_out,
         change_out,
         n_changed_out,
@@ -196,12 +206,14 @@ def excess_f32(
     b1: F64,
     W2: F64,
     X: F64,
-    z: F64,
+    centre: F64,
+    centred_bias: F64,
     e: F64,
     weight: F64,
     s_plus: float,
     s_minus: float,
     delta: F64,
+    bias: F64,
     variant: int,
     workspace: F32,
     quadratic_out: F64,
@@ -215,12 +227,14 @@ def excess_f32(
         b1,
         W2,
         X,
-        z,
+        centre,
+        centred_bias,
         e,
         weight,
         s_plus,
         s_minus,
         delta,
+        bias,
         quadratic_out,
         change_out,
         n_changed_out,

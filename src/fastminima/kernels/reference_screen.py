@@ -105,11 +105,33 @@ def preactivations(
         z_out[j] = _preactivation(row, float(bias), X)[0]
 
 
+def _shift(centre: F64, moves: F64, db: F64) -> tuple[F64, F64]:
+    """Both words of db + dw . centre, for rows dw of `moves`."""
+    hi, lo = db, np.zeros(len(db))
+    for a in range(len(centre)):
+        p, e = _two_product(centre[a], moves[:, a])
+        hi, f = _two_sum(hi, p)
+        lo = lo + (f + e)
+    return _two_sum(hi, lo)
+
+
 def linear_term(
-    gradient: F64, own: F64, W2: F64, delta: F64, variant: int, workspace: F64, linear_out: F64
+    gradient: F64,
+    own: F64,
+    W2: F64,
+    centre: F64,
+    centred_bias: F64,
+    steep: F64,
+    delta: F64,
+    variant: int,
+    workspace: F64,
+    linear_out: F64,
+    bias_out: F64,
+    size_out: F64,
 ) -> None:
-    """linear_out = high and low words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2."""
+    """linear_out = words of sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db2; biases and sizes as said there."""
     K, d1 = len(delta), len(W2)
+    size_out[:] = 0.0
     n = (gradient.shape[1] - 1) // d1
     dx = n - 1
     gh, gl = _two_product(gradient[0, -1], delta[:, -1])
@@ -127,6 +149,10 @@ def linear_term(
         p, e = _two_product(vh, th)
         gh, f = _two_sum(gh, p)
         gl = gl + (f + (e + (vh * tl + vl * th)))
+        db = delta[:, d1 * dx + j]
+        if len(centre):
+            bias_out[:, j] = db = _shift(centre, delta[:, j * dx : (j + 1) * dx], db)[0]
+        size_out += steep[j] * (np.abs(W2[j] + dv) * np.abs(db) + np.abs(dv) * np.abs(centred_bias[0, j]))
         p, e = _two_product(own[0, j], dv)
         gh, f = _two_sum(gh, p)
         gl = gl + (f + (e + own[1, j] * dv))
@@ -154,6 +180,22 @@ def _squares(u: F64, R: F64) -> F64:
     return total
 
 
+def _stable(row: F64, slope: F64, c: F64, low: F64, n: int, centred: bool) -> float:
+    """D of a sample from the affine function of its pattern."""
+    u = np.zeros(n)
+    for j, s in enumerate(slope):
+        u = u + s * c[j * n : (j + 1) * n]
+    bias = u[-1] + c[-1]
+    if centred:
+        hi, lo = c[-1], 0.0
+        for j, s in enumerate(slope):
+            p, e = _two_product(s, c[(j + 1) * n - 1])
+            hi, f = _two_sum(hi, p)
+            lo = lo + ((e + s * low[j]) + f)
+        bias = hi + lo
+    return float(bias + _dot(row[None], u[:-1])[0])
+
+
 def screened_excess(
     delta: F64,
     W1: F64,
@@ -177,13 +219,14 @@ def screened_excess(
     scale: float,
     variant: int,
     workspace: F64,
-    found: NDArray[np.int32],
-    counts: NDArray[np.int32],
-    stamp: NDArray[np.int64],
-    change: F64,
-    coefficients: F64,
-    single: NDArray[np.float32],
-    ends: NDArray[np.int64],
+    tile: int,
+    shared: int,
+    numbers: int,
+    serial: int,
+    reals: F64,
+    singles: NDArray[np.float32],
+    longs: NDArray[np.int64],
+    ints: NDArray[np.int32],
     excess_out: F64,
     changed_out: NDArray[np.int64],
     reach_out: F64,
@@ -202,7 +245,10 @@ def screened_excess(
     bias, low = np.empty((d1, K)), np.empty((d1, K))
     c[-1] = shift
     gh, gl = linear = np.empty((2, K))
-    linear_term(gradient, own, W2, delta, variant, workspace, linear)
+    none = np.empty((K, d1))
+    linear_term(
+        gradient, own, W2, centre, centred_bias, np.ones(d1), delta, variant, workspace, linear, none, np.empty(K)
+    )  # fmt: skip
     for j in range(d1):
         d2 = dv[:, j]
         v = W2[j] + d2
@@ -210,17 +256,13 @@ def screened_excess(
             d = moves[:, j, a]
             c[j * n + a] = v * d + d2 * base[j, a]
             norm2[j] = norm2[j] + d * d
-        bias[j] = c[j * n + dx]
+        bias[j] = moves[:, j, dx]
         if len(centre):
-            dh, dl = moves[:, j, dx], np.zeros(K)
-            for a in range(dx):
-                p, e = _two_product(centre[a], moves[:, j, a])
-                dh, f = _two_sum(dh, p)
-                dl = dl + (f + e)
+            bias[j], dl = dh, dl = _shift(centre, moves[:, j, :dx], moves[:, j, dx])
             vh, vl = _two_sum(np.full(K, W2[j]), d2)
             p, e = _two_product(vh, dh)
-            r, error = _two_product(d2, centred_bias[j])
-            e = (e + (vh * dl + vl * dh)) + error
+            r, error = _two_product(d2, centred_bias[0, j])
+            e = (e + (vh * dl + vl * dh)) + (error + d2 * centred_bias[1, j])
             dh, f = _two_sum(p, r)
             c[j * n + dx], low[j] = _two_sum(dh, f + e)
     if len(slopes):
@@ -244,33 +286,33 @@ def screened_excess(
     changed_out[:] = 0
     norm = np.sqrt(norm2 + n * 2.0**-1073) * (1.0 + (n + 8) * 2.0**-53)
     reach_out[0] = np.max(norm, initial=0.0)
-    pad = rows.shape[1] - 4
-    numbers = rows.view(np.int32).reshape(len(rows), -1)[:, -2:]
+    pad, chunk = rows.shape[1] - 4, max(1, 256 // (dx + 2)) * 16
+    marks = rows.view(np.int32).reshape(len(rows), -1)[:, -2:]
     for k in np.flatnonzero(np.isfinite(excess_out)).tolist():
-        places: dict[int, int] = {}
-        changes: list[float] = []
-        pairs: list[int] = []
+        total, products = 0.0, 0.0
+        earlier: dict[int, float] = {}
         for j in range(d1):
             start, end = int(near_start[j]), int(near_start[j + 1])
             end = start + int(np.searchsorted(margin[start:end], norm[j, k], side="right"))
-            z = rows[start:end, pad]
-            moved = z + (moves[k, j, dx] + _dot(rows[start:end], moves[k, j, :dx]))
             up = (W2[j] + dv[k, j]) * (s_plus - s_minus)
-            for i in np.flatnonzero((moved > 0.0) != (z > 0.0)):
-                number = int(numbers[start + i, 0])
-                place = places.setdefault(number, len(changes)) if number >= 0 else len(changes)
-                if place == len(changes):
-                    changes.append(0.0)
-                    pairs.append(int(start + i))
-                changes[place] += up * abs(moved[i])
-                changed_out[k] += 1
-        sums = [0.0] * 4
-        for t, (pair, amount) in enumerate(zip(pairs, changes, strict=True)):
-            slope, row = near_slopes[numbers[pair, 1]], rows[pair]
-            u = np.zeros(n)
-            for j in range(d1):
-                u = u + slope[j] * np.append(c[j * n : j * n + dx, k], bias[j, k])
-            linear = row[pad + 1] + ((u[dx] + shift[k]) + float(_dot(row[None], u[:dx])[0]))
-            sums[t % 4] += row[pad + 2] * (amount * (linear + 0.5 * amount))
-        if pairs:
-            excess_out[k] += (sums[0] + sums[1]) + (sums[2] + sums[3])
+            for first in range(start, end, chunk):
+                some = rows[first : min(first + chunk, end)]
+                z = some[:, pad]
+                moved = z + (bias[j, k] + _dot(some, moves[k, j, :dx]))
+                sums = [0.0] * 4
+                crossing = np.flatnonzero((moved > 0.0) != (z > 0.0))
+                for t, i in enumerate(crossing.tolist()):
+                    number, pattern = marks[first + i].tolist()
+                    linear = some[i, pad + 1] + _stable(
+                        some[i, :pad], near_slopes[pattern], c[:, k], low[:, k], n, bool(len(centre))
+                    )
+                    weight, amount = some[i, pad + 2], up * abs(moved[i])
+                    sums[t % 4] += weight * (amount * (linear + 0.5 * amount))
+                    if number in earlier:
+                        products += weight * (earlier[number] * amount)
+                    if number >= 0:
+                        earlier[number] = earlier.get(number, 0.0) + amount
+                total += (sums[0] + sums[1]) + (sums[2] + sums[3])
+                changed_out[k] += len(crossing)
+        if changed_out[k]:
+            excess_out[k] += total + products

@@ -30,10 +30,11 @@ from scipy.linalg import lapack
 from .._memory import require
 from .._threads import single_threaded_blas
 from ..dataset import Dataset
-from ..errors import DataError, TooLargeError
+from ..errors import DataError
 from ..exact.dd import two_product, two_sum
 from ..kernels import _screen
 from ..network import OneHiddenLayer
+from .near import Gather, Near, codes
 
 __all__ = ["BasePoint", "Near", "QuadraticForm"]
 
@@ -53,10 +54,6 @@ class QuadraticForm:
 
     Attributes
     ----------
-    centre : (dx,)
-        Subtracted from the inputs before; no entries where there is none.
-    centred_bias : (d1,)
-        b1 + W1 centre: biases about the centre.
     slopes : (n_patterns, d1)
         Slopes of the units in each sign pattern; no rows where one factor serves all.
     factor : (rows * n,)
@@ -69,70 +66,11 @@ class QuadraticForm:
         Multiplications for one perturbation.
     """
 
-    centre: F64
-    centred_bias: F64
     slopes: F64
     factor: F64
     row_start: I64
     n_patterns: int
     flops: int
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Near:
-    """Samples that a change of norm up to `reach` in one unit can bring across that unit's boundary.
-
-    Attributes
-    ----------
-    reach : float
-    n_samples : int
-        How many different samples are listed; a sample near several boundaries is listed in each.
-    start, panel_start : (d1 + 1,)
-        Where each unit's pairs, and panels of the filter, begin.
-    margin : (pairs,)
-        Lower bounds of |z|/||x~||, ascending within a unit.
-    rows : (pairs + 16, pad + 4), pad the next multiple of 4 to dx
-        x, zeros, z, e, w and two int32: a number where the sample is listed for several units, else -1; its pattern.
-    slopes : (patterns, d1)
-        Slopes of the units in each pattern.
-    filter : float32, panels of (dx + 2, 16)
-    scale : float
-        Power of two by which margins and changes are divided before they are rounded to float32.
-    """
-
-    reach: float
-    n_samples: int
-    start: I64
-    panel_start: I64
-    margin: F64
-    rows: F64
-    slopes: F64
-    filter: NDArray[np.float32]
-    scale: float
-
-
-def _aligned(size: int) -> NDArray[np.float32]:
-    """Uninitialised float32 numbers at a multiple of 64 bytes."""
-    raw = np.empty(size + 16, dtype=np.float32)
-    offset = -raw.ctypes.data % 64 // 4
-    return raw[offset : offset + size]
-
-
-def _codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
-    """Sign patterns (d1, n) as one little-endian number a sample, of the smallest type: those sort fastest.
-
-    Beyond 64 units a row of bytes a sample.
-    """
-    bits = np.packbits(positive, axis=0, bitorder="little")
-    if len(bits) == 1:
-        return bits[0]
-    if len(bits) > 8:
-        return np.ascontiguousarray(bits.T)
-    kind = np.dtype("<u2" if len(bits) == 2 else "<u8")
-    codes: NDArray[np.unsignedinteger] = np.zeros(bits.shape[1], dtype=kind)
-    for place, row in enumerate(bits):
-        codes |= row.astype(kind) << kind.type(8 * place)
-    return codes
 
 
 @dataclass
@@ -194,6 +132,13 @@ class BasePoint:
         bias last, then the output bias. NaN where it overflows.
     own : (2, d1) float64
         High and low words of g_j . (w_j, b_j), the part of unit j in g.
+    centre : (dx,) float64
+        Point about which changes are evaluated: about the mean of the inputs, or no entries where that is not far
+        from the origin.
+    centred_bias : (2, d1) float64
+        High and low words of b1 + W1 centre.
+    steep : (d1,) float64
+        Largest slope of each unit on about 4,096 samples at even steps: what chooses between two ways may trust it.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 
@@ -214,6 +159,9 @@ class BasePoint:
     residual: F64 = field(init=False)
     gradient: F64 = field(init=False)
     own: F64 = field(init=False)
+    centre: F64 = field(init=False)
+    centred_bias: F64 = field(init=False)
+    steep: F64 = field(init=False)
 
     def __post_init__(self) -> None:
         network, data = self.network, self.data
@@ -251,7 +199,12 @@ class BasePoint:
             gradient[0, :-1], gradient[1, :-1] = top.ravel(), low.ravel()
             gradient[:, -1] = hi[0, -1], lo[0, -1]
             own = _own(network, top, low)
-        for name, value in (("residual", residual), ("gradient", gradient), ("own", own)):
+        centre = _centre(data.X)
+        fields = {
+            "residual": residual, "gradient": gradient, "own": own, "centre": centre,
+            "centred_bias": _centred_bias(network, centre), "steep": _steepest(network, data.X),
+        }  # fmt: skip
+        for name, value in fields.items():
             value.flags.writeable = False
             object.__setattr__(self, name, value)
 
@@ -260,7 +213,7 @@ class BasePoint:
         """P = d1 (dx + 2) + 1, the length of a perturbation."""
         return self.network.width * (self.network.n_features + 2) + 1
 
-    def _blocks(self, rows: int = _ROWS) -> Iterator[tuple[slice, F64, F64]]:
+    def blocks(self, rows: int = _ROWS) -> Iterator[tuple[slice, F64, F64]]:
         """Yield (rows, X, z (d1, rows)); z is overwritten by the next block."""
         network, X, y = self.network, self.data.X, self.data.y
         workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
@@ -271,6 +224,10 @@ class BasePoint:
                 *network.parameters(), X[cut], y[cut], *network.slopes, _screen.BEST_VARIANT, workspace, z
             )
             yield cut, X[cut], z
+
+    def centred(self, X: F64) -> F64:
+        """Inputs about the centre, each difference rounded once."""
+        return X - self.centre if len(self.centre) else X
 
     def margins(self, X: F64, z: F64) -> tuple[F64, F64]:
         """Lower bounds (d1, rows) of |z|/||x~|| for inputs X and their z (d1, rows), and ||x~||."""
@@ -297,64 +254,43 @@ class BasePoint:
         network = self.network
         d1, n = network.width, network.n_features + 1
         q = d1 * n + 1
-        gather = _Gather(self, reach)
+        gather = Gather(self, reach)
         grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
         cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
         with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            centre = self._centre() if form else np.empty(0)
-            for cut, X, z in self._blocks():
+            for cut, X, z in self.blocks():
                 margin, norm = self.margins(X, z)
                 gather.add(cut, X, z, margin, norm)
                 if grams is not None:
-                    self._add_patterns(grams, centre, cut, X, z)
+                    self._add_patterns(grams, cut, X, z)
                     if len(grams) > cap:
                         grams = None
             near = gather.finish()
             if not form:
                 return near, None
             if grams is None:
-                return near, self._one_factor(self._whole_gram(centre), 0, centre)
-            return near, self._pattern_form(grams, q, centre)
+                return near, self._one_factor(self._whole_gram(), 0)
+            return near, self._pattern_form(grams, q)
 
-    def _centre(self) -> F64:
-        """Column means of every step-th sample; none where no column lies farther out than it spreads."""
-        head = self.data.X[:: -(-self.data.n_samples // 4096)]
-        mean, spread = head.mean(axis=0), head.std(axis=0)
-        if not np.isfinite(mean).all() or not (np.abs(mean) > spread).any():
-            return np.empty(0)
-        return mean
-
-    def _centred_bias(self, centre: F64) -> F64:
-        """b1 + W1 centre, each rounded once."""
-        if not len(centre):
-            return np.array(self.network.b1)
-        p, e = two_product(self.network.W1, centre)
-        terms = np.column_stack([self.network.b1, p, e])
-        if not np.isfinite(terms).all():
-            return np.full(len(terms), np.nan)
-        return np.array([math.fsum(row) for row in terms.tolist()])
-
-    def _add_patterns(self, grams: dict[int, _Sum], centre: F64, cut: slice, X: F64, z: F64) -> None:
+    def _add_patterns(self, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
         n = X.shape[1] + 1
-        codes = _codes(z > 0.0)
-        order = np.argsort(codes, kind="stable")
-        codes = codes[order]
-        extended = np.empty((len(codes), n))
-        extended[:, :-1] = X[order]
-        if len(centre):
-            extended[:, :-1] -= centre
+        pattern = codes(z > 0.0)
+        order = np.argsort(pattern, kind="stable")
+        pattern = pattern[order]
+        extended = np.empty((len(pattern), n))
+        extended[:, :-1] = self.centred(X[order])
         extended[:, -1] = 1.0
         weight = self.data.sample_weight
         weighted = extended if weight is None else extended * weight[cut][order, None]
-        bounds = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
+        bounds = [0, *(np.flatnonzero(pattern[1:] != pattern[:-1]) + 1).tolist(), len(pattern)]
         for start, end in pairwise(bounds):
             term = extended[start:end].T @ weighted[start:end]
-            code = int(codes[start])
+            code = int(pattern[start])
             if code not in grams:
                 grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
             grams[code].add(term)
 
-    def _whole_gram(self, centre: F64) -> F64:
+    def _whole_gram(self) -> F64:
         """G from blocks of phi."""
         d1, n = self.network.width, self.network.n_features + 1
         q = d1 * n + 1
@@ -362,40 +298,38 @@ class BasePoint:
         total = _Sum(np.zeros((q, q)), np.zeros((q, q)))
         s_plus, s_minus = self.network.slopes
         weight = self.data.sample_weight
-        for cut, X, z in self._blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
+        for cut, X, z in self.blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
             phi = np.ones((len(X), q))
             extended = phi[:, :-1].reshape(len(X), d1, n)
-            extended[:, :, :-1] = (X - centre if len(centre) else X)[:, None, :]
+            extended[:, :, :-1] = self.centred(X)[:, None, :]
             extended *= np.where(z > 0.0, s_plus, s_minus).T[:, :, None]
             total.add(phi.T @ (phi if weight is None else phi * weight[cut, None]))
         return total.total
 
-    def _one_factor(self, gram: F64, n_patterns: int, centre: F64) -> QuadraticForm:
+    def _one_factor(self, gram: F64, n_patterns: int) -> QuadraticForm:
         R = _factor(gram)
         return QuadraticForm(
-            centre, self._centred_bias(centre), np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]),
-            n_patterns, len(R) * len(gram),
+            np.empty((0, self.network.width)), R.ravel(), np.array([0, len(R)]), n_patterns, len(R) * len(gram),
         )  # fmt: skip
 
-    def _pattern_form(self, grams: dict[int, _Sum], q: int, centre: F64) -> QuadraticForm:
+    def _pattern_form(self, grams: dict[int, _Sum], q: int) -> QuadraticForm:
         d1, n = self.network.width, self.network.n_features + 1
         s_plus, s_minus = self.network.slopes
-        codes = sorted(grams)
-        slopes = np.array([[s_plus if code >> j & 1 else s_minus for j in range(d1)] for code in codes])
-        matrices = np.stack([grams[code].total for code in codes])
-        if len(codes) * n * (d1 + n / 2) > q * q / 2:
-            pairs = (slopes[:, :, None] * slopes[:, None, :]).reshape(len(codes), -1)
+        patterns = sorted(grams)
+        slopes = np.array([[s_plus if code >> j & 1 else s_minus for j in range(d1)] for code in patterns])
+        matrices = np.stack([grams[code].total for code in patterns])
+        if len(patterns) * n * (d1 + n / 2) > q * q / 2:
+            pairs = (slopes[:, :, None] * slopes[:, None, :]).reshape(len(patterns), -1)
             gram = np.empty((q, q))
-            square = (pairs.T @ matrices.reshape(len(codes), -1)).reshape(d1, d1, n, n)
+            square = (pairs.T @ matrices.reshape(len(patterns), -1)).reshape(d1, d1, n, n)
             gram[:-1, :-1] = square.transpose(0, 2, 1, 3).reshape(q - 1, q - 1)
             gram[:-1, -1] = gram[-1, :-1] = (slopes.T @ matrices[:, :, -1]).ravel()
             gram[-1, -1] = matrices[:, -1, -1].sum()
-            return self._one_factor(gram, len(codes), centre)
+            return self._one_factor(gram, len(patterns))
         factors = [_factor(matrix) for matrix in matrices]
         start = np.cumsum([0, *map(len, factors)])
         return QuadraticForm(
-            centre, self._centred_bias(centre), slopes, np.concatenate(factors).ravel(), start, len(codes),
-            len(codes) * d1 * n + int(start[-1]) * n,
+            slopes, np.concatenate(factors).ravel(), start, len(patterns), len(patterns) * d1 * n + int(start[-1]) * n,
         )  # fmt: skip
 
 
@@ -413,87 +347,35 @@ def _own(network: OneHiddenLayer, hi: F64, lo: F64) -> F64:
     return own
 
 
-class _Gather:
-    """Collects the samples near a boundary, block by block."""
+def _centre(X: F64) -> F64:
+    """Column means of every step-th sample; none where no column lies farther out than it spreads."""
+    head = X[:: -(-len(X) // 4096)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = head.mean(axis=0), head.std(axis=0)
+    if not np.isfinite(mean).all() or not (np.abs(mean) > spread).any():
+        return np.empty(0)
+    return np.asarray(mean)
 
-    def __init__(self, base: BasePoint, reach: float) -> None:
-        self.base, self.reach = base, reach
-        d1 = base.network.width
-        self.parts: list[list[tuple[I64, F64, F64, F64]]] = [[] for _ in range(d1)]
-        self.signs: list[tuple[I64, NDArray[np.unsignedinteger]]] = []
-        self.pairs = 0
 
-    def add(self, cut: slice, X: F64, z: F64, margin: F64, norm: F64) -> None:
-        near = margin <= self.reach
-        if not near.any():
-            return
-        listed = np.flatnonzero(near.any(axis=0))
-        self.signs.append((listed + cut.start, _codes(z[:, listed] > 0.0)))
-        for j, row in enumerate(near):
-            index = np.flatnonzero(row)
-            self.parts[j].append((index + cut.start, margin[j, index], z[j, index], norm[index]))
-            self.pairs += len(index)
-        # rows, filter, work space of the walk: before more is taken
-        pair_bytes = 8 * (X.shape[1] + 3) + 4 * (X.shape[1] + 2) + 100
-        if self.pairs >= 2**31:
-            raise TooLargeError(f"{self.pairs} samples near a boundary; the lists hold fewer than 2**31")
-        require(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
+def _steepest(network: OneHiddenLayer, X: F64) -> F64:
+    with np.errstate(over="ignore", invalid="ignore"):
+        active = network.preactivations(X[:: -(-len(X) // 4096)]) > 0.0
+    s_plus, s_minus = network.slopes
+    up, down = active.any(axis=0), ~active.all(axis=0)
+    return np.maximum(np.where(up, s_plus, 0.0), np.where(down, s_minus, 0.0))
 
-    def finish(self) -> Near:
-        base, network, data = self.base, self.base.network, self.base.data
-        d1, dx = network.width, network.n_features
-        joined = [
-            tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-            if parts
-            else (np.empty(0, np.int64), *(np.empty(0) for _ in range(3)))
-            for parts in self.parts
-        ]
-        orders = [np.argsort(unit[1], kind="stable") for unit in joined]
-        joined = [tuple(column[order] for column in unit) for unit, order in zip(joined, orders, strict=True)]
-        start = np.cumsum([0, *(len(unit[0]) for unit in joined)])
-        index, margin, z, norm = (np.concatenate(column) for column in zip(*joined, strict=True))
-        pairs = len(index)
-        # the kernel reads up to a panel beyond the pairs
-        pad = -(-dx // 4) * 4
-        rows = np.zeros((pairs + _screen.NEAR, pad + 4))
-        rows[:pairs, :dx] = data.X[index]
-        rows[:pairs, pad] = z
-        rows[:pairs, pad + 1] = base.residual[index]
-        rows[:pairs, pad + 2] = 1.0 if data.sample_weight is None else data.sample_weight[index]
-        listed, slopes = np.empty(0, np.int64), np.zeros((1, d1))
-        if pairs:
-            listed = np.concatenate([part for part, _ in self.signs])
-            sample = np.searchsorted(listed, index)
-            codes = np.concatenate([part for _, part in self.signs])
-            # one number a sample sorts faster than rows of bytes
-            _, first, kind = np.unique(
-                codes, axis=None if codes.ndim == 1 else 0, return_index=True, return_inverse=True
-            )
-            signs = codes[first].reshape(len(first), -1).view(np.uint8)
-            slopes = np.where(np.unpackbits(signs, axis=1, count=d1, bitorder="little") == 1, *network.slopes)
-            several = np.bincount(sample) > 1
-            numbers = rows.view(np.int32).reshape(len(rows), -1)[:pairs, -2:]
-            numbers[:, 0] = np.where(several, np.cumsum(several) - 1, -1)[sample]
-            numbers[:, 1] = kind.reshape(-1)[sample]
-        largest = float(margin.max(initial=0.0))
-        reach = self.reach if math.isfinite(self.reach) else largest
-        scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(reach)[1]))) if reach > 0.0 else 1.0
-        panel_start = np.cumsum([0, *(-(-np.diff(start) // _screen.NEAR))])
-        panels = _aligned(int(panel_start[-1] + 1) * (dx + 2) * _screen.NEAR).reshape(
-            -1, dx + 2, _screen.NEAR
-        )
-        for j in range(d1):
-            cut = slice(start[j], start[j + 1])
-            some = panels[panel_start[j] : panel_start[j + 1]]
-            flat = np.zeros((dx + 2, some.shape[0] * _screen.NEAR), np.float32)
-            flat[-1] = np.inf
-            count = int(start[j + 1] - start[j])
-            inverse = np.where(z[cut] > 0.0, -1.0, 1.0) / norm[cut]
-            flat[:dx, :count] = rows[cut, :dx].T * inverse
-            flat[dx, :count] = inverse
-            flat[-1, :count] = margin[cut] / scale
-            some[:] = flat.reshape(dx + 2, -1, _screen.NEAR).transpose(1, 0, 2)
-        return Near(
-            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows, slopes,
-            panels.reshape(-1), scale,
-        )  # fmt: skip
+
+def _centred_bias(network: OneHiddenLayer, centre: F64) -> F64:
+    """High and low words of b1 + W1 centre; NaN where it overflows."""
+    words = np.zeros((2, network.width))
+    words[0] = network.b1
+    if len(centre):
+        with np.errstate(over="ignore", invalid="ignore"):
+            p, e = two_product(network.W1, centre)
+        words[:] = np.nan
+        terms = np.column_stack([network.b1, p, e])
+        if np.isfinite(terms).all():
+            for j, row in enumerate(terms.tolist()):
+                words[0, j] = math.fsum(row)
+                words[1, j] = math.fsum([*row, -words[0, j]])
+    return words

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from .._memory import available_bytes
 from ..errors import NetworkError, OptionError
 from ..kernels import _screen
-from .base_point import BasePoint, Near, QuadraticForm
+from .base_point import BasePoint, QuadraticForm
+from .near import Near
 
 __all__ = ["Choice", "Screen", "choose"]
 
@@ -26,6 +27,11 @@ I64 = NDArray[np.int64]
 
 # Perturbations beyond the reach listed are rare where the caller has bounded it; a margin on top avoids listing twice.
 _STRETCH = 1.125
+
+# Perturbations that pass the listed samples together: enough that what these cost to read is lost among their work,
+# few enough for the second-level cache; and bytes of address space for what they note down, mostly never touched.
+_TILE = 64
+_TILE_BYTES = 1 << 28
 
 # Seconds, measured on one core of a Zen 4 server (bench/bench_screen.py). They only choose between two ways to
 # the same numbers.
@@ -117,20 +123,22 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
 
 
 class _Scratch:
-    """Work space of one kernel call; `counts[1]` is left zero by the kernel."""
+    """Work space of the kernel's calls, one at a time, for the samples in `near`."""
 
     def __init__(self, base: BasePoint, near: Near) -> None:
         d1, dx = base.network.width, base.network.n_features
-        pairs, patterns = len(near.margin), len(near.slopes)
+        patterns = len(near.slopes)
         self.workspace = np.empty(_screen.workspace_items(d1, dx))
-        self.found = np.empty((_screen.PANEL, int(near.panel_start[-1] + 1) * _screen.NEAR), np.int32)
-        self.counts = np.zeros((2, pairs), np.int32)
-        self.stamp = np.zeros(patterns, np.int64)
-        self.change = np.empty((3, pairs + _screen.NEAR))
-        pad = -(-dx // 4) * 4
-        self.coefficients = np.empty(patterns * (pad + 1) + pad + d1 * (dx + 1) + 1)
-        self.single = np.empty(dx + 1, np.float32)
-        self.ends = np.empty((2 * d1, _screen.PANEL), np.int64)
+        # what a perturbation of the tile may need for itself: coefficients of every pattern, products
+        each = 8 * patterns * (dx + 6) + 20 * near.shared
+        self.tile = max(1, min(_TILE, _TILE_BYTES // max(1, each)))
+        self.tile -= self.tile % _screen.PANEL if self.tile > _screen.PANEL else 0
+        doubles, floats, longs, ints = _screen.walk_items(
+            d1, dx, self.tile, near.shared, patterns, near.numbers
+        )
+        self.reals, self.singles = np.empty(doubles), np.empty(floats, np.float32)
+        self.longs, self.ints = np.zeros(longs, np.int64), np.zeros(ints, np.int32)
+        self.serial = 1
 
 
 class Screen:
@@ -223,14 +231,14 @@ class Screen:
                 scratch = self._spare.pop()
         if scratch is None:
             scratch = _Scratch(base, near)
-        scratch.stamp[:] = 0
         _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, form.centre, form.centred_bias,
+            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, base.centre, base.centred_bias,
             form.slopes, form.factor, form.row_start, near.start, near.panel_start, near.margin, near.rows,
-            near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.found,
-            scratch.counts, scratch.stamp, scratch.change, scratch.coefficients, scratch.single, scratch.ends,
+            near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.tile, near.shared,
+            near.numbers, scratch.serial, scratch.reals, scratch.singles, scratch.longs, scratch.ints,
             excess, changed, reach,
         )  # fmt: skip
+        scratch.serial += len(delta)
         with self._lock:
             if near is self.near:
                 self._spare.append(scratch)

@@ -7,21 +7,26 @@ until a sign is certain, or too many pieces are, gives decisions that are as sha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from fastminima._optional import require
 from fastminima.errors import ActivationError
-from fastminima.formula import Formula, evaluate, jet, polynomial
+from fastminima.formula import Formula, evaluate, freeze, jet
+from fastminima.formula_shape import curvature, pieces, polynomial
+from fastminima.proof.exact_jet import exact_jet
 
 __all__ = ["Balls", "Interval"]
 
 Interval = tuple[Fraction, Fraction]
 # bits of the midpoints
 _PRECISION = 106
-# pieces of an interval after which a question stays open
+# pieces of an interval after which a question stays open, and of all intervals together: some seconds
 _PIECES = 4_000
+_ALL_PIECES = 50_000
 
 
 class Balls:
@@ -41,8 +46,20 @@ class Balls:
 
     def __init__(self, formula: Formula, precision: int = _PRECISION) -> None:
         self._flint = require("flint", extra="proof", purpose="ball arithmetic")
-        self.formula = formula
+        self.formula = freeze(formula)
         self.precision = precision
+        self._pieces_left = [_ALL_PIECES]
+
+    @cached_property
+    def _parts(self) -> tuple[list[Fraction], list[Balls]] | None:
+        """Where pieces of the formula meet, and the pieces, which share the work that is left."""
+        parts = pieces(self.formula)
+        if parts is None:
+            return None
+        found = [Balls(formula, self.precision) for formula in parts[1]]
+        for piece in found:
+            piece._pieces_left = self._pieces_left
+        return parts[0], found
 
     # ---- the arithmetic that formulas are evaluated in -----------------------------------------------------
 
@@ -117,17 +134,41 @@ class Balls:
         return result.value, result.first, result.second
 
     def bends(self, low: Fraction, high: Fraction, sign: int) -> bool:
-        """Is sign h'' >= 0 proved on all of [low, high]?
+        """Is it proved that sign h is convex on [low, high]?
 
-        Polynomials, whose h'' may touch 0, are decided by the roots of odd multiplicity of h''; others on pieces.
+        h'' decides between the points where pieces meet, and at such a point that h is continuous and its slope does not
+        fall (rise for sign -1). That makes every second difference nonnegative, twice differentiable or not.
         """
+        if self._parts is None:
+            return self._bends_smoothly(low, high, sign)
+        breaks, smooth = self._parts
+        for point, left, right in zip(breaks, smooth, smooth[1:], strict=False):
+            if low <= point <= high and not left._meets(right, point, sign):
+                return False
+        ends = [low, *(min(max(point, low), high) for point in breaks), high]
+        return all(
+            balls._bends_smoothly(a, b, sign)
+            for balls, a, b in zip(smooth, ends, ends[1:], strict=False)
+            if a < b or low == high
+        )
+
+    def _meets(self, other: Balls, point: Fraction, sign: int) -> bool:
+        """Do this piece and the next one meet at a point, and is it certain that the slope, times sign, does not fall?"""
+        left, right = exact_jet(self.formula, point), exact_jet(other.formula, point)
+        if left is None or right is None:
+            left, right = self.jet(point), other.jet(point)
+        return bool(left[0] == right[0]) and bool((right[1] - left[1]) * sign >= 0)
+
+    def _bends_smoothly(self, low: Fraction, high: Fraction, sign: int) -> bool:
+        """As `bends` where h'' exists: by the rules of convexity, by the roots of a polynomial, else on pieces."""
+        if curvature(self.formula) in (0, sign):
+            return True
         coefficients = polynomial(self.formula)
         if coefficients is None:
             return self.everywhere(low, high, lambda j: bool(j[2] * sign >= 0))
         bend = self._flint.fmpq_poly([self._flint.fmpq(c.numerator, c.denominator) for c in coefficients])
         bend = bend.derivative().derivative()
-        if bend.degree() < 0:
-            return True
+        # h'' may touch 0 at roots of even multiplicity
         for factor, multiplicity in bend.factor_squarefree()[1]:
             if multiplicity % 2:
                 for root, _ in factor.complex_roots():
@@ -144,13 +185,15 @@ class Balls:
     ) -> bool:
         """Is `holds` proved on pieces that cover [low, high]?
 
-        An interval on which it is not proved is halved; at a point, or after 4,000 pieces, the answer is False.
+        An interval on which it is not proved is halved; at a point, or after 4,000 pieces (50,000 in the life of this
+        object), the answer is False.
         """
-        stack, pieces = [(low, high)], 0
+        stack, looked_at = [(low, high)], 0
         while stack:
             a, b = stack.pop()
-            pieces += 1
-            if pieces > _PIECES:
+            looked_at += 1
+            self._pieces_left[0] -= 1
+            if looked_at > _PIECES or self._pieces_left[0] < 0:
                 return False
             try:
                 if holds(self.jet(a, b)):
@@ -168,27 +211,6 @@ class Balls:
             stack += [(a, middle), (middle, b)]
         return True
 
-    def bounds(
-        self, low: Fraction, high: Fraction, order: int, pieces: int = 16
-    ) -> tuple[Fraction, Fraction]:
-        """Rational bounds (below, above) of h^(order) over [low, high], from `pieces` equal parts.
-
-        Raises
-        ------
-        ActivationError
-            Where a piece of the activation ends inside, or the enclosure is unbounded.
-        """
-        step = (high - low) / pieces
-        below: Fraction | None = None
-        above: Fraction | None = None
-        for k in range(pieces if step else 1):
-            a, b = self.edges(self.jet(low + k * step, low + (k + 1) * step)[order])
-            below = a if below is None else min(below, a)
-            above = b if above is None else max(above, b)
-        assert below is not None
-        assert above is not None
-        return below, above
-
     def edges(self, x: Any) -> tuple[Fraction, Fraction]:
         """Dyadic rationals below and above everything in a ball."""
         if not x.is_finite():
@@ -196,6 +218,17 @@ class Balls:
         low, high = x.lower(), x.upper()
         # an edge is itself a ball: its own radius goes outward
         return _rational(low.mid()) - _rational(low.rad()), _rational(high.mid()) + _rational(high.rad())
+
+    def float_edges(self, x: Any) -> tuple[float, float]:
+        """Float64 numbers below and above everything in a ball; infinite where it has no bounds."""
+        low, high = x.lower(), x.upper()
+        if not (x.is_finite() and low.is_exact() and high.is_exact()):
+            return -math.inf, math.inf
+        # float() of an exact ball is off by less than an ulp, in either direction
+        below, above = (
+            math.nextafter(float(part), side) for part, side in ((low, -math.inf), (high, math.inf))
+        )
+        return math.nextafter(below, -math.inf), math.nextafter(above, math.inf)
 
 
 def _rational(x: Any) -> Fraction:

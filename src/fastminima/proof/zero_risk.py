@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
 from fastminima.dataset import Dataset
 from fastminima.errors import ActivationError
+from fastminima.exact.dyadic import sqrt_floor
 from fastminima.network import OneHiddenLayer
 from fastminima.proof.balls import Balls
 
-__all__ = ["enclosed_risk", "root_of_c21"]
+__all__ = ["distance_bound", "enclosed_risk", "root_of_c21"]
 
 
 def enclosed_risk(balls: Balls, network: OneHiddenLayer, data: Dataset) -> Fraction:
@@ -50,15 +53,26 @@ def root_of_c21(balls: Balls, v1: float, v2: float, v3: float, near: float) -> A
     middle = Fraction(near)
     value = balls.at(middle)
     for power in (-40, -30, -20):
-        width = Fraction(2) ** power
+        width = Fraction(2) ** power * max(abs(middle), Fraction(1))
         try:
             slope = h1 * balls.jet(middle - width, middle + width)[1]
+            if not balls.nonzero(slope):
+                continue
+            step = balls.ball(middle) - (h1 * value - h2 * h3) / slope
+            low, high = balls.edges(step)
         except ActivationError:
             continue
-        if not balls.nonzero(slope):
-            continue
-        step = balls.ball(middle) - (h1 * value - h2 * h3) / slope
-        low, high = balls.edges(step)
         if middle - width < low and high < middle + width:
             return step
     return None
+
+
+def distance_bound(balls: Balls, pairs: Iterable[tuple[float, Any]]) -> float:
+    """How far float64 numbers are, at most, from exact ones that lie in balls; Euclidean, rounded up."""
+    with balls.precisely():
+        total = balls.ball(Fraction(0))
+        for number, exact in pairs:
+            gap = balls.ball(Fraction(number)) - exact
+            total += gap * gap
+        top = balls.edges(total)[1]
+    return math.nextafter(sqrt_floor(top), math.inf) if top > 0 else 0.0

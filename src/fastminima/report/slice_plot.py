@@ -12,7 +12,7 @@ from .._atomic import replacing
 from .._optional import require
 from ..batched import batched_risk
 from ..errors import OptionError
-from ..theorems.conditions import rounded_down
+from ..theorems.conditions import rounded_down, shown_exactly
 from ..theorems.theorem2 import CounterExample
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
@@ -138,7 +138,13 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
     axes.contour(found.s, found.t, shown, levels=[level], colors="white", linewidths=1.2)
     figure.colorbar(image, ax=axes, label="empirical risk", extend="both")
     handles = [
-        Line2D([], [], color="white", markeredgecolor="black", label=f"risk = least squares' {pair.level}"),
+        Line2D(
+            [],
+            [],
+            color="white",
+            markeredgecolor="black",
+            label=f"risk = least squares' {shown_exactly(pair.level)}",
+        ),
     ]
     if pair.radius and found.distance.max() > pair.radius:
         axes.contour(
@@ -165,7 +171,7 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
             color=_RED,
             markeredgecolor="white",
             linestyle="",
-            label=f"local minimum, risk {pair.level}",
+            label=f"local minimum, risk {shown_exactly(pair.level)}",
         ),
         Line2D(
             [],

@@ -110,7 +110,7 @@ def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "risk of better point", f"{better['risk']:.10g}"
         yield "drop", f"{better['drop']:.6g}"
         yield "drop, relative", f"{better['drop_relative']:.6g}"
-        yield "drop, proved at least", f"{better['drop_certified']:.6g} ({better['certificate']} certificate)"
+        yield "drop, certified at least", f"{better['drop_certified']:.6g} ({better['certificate']} certificate)"
     elif better["status"] == "undecided":
         yield "better point", f"undecided: {better['reason']}"
     for note in summary["notes"]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context
+from fractions import Fraction
 
-__all__ = ["Condition", "rounded_down"]
+__all__ = ["Condition", "rounded_down", "shown_exactly"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,8 @@ class Condition:
 def rounded_down(radius: float, digits: int) -> str:
     """A radius in a few digits, none of which claims more than is proved."""
     return f"{Context(prec=digits, rounding=ROUND_DOWN).create_decimal(radius).normalize():f}"
+
+
+def shown_exactly(level: Fraction) -> str:
+    """A rational as it is where that is short, else in six digits."""
+    return str(level) if len(str(level)) <= 12 else f"{float(level):.6g}"

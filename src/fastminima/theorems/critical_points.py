@@ -16,7 +16,7 @@ Unimodular integer changes of basis between the layers hide the pattern and chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -24,7 +24,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima._validate import as_matrix
 from fastminima.errors import DataError, NetworkError, OptionError
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.nullspace import null_space
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_report import LinearReport, classify_linear
@@ -215,15 +217,20 @@ def _inputs(X: Any, dx: int, generator: np.random.Generator) -> tuple[Ints, Ints
         columns = generator.permutation(len(H))
         unit = Fraction(1, len(H))
         return H[:, columns[:dx]].dot(T), inverse.dot(inverse.T) * unit, H[:, columns[dx:]]
-    table = SquaredLoss(X, np.zeros(len(X))).X
-    if table.shape[1] != dx:
-        raise DataError(f"X has {table.shape[1]} columns and widths start with dx = {dx}")
-    exact = np.array([[Fraction(v) for v in row] for row in table.tolist()], dtype=object)
-    eye = np.array([[Fraction(int(i == j)) for j in range(dx)] for i in range(dx)], dtype=object)
-    inverse_S = solve(exact.T.dot(exact), eye)
+    table = as_matrix(X, "X")
+    if table.rounded:
+        raise DataError("X holds numbers that are not float64 numbers; round them first")
+    if table.values.shape[1] != dx:
+        raise DataError(f"X has {table.values.shape[1]} columns and widths start with dx = {dx}")
+    exact = RationalMatrix.of_floats(table.values)
+    inverse_S = solve(exact.T @ exact, RationalMatrix.identity(dx))
     if inverse_S is None:
         raise DataError("X must have full column rank: its columns depend on each other")
-    return exact, inverse_S, np.zeros((len(exact), 0), dtype=object)
+    return _fractions(exact), _fractions(inverse_S), np.zeros((len(table.values), 0), dtype=object)
+
+
+def _fractions(M: RationalMatrix) -> Ints:
+    return np.array(M.rows(), dtype=object)
 
 
 def _of_rank(rows: int, columns: int, rank: int, generator: np.random.Generator) -> Ints:
@@ -394,9 +401,7 @@ def _by_indices(
         raise NetworkError(
             f"made {report.verdict} with index set {learnt_now}, wanted {wanted} with {indices}"
         )
-    return CriticalPoint(
-        **{**point.__dict__, "kind": kind if case is None else f"case{case}", "j_star": report.j_star}
-    )
+    return replace(point, kind=kind if case is None else f"case{case}", j_star=report.j_star)
 
 
 def _channels(dims: list[int], n: int, learnt: set[int], generator: np.random.Generator) -> list[Ints]:

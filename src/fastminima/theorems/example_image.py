@@ -1,8 +1,10 @@
 """Theorem 2's example in another frame: affine images of its samples and targets, more inputs, more hidden units.
 
-With x' = A x + c, y' = k y + o, W1' A = W1, b1' = b1 - W1' c, U' = k U and b2' = k b2 + o outputs and risk become k f + o
-and k^2 times the risk. The proof needs that the third sample is the middle of the other two, that parameters move a
-preactivation by at most sqrt 2 r_i, and |U_i - u_i| <= s_i. A ball of radius R' around the new parameters allows
+With x' = A x + c, y' = k y + o, as long as A keeps the first two samples apart: hidden rows and biases are chosen so that
+every preactivation is what it was (W1' A = W1, b1' = b1 - W1' c where A has rank 2), U' = k U, b2' = k b2 + o. Outputs are
+then k f + o and the risk k^2 times what it was. The proof needs that the third sample is the middle of the other two, that
+parameters move a preactivation by at most sqrt 2 r_i, and |U_i - u_i| <= s_i. A ball of radius R' around the new parameters
+allows
 
     r_i = rho r'_i, rho = max_j sqrt(|x'_j|^2 + 1) / sqrt 2,   s_i = s'_i / |k|,
 
@@ -24,22 +26,66 @@ from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.network import OneHiddenLayer
 
-__all__ = ["Frame", "frame", "image", "shared_units"]
+__all__ = ["Affine", "Frame", "affine", "frame", "image", "shared_units"]
 
 Floats = NDArray[np.float64]
 Row = list[Fraction]
 
 
+class Affine(NamedTuple):
+    """x -> A x + shift and y -> scale y + offset."""
+
+    A: Floats
+    shift: Floats
+    scale: float
+    offset: float
+
+    def after(self, first: Affine | None) -> Affine:
+        """This map after another one, multiplied in float64."""
+        if first is None:
+            return self
+        return Affine(
+            self.A @ first.A,
+            self.A @ first.shift + self.shift,
+            self.scale * first.scale,
+            self.scale * first.offset + self.offset,
+        )
+
+
+def affine(
+    A: ArrayLike | None, shift: ArrayLike | None, scale: float, offset: float, n_features: int
+) -> Affine:
+    """The map as arrays.
+
+    Raises
+    ------
+    OptionError
+        A of another shape than (n, n_features), a shift of another length, what is not made of finite numbers.
+    """
+    try:
+        matrix = np.eye(n_features) if A is None else np.asarray(A, dtype=np.float64)
+        moved = np.zeros(len(matrix)) if shift is None else np.asarray(shift, dtype=np.float64)
+        numbers = Affine(matrix, moved, float(scale), float(offset))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"A, shift, scale and offset must be numbers: {error}") from error
+    if matrix.ndim != 2 or not len(matrix) or matrix.shape[1] != n_features:
+        raise OptionError(f"A must have shape (n, {n_features}) with n >= 1, got {matrix.shape}")
+    if moved.shape != (len(matrix),):
+        raise OptionError(f"shift must have shape ({len(matrix)},) to fit A, got {moved.shape}")
+    if not all(np.isfinite(part).all() for part in numbers):
+        raise OptionError("A, shift, scale and offset must be finite")
+    return numbers
+
+
 class Frame(NamedTuple):
-    """x' = A x + c and y' = k y + o, as the rounded samples and targets have it, exactly.
+    """The image of the three samples and targets, and how parameters move with them, exactly.
 
     Attributes
     ----------
     data : Dataset
-    inverse : list of rows, shape (2, n)
-        A left inverse of A.
-    shift : list of n Fractions
-        c.
+    rows : list of 2 rows, shape (2, n)
+    lift : list of 2 Fractions
+        A hidden unit with weights w and bias b becomes one with weights w rows and bias b + w lift.
     scale, offset : Fraction
         k, o.
     reach : Fraction
@@ -47,58 +93,66 @@ class Frame(NamedTuple):
     """
 
     data: Dataset
-    inverse: list[Row]
-    shift: Row
+    rows: list[Row]
+    lift: Row
     scale: Fraction
     offset: Fraction
     reach: Fraction
 
 
-def frame(A: ArrayLike | None, shift: ArrayLike | None, scale: float, offset: float) -> Frame:
+def frame(to: Affine) -> Frame:
     """The image of the three samples.
 
     Raises
     ------
     OptionError
-        A of another shape than (n, 2) or of rank below 2, a shift of another length, scale 0, numbers that are not
-        finite or leave the range.
+        An A that maps the first two samples to one, a scale that leaves no difference between the targets, numbers that
+        leave the range.
     """
-    matrix = np.eye(2) if A is None else np.asarray(A, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] < 2 or matrix.shape[1] != 2:
-        raise OptionError(f"A must have shape (n, 2) with n >= 2, got {matrix.shape}")
-    n = len(matrix)
-    moved = np.zeros(n) if shift is None else np.asarray(shift, dtype=np.float64)
-    if moved.shape != (n,):
-        raise OptionError(f"shift must have shape ({n},) to fit A, got {moved.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
-        first, second = matrix[:, 0] + moved, matrix[:, 1] + moved
-        middle = (first + second) / 2
-        top = scale + offset
-    if not np.isfinite(np.concatenate([first, second, middle, [scale, offset, top]])).all():
+        first, second = (to.A.T + to.shift).tolist()
+        middle, top = (to.A.sum(axis=1) / 2 + to.shift).tolist(), to.scale + to.offset
+    if not all(map(math.isfinite, [*first, *second, *middle, top])):
         raise OptionError("A, shift, scale and offset must be finite, and so must their sums")
-    ends = np.array([_with_middle(a, b) for a, b in zip(first.tolist(), second.tolist(), strict=True)])
-    c = [Fraction(v) for v in moved.tolist()]
-    p, q = ([Fraction(v) - o for v, o in zip(column.tolist(), c, strict=True)] for column in ends.T)
-    # (A^T A)^-1 A^T
-    pp, pq, qq = (
-        sum((a * b for a, b in zip(*pair, strict=True)), Fraction(0)) for pair in ((p, p), (p, q), (q, q))
-    )
-    det = pp * qq - pq * pq
-    if not det:
-        raise OptionError("A must have rank 2: otherwise its image is a different dataset")
-    inverse = [
-        [(qq * a - pq * b) / det for a, b in zip(p, q, strict=True)],
-        [(pp * b - pq * a) / det for a, b in zip(p, q, strict=True)],
-    ]
-    k = Fraction(top) - Fraction(offset)
+    first, second = zip(*map(_with_middle, first, second), strict=True)
+    samples = np.array([first, second, np.add(first, second) / 2])
+    p, q, c = ([Fraction(v) for v in row] for row in (first, second, to.shift.tolist()))
+    k = Fraction(top) - Fraction(to.offset)
     if not k:
         raise OptionError(
-            f"scale = {scale!r} leaves no difference between the targets beside offset = {offset!r}"
+            f"scale = {to.scale!r} leaves no difference between the targets beside offset = {to.offset!r}"
         )
-    samples = np.array([*ends.T, ends.mean(axis=1)])
-    data = Dataset(samples, np.array([offset, offset, top]))
-    sizes = [sum((Fraction(v) ** 2 for v in row), Fraction(0)) for row in samples.tolist()]
-    return Frame(data, inverse, c, k, Fraction(offset), (max(sizes) + 1) / 2)
+    rows, lift = _moves(p, q, c)
+    data = Dataset(samples, np.array([to.offset, to.offset, top]))
+    reach = (max(_dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
+    return Frame(data, rows, lift, k, Fraction(to.offset), reach)
+
+
+def _dot(a: Row, b: Row) -> Fraction:
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
+    """Rows and lift of a frame that has the first two samples at p and q, and the origin at c."""
+    a, b = ([x - o for x, o in zip(end, c, strict=True)] for end in (p, q))
+    aa, ab, bb = _dot(a, a), _dot(a, b), _dot(b, b)
+    det = aa * bb - ab * ab
+    if det:
+        # A = [a b] has rank 2: its left inverse (A^T A)^-1 A^T
+        rows = [
+            [(bb * x - ab * y) / det for x, y in zip(a, b, strict=True)],
+            [(aa * y - ab * x) / det for x, y in zip(a, b, strict=True)],
+        ]
+        return rows, [-_dot(row, c) for row in rows]
+    gap = [x - y for x, y in zip(p, q, strict=True)]
+    size = _dot(gap, gap)
+    if not size:
+        raise OptionError("A must keep the first two samples apart; this one maps them to one point")
+    # weights along the line of the samples, the bias takes what they have in common: w1 at p, w2 at q
+    slope = [x / size for x in gap]
+    middle = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
+    along = _dot(slope, middle)
+    return [slope, [-x for x in slope]], [Fraction(1, 2) - along, Fraction(1, 2) + along]
 
 
 def _with_middle(a: float, b: float) -> tuple[float, float]:
@@ -112,21 +166,18 @@ def _with_middle(a: float, b: float) -> tuple[float, float]:
 def image(network: OneHiddenLayer, width: int, to: Frame) -> tuple[OneHiddenLayer, Fraction]:
     """(the network on the image, rounded; the square of its hidden parameters' and output weights' distance from the
     exact image). Units beyond the network's have zero weights."""
-    rows = [[Fraction(v) for v in row] for row in network.W1.tolist()]
-    W1 = [[a * s + b * t for s, t in zip(*to.inverse, strict=True)] for a, b in rows]
-    b1 = [
-        Fraction(b) - sum((w * c for w, c in zip(row, to.shift, strict=True)), Fraction(0))
-        for b, row in zip(network.b1.tolist(), W1, strict=True)
-    ]
+    weights = [[Fraction(v) for v in row] for row in network.W1.tolist()]
+    W1 = [[a * s + b * t for s, t in zip(*to.rows, strict=True)] for a, b in weights]
+    b1 = [Fraction(b) + _dot(row, to.lift) for b, row in zip(network.b1.tolist(), weights, strict=True)]
     W2 = [Fraction(w) * to.scale for w in network.W2.tolist()]
-    extra = width - len(rows)
+    extra = width - len(weights)
     exact = [*[v for row in W1 for v in row], *b1, *W2]
     rounded = [round_fraction(v) for v in exact]
     b2 = round_fraction(Fraction(network.b2) * to.scale + to.offset)
     if not all(map(math.isfinite, [*rounded, b2])):
         raise OptionError("the image's parameters leave the range of float64; use a milder map")
     gap = sum(((Fraction(a) - b) ** 2 for a, b in zip(rounded, exact, strict=True)), Fraction(0))
-    n, k = len(to.shift), len(rows)
+    n, k = to.data.n_features, len(weights)
     made = OneHiddenLayer(
         np.vstack([np.reshape(rounded[: n * k], (k, n)), np.zeros((extra, n))]),
         np.concatenate([rounded[n * k : n * k + k], np.zeros(extra)]),

@@ -15,23 +15,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Change, ProductLoss, Rationals, gamma
-from fastminima.exact.affine import common_numerators
+from fastminima._product_loss import Change, ProductLoss, gamma
 from fastminima.exact.dd import two_sum
-from fastminima.exact.dyadic import bit_span, power_of_two, round_fraction, to_integers
+from fastminima.exact.dyadic import bit_span, power_of_two
+from fastminima.exact.matrix import RationalMatrix
 
 __all__ = [
     "ScaledMatrix",
     "change_of_product",
-    "exact_change_of_product",
     "loss_change",
     "product",
+    "telescoped",
 ]
 
 Floats = NDArray[np.float64]
@@ -134,11 +133,7 @@ def product(weights: Sequence[Floats]) -> ScaledMatrix:
     weights : sequence of float64 arrays, (d_j, d_{j-1})
     """
     if _work(weights) <= _EXACT_WORK:
-        numerators, scale = _integer_matrices(weights, weights)
-        total = numerators[0][0]
-        for W, _ in numerators[1:]:
-            total = W.dot(total)
-        return _rounded(total, scale)
+        return _rounded(reduce(lambda total, W: W @ total, map(RationalMatrix.of_floats, weights)))
     result = _exactly(weights[0])
     for W in weights[1:]:
         result = _times(_exactly(W), result)
@@ -159,8 +154,9 @@ def change_of_product(weights: Sequence[Floats], moved: Sequence[Floats]) -> Sca
         For chains of up to 1e5 multiplications the exact change, rounded once; else float64 with a running bound.
     """
     if _work(weights) <= _EXACT_WORK:
-        pairs, scale = _integer_matrices(weights, moved)
-        return _rounded(_telescoped(pairs), scale)
+        return _rounded(
+            telescoped(*([RationalMatrix.of_floats(W) for W in chain] for chain in (weights, moved)))
+        )
     zero = np.zeros(weights[0].shape)
     change: ScaledMatrix = ScaledMatrix(zero, zero)
     before: ScaledMatrix | None = None
@@ -177,16 +173,13 @@ def change_of_product(weights: Sequence[Floats], moved: Sequence[Floats]) -> Sca
     return change
 
 
-def exact_change_of_product(weights: Sequence[Rationals], moved: Sequence[Rationals]) -> Rationals:
-    """The same for rational matrices (lists of rows of Fractions), exactly."""
-    pairs = []
-    scale = Fraction(1)
-    for W, P in zip(weights, moved, strict=True):
-        flat, unit = common_numerators([v for M in (W, P) for row in M for v in row])
-        both = np.array(flat, dtype=object).reshape(2, len(W), len(W[0]))
-        pairs.append((both[0], both[1]))
-        scale *= unit
-    return [[int(n) * scale for n in row] for row in _telescoped(pairs).tolist()]
+def telescoped(weights: Sequence[RationalMatrix], moved: Sequence[RationalMatrix]) -> RationalMatrix:
+    """The same for rational matrices, exactly."""
+    change, before = moved[0] - weights[0], moved[0]
+    for W, P in zip(weights[1:], moved[1:], strict=True):
+        change = (P - W) @ before + W @ change
+        before = P @ before
+    return change
 
 
 def loss_change(weights: Sequence[Floats], loss: ProductLoss, moved: Sequence[Floats]) -> Change:
@@ -202,42 +195,13 @@ def loss_change(weights: Sequence[Floats], loss: ProductLoss, moved: Sequence[Fl
     return loss.change(R, D.values, R_error, D.error, D.exponent)
 
 
-def _integer_matrices(
-    weights: Sequence[Floats], moved: Sequence[Floats]
-) -> tuple[list[tuple[NDArray[Any], NDArray[Any]]], Fraction]:
-    """Each pair (W_k, P_k) as integers on one power of two, and the product of these powers."""
-    pairs, exponent = [], 0
-    for W, P in zip(weights, moved, strict=True):
-        integers, power = to_integers(np.concatenate([W.ravel(), P.ravel()]))
-        pairs.append((integers[: W.size].reshape(W.shape), integers[W.size :].reshape(P.shape)))
-        exponent += power
-    return pairs, power_of_two(exponent)
-
-
-def _telescoped(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[Any]:
-    """B_{H+1} in integers; every layer has one unit for W and P, so all terms of a sum share theirs."""
-    W, P = pairs[0]
-    change, before = P - W, P
-    for W, P in pairs[1:]:
-        change = (P - W).dot(before) + W.dot(change)
-        before = P.dot(before)
-    return change
-
-
-def _rounded(integers: NDArray[Any], scale: Fraction) -> ScaledMatrix:
-    """integers * scale as float64 below 1 in size, rounded once."""
-    peak = max((abs(n) for n in integers.ravel().tolist()), default=0)
-    if peak == 0:
-        zero = np.zeros(integers.shape)
+def _rounded(exact: RationalMatrix) -> ScaledMatrix:
+    """The matrix as float64 below 1 in size, rounded once."""
+    if not exact.any():
+        zero = np.zeros(exact.shape)
         return ScaledMatrix(zero, zero)
-    top = peak.bit_length() + scale.numerator.bit_length() - scale.denominator.bit_length() + 1
-    unit = scale * power_of_two(-top)
-    exact = [n * unit for n in integers.ravel().tolist()]
-    values = np.array([round_fraction(v) for v in exact])
-    error = np.array(
-        [
-            0.0 if Fraction(v) == e else abs(v) * _U + 2.0**-1074
-            for v, e in zip(values.tolist(), exact, strict=True)
-        ]
-    )
-    return ScaledMatrix(values.reshape(integers.shape), error.reshape(integers.shape), top)
+    values, exponent = exact.normalised()
+    scaled = exact.times(power_of_two(-exponent))
+    if scaled.is_float64():
+        return ScaledMatrix(values, np.zeros(exact.shape), exponent)
+    return ScaledMatrix(values, np.abs(values) * _U + 2.0**-1074, exponent)

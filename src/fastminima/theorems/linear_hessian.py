@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import Rationals
 from fastminima.errors import TooLargeError
 from fastminima.exact.inertia import Inertia, inertia
+from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.losses import SquaredLoss
 
 __all__ = ["hessian_inertia", "squared_hessian"]
@@ -89,4 +89,4 @@ def _identity(n: int) -> NDArray[Any]:
 
 def hessian_inertia(weights: Sequence[Rationals], loss: SquaredLoss) -> Inertia:
     """Numbers of negative, zero and positive eigenvalues of the Hessian; parameters and errors of `squared_hessian`."""
-    return inertia(squared_hessian(weights, loss))
+    return inertia(RationalMatrix.of(squared_hessian(weights, loss).tolist()).numerators)

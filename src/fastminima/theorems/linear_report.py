@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._chain import as_chain
-from fastminima._product_loss import Change, ProductLoss, Rationals
+from fastminima._gradient_check import check_gradient
+from fastminima._product_loss import Change, Extremum, ProductLoss
 from fastminima.errors import LossError, OptionError, TooLargeError
+from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
-from fastminima.theorems.linear_exact import decide_exactly, escape_order, exact_pair
+from fastminima.theorems.linear_exact import decide_exactly
+from fastminima.theorems.linear_pair import escape_order, exact_pair
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
 from fastminima.theorems.linear_tolerance import Margin, within_tolerance
-from fastminima.theorems.linear_walk import walk_out
-from fastminima.user_loss import Loss, check_gradient
+from fastminima.theorems.linear_walk import WalkOut, walk_by_product, walk_out
+from fastminima.user_loss import Loss
 
 __all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
 
@@ -108,6 +111,8 @@ class LinearReport:
         Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
         Exact saddles: the vectors that are the certificate for every radius.
+    weights : tuple of float64 arrays
+        What was classified.
     """
 
     verdict: LinearVerdict
@@ -121,6 +126,7 @@ class LinearReport:
     j_star: int | None = None
     margins: tuple[Margin, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[Floats, ...] = ()
     _escape: Callable[[], LinearEscape | None] = field(default=lambda: None, repr=False)
     _squared: Callable[[], SquaredFindings | None] = field(default=lambda: None, repr=False)
     _order: Callable[[], int | None] = field(default=lambda: None, repr=False)
@@ -244,10 +250,9 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
     found = within_tolerance(chain, loss, tol)
 
     def pair() -> LinearEscape | None:
-        if found.case is None or found.verdict != "saddle":
-            return None
-        walk = walk_out(chain, loss, found, radius)
-        return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+        if found.verdict != "saddle" or found.case is None:
+            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+        return _escape(walk_out(chain, loss, found, radius))
 
     return LinearReport(
         LinearVerdict(found.verdict),
@@ -260,8 +265,23 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
         found.ranks,
         found.j_star,
         found.margins,
+        weights=tuple(chain),
         _escape=pair,
     )
+
+
+def _escape(walk: WalkOut) -> LinearEscape:
+    return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+
+
+def _by_product(
+    chain: list[Floats], loss: ProductLoss, j_star: int | None, extremum: Extremum | None, radius: float
+) -> LinearEscape | None:
+    """The pair of part 3, where it is known which way ell0 rises and falls around its critical point."""
+    if j_star is None or extremum is None or extremum.up is None or extremum.down is None:
+        return None
+    walk = walk_by_product(chain, loss, j_star, extremum.up, extremum.down, radius)
+    return None if walk is None else _escape(walk)
 
 
 def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
@@ -269,7 +289,7 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
 
     def pair() -> LinearEscape | None:
         if found.case is None:
-            return None
+            return _by_product(chain, loss, found.j_star, found.extremum, radius)
         made = exact_pair(chain, loss, found, radius)
         return LinearEscape(
             made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
@@ -287,27 +307,16 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
         LinearVerdict(found.verdict),
         found.part,
         found.reason,
-        found.verdict not in ("undetermined", "width_condition_fails"),
+        found.certified,
         None,
-        tuple(_norm(gradient) for gradient in found.gradients),
-        _norm(found.G),
+        tuple(gradient.norm() for gradient in found.gradients),
+        found.G.norm(),
         found.ranks,
         found.j_star,
         (),
         found.facts,
+        tuple(chain),
         pair,
         learnt,
         order,
     )
-
-
-def _norm(M: Rationals) -> float:
-    """Frobenius norm of a rational matrix as a float64, inf where it leaves the range."""
-    peak = max(abs(v) for row in M for v in row)
-    if not peak:
-        return 0.0
-    try:
-        share = float(sum((v / peak) ** 2 for row in M for v in row))
-        return float(peak) * float(np.sqrt(share))
-    except OverflowError:
-        return float("inf")

@@ -21,20 +21,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import common_numerators
+from fastminima.exact.dyadic import Ints, power_of_two, round_fraction
 from fastminima.exact.inertia import inertia
+from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.nullspace import null_space
 from fastminima.losses import SquaredLoss
 
 __all__ = ["SquaredFindings", "analyse_squared"]
 
+# a Mersenne prime
+_PRIME = 2**61 - 1
+
 Floats = NDArray[np.float64]
-Matrix = NDArray[Any]
+_Form = tuple[RationalMatrix, RationalMatrix]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,8 @@ class SquaredFindings:
     limit : int
         The largest rank this architecture can have: the smallest width.
     eigenvalues : float64 array
-        Of Sigma (of its counterpart on the inputs where dy > dx), descending; rounded, for reading.
+        Of Sigma (of its counterpart on the inputs where dy > dx), descending; rounded, for reading, nan where float64
+        cannot find them.
     indices : tuple of int or None
         The index set: positions of the learnt eigenvalues, 0 the largest. None where ties or rounding leave it open.
     inversions : int
@@ -64,7 +69,7 @@ class SquaredFindings:
     strict : bool or None
         Does the Hessian have a negative eigenvalue? False for a minimum; None where the eigenvalues are not simple.
     tightened : bool
-        For all i > j at least one of W_{H+1:i+1}, W_{i-1:j+1}, W_{j-1:1} has rank r.
+        For all i > j: W_{i-1:j+1} has rank r, or W_{j-1:1} G^T W_{H+1:i+1} = 0.
     reason : str
     """
 
@@ -90,95 +95,141 @@ class SquaredFindings:
         )
         return (
             f"{kind}: rank {self.rank} of at most {self.limit}, learnt {learnt}, "
-            f"value {float(self.critical_value):.6g}; {self.reason}"
+            f"value {round_fraction(self.critical_value):.6g}; {self.reason}"
         )
 
 
-def _fractions(rows: Sequence[Sequence[Any]]) -> Matrix:
-    return np.array([[Fraction(v) for v in row] for row in rows], dtype=object)
-
-
-def _null(M: Matrix) -> Matrix:
+def _null(M: RationalMatrix) -> RationalMatrix:
     """Columns: an integer basis of the null space."""
-    rows, width = M.shape
-    if not rows:
-        return _fractions(np.eye(width, dtype=int).tolist())
-    flat, _ = common_numerators(M.ravel().tolist())
-    basis = null_space([flat[i * width : (i + 1) * width] for i in range(rows)], width)
-    return _fractions(basis).T if basis else np.empty((width, 0), dtype=object)
+    basis = null_space(M.numerators.tolist(), M.shape[1])
+    columns = np.empty((M.shape[1], len(basis)), dtype=object)
+    for k, vector in enumerate(basis):
+        columns[:, k] = vector
+    return RationalMatrix(columns, Fraction(1))
 
 
-def exact_rank(M: Matrix) -> int:
-    """Rank of a rational matrix."""
-    return int(M.shape[1] - _null(M).shape[1])
-
-
-def _columns(M: Matrix) -> Matrix:
+def _columns(M: RationalMatrix) -> RationalMatrix:
     """A basis of the column space: what is orthogonal to the left null space."""
     return _null(_null(M.T).T)
 
 
-def solve(S: Matrix, B: Matrix) -> Matrix | None:
-    """S^-1 B for rational matrices, None where S is singular."""
-    n, k = len(S), B.shape[1]
-    if exact_rank(S) < n:
+def solve(S: RationalMatrix, B: RationalMatrix) -> RationalMatrix | None:
+    """S^-1 B, None where S is singular."""
+    n, k = S.shape[0], B.shape[1]
+    if S.rank() < n:
         return None
     # (u, t) with S u = B t: the columns of S carry all pivots, so t runs through multiples of the unit vectors
-    basis = _null(np.hstack([S, -B]))
-    return np.stack([basis[:n, c] / basis[n + c, c] for c in range(k)], axis=1)
+    basis = null_space(np.hstack([S.numerators, -B.numerators]).tolist(), n + k)
+    rows = [[Fraction(basis[c][i], basis[c][n + c]) for c in range(k)] for i in range(n)]
+    return RationalMatrix.of(rows).times(B.scale / S.scale)
 
 
-def _kronecker(A: Matrix, B: Matrix) -> Matrix:
-    a, b = len(A), len(B)
-    return (A[:, None, :, None] * B[None, :, None, :]).reshape(a * b, a * b)
+def _kronecker(A: RationalMatrix, B: RationalMatrix) -> RationalMatrix:
+    n = A.shape[0] * B.shape[0]
+    products = A.numerators[:, None, :, None] * B.numerators[None, :, None, :]
+    return RationalMatrix(products.reshape(n, n), A.scale * B.scale)
 
 
-def _eigenvalues(F: Matrix, M: Matrix) -> Floats:
-    """Of M^-1 F in float64, for reading and for ordering what exact signs then confirm."""
-    if not len(F):
-        return np.empty(0)
-    from scipy.linalg import eigh
+def _eigenvalues(F: RationalMatrix, M: RationalMatrix) -> list[Fraction] | None:
+    """Of M^-1 F, descending, as float64 sees them: for reading, and for an order that exact signs then confirm or not."""
+    from scipy.linalg import LinAlgError, eigh
 
-    values: Floats = eigh(F.astype(np.float64), M.astype(np.float64), eigvals_only=True)
-    return values
-
-
-def _distinct(F: Matrix, M: Matrix) -> bool:
-    """Has M^-1 F as many eigenvalues as rows? The Hankel matrix of its power sums has their number as rank."""
-    n = len(F)
-    step = solve(M, F)
-    if step is None:
-        return False
-    power, sums = _fractions(np.eye(n, dtype=int).tolist()), []
-    for _ in range(2 * n - 1):
-        sums.append(sum(np.diag(power).tolist(), Fraction(0)))
-        power = power.dot(step)
-    hankel = np.array([[sums[i + j] for j in range(n)] for i in range(n)], dtype=object)
-    return exact_rank(hankel) == n
-
-
-def _tightened(chain: list[Matrix], rank: int) -> bool:
-    """For all i > j one of the three remaining products has the rank of the whole."""
-    count = len(chain)
-
-    def has_it(low: int, high: int) -> bool:
-        # the product of layers low .. high-1 (from 0); the empty one is an identity
-        if low >= high:
-            n = chain[low].shape[1] if low < count else len(chain[-1])
-            return bool(n == rank)
-        return exact_rank(reduce(lambda P, W: W.dot(P), chain[low:high])) == rank
-
-    return all(
-        has_it(i + 1, count) or has_it(j + 1, i) or has_it(0, j) for i in range(count) for j in range(i)
-    )
-
-
-def _positions(learnt: Floats, missing: Floats, inversions: int, ties: int) -> tuple[int, ...] | None:
-    """Positions of the learnt eigenvalues, where float64 orders them as exact arithmetic counted."""
-    if ties or int((learnt[:, None] < missing[None, :]).sum()) != inversions:
+    if not F.shape[0]:
+        return []
+    (f, f_power), (m, m_power) = F.normalised(), M.normalised()
+    try:
+        values = eigh(f, m, eigvals_only=True)
+    except LinAlgError:
+        # a metric that float64 cannot tell from a singular one
         return None
-    order = np.argsort(-np.concatenate([learnt, missing]), kind="stable")
-    return tuple(int(k) for k in np.flatnonzero(order < len(learnt)))
+    return [Fraction(float(v)) * power_of_two(f_power - m_power) for v in values[::-1]]
+
+
+def _distinct(step: RationalMatrix) -> bool:
+    """Has a rational matrix as many eigenvalues as rows? The Hankel matrix of its power sums has their number as rank.
+
+    Ranks never grow modulo a prime, so full rank there is a proof and cheap; the integers decide only where it is missed.
+    """
+    n = step.shape[0]
+    residues = _residues(step)
+    if residues is not None and _residue_rank(_hankel(residues, _PRIME)) == n:
+        return True
+    # a scale of the matrix scales all its eigenvalues
+    return RationalMatrix(_hankel(step.numerators, 0), Fraction(1)).rank() == n
+
+
+def _hankel(step: Ints, prime: int) -> Ints:
+    """H[i, j] = trace(step^(i+j)), modulo `prime` unless that is 0."""
+    n = len(step)
+    power, sums = np.eye(n, dtype=int).astype(object), []
+    for _ in range(2 * n - 1):
+        sums.append(power.trace())
+        power = power.dot(step)
+        power = power % prime if prime else power
+    return np.array([[sums[i + j] for j in range(n)] for i in range(n)], dtype=object)
+
+
+def _residues(M: RationalMatrix) -> Ints | None:
+    """M modulo the prime; None where a denominator is a multiple of it."""
+    if not M.scale.denominator % _PRIME:
+        return None
+    factor = M.scale.numerator * pow(M.scale.denominator, -1, _PRIME)
+    residues: Ints = M.numerators * factor % _PRIME
+    return residues
+
+
+def _residue_rank(M: Ints) -> int:
+    """Rank modulo the prime."""
+    rows, rank = [[int(v) % _PRIME for v in row] for row in M.tolist()], 0
+    for column in range(M.shape[1]):
+        found = next((i for i in range(rank, len(rows)) if rows[i][column]), None)
+        if found is None:
+            continue
+        rows[rank], rows[found] = rows[found], rows[rank]
+        head, inverse = rows[rank], pow(rows[rank][column], -1, _PRIME)
+        for i in range(rank + 1, len(rows)):
+            factor = rows[i][column] * inverse % _PRIME
+            if factor:
+                rows[i] = [(a - factor * b) % _PRIME for a, b in zip(rows[i], head, strict=True)]
+        rank += 1
+    return rank
+
+
+def _tightened(chain: list[RationalMatrix], G: RationalMatrix, rank: int) -> bool:
+    """For all i > j the block between has the rank of the whole, or G does not couple the two outer ones."""
+    count = len(chain)
+    before = [RationalMatrix.identity(chain[0].shape[1])]
+    for W in chain:
+        before.append(W @ before[-1])
+    # coupling = A_i^T G, A_i the product of the layers above i (counted from 0)
+    coupling = G
+    for i in range(count - 1, 0, -1):
+        between = RationalMatrix.identity(chain[i].shape[1])
+        for j in range(i - 1, -1, -1):
+            if between.rank() != rank and (coupling @ before[j].T).any():
+                return False
+            between = between @ chain[j]
+        coupling = chain[i].T @ coupling
+    return True
+
+
+def _positions(
+    learnt: _Form, missing: _Form, values: tuple[list[Fraction] | None, list[Fraction] | None]
+) -> tuple[int, ...] | None:
+    """Positions of the learnt among all eigenvalues, where exact signs confirm the order that float64 sees; else None."""
+    if values[0] is None or values[1] is None:
+        return None
+    order = sorted([(v, True) for v in values[0]] + [(v, False) for v in values[1]], reverse=True)
+    for k, ((above, kind), (below, other)) in enumerate(pairwise(order), 1):
+        if kind == other:
+            continue
+        # so many of each are larger than a number between the two
+        split = (above + below) / 2
+        for form, wanted in ((learnt, True), (missing, False)):
+            signs = inertia((form[0] - form[1].times(split)).numerators)
+            if signs.zero or signs.positive != sum(t == wanted for _, t in order[:k]):
+                return None
+    return tuple(k for k, (_, kind) in enumerate(order) if kind)
 
 
 def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFindings | None:
@@ -201,28 +252,29 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
     below the limit the point is a saddle, strict exactly when it is not tightened, provided the eigenvalues are
     distinct and positive (second-order analysis of the square loss of deep linear networks).
     """
-    chain = [_fractions(W.tolist()) for W in weights]
-    R = reduce(lambda P, W: W.dot(P), chain)
-    S, C = _fractions(loss.moments.sxx), _fractions(loss.moments.syx)
-    on_outputs = len(R) <= R.shape[1]
+    chain = [RationalMatrix.of_floats(W) for W in weights]
+    R = reduce(lambda P, W: W @ P, chain)
+    S, C = loss.moments.inputs, loss.moments.cross
+    on_outputs = R.shape[0] <= R.shape[1]
     inverse = solve(S, C.T)  # S^-1 X^T Y = L^T
     if inverse is None:
         return None
     if on_outputs:
-        F, M = C.dot(inverse), _fractions(np.eye(len(R), dtype=int).tolist())
-        learnt, missing = _columns(R), _null(R.T)
+        F, M = C @ inverse, RationalMatrix.identity(R.shape[0])
+        bases = _columns(R), _null(R.T)
+        step = F
     else:
-        F, M = C.T.dot(C), S
-        learnt, missing = _columns(R.T), _null(R.dot(S))
-    forms = [(B.T.dot(F).dot(B), B.T.dot(M).dot(B)) for B in (learnt, missing)]
-    (Fl, Ml), (Fm, Mm) = forms
-    signs = inertia(_kronecker(Fl, Mm) - _kronecker(Ml, Fm))
-    rank, limit = len(Fl), min(min(W.shape) for W in weights)
-    rest = inertia(Fm).positive
-    simple = inertia(F).positive == len(F) and _distinct(F, M)
+        F, M = C.T @ C, S
+        bases = _columns(R.T), _null(R @ S)
+        step = inverse @ C  # S^-1 F
+    learnt, missing = ((B.T @ F @ B, B.T @ M @ B) for B in bases)
+    signs = inertia((_kronecker(learnt[0], missing[1]) - _kronecker(learnt[1], missing[0])).numerators)
+    rank, limit = learnt[0].shape[0], min(min(W.shape) for W in weights)
+    rest = inertia(missing[0].numerators).positive
+    simple = inertia(F.numerators).positive == F.shape[0] and _distinct(step)
     optimal = not signs.negative and (rank == limit or not rest)
-    tight = _tightened(chain, rank)
-    values = _eigenvalues(Fl, Ml), _eigenvalues(Fm, Mm)
+    tight = _tightened(chain, loss.gradient_at(R), rank)
+    values = _eigenvalues(*learnt), _eigenvalues(*missing)
     strict: bool | None
     if signs.negative:
         strict, reason = True, f"{signs.negative} learnt eigenvalues are smaller than missing ones"
@@ -235,12 +287,14 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
         )
     else:
         strict, reason = None, "eigenvalues are not distinct and positive, which the test of strictness needs"
+    known = [v for part in values for v in (part or [])]
+    unknown = np.full(F.shape[0] - len(known), np.nan)
     return SquaredFindings(
-        loss.exact_value(R.tolist()),
+        loss.exact_value(R.rows()),
         rank,
         limit,
-        np.sort(np.concatenate(values))[::-1],
-        _positions(*values, signs.negative, signs.zero),
+        np.concatenate([[round_fraction(v) for v in sorted(known, reverse=True)], unknown]),
+        _positions(learnt, missing, values),
         signs.negative,
         signs.zero,
         simple,

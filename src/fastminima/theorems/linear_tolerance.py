@@ -1,27 +1,29 @@
 """Theorem 4 within a tolerance, for weights that come from training: singular values with margins, nothing certified.
 
-(a) Everything is measured in one unit, g = max(|G(0)|, |G(R)|) in the Frobenius norm, G the gradient of ell0 and R the
-    product: critical means |d ell / d W_j| <= tol g for every j; "G = 0" means |G| <= tol g.
+(a) Everything is measured in one unit, g = max(scale, |G(R)|) in the Frobenius norm, G the gradient of ell0, R the
+    product and scale the loss's own, at least |G(0)|: for a sum over rows |slopes at 0| |X|, which does not vanish where
+    the targets are orthogonal to the inputs. Critical means |d ell / d W_j| <= tol g for every j; "G = 0" means
+    |G| <= tol g.
 (b) A singular value of W_{i:j} is dropped when it is at most tol times the product of the factors' spectral norms: a
     product may vanish though no factor does, so its own largest singular value says nothing.
 (c) Every comparison carries the rounding error of its left side. Where the threshold lies within it the answer is
     `undetermined`.
 (d) Layers are scaled by powers of two to entries below 1 first, which changes no null space and avoids underflow.
-(e) Cost: one pass over the samples for G, one for G(0); products and SVDs of single layers after that, and only for saddles.
+(e) Cost: one pass over the samples for G; products and SVDs of single layers after that, and only for saddles.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima._product_loss import ProductLoss, gamma
+from fastminima._product_loss import Extremum, ProductLoss, gamma
 from fastminima.errors import OptionError
+from fastminima.theorems.linear_stationary import decide_stationary
 
 __all__ = ["Margin", "ToleranceFindings", "within_tolerance"]
 
@@ -73,7 +75,7 @@ class ToleranceFindings:
     Attributes
     ----------
     verdict : str
-        not_critical, saddle, global_minimum, undetermined or width_condition_fails.
+        A value of `LinearVerdict`.
     part : str
         The part of theorem 4 or corollary 5 that decides.
     reason : str
@@ -93,6 +95,10 @@ class ToleranceFindings:
         dy > dx: the roles of the two ends are exchanged.
     directions : tuple of arrays
         v_1 and, in case 2, v_{j*}, ..., v_H of the escape.
+    gradient : array
+        G.
+    extremum : Extremum or None
+        Where G = 0: what ell0 has at the product.
     """
 
     verdict: str
@@ -109,6 +115,7 @@ class ToleranceFindings:
     transposed: bool = False
     directions: tuple[Floats, ...] = ()
     gradient: Floats | None = None
+    extremum: Extremum | None = None
 
 
 class _Chain:
@@ -123,6 +130,11 @@ class _Chain:
         self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma(W.size + 2)) for W in self.weights]
         self.norms = [_spectral(W) for W in self.weights]
 
+    def unit(self, low: int, high: int) -> float:
+        """What turns numbers about the scaled W_{high:low} (layers from 1) into those of W_{high:low}, 1 beyond float64."""
+        exponent = sum(self.powers[low - 1 : high])
+        return 2.0**exponent if abs(exponent) <= 500 else 1.0
+
     def times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
         """W_k B (k from 0) and the error of it when B is known up to `error`."""
         return self.weights[k] @ B, self._next(k, B, error)
@@ -132,10 +144,12 @@ class _Chain:
         return self.weights[k].T @ B, self._next(k, B, error)
 
     def _next(self, k: int, B: Floats, error: float) -> float:
+        if not self.frobenius[k] or not (error or B.any()):
+            return 0.0
         n = max(self.weights[k].shape)
         return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
             1.0 + gamma(B.size + 8)
-        ) + (B.size * n * 2.0**-1070 if self.frobenius[k] else 0.0)
+        ) + B.size * n * 2.0**-1070
 
 
 def _spectral(W: Floats) -> float:
@@ -186,8 +200,7 @@ class _Products:
 
     def _margin(self, name: str, k: int, s: Floats, error: float) -> Margin:
         """Values of W_{k:2} against its threshold, told in the units of the layers as they came where these fit float64."""
-        exponent = sum(self.chain.powers[1:k])
-        unit = 2.0**exponent if abs(exponent) <= 500 else 1.0
+        unit = self.chain.unit(2, k)
         return _margin(name, s * unit, self.threshold(k) * unit, error * unit)
 
     def null(self, k: int) -> Floats:
@@ -280,9 +293,8 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
     distance += R.size * 2.0**-1074 if distance else 0.0
     G, off = loss.gradient_ball(R, distance)
-    zero, zero_off = loss.gradient_ball(np.zeros(R.shape))
-    size, first = float(np.linalg.norm(G)), float(np.linalg.norm(zero))
-    unit, unit_off = max(size, first), max(off, zero_off)
+    size = float(np.linalg.norm(G))
+    unit, unit_off = max(size, loss.gradient_scale((R.shape[0], R.shape[1]))), off
     norms, errors = _layer_gradients(chain, G, off)
     found = ToleranceFindings(
         "undetermined",
@@ -296,18 +308,20 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         transposed=R.shape[0] > R.shape[1],
     )
     if not math.isfinite(unit) or not math.isfinite(sum(errors)) or not math.isfinite(off):
-        return _with(found, reason="the gradient of ell0, or the error of it, is beyond the range of float64")
+        return replace(
+            found, reason="the gradient of ell0, or the error of it, is beyond the range of float64"
+        )
     limit, blur = tol * unit, tol * unit_off
     gradients = [
         Margin(f"gradient of W_{j}", *_sides(norm, limit), limit, error + blur, int(norm > limit))
         for j, (norm, error) in enumerate(zip(norms, errors, strict=True), 1)
     ]
-    found = _with(found, margins=tuple(gradients))
+    found = replace(found, margins=tuple(gradients))
     # not critical needs one layer that is clearly above; critical needs all clearly below
     above = [m for m in gradients if m.rank and m.clear]
     if above:
         worst = max(above, key=lambda m: m.kept)
-        return _with(
+        return replace(
             found,
             verdict="not_critical",
             part="definition of a critical point",
@@ -315,29 +329,73 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         )
     vague = [m for m in gradients if not m.clear]
     if vague:
-        return _with(found, reason=f"whether the weights are critical would flip within rounding: {vague[0]}")
+        return replace(
+            found, reason=f"whether the weights are critical would flip within rounding: {vague[0]}"
+        )
     whole = Margin("G, the gradient of ell0", *_sides(size, limit), limit, off + blur, int(size > limit))
-    found = _with(found, margins=(*found.margins, whole))
+    found = replace(found, margins=(*found.margins, whole))
     if not whole.clear:
-        return _with(found, reason=f"whether G = 0 would flip within rounding: {whole}")
+        return replace(found, reason=f"whether G = 0 would flip within rounding: {whole}")
     if not whole.rank:
-        if loss.critical_is_global:
-            return _with(
-                found,
-                verdict="global_minimum",
-                part="corollary 5",
-                reason=f"G = 0 within tol, and {loss.reason}",
-            )
-        return _with(found, part="theorem 4, part 2", reason=f"G = 0 within tol, and {loss.reason}")
+        return _stationary(found, chain, loss.extremum(R), loss.critical_is_global)
     return _saddle(found, weights, G)
+
+
+def _span(chain: _Chain, low: int, high: int, tol: float) -> Margin:
+    """Singular values of W_{high:low}, layers counted from 1, against tol times the product of the spectral norms."""
+    product, error = chain.weights[low - 1], 0.0
+    for k in range(low, high):
+        product, error = chain.times(k, product, error)
+    s = np.linalg.svd(product, compute_uv=False)
+    error += gamma(_SVD_UNITS * max(product.shape)) * float(s.max(initial=0.0))
+    unit, threshold = chain.unit(low, high), tol * math.prod(chain.norms[low - 1 : high])
+    return _margin(f"W_{{{high}:{low}}}", s * unit, threshold * unit, error * unit)
+
+
+def _full_ranks(chain: _Chain, j: int, tol: float) -> list[Margin] | None:
+    """Part 3 at layer j (from 1): margins of W_{H+1:j+1} and W_{j-1:1} where these have full ranks, else None."""
+    weights, margins = chain.weights, []
+    spans = []
+    if j < len(weights):
+        spans.append((j + 1, len(weights), len(weights[-1])))
+    if j > 1:
+        spans.append((1, j - 1, weights[0].shape[1]))
+    for low, high, full in spans:
+        margin = _span(chain, low, high, tol)
+        if margin.rank < full or not margin.clear:
+            return None
+        margins.append(margin)
+    return margins
+
+
+def _stationary(
+    found: ToleranceFindings, chain: _Chain, extremum: Extremum, corollary: bool
+) -> ToleranceFindings:
+    """G = 0: parts 2 and 3 of theorem 4."""
+    margins: list[Margin] = []
+
+    def part_3() -> int | None:
+        for j in range(1, len(chain.weights) + 1):
+            pair = _full_ranks(chain, j, found.tol)
+            if pair is not None:
+                margins.extend(pair)
+                return j
+        return None
+
+    decided = decide_stationary(extremum, corollary, "G = 0 within tol", part_3)
+    return replace(
+        found,
+        verdict=decided.verdict,
+        part=decided.part,
+        reason=decided.reason,
+        j_star=decided.j_star,
+        margins=(*found.margins, *margins),
+        extremum=extremum,
+    )
 
 
 def _sides(value: float, threshold: float) -> tuple[float, float]:
     return (value, 0.0) if value > threshold else (math.inf, value)
-
-
-def _with(found: ToleranceFindings, **fields: Any) -> ToleranceFindings:
-    return ToleranceFindings(**{**found.__dict__, **fields})
 
 
 def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> ToleranceFindings:
@@ -345,7 +403,7 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
     smallest = min(min(G.shape), min(W.shape[0] for W in weights[:-1]))
     if smallest < min(G.shape):
         k = next(j for j, W in enumerate(weights[:-1], 1) if W.shape[0] < min(G.shape))
-        return _with(
+        return replace(
             found,
             verdict="width_condition_fails",
             part="theorem 4",
@@ -371,7 +429,7 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
                 break
         if j_star is None:
             # every W_{k:2} is injective, so G = 0 by part 3: the gradients were called 0 and G was not
-            return _with(
+            return replace(
                 found,
                 margins=(*found.margins, *margins),
                 reason="G is above tol, yet the ranks are full, which forces G = 0 at a critical point: the weights are "
@@ -382,7 +440,7 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
             U = p.svd(k)[0]
             rank = p.rank(k).rank
             if rank == len(U):
-                return _with(
+                return replace(
                     found,
                     margins=(*found.margins, *margins),
                     reason=f"W_{{{k}:2}} has full row rank within tol, which forces G = 0 at a critical point: the "
@@ -391,13 +449,13 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
             left.append(U[:, -1])
         directions = (v1, *left)
     ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in sorted(p._svd)}
-    found = _with(found, margins=(*found.margins, *margins), ranks=ranks)
+    found = replace(found, margins=(*found.margins, *margins), ranks=ranks)
     vague = [m for m in margins if not m.clear]
     side = " of the transposed, reversed network" if found.transposed else ""
     part = f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})"
     if vague:
-        return _with(found, part=part, reason=f"a null space would change within rounding: {vague[0]}")
-    return _with(
+        return replace(found, part=part, reason=f"a null space would change within rounding: {vague[0]}")
+    return replace(
         found,
         verdict="saddle",
         part=part,

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._product_loss import Change, ProductLoss, gamma
-from fastminima.errors import OptionError
+from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dd import two_sum
 from fastminima.theorems.linear_change import loss_change
 from fastminima.theorems.linear_tolerance import ToleranceFindings
+from fastminima.theorems.local_inverse import local_inverse
 
-__all__ = ["WalkOut", "walk_out"]
+__all__ = ["WalkOut", "walk_by_product", "walk_out"]
 
 Floats = NDArray[np.float64]
 # halvings of the common step, and of the last one: a power 2**-24 of the radius is as far as rounding lets it help
@@ -55,6 +56,11 @@ class WalkOut:
     def confirmed(self) -> bool:
         """Are both differences proved positive?"""
         return self.up.positive and self.down.positive
+
+    @property
+    def shown(self) -> bool:
+        """Are both differences above their bounds, proved or not?"""
+        return self.up.rises and self.down.rises
 
 
 def _unit(A: Floats) -> Floats:
@@ -121,9 +127,9 @@ def walk_out(
         step = radius * 0.5**halvings
         base, target, direction = _base(chain, G, findings, u[:, 0], vt[0], step)
         pair = _along(weights, loss, chain, base, target, direction, step, radius, flip)
-        if result is None or pair.confirmed:
+        if result is None or pair.shown:
             result = pair
-        if pair.confirmed:
+        if pair.shown:
             break
     assert result is not None  # _SCALES is at least 1
     return result
@@ -183,17 +189,61 @@ def _along(
     Q = tuple_at(-eta)
     down = _negated(change(Q))
     for _ in range(_STEPS):
-        if up.positive and down.positive:
+        if up.rises and down.rises:
             break
         # with up = a eta + b eta^2 and down = a eta - b eta^2 the best step down is a / 2b
         total = up.value - math.ldexp(down.value, down.exponent - up.exponent)
         gain = up.value + math.ldexp(down.value, down.exponent - up.exponent)
         share = gain / (2.0 * total) if total > 0.0 and gain > 0.0 else 0.5
         eta *= min(max(share, 2.0**-20), 0.5)
-        if not up.positive:
+        if not up.rises:
             P = tuple_at(eta)
             up = change(P)
-        if not down.positive:
+        if not down.rises:
             Q = tuple_at(-eta)
             down = _negated(change(Q))
     return WalkOut(P, Q, up, down, radius, step)
+
+
+def walk_by_product(
+    weights: Sequence[Floats], loss: ProductLoss, j_star: int, up: Floats, down: Floats, radius: float
+) -> WalkOut | None:
+    """The pair of part 3: ell0 rises and falls around the product, and factor j* alone follows it (lemma A.6).
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}]
+    loss : ProductLoss
+    j_star : int
+        Counting from 1.
+    up, down : (dy, dx)
+        Changes of the product along which ell0 rises and falls.
+    radius : float
+
+    Returns
+    -------
+    WalkOut or None
+        None where the product map has no local inverse in float64.
+    """
+    try:
+        inverse = local_inverse(weights, j_star)
+    except NetworkError:
+        return None
+
+    def walked(direction: Floats, sign: float) -> tuple[list[Floats], Change]:
+        step = inverse.step(direction)
+        step = step / float(np.linalg.norm(step))
+        first: tuple[list[Floats], Change] | None = None
+        for halvings in range(_STEPS):
+            moved = list(weights)
+            moved[j_star - 1] = _moved(weights[j_star - 1], radius * 0.5**halvings * step, radius)
+            change = loss_change(weights, loss, moved)
+            found = moved, change if sign > 0.0 else _negated(change)
+            first = first or found
+            if found[1].rises:
+                return found
+        assert first is not None  # _STEPS is at least 1
+        return first
+
+    (P, gain), (Q, drop) = walked(up, 1.0), walked(down, -1.0)
+    return WalkOut(P, Q, gain, drop, radius, radius)

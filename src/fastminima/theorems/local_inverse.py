@@ -49,8 +49,12 @@ class LocalInverse:
         if goal.shape != self.product.shape:
             raise NetworkError(f"target must have the product's shape {self.product.shape}, got {goal.shape}")
         moved = list(self.weights)
-        moved[self.j_star - 1] = moved[self.j_star - 1] + self._right @ (goal - self.product) @ self._left
+        moved[self.j_star - 1] = moved[self.j_star - 1] + self.step(goal - self.product)
         return moved
+
+    def step(self, change: Floats) -> Floats:
+        """What factor j* moves by for the product to change by `change`."""
+        return np.asarray(self._right @ change @ self._left)
 
 
 def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = None) -> LocalInverse:

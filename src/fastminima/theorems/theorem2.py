@@ -8,9 +8,8 @@ arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -25,24 +24,25 @@ from fastminima.activations import as_activation
 from fastminima.dataset import Dataset
 from fastminima.errors import ActivationError, MissingDependencyError, OptionError
 from fastminima.exact.dyadic import round_up, sqrt_floor
-from fastminima.formula import Formula, rational
 from fastminima.network import OneHiddenLayer
 from fastminima.proof.balls import Balls
 from fastminima.proof.flat_radius import certified_radius
 from fastminima.proof.zero_risk import enclosed_risk
 from fastminima.smooth import Smooth
-from fastminima.theorems.conditions import Condition, rounded_down
-from fastminima.theorems.example_image import frame, image, shared_units
-from fastminima.theorems.witnesses import Flat, biased_flats, paper_flats
-from fastminima.theorems.zero_point import ZERO_RISK, ZeroPoint, zero_point
+from fastminima.theorems.bending import Bending
+from fastminima.theorems.conditions import Condition, rounded_down, shown_exactly
+from fastminima.theorems.example_image import Affine, affine, frame, image, shared_units
+from fastminima.theorems.flat_point import flat_point
+from fastminima.theorems.zero_point import ZERO_RISK, no_zero_point, zero_point
 
 __all__ = ["CounterExample", "CounterStatus", "counterexample"]
 
 Form = Literal["auto", "paper", "bias"]
 _FORMS = ("auto", "paper", "bias")
 _THIRD = Fraction(1, 3)
-# where curvature is looked at to tell a straight line
-_GRID = np.linspace(-3.0, 3.0, 301)
+# where a formula is compared with the function that stands beside it
+_SPOTS = np.array([-2.875, -1.25, -0.625, -0.25, 0.1875, 0.5, 1.125, 2.75])
+_AGREE = 2.0**-26
 
 
 def _samples() -> Dataset:
@@ -105,7 +105,9 @@ class CounterExample:
     zero_risk: float
     status: CounterStatus
     reason: str
-    case: str = field(default="")
+    case: str = ""
+    _origin: CounterExample | None = None
+    _map: Affine | None = None
 
     @property
     def certified(self) -> bool:
@@ -118,7 +120,7 @@ class CounterExample:
         flat = self.witness.get("flat")
         if flat is None:
             return math.nan
-        h = _curves(self.activation)
+        h = self.activation
         v, u = np.array([flat["v1"], flat["v2"]]), np.array([flat["u1"], flat["u2"]])
         slope, bend = np.asarray(h.first(v)), np.asarray(h.second(v))
         diagonal = u * bend / 12 + (u * slope) ** 2 / 4
@@ -131,77 +133,48 @@ class CounterExample:
         shift: ArrayLike | None = None,
         scale: float = 1.0,
         offset: float = 0.0,
-        width: int = 2,
+        width: int | None = None,
     ) -> CounterExample:
         """The same example on the inputs A x + shift and the targets scale y + offset, with `width` hidden units.
 
         Parameters
         ----------
-        A : array-like, shape (n, 2), optional
-            Of rank 2; n > 2 embeds the samples in more dimensions. Default: as they are.
+        A : array-like, shape (n, n_features), optional
+            It must keep the first two samples apart; n larger embeds the samples in more dimensions, n = 1 puts them on a
+            line. Default: as they are.
         shift : array-like, shape (n,), optional
         scale, offset : float
-        width : int >= 2
+        width : int >= 2, optional
+            Default: as many as there are.
 
         Returns
         -------
         CounterExample
             Its radius is the certified radius in the new parameters, its level scale^2/3. Samples are float64 numbers: where
-            the middle of two is none, both move by at most an ulp, and everything said is about the samples in `data`.
+            the middle of two is none, both move by at most an ulp, and everything said is about the samples in `data`. An
+            image of an image is one image of the original: the maps are multiplied in float64.
 
         Raises
         ------
         OptionError
-            A singular A, shapes that do not fit, scale 0, a width below 2, numbers that leave the range, or there is no
-            example to map.
+            An A under which the first two samples meet, shapes that do not fit, scale 0, a width below 2, numbers that
+            leave the range, or there is no example to map.
 
         Notes
         -----
-        The proof carries over to every affine image, with the radius divided by max(rho, 1/|scale|),
-        rho^2 = max (|x|^2 + 1)/2 over the new samples. Further hidden units copy one that keeps the form nonnegative: in the
-        convex case its output weight too, with the output bias taking up what they add (the radius stays), in the mixed case
-        its output weight is dealt out among them (the radius shrinks and is certified anew). It does not carry over to a
-        width of 1, nor to a singular A, whose image is another dataset.
+        The proof carries over to every affine image that keeps the first two samples apart, with the radius divided by
+        max(rho, 1/|scale|), rho^2 = max (|x|^2 + 1)/2 over the new samples. Further hidden units copy one that keeps the
+        form nonnegative: in the convex case its output weight too, with the output bias taking up what they add (the radius
+        stays), in the mixed case its output weight is dealt out among them (the radius shrinks and is certified anew). It
+        does not carry over to a width of 1 (the point of risk 0 needs two units), nor to samples that meet.
         """
         if self.local_minimum is None or self.global_minimum is None:
             raise OptionError("there is no example to map: " + self.reason)
-        if not isinstance(width, int) or width < 2:
+        units = self.local_minimum.width if width is None else width
+        if isinstance(units, bool) or not isinstance(units, int) or units < 2:
             raise OptionError(f"width must be a whole number of at least 2, got {width!r}")
-        to = frame(A, shift, float(scale), float(offset))
-        balls = Balls(_curves(self.activation).formula) if self.certified else None
-        flat = self.witness["flat"]
-        low, radius = self.local_minimum, self.radius
-        if width > 2:
-            unit = 0 if self.case == "convex" else 1
-            low = shared_units(low, width, unit, copy=self.case == "convex")
-            if self.case == "mixed" and balls is not None:
-                v, u = (flat["v1"], flat["v2"]), (flat["u1"], float(low.W2[1]) * (width - 1))
-                # a share's weight must not change its sign
-                estimate = min(radius, abs(float(low.W2[1])))
-                radius = certified_radius(balls, v, u, "mixed", estimate, width - 1)
-        low, gap = image(low, width, to)
-        best, _ = image(self.global_minimum, width, to)
-        level = to.scale**2 / 3
-        # R / max(rho, 1/|k|) less the distance between the float64 parameters and the exact ones
-        stretch = max(to.reach, 1 / to.scale**2)
-        inside = Fraction(sqrt_floor(Fraction(radius) ** 2 / stretch)) - _sqrt_up(gap)
-        radius = math.nextafter(float(inside), 0.0) if inside > 0 else 0.0
-        proved = self.certified and radius > 0
-        return replace(
-            self,
-            data=to.data,
-            global_minimum=best,
-            local_minimum=low,
-            radius=radius,
-            radius_estimate=self.radius_estimate / math.sqrt(stretch),
-            level=level,
-            excess=_excess(low, to.data, level, balls),
-            zero_risk=best.risk(to.data) if balls is None else round_up(enclosed_risk(balls, best, to.data)),
-            status=CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
-            reason=self.reason
-            if proved or not self.certified
-            else "no positive radius is left on this image",
-        )
+        now = affine(A, shift, scale, offset, self.data.n_features).after(self._map)
+        return _image(self._origin or self, now, units)
 
     def __repr__(self) -> str:
         head = f"CounterExample({self.activation}: {self.status.value}"
@@ -212,7 +185,48 @@ class CounterExample:
             if self.certified
             else f"estimated radius {self.radius_estimate:.4g}, {self.reason}"
         )
-        return f"{head}, {self.form} form, risk 0 and a local minimum of risk {self.level}, {proof})"
+        return f"{head}, {self.form} form, risk 0 and a local minimum of risk {shown_exactly(self.level)}, {proof})"
+
+
+def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
+    """`CounterExample.image` of an example that is no image itself."""
+    assert pair.local_minimum is not None
+    assert pair.global_minimum is not None
+    to = frame(now)
+    balls = Balls(pair.activation.formula) if pair.certified else None
+    low, radius = pair.local_minimum, pair.radius
+    if width > 2:
+        convex = pair.case == "convex"
+        low = shared_units(low, width, 0 if convex else 1, copy=convex)
+        if not convex and balls is not None:
+            flat, share = pair.witness["flat"], abs(float(low.W2[1]))
+            v, u = (flat["v1"], flat["v2"]), (flat["u1"], float(low.W2[1]) * (width - 1))
+            # a share's weight must not change its sign
+            radius = certified_radius(balls, v, u, "mixed", min(radius, share), width - 1)
+    low, gap = image(low, width, to)
+    best, _ = image(pair.global_minimum, width, to)
+    level = to.scale**2 / 3
+    # R / max(rho, 1/|k|) less the distance between the float64 parameters and the exact ones
+    stretch = max(to.reach, 1 / to.scale**2)
+    inside = Fraction(sqrt_floor(Fraction(radius) ** 2 / stretch)) - _sqrt_up(gap)
+    radius = math.nextafter(float(inside), 0.0) if inside > 0 else 0.0
+    proved = pair.certified and radius > 0
+    lost = "no positive radius is left on this image" if pair.certified else pair.reason
+    return replace(
+        pair,
+        data=to.data,
+        global_minimum=best,
+        local_minimum=low,
+        radius=radius,
+        radius_estimate=pair.radius_estimate / math.sqrt(stretch),
+        level=level,
+        excess=_excess(low, to.data, level, balls),
+        zero_risk=best.risk(to.data) if balls is None else round_up(enclosed_risk(balls, best, to.data)),
+        status=CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
+        reason=pair.reason if proved else lost,
+        _origin=pair,
+        _map=now,
+    )
 
 
 def _sqrt_up(value: Fraction) -> Fraction:
@@ -223,25 +237,6 @@ def _excess(low: OneHiddenLayer, data: Dataset, level: Fraction, balls: Balls | 
     if balls is None:
         return max(low.risk(data) - float(level), 0.0)
     return round_up(max(enclosed_risk(balls, low, data) - level, Fraction(0)))
-
-
-class _Straight:
-    """Value and derivatives of a piecewise linear activation."""
-
-    def __init__(self, h: PiecewiseLinear) -> None:
-        self.value: Callable[[Any], Any] = h
-        self.first = lambda t: np.where(np.asarray(t) > 0, h.s_plus, h.s_minus)
-        self.second = lambda t: np.zeros(np.shape(t))
-        self.formula: Formula = (
-            "if",
-            "t",
-            ("mul", rational(h.s_plus), "t"),
-            ("mul", rational(h.s_minus), "t"),
-        )
-
-
-def _curves(h: Smooth | PiecewiseLinear) -> Any:
-    return _Straight(h) if isinstance(h, PiecewiseLinear) else h
 
 
 def counterexample(activation: Any, form: Form = "auto", **parameters: float) -> CounterExample:
@@ -291,122 +286,59 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     return best
 
 
-def _kinks(h: Smooth | PiecewiseLinear) -> Any:
-    """Where the pieces of a formula may meet: changes of sign of its conditions on a fine grid, in float64."""
-    if isinstance(h, PiecewiseLinear):
-        return np.zeros(1)
-    found: list[float] = []
-
-    def visit(node: Any) -> None:
-        if isinstance(node, tuple):
-            if node[0] == "if":
-                found.extend(_roots(node[1]))
-            for part in node[1:]:
-                visit(part)
-
-    visit(h.formula)
-    return np.array(found)
-
-
-def _roots(condition: Any) -> list[float]:
-    # conditions here are t or t plus a constant; anything else is left to the certification
-    if condition == "t":
-        return [0.0]
-    if isinstance(condition, tuple) and condition[0] in ("sub", "add") and condition[1] == "t":
-        try:
-            constant = float(Fraction(condition[2]))
-        except (TypeError, ValueError):
-            return []
-        return [constant if condition[0] == "sub" else -constant]
-    return []
-
-
-def _nothing(h: Smooth | PiecewiseLinear, form: str, reason: str) -> CounterExample:
-    nan = math.nan
+def _nothing(
+    h: Smooth | PiecewiseLinear, form: str, reason: str, evidence: tuple[Condition, ...] = ()
+) -> CounterExample:
+    nan, status = math.nan, CounterStatus.NO_WITNESS
     return CounterExample(
-        h, _samples(), None, None, form, {}, (), 0.0, 0.0, _THIRD, nan, nan, CounterStatus.NO_WITNESS, reason
+        h, _samples(), None, None, form, {}, evidence, 0.0, 0.0, _THIRD, nan, nan, status, reason
     )
 
 
-def _is_straight(curves: Any) -> bool:
-    """Does h'' vanish on the grid? Formulas that are polynomials say so exactly."""
-    with np.errstate(all="ignore"):
-        return not np.asarray(curves.second(_GRID), dtype=np.float64).any()
-
-
 def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
-    curves, data = _curves(h), _samples()
-    balls: Balls | None = None
-    missing = ""
-    if curves.formula is None:
-        missing = "h has no formula, so its derivatives are your word and nothing is proved about them"
-    else:
-        try:
-            balls = Balls(curves.formula)
-        except MissingDependencyError:
-            missing = "ball arithmetic needs python-flint: install the extra 'proof'"
-    with balls.precisely() if balls is not None else nullcontext():
-        zero = zero_point(h, curves, data, form, balls)
-        if zero is None:
-            return _nothing(h, form, _no_zero(curves, form))
-        kinks = _kinks(h)
-        flats = paper_flats(curves, kinks) if form == "paper" else biased_flats(curves, kinks)
-        if not flats:
-            return _nothing(
-                h,
-                form,
-                "(C2.3), (C2.6), (C2.7): of all v1, v2, u1, u2 searched, |v| <= 3 and |u| <= 10, none has a quadratic "
-                "form that is nonnegative around it",
-            )
-        flat, radius = _best(flats, balls)
-        return _finished(h, curves, data, form, balls, zero, flat, radius, missing)
-
-
-def _no_zero(curves: Any, form: str) -> str:
-    if _is_straight(curves):
-        return (
+    data = _samples()
+    balls, missing = _balls(h)
+    bending = Bending(h)
+    if bending.straight:
+        reason = (
             "h'' is 0 wherever it was looked at: a network with a linear activation has no bad local minimum"
         )
-    if form == "paper":
-        return (
-            "(C2.1)-(C2.2): wherever h(v1)h(v4) = h(v2)h(v3) on the grid, the denominator of (C2.2) is 0 too, "
-            "as it is for every multiplicative h such as e^t and t^3"
-        )
-    return "no t, p, q with D = ~h(q)~h(p/2) - ~h(p)~h(q/2) away from 0"
-
-
-def _finished(
-    h: Smooth | PiecewiseLinear,
-    curves: Any,
-    data: Dataset,
-    form: str,
-    balls: Balls | None,
-    zero: ZeroPoint,
-    flat: Flat,
-    radius: float,
-    missing: str,
-) -> CounterExample:
-    low = _local(h, curves, flat, balls)
-    conditions = (*zero.conditions, *_flat_conditions(flat, curves, balls, form, radius))
-    proved = balls is not None and zero.proved and radius > 0 and zero.risk < ZERO_RISK
+        return _nothing(h, form, reason)
+    with balls.precisely() if balls is not None else nullcontext():
+        zero = zero_point(h, data, form, balls)
+        if zero is None:
+            reason, evidence = no_zero_point(h, form)
+            return _nothing(h, form, reason, (evidence,))
+        flat = flat_point(h, bending, form, balls)
+        if flat is None:
+            reason = (
+                "(C2.3), (C2.6), (C2.7): of all v1, v2, u1, u2 searched, |v| <= 3 and |u| <= 10, none has a quadratic "
+                "form that is nonnegative around it"
+            )
+            found = _nothing(h, form, reason, zero.conditions)
+            return replace(
+                found, global_minimum=zero.network, witness={"zero": zero.witness}, zero_risk=zero.risk
+            )
+        excess = _excess(flat.network, data, _THIRD, balls)
+    proved = balls is not None and zero.proved and flat.radius > 0 and zero.risk < ZERO_RISK
     if not missing and not proved:
         missing = (
-            "no positive radius could be certified: h'' has the wrong sign or no enclosure near v1, v2"
-            if radius == 0
-            else f"the risk of the global minimum in float64 is {zero.risk:.2g}, not below {ZERO_RISK:g}"
+            f"the risk of the global minimum in float64 is {zero.risk:.2g}, not below {ZERO_RISK:g}"
+            if flat.radius
+            else "no positive radius could be certified: h'' has the wrong sign near v1, v2, or no sharp enclosure"
         )
     return CounterExample(
         h,
         data,
         zero.network,
-        low,
+        flat.network,
         form,
-        {"zero": zero.witness, "flat": {"v1": flat.v1, "v2": flat.v2, "u1": flat.u1, "u2": flat.u2}},
-        conditions,
-        radius,
+        {"zero": zero.witness, "flat": flat.witness},
+        (*zero.conditions, *flat.conditions),
+        flat.radius,
         flat.estimate,
         _THIRD,
-        _excess(low, data, _THIRD, balls),
+        excess,
         zero.risk,
         CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
         "both points are certified in ball arithmetic" if proved else missing,
@@ -414,73 +346,28 @@ def _finished(
     )
 
 
-def _best(flats: list[Flat], balls: Balls | None) -> tuple[Flat, float]:
-    """The candidate with the largest certified radius; most promising first, and none that cannot win."""
-    best, radius = flats[0], 0.0
-    if balls is None:
-        return best, radius
-    for flat in flats:
-        if 1.02 * flat.estimate <= radius:
-            break
-        found = certified_radius(balls, (flat.v1, flat.v2), (flat.u1, flat.u2), flat.case, flat.estimate)
-        if found > radius:
-            best, radius = flat, found
-        if radius >= 0.99 * flats[0].estimate:
-            break
-    return best, radius
+def _balls(h: Smooth | PiecewiseLinear) -> tuple[Balls | None, str]:
+    """Ball arithmetic for h, or why there is none.
 
-
-def _local(h: Smooth | PiecewiseLinear, curves: Any, flat: Flat, balls: Balls | None) -> OneHiddenLayer:
-    """The network of risk 1/3. Its output bias takes up what rounding leaves of (C2.3), so the paper's 0 may be 1e-17."""
-    v, u = np.array([flat.v1, flat.v2]), np.array([flat.u1, flat.u2])
-    if balls is None:
-        b2 = 1 / 3 - float(np.asarray(curves.value(v), dtype=np.float64) @ u)
-    else:
-        output = sum(
-            balls.at(a) * balls.ball(Fraction(b)) for a, b in zip(v.tolist(), u.tolist(), strict=True)
-        )
-        b2 = float((balls.ball(_THIRD) - output).mid())
-    return OneHiddenLayer(np.stack([v, v], axis=1), np.zeros(2), u, b2, h)
-
-
-def _flat_conditions(
-    flat: Flat, curves: Any, balls: Balls | None, form: str, radius: float
-) -> tuple[Condition, ...]:
-    units = ((flat.v1, flat.u1), (flat.v2, flat.u2))
-    rows: list[tuple[Any, Any]] = []
-    for v, u in units:
-        if balls is None:
-            point = np.array([v])
-            rows.append((u * float(curves.first(point)[0]), u * float(curves.second(point)[0]) / 3))
-        else:
-            _, slope, bend = balls.jet(Fraction(v))
-            rows.append((balls.ball(Fraction(u)) * slope, balls.ball(Fraction(u) / 3) * bend))
-    (s1, c1), (s2, c2) = rows
-    convex = bool(c1 >= 0 and c2 >= 0)
-    first, second = s1 * s1 + c1, s2 * s2 + c2
-    gap = c1 * c2 + c1 * s2 * s2 + c2 * s1 * s1
-    met = (
-        ("C2.3", "u1 h(v1) + u2 h(v2) = 1/3, the output bias taking up the rounding")
-        if form == "paper"
-        else ("C2.3", "replaced: b2 = 1/3 - u1 h(v1) - u2 h(v2)")
-    )
-    inside = balls is not None and radius > 0
-
-    def strict(name: str, statement: str, value: Any) -> Condition:
-        if convex and not value > 0:
-            statement += " is not needed: u_i h''(v_i) >= 0"
-        shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-        return Condition(name, statement, shown, balls is not None and (convex or bool(value > 0)))
-
-    return (
-        Condition(*met, "0 by the choice of b2", balls is not None),
-        Condition(
-            "C2.4, C2.5",
-            "h is twice differentiable on all that the ball reaches",
-            f"radius {rounded_down(radius, 6)}",
-            inside,
-        ),
-        strict("C2.6", "(u1 h'(v1))^2 + u1 h''(v1)/3 > 0", first),
-        strict("C2.6", "(u2 h'(v2))^2 + u2 h''(v2)/3 > 0", second),
-        strict("C2.7", "(u1 h'(v1) u2 h'(v2))^2 < the product of both", gap),
-    )
+    Raises
+    ------
+    ActivationError
+        The formula, from which everything is proved, is not the function that the network computes.
+    """
+    if h.formula is None:
+        return None, "h has no formula, so its derivatives are your word and nothing is proved about them"
+    try:
+        balls = Balls(h.formula)
+    except MissingDependencyError:
+        return None, "ball arithmetic needs python-flint: install the extra 'proof'"
+    for t, value in zip(_SPOTS.tolist(), np.asarray(h.value(_SPOTS), dtype=np.float64).tolist(), strict=True):
+        with balls.precisely():
+            exact = balls.at(t)
+            # half of float64's digits; a function may lose some, and another function agrees in none
+            agrees = abs(balls.ball(Fraction(value)) - exact) <= _AGREE * (1 + abs(exact))
+        if not agrees:
+            raise ActivationError(
+                f"{h} is {value:.6g} at t = {t:g}, but its formula gives {float(exact.mid()):.6g}; what is proved "
+                "would be about another function; correct the formula"
+            )
+    return balls, ""

@@ -6,7 +6,8 @@ in which nothing is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -18,11 +19,11 @@ from fastminima.dataset import Dataset
 from fastminima.exact.dyadic import round_up
 from fastminima.network import OneHiddenLayer
 from fastminima.proof.balls import Balls
-from fastminima.proof.zero_risk import enclosed_risk, root_of_c21
+from fastminima.proof.zero_risk import distance_bound, enclosed_risk, root_of_c21
 from fastminima.theorems.conditions import Condition
-from fastminima.theorems.witnesses import zero_biased, zero_paper
+from fastminima.theorems.zero_witnesses import largest_denominator, zero_biased, zero_paper
 
-__all__ = ["ZERO_RISK", "ZeroPoint", "zero_point"]
+__all__ = ["ZERO_RISK", "ZeroPoint", "no_zero_point", "zero_point"]
 
 ZERO_RISK = 1e-28
 """What the risk of the float64 network must stay below."""
@@ -69,70 +70,117 @@ def _middle(x: Any) -> float:
     return x if isinstance(x, float) else float(x.mid())
 
 
-def zero_point(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoint | None:
-    """The first candidate with a risk below 1e-28, else the one with the least; None where there is none.
+def zero_point(h: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoint | None:
+    """The most accurate candidate of the first scale that has one with a risk below 1e-28; None where there is none.
+
+    "Most accurate" is one with risk 0 exactly, else the first below 1e-28 as the search ranks them; where all are above, the
+    one with the least risk.
 
     Parameters
     ----------
     h : Smooth or PiecewiseLinear
-        The network's activation.
-    curves : object with value, first, second
     data : Dataset
         The three samples.
     form : "paper" or "bias"
     balls : Balls or None
         None: nothing is proved.
     """
-    best: ZeroPoint | None = None
-    for found in _candidates(h, curves, data, form, balls):
-        if best is None or found.risk < best.risk:
-            best = found
-        if best.risk < ZERO_RISK:
-            break
-    return best
+    least: ZeroPoint | None = None
+    for batch in _batches(h, data, form, balls):
+        below: ZeroPoint | None = None
+        for found in batch:
+            if balls is not None and found.risk == 0:
+                return found
+            if below is None and found.risk < ZERO_RISK:
+                below = found
+            if least is None or found.risk < least.risk:
+                least = found
+        if below is not None:
+            return below
+    return least
 
 
-def _candidates(h: Any, curves: Any, data: Dataset, form: str, balls: Balls | None) -> Iterable[ZeroPoint]:
+def no_zero_point(h: Any, form: str) -> tuple[str, Condition]:
+    """Why there is no point of risk 0, and what was seen."""
+    if form == "paper" and isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
+        text = "W2 = [1, -2]/s+ are float64 numbers"
+        return f"A6: {text.replace('are', 'are no')}", Condition("A6", text, f"s+ = {h.s_plus!r}", False)
+    part, count = largest_denominator(h, form)
+    if form == "paper":
+        text = "h(v3)h((v1+v2)/2) != h(v1)h((v3+v4)/2)"
+        seen = f"at most {part:.2g} of its terms at {count} roots of (C2.1) on the grid"
+        reason = (
+            "(C2.1)-(C2.2): wherever h(v1)h(v4) = h(v2)h(v3) on the grid, the denominator of (C2.2) is 0 too, "
+            "as it is for every multiplicative h such as e^t and t^3"
+            if count
+            else "(C2.1): no v1..v4 on the grid with h(v1)h(v4) = h(v2)h(v3), h(v1) != 0"
+        )
+        return reason, Condition("C2.2", text, seen, False)
+    text = "~h(q)~h(p/2) - ~h(p)~h(q/2) != 0"
+    seen = f"at most {part:.2g} of its terms at {count} triples t, p, q on the grid"
+    return f"no t, p, q with D = {text.removesuffix(' != 0')} away from 0", Condition("D", text, seen, False)
+
+
+def _batches(h: Any, data: Dataset, form: str, balls: Balls | None) -> Iterator[Iterable[ZeroPoint]]:
     if form == "bias":
-        for t, p, q in zero_biased(curves):
-            yield from _biased(h, curves, data, t, p, q, balls)
+        for triples in zero_biased(h):
+            yield (point for tpq in triples for point in _biased(h, data, *tpq, balls))
     elif isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         yield _appendix_a6(h, data, balls)
     else:
-        for v in zero_paper(curves):
-            yield from _paper(h, curves, data, v, balls)
+        for quadruples in zero_paper(h):
+            yield (point for v in quadruples for point in _paper(h, data, v, balls))
+
+
+def _exact_nearby(balls: Balls | None, pairs: list[tuple[float, Any]]) -> tuple[Condition, ...]:
+    """The condition that says how near an exact solution is; nothing without ball arithmetic."""
+    if balls is None:
+        return ()
+    text = "some parameters this near to the float64 ones output 0, 0, 1 exactly"
+    return (Condition("risk 0", text, f"distance at most {distance_bound(balls, pairs):.2g}", True),)
+
+
+def _finite(*numbers: float) -> bool:
+    return all(map(math.isfinite, numbers))
 
 
 def _risk(network: OneHiddenLayer, data: Dataset, balls: Balls | None) -> float:
     return network.risk(data) if balls is None else round_up(enclosed_risk(balls, network, data))
 
 
-def _biased(
-    h: Any, curves: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None
-) -> Iterable[ZeroPoint]:
+def _biased(h: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None) -> Iterable[ZeroPoint]:
     # ~h(x) = h(x + t) - h(t):  W2 = [~h(q), -~h(p)]/D, and the output bias takes h(t) away
-    numbers = _Floats(curves.value) if balls is None else balls
+    numbers = _Floats(h.value) if balls is None else balls
     ht = numbers.at(t)
     hp, hq, hp2, hq2 = (numbers.at(x + t) - ht for x in (p, q, p / 2, q / 2))
     D = hq * hp2 - hp * hq2
     if not numbers.nonzero(D):
         return
-    W2 = np.array([_middle(hq / D), _middle(-hp / D)])
-    network = OneHiddenLayer(
-        np.array([[p, 0.0], [q, 0.0]]), np.array([t, t]), W2, -_middle(sum(W2.tolist()) * ht), h
-    )
+    exact = [hq / D, -hp / D, (hp - hq) * ht / D]
+    W2 = [_middle(part) for part in exact[:2]]
+    b2 = -_middle(sum(W2) * ht)
+    if not _finite(*W2, b2):
+        return
+    network = OneHiddenLayer(np.array([[p, 0.0], [q, 0.0]]), np.array([t, t]), np.array(W2), b2, h)
     condition = Condition("D", "~h(q)~h(p/2) - ~h(p)~h(q/2) != 0", _shown(D), balls is not None)
-    witness = {"t": t, "p": p, "q": q}
-    yield ZeroPoint(network, witness, (condition,), balls is not None, _risk(network, data, balls))
+    near = _exact_nearby(balls, list(zip([*W2, b2], exact, strict=True)))
+    yield ZeroPoint(
+        network,
+        {"t": t, "p": p, "q": q},
+        (condition, *near),
+        balls is not None,
+        _risk(network, data, balls),
+    )
 
 
 def _paper(
-    h: Any, curves: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
+    h: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
 ) -> Iterable[ZeroPoint]:
     # W2 = [h(v3), -h(v1)]/den
     v1, v2, v3, v4 = v
-    numbers = _Floats(curves.value) if balls is None else balls
+    numbers = _Floats(h.value) if balls is None else balls
     h1, h3, low = numbers.at(v1), numbers.at(v3), numbers.at((v1 + v2) / 2)
+    root: Any = v4
     if balls is None:
         high = numbers.at((v3 + v4) / 2)
         solved = Condition(
@@ -151,23 +199,32 @@ def _paper(
     den = h3 * low - h1 * high
     if not numbers.nonzero(den):
         return
-    network = OneHiddenLayer(
-        np.array([[v1, v2], [v3, v4]]), np.zeros(2), np.array([_middle(h3 / den), _middle(-h1 / den)]), 0.0, h
-    )
+    exact = [h3 / den, -h1 / den]
+    W2 = [_middle(part) for part in exact]
+    if not _finite(*W2):
+        return
+    network = OneHiddenLayer(np.array([[v1, v2], [v3, v4]]), np.zeros(2), np.array(W2), 0.0, h)
     apart = Condition("C2.2", "h(v3)h((v1+v2)/2) != h(v1)h((v3+v4)/2)", _shown(den), balls is not None)
     witness = {"v1": v1, "v2": v2, "v3": v3, "v4": v4}
-    yield ZeroPoint(network, witness, (solved, apart), balls is not None, _risk(network, data, balls))
+    near = _exact_nearby(balls, list(zip([v4, *W2], [root, *exact], strict=True)))
+    yield ZeroPoint(network, witness, (solved, apart, *near), balls is not None, _risk(network, data, balls))
 
 
-def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> ZeroPoint:
+def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> Iterable[ZeroPoint]:
     """s- = 0: the outputs are exactly 0, 0, 1 times s+ (1/s+)."""
-    s = 1 / h.s_plus
-    network = OneHiddenLayer(np.array([[0.0, 2.0], [-2.0, 1.0]]), np.zeros(2), np.array([s, -2 * s]), 0.0, h)
+    W2 = [1 / h.s_plus, -2 / h.s_plus]
+    if not _finite(*W2):
+        return
+    network = OneHiddenLayer(np.array([[0.0, 2.0], [-2.0, 1.0]]), np.zeros(2), np.array(W2), 0.0, h)
     text = "W1 = [[0, 2], [-2, 1]], W2 = [1, -2]/s+ outputs 0, 0, 1"
     # h is positively homogeneous, so this is arithmetic of the two slopes; no enclosure is needed
     condition = Condition("A6", text, "an identity", True)
+    near: tuple[Condition, ...] = ()
+    if balls is not None:
+        exact = [balls.ball(k / Fraction(h.s_plus)) for k in (1, -2)]
+        near = _exact_nearby(balls, list(zip(W2, exact, strict=True)))
     witness = {"v1": 0.0, "v2": 2.0, "v3": -2.0, "v4": 1.0}
-    return ZeroPoint(network, witness, (condition,), True, _risk(network, data, balls))
+    yield ZeroPoint(network, witness, (condition, *near), True, _risk(network, data, balls))
 
 
 def _shown(x: Any) -> str:

@@ -1,0 +1,218 @@
+"""Certificates: claims as data, in a file that a stranger checks with `check.py` and the standard library.
+
+The text is the same for the same statement about the same data, whoever makes it: fields in a fixed order, rationals in
+lowest terms, one claim a line. docs/certificates.md has the schema, docs/proofs.md why accepted claims are theorems.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._atomic import replacing
+from .._reading import reading
+from ..dataset import Dataset
+from ..errors import CertificateError
+from ..exact.digest import DataDigests
+from ..network import OneHiddenLayer
+from . import check as checker
+
+__all__ = ["Certificate", "data_rows", "network_words", "word"]
+
+Row = Sequence[float] | Sequence[Fraction]
+
+_FORMAT = "fastminima certificate"
+_ROWS = 4096
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certificate:
+    """A list of claims about one dataset, with what a checker needs.
+
+    Attributes
+    ----------
+    content : dict
+        The words of the file; see docs/certificates.md.
+    method : "float", "exact" or None
+        How the claims were found. The file is the same for either, so a loaded certificate does not know.
+    checked : bool
+        Has the checker accepted it, in this process, on the data it is about?
+    open : tuple of str
+        What was asked for and is not among the claims, and why.
+    """
+
+    content: dict[str, Any]
+    method: str | None = None
+    checked: bool = False
+    open: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The claims, each a dictionary with its name under "claim" (a copy)."""
+        return copy.deepcopy(self.content["claims"])
+
+    @property
+    def theorem(self) -> int:
+        """1, 2 or 4."""
+        return int(self.content["theorem"])
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers of the data mean: "binary", "decimal" or "rational"."""
+        return str(self.content["meaning"])
+
+    @property
+    def text(self) -> str:
+        """The certificate as it stands in a file."""
+        lines = [f"{_json(name)}:{_json(value)}" for name, value in self.content.items() if name != "claims"]
+        claims = ",\n".join(_json(claim) for claim in self.content["claims"])
+        return "{" + ",\n".join([*lines, f'"claims":[\n{claims}]']) + "}\n"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file; it appears whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written there.
+        """
+        with replacing(path) as stream:
+            stream.write(self.text.encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Certificate:
+        """Read a certificate; nothing in it is believed before it is checked.
+
+        Raises
+        ------
+        MissingFileError
+            There is no such file.
+        CertificateError
+            It is no certificate, cut short, or of a newer version.
+        """
+        source = Path(path)
+        with reading(source, "cannot be read"), open(source, "rb") as stream:
+            raw = stream.read(checker.LONGEST_FILE + 1)
+        try:
+            content = checker.parse(raw.decode())
+        except (checker.Reject, ValueError, RecursionError) as error:
+            raise CertificateError(f"{source} is no certificate, or cut short: {error}") from error
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise CertificateError(f"{source} is no fastminima certificate")
+        if content.get("version") != checker.VERSION:
+            raise CertificateError(
+                f"{source} is of version {content.get('version')!r:.20}, this library knows {checker.VERSION}; "
+                "a newer fastminima may read it"
+            )
+        if not isinstance(content.get("claims"), list):
+            raise CertificateError(f"{source} has no list of claims")
+        return cls(content)
+
+    def __repr__(self) -> str:
+        names = [claim.get("claim") for claim in self.content["claims"]]
+        return f"Certificate(theorem {self.content.get('theorem')}, claims {names})"
+
+    def __str__(self) -> str:
+        state = "accepted by the checker" if self.checked else "not yet checked"
+        lines = [f"certificate of theorem {self.content.get('theorem')}, {state}", *self.claim_lines()]
+        return "\n".join([*lines, *(f"  open: {reason}" for reason in self.open)])
+
+    def claim_lines(self) -> list[str]:
+        """One line a claim, its numbers rounded."""
+        lines = []
+        for claim in self.content["claims"]:
+            shown = [f"{name} {_shown(value)}" for name, value in claim.items() if name in _SHOWN]
+            if isinstance(claim.get("positions"), list):
+                shown.append(f"{len(claim['positions']):,} elements")
+            lines.append("  " + ": ".join([str(claim.get("claim")), *([", ".join(shown)] if shown else [])]))
+        return lines
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+_SHOWN = ("risk", "radius", "excess", "drop", "floor")
+
+
+def _shown(text: Any) -> str:
+    try:
+        return checker.show(text)
+    except checker.Reject:
+        return "?"
+
+
+def word(value: Fraction | int | float) -> str:
+    """A number as "p/q" or "p", exactly."""
+    exact = Fraction(value)
+    try:
+        return str(exact)
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits; decimals it prints
+        p, q = Decimal(exact.numerator), Decimal(exact.denominator)
+        return f"{p:f}" if q == 1 else f"{p:f}/{q:f}"
+
+
+def matrix_words(rows: Iterable[Iterable[Any]]) -> list[list[str]]:
+    """A matrix of numbers as nested lists of words."""
+    return [[word(v) for v in row] for row in rows]
+
+
+def network_words(network: OneHiddenLayer) -> dict[str, Any]:
+    """The parameters of a network."""
+    W1, b1, W2, b2 = network.parameters()
+    return {
+        "W1": matrix_words(W1.tolist()),
+        "b1": [word(v) for v in b1.tolist()],
+        "W2": [word(v) for v in W2.tolist()],
+        "b2": word(b2),
+    }
+
+
+def assemble(theorem: int, meaning: str, data: dict[str, Any], setting: Any, claims: list[dict[str, Any]]) -> dict[str, Any]:
+    """The content of a certificate, in its order."""
+    return {
+        "format": _FORMAT,
+        "version": checker.VERSION,
+        "theorem": theorem,
+        "meaning": meaning,
+        "data": data,
+        "setting": setting,
+        "claims": claims,
+    }
+
+
+def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool, digests: DataDigests) -> dict[str, Any]:
+    """What a certificate says of its data."""
+    return {
+        "rows": m,
+        "columns": columns,
+        "targets": targets,
+        "weighted": weighted,
+        "numbers": "float64" if floats else "rational",
+        "sha256": digests.sha256,
+        "unordered": digests.unordered,
+    }
+
+
+def data_rows(data: Dataset) -> Iterator[Row]:
+    """The rows (x, y, weight) of a dataset as exact numbers, for the checker."""
+    weights = data.sample_weight
+    if data.exact is None:
+        for start in range(0, data.n_samples, _ROWS):
+            rows = slice(start, start + _ROWS)
+            parts = [data.X[rows], data.y[rows, None], *([] if weights is None else [weights[rows, None]])]
+            yield from np.hstack(parts).tolist()
+        return
+    columns = list(zip(data.exact.numerators, data.exact.scales, strict=True))
+    for i in range(data.n_samples):
+        row = [int(numerators[i]) * scale for numerators, scale in columns]
+        yield row if weights is None else [*row, Fraction(float(weights[i]))]

@@ -1,0 +1,123 @@
+"""Certificates of theorem 2: the minimum with the radius in which it is proved, and the point of risk 0.
+
+The checker's own intervals decide, so that no ball arithmetic is needed to make one. Where they show less than the
+radius that ball arithmetic found, the largest share of it that they show is stated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from ..activation import PiecewiseLinear
+from ..errors import ProofError
+from ..exact.dyadic import round_up
+from ..formula import rational
+from ..network import OneHiddenLayer
+from ..proof import check as checker
+from ..proof.certificate import data_rows, network_words, word
+from ..smooth import Smooth
+from ..theorems.theorem2 import CounterExample
+
+__all__ = ["claims_of", "formula_words"]
+
+# shares of the radius tried, the first that is shown counts
+_SHARES = (1.0, 0.99, 0.97, 0.94, 0.9, 0.8, 0.65, 0.5, 0.25, 0.1, 0.01)
+# half widths in which the root of (C2.1) is looked for
+_WIDTHS = (0, Fraction(1, 2**48), Fraction(1, 2**42), Fraction(1, 2**34), Fraction(1, 2**26), Fraction(1, 2**18))
+
+
+def formula_words(activation: Any) -> Any:
+    """The activation's formula as JSON.
+
+    Raises
+    ------
+    ProofError
+        It has none: a function that can only be called leaves nothing to prove.
+    """
+    if isinstance(activation, PiecewiseLinear):
+        s_plus, s_minus = rational(activation.s_plus), rational(activation.s_minus)
+        return ["if", "t", ["mul", s_plus, "t"], ["mul", s_minus, "t"]]
+    if not isinstance(activation, Smooth) or activation.formula is None:
+        raise ProofError(
+            f"{activation} has no formula, so nothing about it can be proved; build it with Smooth.from_formula"
+        )
+    words = json.loads(json.dumps(activation.formula))
+    if len(json.dumps(words)) > checker.LONGEST_FORMULA:
+        raise ProofError(
+            f"the formula of {activation} is longer than the {checker.LONGEST_FORMULA} characters a certificate takes"
+        )
+    return words
+
+
+def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any]]:
+    """Claims about both points, each accepted by the checker.
+
+    Parameters
+    ----------
+    pair : CounterExample
+    words : dict
+        What the certificate says of the three samples.
+
+    Raises
+    ------
+    ProofError
+        A point is missing, or no radius and no witness is shown.
+    """
+    if pair.local_minimum is None or pair.global_minimum is None:
+        raise ProofError(f"there is no counterexample to certify: {pair.reason}")
+    table = checker.Table(lambda: data_rows(pair.data), words)
+    statement = checker.Theorem2(table, formula_words(pair.activation))
+    return [_minimum(statement, pair, pair.local_minimum), _zero(statement, pair, pair.global_minimum)]
+
+
+def _risk(statement: Any, network: OneHiddenLayer) -> Fraction:
+    return statement.network_risk(*checker.units(network_words(network), network.n_features))
+
+
+def _shown(check: Any, statement: Any, claim: dict[str, Any]) -> bool:
+    try:
+        check(statement, **{name: value for name, value in claim.items() if name != "claim"})
+    except checker.Reject:
+        return False
+    return True
+
+
+def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[str, Any]:
+    claim = {
+        "claim": "no lower risk within",
+        "network": network_words(low),
+        "radius": "0",
+        "excess": word(round_up(max(_risk(statement, low) - statement.risk, Fraction(0)))),
+    }
+    start = Fraction(pair.radius if pair.radius > 0.0 else pair.radius_estimate)
+    for share in _SHARES if start > 0 else ():
+        claim["radius"] = word(float(start * Fraction(share)))
+        if _shown(checker.Theorem2.local_minimum, statement, claim):
+            return claim
+    raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
+
+
+def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:
+    claim: dict[str, Any] = {
+        "claim": "zero risk",
+        "network": network_words(best),
+        "risk": word(round_up(_risk(statement, best))),
+    }
+    for witness in _witnesses(pair.witness["zero"]):
+        claim["witness"] = witness
+        if _shown(checker.Theorem2.zero_risk, statement, claim):
+            return claim
+    raise ProofError(f"the checker's intervals show no network of risk 0 for {pair.activation}")
+
+
+def _witnesses(found: dict[str, float]) -> Iterator[dict[str, str]]:
+    exact = {name: Fraction(value) for name, value in found.items()}
+    if "t" in exact:
+        yield {name: word(value) for name, value in exact.items()}
+        return
+    v4 = exact.pop("v4")
+    for width in _WIDTHS:
+        yield {name: word(value) for name, value in exact.items()} | {"v4": word(v4 - width), "v4_high": word(v4 + width)}
