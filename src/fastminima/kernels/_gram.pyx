@@ -63,7 +63,7 @@ def columns_of(const double[:, ::1] X, const double[::1] y, const double[::1] we
 
 def column_ends(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, int variant, double[::1] peak_out,
                 double[::1] low_out):
-    """peak_out[c] = max |v| (inf if some v is not finite), low_out[c] = least last bit of a nonzero v, begin <= row < end.
+    """begin <= row < end: peak_out[c] = max |v| (inf if some v is not finite), low_out[c] = least last bit of v != 0.
 
     low_out[c] is inf if all are zero.
     """
