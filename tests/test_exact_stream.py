@@ -16,7 +16,7 @@ import fastminima.exact.margin as margin_module
 import fastminima.exact.stream as stream_module
 from fastminima.errors import DataError, NetworkError
 from fastminima.exact.digest import Digests
-from fastminima.exact.gram import gram_of
+from fastminima.exact.gram import GramState, gram_of
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.stream import ExactPass, PassNetwork, exact_moments
 from fastminima.kernels import _gram
@@ -269,6 +269,19 @@ def test_wrong_use_is_refused():
         ExactPass(1, [net], scales=[Fraction(1), Fraction(1)]).update(X, y)
     with pytest.raises(ValueError, match="cannot be merged"):
         ExactPass(1, [net], total=gram_of(reference.dataset(X, y))).merge(ExactPass(1, [net]))
+    wrong = [
+        (np.ones((3, 2)), y, "k, 1"),
+        (X, np.ones(4), "y \\(4,\\)"),
+        (X.astype(np.float32), y, "float32"),
+    ]
+    for state in (ExactPass(1, [net]), GramState(1)):
+        for inputs, target, message in wrong:
+            with pytest.raises(DataError, match=message):
+                state.update(inputs, target)
+    with pytest.raises(DataError, match="same rows"):
+        Digests().update(X, np.ones(2))
+    with pytest.raises(DataError, match="weights \\(2,\\)"):
+        ExactPass(1, [net], weighted=True).update(X, y, np.ones(2))
     with pytest.raises(DataError, match="finite"):
         ExactPass(1, [net]).update(X * np.nan, y)
 
