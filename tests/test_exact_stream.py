@@ -258,6 +258,27 @@ def test_digests_of_parts():
     assert parts[0].result().sha256 is None
 
 
+def test_digests_of_fractions():
+    columns = [
+        [Fraction(1, 3), Fraction(-4)],
+        [Fraction(10) ** 30, Fraction(0)],
+        [Fraction(1, 2), Fraction(6)],
+    ]
+    rows = [b"1/3,1000000000000000000000000000000,1/2\n", b"-4,0,6\n"]
+    total = sum(int.from_bytes(hashlib.blake2s(row).digest(), "little") for row in rows) % 2**256
+    one, two = Digests(), Digests()
+    one.update_exact(columns)
+    two.update_numerators(
+        [np.array([1, -12], dtype=object), np.array([10**30, 0], dtype=object)],
+        [Fraction(1, 3), Fraction(1)],
+        np.array([0.5, 6.0]),
+    )
+    for state in (one, two):
+        assert state.n_samples == 2
+        assert state.result().sha256 == hashlib.sha256(b"".join(rows)).hexdigest()
+        assert state.result().unordered == f"{total:064x}"
+
+
 def test_wrong_use_is_refused():
     X, y = np.ones((3, 1)), np.ones(3)
     net = PassNetwork(np.ones((1, 1)), np.ones(1), np.ones(1), 0.0, 1.0, 0.0)
