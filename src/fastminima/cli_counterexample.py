@@ -189,8 +189,9 @@ def _rows(pair: CounterExample) -> Iterator[tuple[str, str]]:
         mark = "proved" if condition.proved else "not certified"
         yield condition.name, f"{condition.statement}: {_short(condition.enclosure)} ({mark})"
     low, best = pair.local_minimum, pair.global_minimum
-    yield "global minimum", f"{_shown(best)}; risk at most {pair.zero_risk:.2g}"
-    yield "local minimum", f"{_shown(low)}; risk 1/3 + at most {pair.excess:.2g}"
+    most = "at most" if pair.certified else "about"
+    yield "global minimum", f"{_shown(best)}; risk {most} {pair.zero_risk:.2g}"
+    yield "local minimum", f"{_shown(low)}; risk 1/3 + {most} {pair.excess:.2g}"
     yield (
         "radius",
         f"{rounded_down(pair.radius, 6)}, certified: no lower risk within it, wherever the output bias goes"

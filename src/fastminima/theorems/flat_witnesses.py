@@ -162,7 +162,7 @@ _MOVES = 12
 def _mixed(h: Any, bending: Bending) -> list[Flat]:
     grid = np.linspace(-SPAN, SPAN, 61)
     coarse = _mixed_on(h, bending, grid, np.geomspace(0.1, _U, 25), grid, 3.0, 500)
-    return _best([_climbed(h, bending, start) for start in _apart(coarse)])
+    return [_climbed(h, bending, start) for start in _apart(coarse)]
 
 
 def _climbed(h: Any, bending: Bending, flat: Flat) -> Flat:

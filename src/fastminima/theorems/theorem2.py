@@ -364,8 +364,8 @@ def _balls(h: Smooth | PiecewiseLinear) -> tuple[Balls | None, str]:
         with balls.precisely():
             exact = balls.at(t)
             # half of float64's digits; a function may lose some, and another function agrees in none
-            agrees = abs(balls.ball(Fraction(value)) - exact) <= _AGREE * (1 + abs(exact))
-        if not agrees:
+            apart = abs(balls.ball(Fraction(value)) - exact) > _AGREE * (1 + abs(exact))
+        if apart:
             raise ActivationError(
                 f"{h} is {value:.6g} at t = {t:g}, but its formula gives {float(exact.mid()):.6g}; what is proved "
                 "would be about another function; correct the formula"
