@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.formula_shape import pieces
+from fastminima.formula_shape import curvature, pieces
+from fastminima.theorems.conditions import Condition
 
 __all__ = ["FAR", "SPAN", "Bending"]
 
@@ -63,6 +64,12 @@ class Bending:
         for sign in (1, -1):
             walls = np.concatenate([self._turns(sign), self.kinks[(joints == -sign) | np.isnan(joints)]])
             self._walls[sign] = np.sort(walls)
+
+    def evidence(self) -> Condition:
+        """What was seen of an h that is straight."""
+        text = "0 by its formula" if self._h.formula is not None and curvature(self._h.formula) == 0 else "0"
+        seen = f"{text} at {len(_GRID)} points of [{_GRID[0]:.3g}, {_GRID[-1]:.3g}]"
+        return Condition("C2.6", "h'' is not 0 everywhere", seen, False)
 
     def reach(self, v: Floats, sign: int) -> Floats:
         """How far around each v sign h is convex, at most FAR; 0 where it is not at v."""

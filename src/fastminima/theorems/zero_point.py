@@ -21,7 +21,7 @@ from fastminima.exact.dyadic import round_up
 from fastminima.network import OneHiddenLayer
 from fastminima.proof.balls import Balls
 from fastminima.proof.zero_risk import distance_bound, enclosed_risk, root_of_c21
-from fastminima.theorems.conditions import Condition
+from fastminima.theorems.conditions import Condition, rounded_up
 from fastminima.theorems.zero_witnesses import largest_denominator, zero_biased, zero_paper
 
 __all__ = ["ZERO_RISK", "ZeroPoint", "no_zero_point", "zero_point"]
@@ -140,7 +140,7 @@ def _exact_nearby(balls: Balls | None, pairs: list[tuple[float, Any]]) -> tuple[
     if balls is None:
         return ()
     text = "some parameters this near to the float64 ones output 0, 0, 1 exactly"
-    return (Condition("risk 0", text, f"distance at most {distance_bound(balls, pairs):.2g}", True),)
+    return (Condition("risk 0", text, f"distance at most {rounded_up(distance_bound(balls, pairs))}", True),)
 
 
 def _finite(*numbers: float) -> bool:
