@@ -113,7 +113,7 @@ def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tupl
         with np.errstate(all="ignore"):
             sizes = _U * np.abs([h.value(v), h.first(v), h.second(v)]).max(axis=0)
         # the output bias and the conditions are numbers too
-        good = (reach > 0) & (bending.clear(v) > 0) & (sizes < 1e100)
+        good = (reach > 0) & (bending.clear(v) > 0) & np.isfinite(sizes)
         parts.append((v[good], np.full(good.sum(), float(sign)), reach[good] / _ROOT2))
     v, signs, reach = (np.concatenate(part) for part in zip(*parts, strict=True))
     return v, signs, reach
