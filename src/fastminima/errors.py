@@ -38,7 +38,7 @@ class DataTypeError(FastMinimaError, TypeError):
 
 
 class ActivationError(FastMinimaError, ValueError):
-    """The slopes do not describe an activation of theorem 1."""
+    """No such activation, a parameter out of its range, a function or formula that is not usable or contradicts itself."""
 
 
 class NetworkError(FastMinimaError, ValueError):
