@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from ..activation import PiecewiseLinear
 from ..errors import ProofError
 from ..exact.dyadic import round_up
-from ..formula import rational
 from ..network import OneHiddenLayer
 from ..proof import check as checker
 from ..proof.certificate import data_rows, network_words, word
-from ..smooth import Smooth
 from ..theorems.theorem2 import CounterExample
 
 __all__ = ["claims_of", "formula_words"]
@@ -38,14 +35,12 @@ def formula_words(activation: Any) -> Any:
     ProofError
         It has none: a function that can only be called leaves nothing to prove.
     """
-    if isinstance(activation, PiecewiseLinear):
-        s_plus, s_minus = rational(activation.s_plus), rational(activation.s_minus)
-        return ["if", "t", ["mul", s_plus, "t"], ["mul", s_minus, "t"]]
-    if not isinstance(activation, Smooth) or activation.formula is None:
+    formula = getattr(activation, "formula", None)
+    if formula is None:
         raise ProofError(
             f"{activation} has no formula, so nothing about it can be proved; build it with Smooth.from_formula"
         )
-    words = json.loads(json.dumps(activation.formula))
+    words = json.loads(json.dumps(formula))
     if len(json.dumps(words)) > checker.LONGEST_FORMULA:
         raise ProofError(
             f"the formula of {activation} is longer than the {checker.LONGEST_FORMULA} characters a certificate takes"
