@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastminima._chain import as_chain
 from fastminima._gradient_check import check_gradient
 from fastminima._product_loss import Change, Extremum, ProductLoss
+from fastminima._validate import as_real
 from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
@@ -154,7 +155,13 @@ class LinearReport:
         )
         lines = [f"{self.verdict.value} ({how})", f"  by {self.part}", f"  because {self.reason}"]
         if self.escape is not None:
-            state = "confirmed" if self.escape.confirmed else "not confirmed in float64"
+            state = (
+                "confirmed"
+                if self.escape.confirmed
+                else "not confirmed"
+                if self.escape.exact_P is None
+                else "confirmed for exact_P and exact_Q, which float64 does not hold"
+            )
             lines.append(
                 f"  within {self.escape.radius:g}: up {self.escape.up}, down {self.escape.down}, {state}"
             )
@@ -204,7 +211,8 @@ def classify_linear(
     -----
     Theorem 4 and corollary 5.
     """
-    if not isinstance(radius, (int, float)) or not 0.0 < radius < np.inf:
+    ball = as_real(radius)
+    if not 0.0 < ball < np.inf:
         raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
     if tol is not None and exact:
         raise OptionError(
@@ -218,7 +226,7 @@ def classify_linear(
     if isinstance(loss, Loss):
         check_gradient(loss, product(chain).unscaled()[0])
     if tol is not None:
-        return _within(chain, loss, tol, radius)
+        return _within(chain, loss, tol, ball)
     if not loss.rational:
         raise LossError(
             f"{type(loss).__name__} has no rational gradient, so nothing about it can be decided exactly; pass tol="
@@ -230,7 +238,7 @@ def classify_linear(
             f"an exact decision for {len(chain)} layers of width up to {widest} takes about {work:.0e} multiplications of "
             "long integers; pass exact=True to do it all the same, or tol= for an answer within a tolerance"
         )
-    return _exact(chain, loss, radius)
+    return _exact(chain, loss, ball)
 
 
 def escape(

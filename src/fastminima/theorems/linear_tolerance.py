@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._product_loss import Extremum, ProductLoss, gamma
+from fastminima._validate import as_real
 from fastminima.errors import OptionError
 from fastminima.theorems.linear_stationary import decide_stationary
 
@@ -283,8 +284,9 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
     OptionError
         tol is not between 0 and 1.
     """
-    if not isinstance(tol, (int, float)) or not 0.0 < tol < 1.0:
-        raise OptionError(f"tol must be between 0 and 1, got {tol!r}")
+    given, tol = tol, as_real(tol)
+    if not 0.0 < tol < 1.0:
+        raise OptionError(f"tol must be between 0 and 1, got {given!r}")
     chain = _Chain(weights)
     R, distance = chain.weights[0], 0.0
     for k in range(1, len(weights)):
@@ -300,7 +302,7 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         "undetermined",
         "theorem 4",
         "",
-        float(tol),
+        tol,
         unit,
         tuple(norms),
         size,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._product_loss import Change, ProductLoss, gamma
+from fastminima._validate import as_real
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dd import two_sum
 from fastminima.theorems.linear_change import loss_change
@@ -114,8 +115,9 @@ def walk_out(
     OptionError
         radius is not a finite number above 0, or the findings are not those of a saddle.
     """
-    if not isinstance(radius, (int, float)) or not 0.0 < radius < math.inf:
-        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+    given, radius = radius, as_real(radius)
+    if not 0.0 < radius < math.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {given!r}")
     if findings.case is None or findings.gradient is None:
         raise OptionError(f"there is nothing to escape from: the verdict is {findings.verdict}")
     flip = findings.transposed
@@ -194,7 +196,9 @@ def _along(
         # with up = a eta + b eta^2 and down = a eta - b eta^2 the best step down is a / 2b
         total = up.value - math.ldexp(down.value, down.exponent - up.exponent)
         gain = up.value + math.ldexp(down.value, down.exponent - up.exponent)
-        share = gain / (2.0 * total) if total > 0.0 and gain > 0.0 else 0.5
+        # what cancels between them says nothing once it is below their errors
+        noise = up.error + math.ldexp(down.error, down.exponent - up.exponent)
+        share = 0.5 if total <= 0.0 else gain / (2.0 * total) if gain > noise else 0.0
         eta *= min(max(share, 2.0**-20), 0.5)
         if not up.rises:
             P = tuple_at(eta)
