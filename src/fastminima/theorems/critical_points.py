@@ -200,37 +200,36 @@ def _made(
     return CriticalPoint(weights=weights, X=X, Y=Y, loss=loss, report=report, **known)
 
 
-def _float_if_exact(M: Ints) -> NDArray[Any]:
-    values: NDArray[Any] = M.astype(np.float64)
-    same = all(Fraction(v) == w for v, w in zip(values.ravel().tolist(), M.ravel().tolist(), strict=True))
-    return values if same else M
+def _integers(M: Ints) -> RationalMatrix:
+    return RationalMatrix(M, Fraction(1))
+
+
+def _given(M: RationalMatrix) -> NDArray[Any]:
+    """float64 numbers where these hold the matrix, else Fractions."""
+    return M.rounded() if M.is_float64() else np.array(M.rows(), dtype=object)
 
 
 # ---- by case ----------------------------------------------------------------------------------------------------
 
 
-def _inputs(X: Any, dx: int, generator: np.random.Generator) -> tuple[Ints, Ints, Ints]:
-    """(X, S^-1, a matrix whose columns are orthogonal to X's), as rationals."""
+def _inputs(X: Any, dx: int, generator: np.random.Generator) -> tuple[RationalMatrix, RationalMatrix, Ints]:
+    """(X, S^-1, an integer matrix whose columns are orthogonal to X's)."""
     if X is None:
         H = _hadamard(dx)
         T, inverse = _unimodular(dx, generator)
         columns = generator.permutation(len(H))
-        unit = Fraction(1, len(H))
-        return H[:, columns[:dx]].dot(T), inverse.dot(inverse.T) * unit, H[:, columns[dx:]]
+        inverse_S = RationalMatrix(inverse.dot(inverse.T), Fraction(1, len(H)))
+        return _integers(H[:, columns[:dx]].dot(T)), inverse_S, H[:, columns[dx:]]
     table = as_matrix(X, "X")
     if table.rounded:
         raise DataError("X holds numbers that are not float64 numbers; round them first")
     if table.values.shape[1] != dx:
         raise DataError(f"X has {table.values.shape[1]} columns and widths start with dx = {dx}")
     exact = RationalMatrix.of_floats(table.values)
-    inverse_S = solve(exact.T @ exact, RationalMatrix.identity(dx))
-    if inverse_S is None:
+    solved = solve(exact.T @ exact, RationalMatrix.identity(dx))
+    if solved is None:
         raise DataError("X must have full column rank: its columns depend on each other")
-    return _fractions(exact), _fractions(inverse_S), np.zeros((len(table.values), 0), dtype=object)
-
-
-def _fractions(M: RationalMatrix) -> Ints:
-    return np.array(M.rows(), dtype=object)
+    return exact, solved, np.zeros((len(table.values), 0), dtype=object)
 
 
 def _of_rank(rows: int, columns: int, rank: int, generator: np.random.Generator) -> Ints:
@@ -323,7 +322,7 @@ def _draw_case(
         layers, R, N = [W.T for W in reversed(layers)], R.T, N.T
     inputs, inverse, free = _inputs(X, R.shape[1], generator)
     noise = free.dot(generator.integers(-1, 2, (free.shape[1], len(R))).astype(object))
-    Y = inputs.dot(R.T) - inputs.dot(inverse).dot(N.T) + noise
+    Y = inputs @ _integers(R.T) - inputs @ inverse @ _integers(N.T) + _integers(noise)
     loss, X_out, Y_out = _loss(inputs, Y)
     point = _made(
         loss,
@@ -342,8 +341,8 @@ def _draw_case(
     return point if report.verdict == "saddle" and wanted else None
 
 
-def _loss(X: Ints, Y: Ints) -> tuple[SquaredLoss, NDArray[Any], NDArray[Any]]:
-    X_out, Y_out = _float_if_exact(X), _float_if_exact(Y)
+def _loss(X: RationalMatrix, Y: RationalMatrix) -> tuple[SquaredLoss, NDArray[Any], NDArray[Any]]:
+    X_out, Y_out = _given(X), _given(Y)
     return SquaredLoss(X_out, Y_out), X_out, Y_out
 
 
@@ -391,7 +390,7 @@ def _by_indices(
     for k in range(len(layers) - 1):
         C, back = _unimodular(dims[k + 1], generator)
         layers[k], layers[k + 1] = C.dot(layers[k]), layers[k + 1].dot(back)
-    loss, X_out, Y_out = _loss(X, Y)
+    loss, X_out, Y_out = _loss(_integers(X), _integers(Y))
     point = _made(loss, layers, X_out, Y_out, kind=kind, j_star=None, rank=len(indices), indices=indices)
     report = point.report
     case = report.facts.get("case")
