@@ -239,7 +239,7 @@ def test_a_bottleneck_is_decided_where_squared_loss_allows():
         (NetworkError, "whole numbers", {"widths": [3, 2.5, 2]}),
         (NetworkError, "whole numbers", {"widths": [3, 0, 2]}),
         (OptionError, "kind must be", {"widths": [3, 3, 2], "kind": "maximum"}),
-        (OptionError, "Y cannot be given", {"widths": [3, 3, 2], "Y": [[1.0]]}),
+        (OptionError, "Y goes with X", {"widths": [3, 3, 2], "Y": [[1.0]]}),
         (OptionError, "hidden widths of at least", {"widths": [3, 1, 2]}),
         (OptionError, "rank must be", {"widths": [3, 3, 2], "rank": 2}),
         (OptionError, "at least two hidden", {"widths": [3, 3, 2], "kind": "case2"}),

@@ -216,8 +216,11 @@ class _Products:
         name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
         # a rotation of the null space by error / gap moves the image by the same share of its size
         values = self.svd(k)[1]
-        gap = float(values[values > self.threshold(k)].min(initial=math.inf))
-        tilt = 0.0 if math.isinf(gap) or gap == 0.0 else self.error(k) / gap
+        limit = self.threshold(k)
+        gap = float(values[values > limit].min(initial=math.inf)) - float(
+            values[values <= limit].max(initial=0.0)
+        )
+        tilt = self.error(k) / gap
         error = self.error(below) + tilt * math.prod(self.chain.norms[1:below])
         if not basis.shape[1]:
             return self._margin(name, below, np.zeros(0), error), basis
