@@ -63,6 +63,9 @@ class Change:
         """Is the change proved to be < 0?"""
         return self.proved and -self.value > self.error
 
+    def __neg__(self) -> Change:
+        return Change(-self.value, self.error, self.exponent, self.proved)
+
     def __float__(self) -> float:
         return math.ldexp(self.value, self.exponent) if math.isfinite(self.value) else self.value
 

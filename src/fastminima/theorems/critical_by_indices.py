@@ -160,9 +160,9 @@ def at_data(
         drawn = int(generator.integers(0, limit)) if rank is None else rank
         indices = range(limit) if kind == "minimum" and rank is None else range(drawn)
     chosen = index_set(indices, rank, kind, dims)
-    columns, reads = _learnt_map(loss, chosen)
     layers = _channels(dims, n, set(chosen), generator)
     if chosen:
+        columns, reads = _learnt_map(loss, chosen)
         floats = [W.astype(np.float64) for W in layers]
         floats[0], floats[-1] = floats[0] @ reads, columns @ floats[-1]
         weights, tol = _spread_out(floats, generator), _ROUNDED

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from fastminima._chain import as_chain
 from fastminima._gradient_check import check_gradient
-from fastminima._product_loss import Change, Extremum, ProductLoss
+from fastminima._product_loss import Change, ProductLoss
 from fastminima._validate import as_real
 from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
-from fastminima.theorems.linear_exact import decide_exactly
+from fastminima.theorems.linear_exact import ExactFindings, decide_exactly
 from fastminima.theorems.linear_pair import escape_order, exact_pair
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
-from fastminima.theorems.linear_tolerance import Margin, within_tolerance
-from fastminima.theorems.linear_walk import WalkOut, walk_by_product, walk_out
+from fastminima.theorems.linear_tolerance import Margin, ToleranceFindings, within_tolerance
+from fastminima.theorems.linear_walk import WalkOut, rotate_out, walk_by_product, walk_out
 from fastminima.user_loss import Loss
 
 __all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
@@ -256,7 +256,7 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
 
     def pair() -> LinearEscape | None:
         if found.verdict != "saddle" or found.case is None:
-            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+            return _other_way(chain, loss, found, radius)
         return _escape(walk_out(chain, loss, found, radius))
 
     return LinearReport(
@@ -278,13 +278,17 @@ def _escape(walk: WalkOut) -> LinearEscape:
     return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
 
 
-def _by_product(
-    chain: list[Floats], loss: ProductLoss, j_star: int | None, extremum: Extremum | None, radius: float
+def _other_way(
+    chain: list[Floats], loss: ProductLoss, found: ExactFindings | ToleranceFindings, radius: float
 ) -> LinearEscape | None:
-    """The pair of part 3, where it is known which way ell0 rises and falls around its critical point."""
-    if j_star is None or extremum is None or extremum.up is None or extremum.down is None:
+    """The pair of a saddle that theorem 4's part 1 does not decide: of part 3, or behind a bottleneck under squared loss."""
+    if found.verdict != "saddle":
         return None
-    walk = walk_by_product(chain, loss, j_star, extremum.up, extremum.down, radius)
+    walk: WalkOut | None = None
+    if found.extremum is None:
+        walk = rotate_out(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
+    elif found.j_star is not None and found.extremum.up is not None and found.extremum.down is not None:
+        walk = walk_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
     return None if walk is None else _escape(walk)
 
 
@@ -293,7 +297,7 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
 
     def pair() -> LinearEscape | None:
         if found.case is None:
-            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+            return _other_way(chain, loss, found, radius)
         made = exact_pair(chain, loss, found, radius)
         return LinearEscape(
             made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from fastminima._product_loss import Extremum, ProductLoss, gamma
 from fastminima._validate import as_real
 from fastminima.errors import OptionError
+from fastminima.losses import SquaredLoss
+from fastminima.theorems.linear_bottleneck import judge
 from fastminima.theorems.linear_stationary import decide_stationary
 
 __all__ = ["Margin", "ToleranceFindings", "within_tolerance"]
@@ -343,7 +345,7 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         return replace(found, reason=f"whether G = 0 would flip within rounding: {whole}")
     if not whole.rank:
         return _stationary(found, chain, loss.extremum(R), loss.critical_is_global)
-    return _saddle(found, weights, G)
+    return _saddle(found, weights, G, loss)
 
 
 def _span(chain: _Chain, low: int, high: int, tol: float) -> Margin:
@@ -403,18 +405,40 @@ def _sides(value: float, threshold: float) -> tuple[float, float]:
     return (value, 0.0) if value > threshold else (math.inf, value)
 
 
-def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> ToleranceFindings:
-    """Part 1 of theorem 4: G != 0. Which case of the escape, and its vectors."""
-    smallest = min(min(G.shape), min(W.shape[0] for W in weights[:-1]))
-    if smallest < min(G.shape):
-        k = next(j for j, W in enumerate(weights[:-1], 1) if W.shape[0] < min(G.shape))
-        return replace(
-            found,
-            verdict="width_condition_fails",
-            part="theorem 4",
-            reason=f"hidden layer {k} has width {weights[k - 1].shape[0]}, below min(dx, dy) = {min(G.shape)}: theorem 4 "
-            "says nothing about a critical point with G != 0 there",
-        )
+def _bottleneck(found: ToleranceFindings, weights: Sequence[Floats], loss: ProductLoss) -> ToleranceFindings:
+    """A hidden layer narrower than both ends, and full: theorem 4 is silent, squared loss is not."""
+    outer = min(len(weights[-1]), weights[0].shape[1])
+    k = next(j for j, W in enumerate(weights[:-1], 1) if len(W) < outer)
+    narrow = f"hidden layer {k} has width {len(weights[k - 1])}, below min(dx, dy) = {outer}"
+    judged = judge(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
+    if judged is not None:
+        verdict, reason = judged
+        part = "squared loss, matrices of bounded rank"
+        return replace(found, verdict=verdict, part=part, reason=f"{narrow}; {reason}")
+    return replace(
+        found,
+        verdict="width_condition_fails",
+        part="theorem 4",
+        reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
+    )
+
+
+def _saddle(
+    found: ToleranceFindings, weights: Sequence[Floats], G: Floats, loss: ProductLoss
+) -> ToleranceFindings:
+    """G != 0: part 1 of theorem 4, or what can be said of a hidden layer narrower than both ends."""
+    if min(len(W) for W in weights[:-1]) >= min(G.shape):
+        return _part_1(found, weights)
+    # without the width condition the vectors of the escape need not exist, on either side; where they do they prove as much
+    for transposed in (found.transposed, not found.transposed):
+        tried = _part_1(replace(found, transposed=transposed), weights)
+        if tried.verdict == "saddle":
+            return tried
+    return _bottleneck(found, weights, loss)
+
+
+def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFindings:
+    """Which case of the escape, and its vectors."""
     chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
     H = len(chain) - 1
     p = _Products(_Chain(chain), found.tol)
