@@ -15,7 +15,8 @@ from fastminima.errors import OptionError
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.theorems import linear_walk
 from fastminima.theorems.linear_change import telescoped
-from fastminima.theorems.linear_tolerance import Margin, within_tolerance
+from fastminima.theorems.linear_spans import Margin
+from fastminima.theorems.linear_tolerance import within_tolerance
 from fastminima.theorems.linear_walk import walk_out
 from profiles import examples
 

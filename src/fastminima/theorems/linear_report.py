@@ -21,8 +21,9 @@ from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
 from fastminima.theorems.linear_exact import ExactFindings, decide_exactly
 from fastminima.theorems.linear_pair import escape_order, exact_pair
+from fastminima.theorems.linear_spans import Margin
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
-from fastminima.theorems.linear_tolerance import Margin, ToleranceFindings, within_tolerance
+from fastminima.theorems.linear_tolerance import ToleranceFindings, within_tolerance
 from fastminima.theorems.linear_walk import WalkOut, rotate_out, walk_by_product, walk_out
 from fastminima.user_loss import Loss
 
