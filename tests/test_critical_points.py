@@ -223,8 +223,9 @@ def test_data_as_they_come_have_critical_points_too():
     rng = np.random.default_rng(3)
     X, Y = rng.normal(size=(40, 4)), rng.normal(size=(40, 3))
     seen = set()
-    for seed in range(12):
-        point = fm.critical_point(X, Y, [4, 4, 5, 3], rng=seed)
+    for seed in range(30):
+        H = 1 + seed % 4
+        point = fm.critical_point(X, Y, [4, *([4, 5, 3, 6][:H]), 3], rng=seed)
         assert point.report.verdict == "saddle"
         assert point.report.escape.confirmed
         assert np.linalg.matrix_rank(reduce(lambda P, W: W @ P, point.weights), tol=1e-9) == point.rank

@@ -160,17 +160,20 @@ def at_data(
         drawn = int(generator.integers(0, limit)) if rank is None else rank
         indices = range(limit) if kind == "minimum" and rank is None else range(drawn)
     chosen = index_set(indices, rank, kind, dims)
-    layers = _channels(dims, n, set(chosen), generator)
+    weights: list[Floats]
     if chosen:
         columns, reads = _learnt_map(loss, chosen)
-        floats = [W.astype(np.float64) for W in layers]
-        floats[0], floats[-1] = floats[0] @ reads, columns @ floats[-1]
-        weights, tol = _spread_out(floats, generator), _ROUNDED
+        layers = [W.astype(np.float64) for W in _channels(dims, n, set(chosen), generator)]
+        layers[0], layers[-1] = layers[0] @ reads, columns @ layers[-1]
+        weights, tol = _spread_out(layers, generator), _ROUNDED
     else:
-        # no product, so any unit vectors at the ends do
-        layers[0] = layers[0].dot(np.eye(n, dx, dtype=int)[:, generator.permutation(dx)].astype(object))
-        layers[-1] = np.eye(dy, n, dtype=int)[generator.permutation(dy)].astype(object).dot(layers[-1])
-        weights, tol = [W.astype(np.float64) for W in _mixed(layers, dims, generator)], None
+        # where two layers are 0 every gradient is, whatever the data and the other layers
+        weights, tol = (
+            [generator.integers(-1, 2, shape).astype(np.float64) for shape in pairwise(dims[::-1])][::-1],
+            None,
+        )
+        for k in generator.choice(len(weights), size=2, replace=False):
+            weights[k] = np.zeros(weights[k].shape)
     report = classify_linear(weights, loss, tol, exact=True if tol is None else None)
     if report.verdict == "saddle" and report.part.startswith("theorem 4, part 1"):
         kind = "case1" if report.j_star is None else "case2"
