@@ -396,7 +396,7 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     yield (
         "network",
         " -> ".join(str(width) for width in summary["widths"])
-        + f" ({len(summary['widths']) - 2} hidden layers)",
+        + f" ({len(summary['widths']) - 2} hidden layer{'s' * (len(summary['widths']) > 3)})",
     )
     yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
     yield "verdict", summary["verdict"]

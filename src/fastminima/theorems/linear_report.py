@@ -107,8 +107,8 @@ class LinearReport:
     escape : LinearEscape or None
         Saddles: the pair within `radius`, made and confirmed when first asked for.
     escape_order : int or None
-        Exact saddles: the power of the radius with which ell(W) - ell(Q) shrinks, from 2 to H + 1; ell(P) - ell(W)
-        shrinks no faster, and slower where the loss's curvature helps it.
+        Exact saddles of part 1: the power of the radius with which ell(W) - ell(Q) shrinks, 2 in case 1 and from 2 to
+        2 (H - j* + 2) in case 2; ell(P) - ell(W) shrinks no faster, and slower where the loss's curvature helps it.
     squared : SquaredFindings or None
         Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
