@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .errors import DataError, DataTypeError
 __all__ = [
     "Table",
     "as_matrix",
+    "as_real",
     "as_vector",
     "check_names",
     "float_view",
@@ -429,3 +431,13 @@ def check_names(names: Any, count: int, role: str) -> tuple[str, ...]:
     if len(result) != count:
         raise DataError(f"{role} has {len(result)} names, but there are {count} columns")
     return result
+
+
+def as_real(value: Any) -> float:
+    """A number of any real type (not bool) as a float; nan for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

@@ -16,7 +16,7 @@ from . import cli_counterexample, cli_linear, cli_probe, cli_prove
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
-from .cli_common import OutputFolder, add_data_arguments, load, print_table
+from .cli_common import OutputFolder, add_data_arguments, join_positions, load, print_table
 from .cli_prove import proof_row
 from .errors import FastMinimaError, OptionError
 from .least_squares import least_squares
@@ -196,7 +196,7 @@ def _write(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0, or 2 with one line on stderr)."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(join_positions(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)
         if sys.stdout is not None:

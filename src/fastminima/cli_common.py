@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from ._atomic import replacing
 from .dataset import Dataset
 from .errors import OutputError, TargetError
 
-__all__ = ["OutputFolder", "add_data_arguments", "load", "print_table"]
+__all__ = ["OutputFolder", "add_data_arguments", "join_positions", "load", "print_table"]
 
 
 def add_data_arguments(
@@ -142,3 +144,14 @@ def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> N
     if not console.is_terminal:
         console = Console(highlight=False, width=110)
     console.print(view)
+
+
+def join_positions(argv: Sequence[str]) -> list[str]:
+    """`--targets -2,-1` as `--targets=-2,-1`: argparse takes a list that begins with a minus for an option."""
+    joined: list[str] = []
+    for token in argv:
+        if joined and re.fullmatch(r"--[a-z-]+", joined[-1]) and re.fullmatch(r"-\d+(,-?\d+)+", token):
+            joined[-1] += f"={token}"
+        else:
+            joined.append(token)
+    return joined
