@@ -95,16 +95,16 @@ def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[
     def shown(share: float) -> bool:
         return _shown(checker.Theorem2.local_minimum, statement, claim | {"radius": word(start * share)})
 
-    high = low = 1.0
-    while not (math.isfinite(start) and start > 0.0 and shown(low)):
-        high, low = low, low * (0.97 if low > 0.9 else 0.8)
-        if low < _SMALLEST or not start > 0.0:
+    above = share = 1.0
+    while not (math.isfinite(start) and start > 0.0 and shown(share)):
+        above, share = share, share * (0.97 if share > 0.9 else 0.8)
+        if share < _SMALLEST or not start > 0.0:
             raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
     # a mixed form takes the checker a second
-    for _ in range((_HALVINGS if pair.case == "convex" else 2) if high > low else 0):
-        middle = (low + high) / 2
-        low, high = (middle, high) if shown(middle) else (low, middle)
-    return claim | {"radius": word(start * low)}
+    for _ in range((_HALVINGS if pair.case == "convex" else 2) if above > share else 0):
+        middle = (share + above) / 2
+        share, above = (middle, above) if shown(middle) else (share, middle)
+    return claim | {"radius": word(start * share)}
 
 
 def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:
