@@ -52,7 +52,8 @@ LAYERS = [
     {"landscape"},
     {"theorems"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "__main__", "__init__"},
+    {"scan"},
+    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_scan", "__main__", "__init__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -104,7 +105,7 @@ def test_core_needs_numpy_scipy_and_threadpoolctl_only():
     code = (
         "import sys, fastminima\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars'}\n"
+        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars', 'h5py', 'zarr', 'dask', 'distributed'}\n"
         "print(' '.join(sorted(loaded & extras)))\n"
         "print('scipy.optimize' in sys.modules)"
     )
