@@ -55,7 +55,7 @@ class Part(Protocol):
         """Changes when the array does."""
 
     def open(self) -> AbstractContextManager[ReadRows]:
-        """A function of (start, stop) that hands out rows nobody else writes to."""
+        """A function of (start, stop) that hands out rows, valid until it is called again."""
 
 
 def file_token(path: str | os.PathLike[str]) -> str:
@@ -139,27 +139,33 @@ class FilePart:
 
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
-        """Rows by unbuffered reads into fresh arrays."""
+        """Rows by unbuffered reads into one buffer: new memory for every block costs more than its copy."""
         with reading(self.path, "cannot be read"):
             stream = open(self.path, "rb", buffering=0)  # noqa: SIM115  (closed below)
         with stream:
-            yield lambda start, stop: self._read(stream, start, stop)
+            buffer = np.empty(0, dtype=np.uint8)
 
-    def _read(self, stream: IO[bytes], start: int, stop: int) -> NDArray[Any]:
-        m, tail = self.shape[0], self.shape[1:]
-        item = self.dtype.itemsize
-        if self.fortran and len(tail) == 1:
-            columns = [
-                self._entries(stream, self.offset + (column * m + start) * item, stop - start)
-                for column in range(tail[0])
-            ]
-            return np.array(columns, dtype=self.dtype).reshape(tail[0], stop - start).T
-        width = tail[0] if tail else 1
-        entries = self._entries(stream, self.offset + start * item * width, (stop - start) * width)
-        return entries.reshape(stop - start, *tail)
+            def read(start: int, stop: int) -> NDArray[Any]:
+                nonlocal buffer
+                width = self.shape[1] if len(self.shape) == 2 else 1
+                needed = (stop - start) * width * self.dtype.itemsize
+                if len(buffer) < needed:
+                    buffer = np.empty(needed, dtype=np.uint8)
+                return self._read(stream, buffer[:needed], start, stop)
 
-    def _entries(self, stream: IO[bytes], offset: int, count: int) -> NDArray[Any]:
-        buffer = np.empty(count * self.dtype.itemsize, dtype=np.uint8)
+            yield read
+
+    def _read(self, stream: IO[bytes], buffer: NDArray[np.uint8], start: int, stop: int) -> NDArray[Any]:
+        m, k, item = self.shape[0], stop - start, self.dtype.itemsize
+        if self.fortran and len(self.shape) == 2:
+            for column in range(self.shape[1]):
+                own = buffer[column * k * item : (column + 1) * k * item]
+                self._fill(stream, own, self.offset + (column * m + start) * item)
+            return buffer.view(self.dtype).reshape(self.shape[1], k).T
+        self._fill(stream, buffer, self.offset + start * (len(buffer) // k if k else 0))
+        return buffer.view(self.dtype).reshape(k, *self.shape[1:])
+
+    def _fill(self, stream: IO[bytes], buffer: NDArray[np.uint8], offset: int) -> None:
         view = memoryview(buffer.data)
         with reading(self.label or self.path, "cannot be read"):
             stream.seek(offset)
@@ -170,7 +176,6 @@ class FilePart:
                         f"{self.label or self.path} is cut short: it ends at byte {stream.tell():,}"
                     )
                 view = view[got:]
-        return buffer.view(self.dtype)
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

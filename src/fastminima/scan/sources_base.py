@@ -88,7 +88,10 @@ class Reader(Protocol):
         """What a pass over the columns has to settle; texts: columns of text will be encoded."""
 
     def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:
-        """The columns in this order. Numbers of any real dtype (NaN where missing), or objects str and None."""
+        """The columns in this order: numbers of any real dtype (NaN where missing), or objects str and None.
+
+        A piece is valid until the next one is asked for.
+        """
 
     def where(self, row: int) -> str:
         """How a user finds a row (0-based)."""

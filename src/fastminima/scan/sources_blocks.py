@@ -73,9 +73,10 @@ class Cutter:
         self._dx, self._weighted = layout.n_features, layout.selection.weight is not None
         self._label = labels(reader)
         self.filled = 0
-        self._X: Array = np.empty((0, self._dx))
-        self._y: Array = np.empty(0)
-        self._w: Array | None = None
+        # once a pass: new memory for every block costs more than filling it
+        self._X: Array = np.empty((rows, self._dx))
+        self._y: Array = np.empty(rows)
+        self._w: Array | None = np.empty(rows) if self._weighted else None
 
     def whole(self, piece: Piece, first: int) -> Block | None:
         """A block from a piece that has exactly its rows; without a copy where the piece allows."""
@@ -95,9 +96,6 @@ class Cutter:
 
     def fill(self, piece: Piece, length: int) -> None:
         """Append rows."""
-        if not self.filled:
-            self._X, self._y = np.empty((self._rows, self._dx)), np.empty(self._rows)
-            self._w = np.empty(self._rows) if self._weighted else None
         rows = slice(self.filled, self.filled + length)
         n_features = len(self._features)
         position = place = 0

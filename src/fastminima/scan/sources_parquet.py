@@ -150,7 +150,7 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
                 )
             for column in range(len(own)):
                 refusal = arrow_refusal(pa, schema.field(column).type)
-                if refusal is not None and refusals.get(column, refusal).encodable:
+                if refusal is not None and (column not in refusals or refusals[column].encodable):
                     refusals[column] = refusal
             rows.append(tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
     names = names or ()

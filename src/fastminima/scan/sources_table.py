@@ -219,6 +219,7 @@ class TableSource:
             raise OptionError(f"rows must be at least 1, got {rows}")
         if self.n_rows is not None:
             stop = self.n_rows if stop is None else min(stop, self.n_rows)
+            rows = max(1, min(rows, stop - start))
         cutter = Cutter(self._reader, self._layout, rows, self._options.missing == "drop", self.add_counts)
         at = start
         for piece in self._reader.pieces(self._layout.selection.columns, start, stop, rows):
