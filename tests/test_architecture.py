@@ -46,11 +46,12 @@ LAYERS = [
         "row_losses",
         "user_loss",
     },
-    {"_passes", "_csv", "_selection", "readers", "demos", "network"},
+    {"_passes", "_rounding", "_states", "_csv", "_selection", "readers", "demos", "network"},
     {"least_squares"},
     {"proof"},
     {"landscape"},
     {"theorems"},
+    {"scan"},
     {"report"},
     {"scan"},
     {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_scan", "__main__", "__init__"},
@@ -105,7 +106,8 @@ def test_core_needs_numpy_scipy_and_threadpoolctl_only():
     code = (
         "import sys, fastminima\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars', 'h5py', 'zarr', 'dask', 'distributed'}\n"
+        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars', 'h5py', 'zarr'}\n"
+        "extras |= {'dask', 'distributed'}\n"
         "print(' '.join(sorted(loaded & extras)))\n"
         "print('scipy.optimize' in sys.modules)"
     )

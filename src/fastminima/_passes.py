@@ -124,13 +124,22 @@ class Frame:
 
     def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X', y', weights); the arrays are overwritten by the next block."""
-        buffer = np.empty((min(BLOCK, self.X.shape[0]), self.X.shape[1]))
+        buffer = np.empty((self.X.shape[1], min(BLOCK, self.X.shape[0])))
         weights = self.weights
         for start in range(0, len(self.y), BLOCK):
             rows = slice(start, start + BLOCK)
             X, y = self._scaled(rows)
-            centred = np.subtract(X, self.centre, out=buffer[: len(y)])
-            yield rows, centred, y - self.centre_y, None if weights is None else weights[rows]
+            yield rows, self.centred(X, buffer), y - self.centre_y, None if weights is None else weights[rows]
+
+    def centred(self, X: Array, buffer: Array) -> Array:
+        """X - centre for rows in scaled units, written into the first columns of `buffer` (n_features, >= rows).
+
+        The result is in Fortran order: reductions over the samples then run along memory, five times as fast on thin
+        matrices.
+        """
+        into = buffer[:, : len(X)]
+        np.subtract(X.T, self.centre[:, None], out=into)
+        return into.T
 
     def gather(self, index: NDArray[np.intp] | None) -> Array:
         """X' of the given rows (all rows for None) as one new array."""
@@ -149,8 +158,19 @@ class Frame:
     def summation(self) -> float:
         """gamma of a sum over all samples made of block sums: a block's terms, then the blocks, plus the roundings
         of the centred entries, of the weight and of the products."""
+        block, count = self.partition
+        return gamma(block + count + 6)
+
+    @property
+    def n_samples(self) -> int:
+        """m."""
+        return len(self.y)
+
+    @property
+    def partition(self) -> tuple[int, int]:
+        """(most samples of a block, number of blocks)."""
         m = len(self.y)
-        return gamma(min(m, BLOCK) + -(-m // BLOCK) + 6)
+        return min(m, BLOCK), -(-m // BLOCK)
 
     @cached_property
     def total_weight(self) -> float:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._passes import SLACK, Frame, gamma
+from .._rounding import affine_error
 from .._threads import single_threaded_blas
 from ..exact.dyadic import round_fraction
 from ..exact.margin import exact_margin
 from ..exact.risk import exact_network_risk
-from ..least_squares import LeastSquares, affine_error
+from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
 
 __all__ = ["Drop", "Margin", "certify_drop", "certify_margin", "excess_bound", "positive_affine"]
@@ -158,7 +159,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     levels = np.array([unit.level for unit in units])
     weights = np.array([unit.weight for unit in units])
     total = absolute = size_r = size_d = 0.0
-    for rows, X, _, w in frame.blocks():
+    for rows, X, y, w in frame.blocks():
         Z = X @ directions
         with np.errstate(
             over="ignore", invalid="ignore"
@@ -168,7 +169,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
             d = hidden @ weights
             d -= Z[:, 0]
             d += offset
-        r = fit.residual_scaled[rows]
+        r = fit.block_residual(rows, X, y)
         half = r + 0.5 * d
         wd = d if w is None else w * d
         total -= float(wd @ half)

@@ -1,0 +1,265 @@
+"""What the linear fit sums over the data: small states with `update(block)` and `merge(other)`.
+
+In memory, from disk and across machines the same states are filled by the same code; only who calls `merge` differs.
+A block is (X', y', w) in a frame (see _passes): X' (k, n), y' (k,), w (k,) or None.
+
+(a) `Moments`: Gram matrix and right-hand side of (1, x'), column maxima, range of the weights.
+(b) `Residuals`: with given coefficients, the gradient sums g = sum_i w_i r_i (1, x'_i), norms and ranges.
+(c) `ExtendedGradient`: the gradient sums in extended precision.
+(d) `Envelope`: which samples can be nearest to an activation boundary, whatever the shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Envelope", "ExtendedGradient", "Moments", "Residuals", "Sizes"]
+
+Array = NDArray[np.float64]
+
+
+def _column_max(X: Array) -> Array:
+    # without a temporary |X|
+    return np.maximum(X.max(axis=0, initial=0.0), -X.min(axis=0, initial=0.0))
+
+
+def _largest(values: Array) -> float:
+    return max(float(values.max()), -float(values.min()))
+
+
+@dataclass
+class Sizes:
+    """Column maxima and squared norms of (1, x'), and how many samples there are."""
+
+    column_max: Array
+    squares: Array
+    y_max: float = 0.0
+    count: int = 0
+
+    @classmethod
+    def zero(cls, n: int) -> Sizes:
+        """Of no sample."""
+        return cls(np.zeros(n), np.zeros(n + 1))
+
+    def update(self, X: Array, y: Array, w: Array | None) -> None:
+        """Add a block."""
+        np.maximum(self.column_max, _column_max(X), out=self.column_max)
+        self.y_max = max(self.y_max, _largest(y))
+        self.count += len(y)
+        self.squares[0] += len(y) if w is None else float(w.sum())
+        self.squares[1:] += np.einsum("ij,ij->j", X, X) if w is None else np.einsum("i,ij,ij->j", w, X, X)
+
+
+@dataclass
+class Moments:
+    """Gram matrix and right-hand side of (1, x'), column maxima, and the range of the weights."""
+
+    gram: Array
+    rhs: Array
+    column_max: Array
+    y_max: float = 0.0
+    count: int = 0
+    weight_range: tuple[float, float] = (np.inf, 0.0)
+
+    @classmethod
+    def zero(cls, n: int) -> Moments:
+        """Of no sample."""
+        return cls(np.zeros((n + 1, n + 1)), np.zeros(n + 1), np.zeros(n))
+
+    def update(self, X: Array, y: Array, w: Array | None) -> None:
+        """Add a block."""
+        # 1 and X apart: numpy turns X.T @ X into dsyrk, half the work
+        if w is None:
+            gram, sums, right, total, right0 = X.T @ X, X.sum(axis=0), X.T @ y, float(len(y)), y.sum()
+            self.weight_range = (1.0, 1.0)
+        else:
+            weighted = X * w[:, None]
+            gram, sums, right = X.T @ weighted, weighted.sum(axis=0), weighted.T @ y
+            total, right0 = w.sum(), float(w @ y)
+            low, high = self.weight_range
+            self.weight_range = (min(low, float(w.min())), max(high, float(w.max())))
+        self.gram[1:, 1:] += gram
+        self.gram[0, 1:] += sums
+        self.gram[1:, 0] = self.gram[0, 1:]
+        self.gram[0, 0] += total
+        self.rhs[1:] += right
+        self.rhs[0] += right0
+        np.maximum(self.column_max, _column_max(X), out=self.column_max)
+        self.y_max = max(self.y_max, _largest(y))
+        self.count += len(y)
+
+    def merge(self, other: Moments) -> None:
+        """Add the samples of another state."""
+        self.gram += other.gram
+        self.rhs += other.rhs
+        np.maximum(self.column_max, other.column_max, out=self.column_max)
+        self.y_max = max(self.y_max, other.y_max)
+        self.count += other.count
+        (low, high), (low2, high2) = self.weight_range, other.weight_range
+        self.weight_range = (min(low, low2), max(high, high2))
+
+
+@dataclass
+class Residuals:
+    """One pass with given coefficients: gradient sums, norms, and ranges of fitted values and residuals."""
+
+    gradient: Array
+    squared_norm: float = 0.0
+    absolute: float = 0.0
+    lowest: float = np.inf
+    highest: float = -np.inf
+    largest: float = 0.0
+
+    @classmethod
+    def zero(cls, n: int) -> Residuals:
+        """Of no sample."""
+        return cls(np.zeros(n + 1))
+
+    def update(self, X: Array, y: Array, w: Array | None, slopes: Array, level: float) -> tuple[Array, Array]:
+        """Add a block; returns its fitted values and residuals."""
+        values = X @ slopes
+        values += level
+        r = values - y
+        weighted = r if w is None else w * r
+        self.gradient[1:] += X.T @ weighted
+        self.gradient[0] += weighted.sum()
+        self.squared_norm += float(weighted @ r)
+        size = np.abs(weighted)
+        self.absolute += float(size.sum())
+        self.lowest = min(self.lowest, float(values.min()))
+        self.highest = max(self.highest, float(values.max()))
+        self.largest = max(self.largest, float(size.max()) if w is None else _largest(r))
+        return values, r
+
+    def merge(self, other: Residuals) -> None:
+        """Add the samples of another state."""
+        self.gradient += other.gradient
+        self.squared_norm += other.squared_norm
+        self.absolute += other.absolute
+        self.lowest = min(self.lowest, other.lowest)
+        self.highest = max(self.highest, other.highest)
+        self.largest = max(self.largest, other.largest)
+
+
+@dataclass
+class ExtendedGradient:
+    """The gradient sums with residuals and products in extended precision (64 bits where the machine has them).
+
+    One more step with it gives correlated columns the digits that the rounding of r takes from the solution.
+    """
+
+    gradient: NDArray[Any]
+
+    @classmethod
+    def zero(cls, n: int) -> ExtendedGradient:
+        """Of no sample."""
+        return cls(np.zeros(n + 1, dtype=np.longdouble))
+
+    def update(self, X: Array, y: Array, w: Array | None, slopes: Array, level: float) -> None:
+        """Add a block."""
+        wide = np.longdouble
+        Z = X.astype(wide)
+        r = Z @ slopes.astype(wide) + wide(level) - y
+        weighted = r if w is None else w * r
+        self.gradient[1:] += Z.T @ weighted
+        self.gradient[0] += weighted.sum()
+
+    def merge(self, other: ExtendedGradient) -> None:
+        """Add the samples of another state."""
+        self.gradient += other.gradient
+
+
+# What the envelope may lose: lines that undercut it by less than this are left out.
+_LOOSE = 2.0**-40
+
+
+@dataclass
+class Envelope:
+    """Samples that can attain min_i (t_i + s)/n_i for some shift s >= -min t: t_i fitted values, n_i = ||x~_i||.
+
+    As a function of s each sample is a line, and the minimum over samples their lower envelope: concave and piecewise
+    linear. A line lies below it somewhere iff it does at one of its breakpoints, or its slope is smaller than all. So
+    each block is compared with the few breakpoints of the envelope so far (one thin product), and a dozen samples
+    remain of any number. The shift is chosen later (it is minus the eta of theorem 1, which needs min t).
+
+    Attributes
+    ----------
+    t, norm : (k,) float64
+        The lines kept. For every sample and shift s: (t_i + s)/n_i >= min over these - `slack(s)`/n_i.
+    """
+
+    t: Array = field(default_factory=lambda: np.empty(0))
+    norm: Array = field(default_factory=lambda: np.empty(0))
+    t_max: float = 0.0
+    _rows: Array = field(default_factory=lambda: np.empty((0, 2)))
+    _limits: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def largest_norm(self) -> float:
+        """max_i n_i."""
+        return float(self.norm.max())
+
+    def slack(self, shift: float) -> float:
+        """By how much a sample left out may undercut the lines kept, times its norm."""
+        return 4.0 * _LOOSE * (2.0 * self.t_max + abs(shift))
+
+    def update(self, t: Array, norm: Array) -> None:
+        """Add a block."""
+        self.t_max = max(self.t_max, _largest(t))
+        if not self.t.size:
+            first = [int(t.argmin()), int(norm.argmax())]
+            first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
+            self._set(t[first], norm[first])
+        # t - g n < -s: the line is below the value g at the breakpoint s; the last row is -n < -max n
+        below = self._rows[:, :1] * t + self._rows[:, 1:] * norm
+        lowest = below.min(axis=1)
+        if (lowest < self._limits).any():
+            keep = (below < self._limits[:, None]).any(axis=0)
+            self._set(np.concatenate([self.t, t[keep]]), np.concatenate([self.norm, norm[keep]]))
+
+    def merge(self, other: Envelope) -> None:
+        """Add the samples of another state."""
+        self.t_max = max(self.t_max, other.t_max)
+        if other.t.size:
+            self._set(np.concatenate([self.t, other.t]), np.concatenate([self.norm, other.norm]))
+
+    def _set(self, t: Array, norm: Array) -> None:
+        """Keep the lines of the envelope, and those that rounding cannot tell from it."""
+        pairs = np.unique(np.column_stack([t, norm]), axis=0)
+        t, norm = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        slope = 1.0 / norm
+        # at s = -min t the lowest line is the one of min t; of several the one of smallest slope goes on below them
+        ties = np.flatnonzero(t == t.min())
+        current = int(ties[slope[ties].argmin()])
+        on, s = [current], -float(t[current])
+        breaks, values = [s], [0.0]
+        while True:
+            lower = np.flatnonzero(slope < slope[current])
+            if not len(lower):
+                break
+            cross = (slope[lower] * t[lower] - slope[current] * t[current]) / (slope[current] - slope[lower])
+            at = max(s, float(cross.min()))
+            nearest = lower[cross <= at]
+            following = int(nearest[slope[nearest].argmin()])
+            # the larger of the two lines: the chord between neighbouring points is then above the line between them
+            value = max((t[k] + at) * slope[k] for k in (current, following))
+            breaks.append(at)
+            values.append(float(value))
+            current, s = following, at
+            on.append(current)
+        g, at_s = np.array(values), np.array(breaks)
+        rows = np.column_stack([np.ones(len(g)), -g])
+        # at the first point the comparison is one of t alone and exact, else ties there would all stay
+        rounding = 2.0**-48 * (2.0 * self.t_max + at_s)
+        rounding[0] = 0.0
+        keep = ((rows[:, :1] * t + rows[:, 1:] * norm) < (rounding - at_s)[:, None]).any(axis=0)
+        keep[on] = True
+        self.t, self.norm = t[keep], norm[keep]
+        self._rows = np.vstack([rows, [0.0, -1.0]])
+        self._limits = np.append(
+            -at_s - _LOOSE * (2.0 * self.t_max + at_s), -float(norm.max()) * (1.0 + _LOOSE)
+        )
