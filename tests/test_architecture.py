@@ -54,7 +54,16 @@ LAYERS = [
     {"scan"},
     {"report"},
     {"scan"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_scan", "__main__", "__init__"},
+    {
+        "cli",
+        "cli_common",
+        "cli_probe",
+        "cli_linear",
+        "cli_counterexample",
+        "cli_scan",
+        "__main__",
+        "__init__",
+    },
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

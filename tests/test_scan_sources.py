@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import os
 import pickle
 from decimal import Decimal
@@ -54,7 +55,7 @@ def collected(source, *arguments, **options):
     ]
     for X, y, w in blocks:
         assert X.dtype == y.dtype == np.float64
-        assert X.flags.c_contiguous
+        assert y.flags.c_contiguous
         assert X.shape == (len(y), source.n_features)
         assert (w is not None) == source.weighted
         assert w is None or len(w) == len(y)
@@ -190,6 +191,36 @@ def test_stored_tables(files, name, tmp_path):
 @pytest.mark.parametrize(("source", "target"), [pytest.param(s, t, id=i) for i, s, t in in_memory()])
 def test_tables_in_memory(source, target, tmp_path):
     check_blocks(opened(source, target), tmp_path)
+
+
+@pytest.mark.parametrize(("source", "target"), [pytest.param(s, t, id=i) for i, s, t in in_memory()])
+def test_slices_for_other_processes(source, target, tmp_path):
+    prepared = opened(source, target).prepare(str(tmp_path))
+    part = pickle.loads(pickle.dumps(prepared.slice(300, 420)))
+    whole = joined(collected(prepared, 300, 420, rows=50))
+    for ours, theirs in zip(joined(collected(part, 300, 420, rows=50)), whole, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (part.n_rows, part.n_features) == (M, 3)
+    if prepared.in_memory:
+        assert len(pickle.dumps(part)) < len(pickle.dumps(prepared)) / 3
+
+
+def test_a_source_as_a_dataset(files, tmp_path):
+    data = fm.Dataset([[Fraction(1, 3)], [2]], [1, 2])
+    assert opened(data).prepare(str(tmp_path)).dataset() is data
+    X, y, w = A[:, :3].copy(), A[:, 3].copy(), np.arange(M) / 2
+    data = opened((X, y)).prepare(str(tmp_path)).dataset()
+    assert np.shares_memory(data.X, X)
+    assert np.shares_memory(data.y, y)
+    weighted = opened((X, y, w)).prepare(str(tmp_path)).dataset()
+    assert weighted.X.tolist() == X[1:].tolist()
+    assert weighted.sample_weight.tolist() == w[1:].tolist()
+    for name in NAMED:
+        data = opened(str(files / name), "y").prepare(str(tmp_path)).dataset()
+        assert (data.feature_names, data.target_name) == (("a", "b", "c"), "y")
+        assert data.X.tobytes() == X.tobytes()
+    with pytest.raises(DataError, match="no row is left"):
+        opened((X, y, w * 0)).prepare(str(tmp_path)).dataset()
 
 
 def test_open_handles_and_memory_maps(files, tmp_path):
@@ -379,18 +410,14 @@ def test_a_file_cut_short_is_a_named_error(files, tmp_path, name):
     file, _, inner = name.partition("::")
     content = (files / file).read_bytes()
     path = tmp_path / file
+    target = "y" if name.startswith("t.csv") or name.endswith("parquet") else None
     for kept in (len(content) * 2 // 3, len(content) - 70):
         cut = content[:kept]
         if file == "t.csv":
             cut = cut[: cut.rindex(b",")]  # the middle of a row
         path.write_bytes(cut)
         with pytest.raises(ReadError, match=r"cut short|damaged|truncated|no value"):
-            collected(
-                opened(
-                    f"{path}::{inner}" if inner else str(path),
-                    "y" if "t.csv" in name or "parq" in name else None,
-                ).prepare(str(tmp_path))
-            )
+            collected(opened(f"{path}::{inner}" if inner else str(path), target).prepare(str(tmp_path)))
 
 
 def test_a_file_cut_while_it_is_read(tmp_path):
@@ -592,7 +619,7 @@ def test_numbers_that_float64_rounds_are_counted(tmp_path):
 
 def test_the_dataset_keeps_its_names_weights_and_notes(tmp_path):
     data = fm.Dataset(FRAME[["a", "b"]], FRAME["y"], sample_weight=np.arange(M) + 1.0)
-    prepared, X, y, w = read_all(data, tmp_path)
+    prepared, *_, w = read_all(data, tmp_path)
     assert (prepared.feature_names, prepared.target_name) == (("a", "b"), "y")
     np.testing.assert_array_equal(w, np.arange(M) + 1.0)
     assert read_all(data, tmp_path, features=["b"])[1].tolist() == A[:, [1]].tolist()
@@ -644,28 +671,11 @@ def test_tokens_change_with_data_and_selection(files, tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 def test_a_full_temporary_folder_is_a_named_error(files, tmp_path, monkeypatch, code):
-    def full(*_):
-        raise OSError(code, os.strerror(code))
+    class Full(io.FileIO):
+        def write(self, _):
+            raise OSError(code, os.strerror(code))
 
-    class Full:
-        def __init__(self, stream):
-            self.stream = stream
-
-        write = full
-
-        def close(self):
-            self.stream.close()
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.stream.close()
-
-    monkeypatch.setattr(
-        "fastminima.scan.sources_spill.os.fdopen",
-        lambda descriptor, *a, **k: Full(open(descriptor, "wb", buffering=0)),
-    )
+    monkeypatch.setattr("fastminima.scan.sources_spill.os.fdopen", lambda handle, *a, **k: Full(handle, "w"))
     for name, target in (("t.csv", "y"), ("packed.npz", None)):
         with pytest.raises(OutputError, match=rf"{name}.*cannot write the temporary file .*TMPDIR"):
             opened(str(files / name), target).prepare(str(tmp_path))

@@ -100,7 +100,8 @@ def open_sources(
             continue
         try:
             reader, request = _open(name, item, options.request)
-            found.append(TableSource(reader, replace(options, request=request)))
+            whole = isinstance(item, Dataset) and features is None
+            found.append(TableSource(reader, replace(options, request=request), item if whole else None))
         except FastMinimaError as error:
             found.append(Unopened(name, error))
     return found

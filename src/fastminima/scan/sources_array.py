@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -69,14 +69,16 @@ def file_token(path: str | os.PathLike[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class MemoryPart:
-    """An array in memory."""
+    """An array in memory; of a slice, `rows` counts the whole and `first` is where the slice begins."""
 
     array: NDArray[Any]
+    first: int = 0
+    rows: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of the array."""
-        return self.array.shape
+        """As of the array, or of the one it is a slice of."""
+        return (len(self.array) if self.rows is None else self.rows, *self.array.shape[1:])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -95,7 +97,12 @@ class MemoryPart:
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
         """Views of the array."""
-        yield lambda start, stop: self.array[start:stop]
+        yield lambda start, stop: self.array[start - self.first : stop - self.first]
+
+    def slice(self, start: int, stop: int) -> MemoryPart:
+        """The rows from `start` to `stop` alone, under their own numbers."""
+        rows = self.array[start - self.first : stop - self.first]
+        return MemoryPart(rows, start, self.shape[0])
 
 
 @dataclass(frozen=True)
@@ -307,6 +314,16 @@ class ArrayReader:
     def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ArrayReader:
         """Nothing to settle."""
         return self
+
+    @property
+    def in_memory(self) -> bool:
+        """Do all parts lie in memory?"""
+        return all(isinstance(part, MemoryPart) for part in self.parts)
+
+    def slice(self, start: int, stop: int) -> ArrayReader:
+        """What is needed to read rows `start` to `stop`: of arrays in memory those rows, of files their names."""
+        parts = tuple(p.slice(start, stop) if isinstance(p, MemoryPart) else p for p in self.parts)
+        return replace(self, parts=parts, tag="a slice")
 
     def where(self, row: int) -> str:
         """By its number."""

@@ -80,17 +80,23 @@ class Cutter:
 
     def whole(self, piece: Piece, first: int) -> Block | None:
         """A block from a piece that has exactly its rows; without a copy where the piece allows."""
-        X, y = piece[0], piece[1] if len(piece) > 1 else None
-        plain = (
-            not self._index
-            and X.ndim == 2
-            and X.shape[1] == self._dx
-            and len(piece) == 2 + self._weighted
-            and all(p.dtype == np.float64 and p.dtype.isnative and p.flags.c_contiguous for p in piece)
-        )
-        if plain and y is not None:
-            return self._screen(X, y.reshape(-1), piece[2].reshape(-1) if self._weighted else None, first)
-        length = len(piece[0])
+        length, dx = len(piece[0]), self._dx
+        if self._index or any(p.dtype != np.float64 or not p.flags.c_contiguous for p in piece):
+            self.fill(piece, length)
+            return self.cut(first)
+        widths = [1 if p.ndim == 1 else p.shape[1] for p in piece]
+        if len(piece) == 1 and widths[0] == dx + 1 + self._weighted:
+            table = piece[0].reshape(length, -1)
+            self._y[:length] = table[:, dx]
+            if self._w is not None:
+                self._w[:length] = table[:, dx + 1]
+            w = None if self._w is None else self._w[:length]
+            return self._screen(table[:, :dx], self._y[:length], w, first, table)
+        if len(piece) == 2 + self._weighted and widths == [dx, 1, 1][: len(piece)]:
+            flat = [p.reshape(-1) for p in piece[1:]]
+            return self._screen(
+                piece[0].reshape(length, dx), flat[0], flat[1] if self._weighted else None, first
+            )
         self.fill(piece, length)
         return self.cut(first)
 
@@ -149,7 +155,10 @@ class Cutter:
         w = None if self._w is None else self._w[:k]
         return self._screen(self._X[:k], self._y[:k], w, first)
 
-    def _screen(self, X: Array, y: Array, w: Array | None, first: int) -> Block | None:
+    def _screen(
+        self, X: Array, y: Array, w: Array | None, first: int, table: Array | None = None
+    ) -> Block | None:
+        """The block without rows that are left out; `table` holds all its numbers side by side."""
         if w is not None and (w < 0.0).any():
             row = int((w < 0.0).argmax())
             raise DataError(
@@ -158,7 +167,7 @@ class Cutter:
             )
         # a sum is NaN or inf when a term is; finite terms may overflow in it too, so then look closer
         with np.errstate(over="ignore", invalid="ignore"):
-            total = X.sum() + y.sum() + (0.0 if w is None else w.sum())
+            total = X.sum() + y.sum() + (0.0 if w is None else w.sum()) if table is None else table.sum()
         if not np.isfinite(total):
             block = self._without_missing(X, y, w, first)
             if block is None:

@@ -7,12 +7,15 @@ do not depend on how the reader cut its pieces.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import OptionError, ReadError, TargetError
+from ..dataset import Dataset
+from ..errors import DataError, OptionError, ReadError, TargetError
 from .source import Block
+from .sources_array import ArrayReader
 from .sources_base import Options, Reader, fingerprint, labels
 from .sources_blocks import Cutter, Layout
 
@@ -65,6 +68,8 @@ class TableSource:
     ----------
     reader : Reader
     options : Options
+    data : Dataset, optional
+        What the reader reads, all of it.
 
     Raises
     ------
@@ -72,8 +77,8 @@ class TableSource:
         No such columns, or columns of the wrong kind asked for by name.
     """
 
-    def __init__(self, reader: Reader, options: Options) -> None:
-        self._reader, self._options = reader, options
+    def __init__(self, reader: Reader, options: Options, data: Dataset | None = None) -> None:
+        self._reader, self._options, self._data = reader, options, data
         self._layout, self._rejected = _choose(reader, options)
         self.counts: dict[str, int] = {}
         self._prepared = False
@@ -150,6 +155,36 @@ class TableSource:
         for what, number in counts.items():
             self.counts[what] = self.counts.get(what, 0) + number
 
+    @property
+    def in_memory(self) -> bool:
+        """Do the rows lie in memory already?"""
+        return isinstance(self._reader, ArrayReader) and self._reader.in_memory
+
+    def slice(self, start: int, stop: int) -> TableSource:
+        """What another process needs to read rows `start` to `stop`: itself, or of rows in memory only those."""
+        if not (isinstance(self._reader, ArrayReader) and self._reader.in_memory):
+            return self
+        part = copy.copy(self)
+        part._reader, part._data, part.counts = self._reader.slice(start, stop), None, {}
+        return part
+
+    def dataset(self) -> Dataset:
+        """All rows as a `Dataset`: the one the source was made from, or float64 arrays, views where possible.
+
+        Raises
+        ------
+        DataError, ReadError
+            As `blocks`, and when no row is left.
+        """
+        if self._data is not None:
+            return self._data
+        # all rows are one block
+        block = next(iter(self.blocks(rows=max(self.n_rows or 1, 1))), None)
+        if block is None:
+            raise DataError(f"{self.name}: no row is left; each lacks a value, or has weight 0")
+        X, y, w = block
+        return Dataset(X, y, sample_weight=w, feature_names=self.feature_names, target_name=self.target_name)
+
     # --- before the first pass ----------------------------------------------------------------------------
 
     def prepare(self, folder: str) -> TableSource:
@@ -164,7 +199,7 @@ class TableSource:
             return self
         encode = self._options.categories == "onehot"
         reader = self._reader.prepare(folder, self._layout.selection.columns, encode)
-        source = TableSource(reader, self._options)
+        source = TableSource(reader, self._options, self._data)
         source._settle_levels()
         source._prepared = True
         return source
