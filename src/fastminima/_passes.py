@@ -167,6 +167,22 @@ class Frame:
         return len(self.y)
 
     @property
+    def n_features(self) -> int:
+        """dx."""
+        return len(self.centre)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples carry weights."""
+        return self.data.sample_weight is not None
+
+    def norms(self, rows: slice, X: Array) -> Array:
+        """||(1, x_i)|| of the data as given, for one block of `blocks`; exponents must be 0."""
+        raw = self.X[rows]
+        norms: Array = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
+        return norms
+
+    @property
     def partition(self) -> tuple[int, int]:
         """(most samples of a block, number of blocks)."""
         m = len(self.y)

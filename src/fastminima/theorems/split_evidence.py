@@ -105,16 +105,23 @@ def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) ->
     """The certified search of the splits kernel on a fit, in its scaled units."""
     if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
         m = fit.data.n_samples
-        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1, np.arange(m - 1))
+        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+    bounds = {
+        "eps_gap": 2.0 * fit.fitted_error,
+        "eps_sum_base": fit.sum_error,
+        "eps_sum_rate": fit.term_error,
+    }
+    if fit.search is not None:
+        found: Search = fit.search(activation.kappa, reach, **bounds)
+        return found
     return search(
         fit.fitted_centred,
         fit.residual_scaled,
         fit.data.sample_weight,
         kappa=activation.kappa,
         reach=reach,
-        eps_gap=2.0 * fit.fitted_error,
-        eps_sum_base=fit.sum_error,
-        eps_sum_rate=fit.term_error,
+        **bounds,
+        positions=False,
     )
 
 

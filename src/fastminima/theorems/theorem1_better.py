@@ -184,7 +184,7 @@ def _first_certified(
             tried += 1
             if candidate.network is None:
                 continue
-            drop = certify_drop(candidate.network, low.fit)
+            drop = certify_drop(candidate.network, low.fit, split=candidate.found)
             if drop.better:
                 fell_back = kind == "fallback"
                 return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
