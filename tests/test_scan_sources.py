@@ -552,7 +552,7 @@ def test_encoded_categories_span_what_pandas_dummies_span(tmp_path_factory, rows
     """[1, X] has the column space of all indicators, and full rank where they have."""
     frame = pd.DataFrame(rows, columns=["c", "y"])
     folder = tmp_path_factory.mktemp("levels")
-    prepared = opened(frame, "y", categories="onehot").prepare(str(folder))
+    prepared = opened(frame, "y", features=["c"], categories="onehot").prepare(str(folder))
     X, y, _ = joined(collected(prepared, rows=size))
     full = pd.get_dummies(frame["c"]).sort_index(axis=1).to_numpy(dtype=float)
     np.testing.assert_array_equal(X, full[:, 1:])
@@ -565,9 +565,12 @@ def test_encoded_categories_span_what_pandas_dummies_span(tmp_path_factory, rows
 
 def test_identifiers_are_no_categories(tmp_path):
     frame = pd.DataFrame({"id": [f"k{i}" for i in range(300)], "y": range(300)})
-    prepared, X, _, _ = read_all(frame, tmp_path, "y", categories="onehot")
-    assert X.shape == (300, 0)
+    prepared, X, _, _ = read_all(pd.concat([frame, frame]), tmp_path, "y", categories="onehot")
+    assert X.shape == (600, 0)
     assert prepared.notes["rejected columns"] == {"id": "more than 256 different texts, no category"}
+    prepared, X, _, _ = read_all(frame[:9], tmp_path, "y", categories="onehot")
+    assert X.shape == (9, 0)
+    assert prepared.notes["rejected columns"] == {"id": "a different text in every row, no category"}
     prepared, X, _, _ = read_all(frame, tmp_path, "y", features=["id"], categories="onehot")
     assert X.shape == (300, 299)
 
@@ -579,7 +582,7 @@ def test_texts_in_arrays_and_files(tmp_path):
         file["t"] = table.astype([("s", h5py.string_dtype()), ("y", "f8")])
     for source in (table, str(tmp_path / "s.npy"), str(tmp_path / "s.h5")):
         assert opened(source).notes == {"rejected columns": {"s": "text"}}
-        prepared, X, y, _ = read_all(source, tmp_path, categories="onehot", missing="drop")
+        prepared, X, y, _ = read_all(source, tmp_path, features=["s"], categories="onehot", missing="drop")
         assert (prepared.feature_names, X.tolist(), y.tolist()) == (("s=v",), [[0.0], [1.0]], [1.0, 2.0])
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["bar"]
+__all__ = ["bar", "rows_bar"]
 
 
 def _silent(completed: float) -> None:
@@ -37,3 +37,41 @@ def bar(title: str, total: float, *, enabled: bool) -> Iterator[Callable[[float]
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=max(total, 1.0))
         yield lambda completed: progress.update(task, completed=completed)
+
+
+@contextmanager
+def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function (title, rows done, rows in all or None) that shows rows per second and the time left.
+
+    A title that changes starts the count anew. Draws only where `bar` would.
+    """
+    if not (enabled and sys.stderr.isatty()):
+        yield lambda title, done, total: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+    except ImportError:
+        yield lambda title, done, total: None
+        return
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f} rows/s")
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        shown = ""
+
+        def tell(title: str, done: int, total: int | None) -> None:
+            nonlocal shown
+            if title != shown:
+                progress.reset(task, description=title, total=total, completed=done)
+                shown = title
+            else:
+                progress.update(task, completed=done, total=total)
+
+        yield tell

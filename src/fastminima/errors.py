@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "ActivationError",
+    "ClusterError",
     "DataError",
     "DataTypeError",
     "FastMinimaError",
@@ -73,3 +74,7 @@ class TooLargeError(FastMinimaError, MemoryError):
 
 class MissingFileError(ReadError, FileNotFoundError):
     """There is no such file; the message names files like it."""
+
+
+class ClusterError(FastMinimaError, ConnectionError):
+    """There is no cluster where one was asked for, or it went away."""

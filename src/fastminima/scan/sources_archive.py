@@ -20,7 +20,7 @@ from .._reading import reading
 from .._selection import Request, feature_positions, listed
 from ..errors import DataError, ReadError, TargetError
 from .sources_array import ArrayReader, FilePart, Part, ReadRows, file_token, read_header
-from .sources_base import fingerprint
+from .sources_base import Tell, fingerprint, silent
 from .sources_spill import copy_stream
 
 __all__ = ["ZarrPart", "array_source", "hdf5_source", "npz_source", "zarr_source"]
@@ -109,7 +109,7 @@ class _Member:
 
 @dataclass(frozen=True, eq=False)
 class _ArchiveReader(ArrayReader):
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ArrayReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ArrayReader:
         """Unpack what is compressed, once."""
         parts = tuple(part.unpacked(folder) if isinstance(part, _Member) else part for part in self.parts)
         return ArrayReader(self.name, parts, of_file=True, tag=self.token)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .._frames import EXACT_KINDS
 from .._reading import reading
 from ..errors import DataError, ReadError
-from .sources_base import Piece, Refusal, fingerprint
+from .sources_base import Piece, Refusal, Tell, fingerprint, silent
 
 __all__ = [
     "ArrayReader",
@@ -311,7 +311,7 @@ class ArrayReader:
         text = dtype.kind in "UST" or dict(dtype.metadata or {}).get("vlen") in (str, bytes)
         return Refusal("text" if text else str(dtype), text)
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ArrayReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ArrayReader:
         """Nothing to settle."""
         return self
 

@@ -22,17 +22,25 @@ __all__ = [
     "Piece",
     "Reader",
     "Refusal",
+    "Tell",
     "as_floats",
     "fingerprint",
     "labels",
+    "silent",
 ]
 
 Missing = Literal["fail", "drop"]
 Categories = Literal["reject", "onehot"]
 Piece = Sequence[NDArray[Any]]
 """Columns side by side: one-dimensional arrays, or two-dimensional ones that stand for several columns."""
+Tell = Callable[[int, "int | None"], None]
+"""Is told of rows done, and of all rows as far as they are known or can be guessed."""
 
 ROUNDED = "values rounded to float64"
+
+
+def silent(done: int, total: int | None) -> None:
+    """Tell nobody."""
 
 
 class Refusal(NamedTuple):
@@ -84,7 +92,7 @@ class Reader(Protocol):
     def refused(self, column: int) -> Refusal | None:
         """None for a numeric column."""
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> Reader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> Reader:
         """What a pass over the columns has to settle; texts: columns of text will be encoded."""
 
     def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:

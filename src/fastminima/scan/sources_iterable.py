@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._selection import Request, feature_positions
 from ..errors import DataError, TargetError
 from .sources_array import ArrayReader
-from .sources_base import ROUNDED, Piece, Refusal, as_floats, fingerprint
+from .sources_base import ROUNDED, Piece, Refusal, Tell, as_floats, fingerprint, silent
 from .sources_frame import Table, table_of
 from .sources_spill import Spill
 from .sources_text import ParsedReader
@@ -88,12 +88,12 @@ class BlocksReader:
             place += table.width
         return arrays
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ParsedReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParsedReader:
         """Keep the rows in a temporary file: then they need not come again, nor in order."""
         columns = sorted(set(columns))
         place = {column: index for index, column in enumerate(columns)}
         codes: dict[int, dict[str, int]] = {c: {} for c in columns if c in self.refusals}
-        digest, rounded = hashlib.blake2b(digest_size=16), 0
+        digest, rounded, done = hashlib.blake2b(digest_size=16), 0, 0
         with Spill(folder, self.name, len(columns)) as spill:
             for piece in self.pieces(columns, 0, None, 0):
                 matrix = np.empty((len(piece[0]), len(columns)))
@@ -108,6 +108,8 @@ class BlocksReader:
                     rounded += count
                 digest.update(matrix.tobytes())
                 spill.write(matrix)
+                done += len(matrix)
+                tell(done, None)
             part = spill.part()
         levels = {column: tuple(seen) for column, seen in codes.items()}
         inner = ArrayReader(

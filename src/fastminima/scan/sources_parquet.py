@@ -15,7 +15,7 @@ from .._selection import listed
 from ..errors import ReadError
 from ..readers import STORED_INDEX
 from .sources_array import file_token
-from .sources_base import Piece, Refusal, fingerprint
+from .sources_base import Piece, Refusal, Tell, fingerprint, silent
 from .sources_frame import arrow_refusal, arrow_values
 
 __all__ = ["ParquetReader", "parquet_reader", "same_columns"]
@@ -76,7 +76,7 @@ class ParquetReader:
         """By its Arrow type."""
         return self.refusals.get(column)
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ParquetReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParquetReader:
         """Nothing to settle."""
         return self
 

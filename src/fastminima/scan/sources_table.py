@@ -16,7 +16,7 @@ from ..dataset import Dataset
 from ..errors import DataError, OptionError, ReadError, TargetError
 from .source import Block
 from .sources_array import ArrayReader
-from .sources_base import Options, Reader, fingerprint, labels
+from .sources_base import Options, Reader, Tell, fingerprint, labels, silent
 from .sources_blocks import Cutter, Layout
 
 __all__ = ["BLOCK_ROWS", "TableSource"]
@@ -187,18 +187,20 @@ class TableSource:
 
     # --- before the first pass ----------------------------------------------------------------------------
 
-    def prepare(self, folder: str) -> TableSource:
+    def prepare(self, folder: str, tell: Tell = silent) -> TableSource:
         """The source with everything settled that blocks depend on: text parsed, category levels known.
 
         Parameters
         ----------
         folder : str
             Where temporary files may be written; they are needed as long as the source is.
+        tell : callable
+            Told of (rows done, rows in all or None) while text is parsed or blocks are kept.
         """
         if self._prepared:
             return self
         encode = self._options.categories == "onehot"
-        reader = self._reader.prepare(folder, self._layout.selection.columns, encode)
+        reader = self._reader.prepare(folder, self._layout.selection.columns, encode, tell)
         source = TableSource(reader, self._options, self._data)
         source._settle_levels()
         source._prepared = True
@@ -218,16 +220,19 @@ class TableSource:
                 for column, values in zip(unknown, piece, strict=True):
                     if len(found[column]) <= limit:
                         found[column].update(set(values.tolist()) - {None})
-        many = [column for column in texts if len(found[column]) > limit]
-        if many and named:
+        reasons = {c: f"more than {limit:,} different texts" for c in texts if len(found[c]) > limit}
+        if reasons and named:
             raise ReadError(
-                f"{self.name}: column {label(many[0])!r} has more than {limit:,} categories; leave it out or encode it "
-                "yourself"
+                f"{self.name}: column {label(next(iter(reasons)))!r} holds more than {limit:,} different texts; leave it "
+                "out or encode it yourself"
             )
-        self._rejected |= {label(c): f"more than {limit} different texts, no category" for c in many}
+        if not named:
+            # names of the rows: with a column for each, any target would be fitted
+            reasons |= {c: "a different text in every row" for c in texts if len(found[c]) == reader.n_rows}
+        self._rejected |= {label(c): f"{reason}, no category" for c, reason in reasons.items()}
         selection = self._layout.selection
-        features = tuple(column for column in selection.features if column not in many)
-        levels = {column: tuple(sorted(found[column])) for column in texts if column not in many}
+        features = tuple(column for column in selection.features if column not in reasons)
+        levels = {column: tuple(sorted(found[column])) for column in texts if column not in reasons}
         self._layout = Layout(replace(selection, features=features), tuple(levels), levels)
 
     # --- the pass ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ down is an error that names the row: a footer, a broken line or a damaged cell w
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from .._csv import Trouble, binary, chunks, header, open_text, refuse_nameless, 
 from .._optional import require
 from ..errors import ReadError
 from .sources_array import ArrayReader, file_token
-from .sources_base import ROUNDED, Piece, Refusal, as_floats
+from .sources_base import ROUNDED, Piece, Refusal, Tell, as_floats, silent
 from .sources_spill import Spill
 
 __all__ = ["ParsedReader", "TextReader", "text_reader"]
@@ -59,7 +60,7 @@ class ParsedReader:
         """As the pass found."""
         return self.refusals.get(column)
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ParsedReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParsedReader:
         """Nothing left to settle."""
         return self
 
@@ -108,12 +109,12 @@ class TextReader:
         """Only a prepared text file has them."""
         raise ReadError(f"{self.name} is text; prepare() parses it")
 
-    def prepare(self, folder: str, columns: Sequence[int], texts: bool) -> ParsedReader:
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParsedReader:
         """Parse the columns into a matrix."""
         pass_ = _Parse(self, sorted(set(columns)), texts)
         while True:
             try:
-                return pass_.run(folder)
+                return pass_.run(folder, tell)
             except _ReadAgainAsText:
                 pass_ = _Parse(self, pass_.columns, texts, pass_.as_text)
 
@@ -142,12 +143,13 @@ class _Parse:
         self._codes: dict[int, dict[str, int]] = {}
         self._rows = self._rounded = 0
 
-    def run(self, folder: str) -> ParsedReader:
+    def run(self, folder: str, tell: Tell) -> ParsedReader:
+        """Parse all rows."""
         reader, path = self.reader, self.reader.path
         pd = require("pandas", extra="tables", purpose="reading CSV files")
         count = reader.n_columns
         with Spill(folder, reader.name, len(self.columns)) as spill, open_text(path) as raw:
-            tail = _Tail(raw)
+            tail, size = _Tail(raw), path.stat().st_size
             rows = max(1024, min(_CHUNK_ROWS, _CHUNK_CELLS // count))
             stream: Any = tail
             for chunk in chunks(pd, path, stream, reader.separator, False, texts=self.as_text, rows=rows):
@@ -157,6 +159,7 @@ class _Parse:
                     matrix[:, index] = self._column(chunk.iloc[:, column], column)
                 spill.write(matrix)
                 self._rows += len(chunk)
+                tell(self._rows, tail.guess(self._rows, size))
             if not self._rows:
                 raise ReadError(f"{path} has column names but no data rows")
             tail.check(path, reader.separator, reader.names or ())
@@ -267,6 +270,12 @@ class _Tail:
     def __iter__(self) -> Iterator[bytes]:
         # pandas asks whether it may iterate, and then reads
         return iter(self._stream)
+
+    def guess(self, rows: int, size: int) -> int:
+        """Rows of the file, if the rest of its bytes holds as many as what was read."""
+        stream = self._stream.fileobj if isinstance(self._stream, gzip.GzipFile) else self._stream
+        position = 0 if stream is None else stream.tell()
+        return max(rows, round(rows * size / max(position, 1)))
 
     def check(self, path: Path, separator: str, names: Sequence[str]) -> None:
         """Raise when the last line has no end and fewer fields than there are columns."""
