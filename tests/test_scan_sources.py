@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import pickle
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -727,3 +728,35 @@ def test_parquet_pages_that_are_damaged(tmp_path):
     (tmp_path / "t.parquet").write_bytes(content)
     with pytest.raises(ReadError, match=r"t\.parquet is damaged or truncated"):
         read_all(str(tmp_path / "t.parquet"), tmp_path, "y")
+
+
+def test_a_pass_takes_the_memory_of_blocks(tmp_path):
+    """A file of 32 MB in blocks of 1000 rows, which are 80 kB."""
+    table = np.zeros((400_000, 10))
+    np.save(tmp_path / "c.npy", table)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(table))
+    np.savez(tmp_path / "stored.npz", X=table, y=table[:, 0])
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_dataset("t", data=table, chunks=(5000, 10))
+    zarr.create_array(tmp_path / "t.zarr", data=table, chunks=(5000, 10))
+    del table
+    for name in ("c.npy", "fortran.npy", "stored.npz", "t.h5", "t.zarr"):
+        source = opened(str(tmp_path / name)).prepare(str(tmp_path))
+        next(source.blocks())  # imports, and what libraries keep
+        tracemalloc.start()
+        rows = sum(len(y) for _, y, _ in source.blocks(rows=1000))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert rows == 400_000
+        # HDF5 and Zarr hold about two windows of 1 MB, one being replaced by the other
+        assert peak < (4e6 if name.startswith("t.") else 5e5), name
+
+
+def test_progress_is_told_while_text_is_parsed(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastminima.scan.sources_text._CHUNK_CELLS", 1)
+    (tmp_path / "t.csv").write_text("y\n" + "1\n" * 5000)
+    told = []
+    opened(str(tmp_path / "t.csv"), "y").prepare(str(tmp_path), lambda *what: told.append(what))
+    assert [done for done, _ in told] == [1024, 2048, 3072, 4096, 5000]
+    assert all(done <= total for done, total in told)
+    assert told[-1] == (5000, 5000)

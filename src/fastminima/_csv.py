@@ -287,7 +287,7 @@ def read_csv(
 
 def refuse_nameless(chunk: Any, count: int, path: Path) -> None:
     """Rows may end in a separator; what follows it must be empty."""
-    if not chunk.iloc[:, count:].isin([np.nan, ""]).all(axis=None):
+    if chunk.shape[1] > count and not chunk.iloc[:, count:].isin([np.nan, ""]).all(axis=None):
         raise ReadError(f"{path}: column {count} holds values but has no name in the first line")
 
 

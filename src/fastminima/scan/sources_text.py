@@ -194,14 +194,21 @@ class _Parse:
 
     def _column(self, series: Any, column: int) -> NDArray[Any] | float:
         """One column of a chunk as float64: numbers, codes of texts, NaN where there is no value."""
+        kind = self._kind.get(column)
+        if kind != "text" and isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+            values = series.to_numpy()
+            if series.dtype.kind == "f" and np.isnan(values).all():
+                return np.nan
+            return self._numbers(values, column)
         absent = series.isna().to_numpy()
         if absent.all():
             return np.nan
         present = np.flatnonzero(~absent)
-        kind = self._kind.get(column)
+        result = np.full(len(series), np.nan)
         if kind != "text":
             try:
-                values = self._numbers(series, present, column)
+                # a column of True, False and nothing comes as objects
+                values = binary(series.iloc[present].infer_objects(), column)
             except Trouble as trouble:
                 row = self._rows + int(present[trouble.row])
                 if kind is not None or trouble.row:
@@ -211,8 +218,7 @@ class _Parse:
                     f"text ({_shown(trouble.text)} in data row {row + 1:,})", True
                 )
             else:
-                result = np.full(len(series), np.nan)
-                result[present] = values
+                result[present] = self._numbers(values, column)
                 return result
         if not self._encode:
             return np.nan
@@ -220,16 +226,11 @@ class _Parse:
             self.as_text |= {column}
             raise _ReadAgainAsText
         codes = self._codes.setdefault(column, {})
-        result = np.full(len(series), np.nan)
         texts = (str(text).strip() for text in series.iloc[present])
         result[present] = [codes.setdefault(text, len(codes)) if text else np.nan for text in texts]
         return result
 
-    def _numbers(self, series: Any, present: NDArray[np.intp], column: int) -> NDArray[Any]:
-        # a column of True, False and nothing comes as objects
-        values = binary(
-            series.iloc[present].infer_objects() if len(present) < len(series) else series, column
-        )
+    def _numbers(self, values: NDArray[Any], column: int) -> NDArray[Any]:
         kind = "boolean" if values.dtype.kind == "b" else "number"
         known = self._kind.setdefault(column, kind)
         if known != kind:
