@@ -113,6 +113,7 @@ class Residuals:
     lowest: float = np.inf
     highest: float = -np.inf
     largest: float = 0.0
+    count: int = 0
 
     @classmethod
     def zero(cls, n: int) -> Residuals:
@@ -133,6 +134,7 @@ class Residuals:
         self.lowest = min(self.lowest, float(values.min()))
         self.highest = max(self.highest, float(values.max()))
         self.largest = max(self.largest, float(size.max()) if w is None else _largest(r))
+        self.count += len(y)
         return values, r
 
     def merge(self, other: Residuals) -> None:
@@ -143,6 +145,7 @@ class Residuals:
         self.lowest = min(self.lowest, other.lowest)
         self.highest = max(self.highest, other.highest)
         self.largest = max(self.largest, other.largest)
+        self.count += other.count
 
 
 @dataclass

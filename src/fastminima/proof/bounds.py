@@ -256,7 +256,7 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     dead = float(fixed.min()) if len(fixed) else math.inf
     if dead <= 0.0:
         return 0.0
-    smallest, loss = math.inf, 0.0
+    smallest = math.inf
     for k in active.tolist():
         a, slopes = [Fraction(v) for v in W1[k].tolist()], [Fraction(v) for v in fit.slopes.tolist()]
         j = int(np.abs(fit.slopes * fit.column_max).argmax())
@@ -276,15 +276,17 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         )
         # rounding of t and h, what the envelope leaves out, and e
         slip = (fit.dot_error + 4.0 * U * abs(h) + envelope.slack(h) + round_fraction(off / c)) * SLACK
-        scale = round_fraction(c)
-        smallest = float((((envelope.t + h) - slip) / envelope.norm).min()) * scale
-        loss = (fit.dot_error + round_fraction(off / c)) * scale
+        room = envelope.t + h
+        nearest = int(((room - slip) / envelope.norm).argmin())
+        # where the bound takes a share of the margin the radius would not be tight
+        if room[nearest] < slip * _TIGHT:
+            return 0.0
+        smallest = float((room[nearest] - slip) / envelope.norm[nearest]) * round_fraction(c)
     if not math.isfinite(envelope.largest_norm):
         return 0.0
     shrink = (1.0 - gamma(frame.n_features + 12)) / SLACK
     radius = min(smallest, dead / envelope.largest_norm) * shrink
-    loose = smallest < loss * _TIGHT
-    return radius if radius >= sys.float_info.min and not loose else 0.0
+    return radius if radius >= sys.float_info.min else 0.0
 
 
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..dataset import Dataset
 
 __all__ = ["Block", "BlockSource"]
 
@@ -34,6 +36,8 @@ class BlockSource(Protocol):
     token : str
         Changes when the data or what is read of them changes (path, size, time, selection): a checkpoint of another
         token is refused. The same before and after `prepare`.
+    in_memory : bool
+        Whether the rows are in memory already.
     notes : dict
         What was done to the data (rejected columns, categories, rows left out, numbers rounded).
     counts : dict of str to int
@@ -65,20 +69,30 @@ class BlockSource(Protocol):
     def add_counts(self, counts: Mapping[str, int]) -> None:
         """Add what another copy counted while it read other rows."""
 
-    def prepare(self, folder: str) -> BlockSource:
+    @property
+    def in_memory(self) -> bool: ...
+
+    def dataset(self) -> Dataset:
+        """All rows as a `Dataset`."""
+
+    def slice(self, start: int, stop: int) -> BlockSource:
+        """What another process needs to read these rows: itself, or of rows in memory only those (same row numbers)."""
+
+    def prepare(self, folder: str, tell: Callable[[int, int | None], None] = ...) -> BlockSource:
         """The same rows with n_rows known, seekable, and every block decided by its rows alone.
 
         Called once, in the parent, before the first pass. What can be read only from its start (text, compressed
-        members, iterables) is parsed here, once, into a file under `folder`; for the rest this is free.
+        members, iterables) is parsed here, once, into a file under `folder`; for the rest this is free. `tell` hears of
+        (rows done, rows in all or None).
         """
 
     def blocks(self, start: int = 0, stop: int | None = None, rows: int = 4096) -> Iterator[Block]:
-        """Iterate over (X (k, dx), y (k,), w (k,) or None): float64, C-contiguous, finite, weights positive.
+        """Iterate over (X (k, dx), y (k,), w (k,) or None): float64, finite, weights positive; any strides.
 
         Parameters
         ----------
         start, stop : int
-            Rows of the source before any is left out; a negative `stop` is not used.
+            Rows of the source before any is left out.
         rows : int
             A block holds what is left of `rows` rows of the source: block k covers rows
             [start + k rows, start + (k + 1) rows), whatever the source's own chunks are. Blocks of which nothing is

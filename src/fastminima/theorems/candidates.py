@@ -190,7 +190,9 @@ def _total_weight(fit: LeastSquares) -> Fraction:
         return Fraction(fit.data.n_samples)
     if fit.search is not None:
         return Fraction(fit.frame.total_weight)  # of a scan: it only chooses the push
-    return sum(map(Fraction, fit.data.sample_weight.tolist()), Fraction(0))
+    weights = fit.data.sample_weight
+    assert weights is not None
+    return sum(map(Fraction, weights.tolist()), Fraction(0))
 
 
 # ---- case 2: J is empty ----------------------------------------------------------------------------------

@@ -1,0 +1,264 @@
+"""Fitted values and residuals of a scan, kept in ranges of fitted values, in memory or in files; and the search over them.
+
+(a) Records (fitted, residual[, weight]) arrive sorted into ranges, in the order of the rows, and are appended to their
+    range. A range is searched alone: 8 bytes a number to keep, and about 50 bytes a record while it is searched.
+(b) The search goes through the ranges in order and carries the partial sum from one to the next (`Before`). The last
+    record of a range meets the first key of the next one as a record of value 0, so that every gap is looked at once.
+(c) A range that came out too large, because the sample that cut the ranges did not tell, is cut again; if all its fitted
+    values are equal, it is taken in pieces.
+(d) Files are appended with plain writes: a map would count as memory of the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._sorted_sums import Before, Plan, SortedSums
+from ..errors import OutputError
+from ..splits import Search
+from .passes import sorted_into
+
+__all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of", "writing"]
+
+Array = NDArray[np.float64]
+
+# two pieces read, columns, records sorted, ids, scratch
+BYTES_TO_SEARCH = 96
+_PIECE = 1 << 17
+_SAMPLE = 4096
+
+
+@contextmanager
+def writing(folder: str, label: str) -> Iterator[None]:
+    """Turn an OSError of the block into `OutputError`, saying what room there is."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        advice = "set TMPDIR to a folder that can be written"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
+            advice = f"{free / 2**20:,.0f} MiB are free there; make room, set TMPDIR to a larger folder, or raise memory="
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{label}: cannot write a temporary file in {folder}: {reason}; {advice}"
+        ) from error
+
+
+def plan_of(sample: Array, n_ranges: int) -> Plan:
+    """Ranges that share a sample of fitted values evenly."""
+    if n_ranges < 2 or not np.isfinite(sample).all() or sample.size < 2:
+        return Plan.single()
+    ordered = np.sort(sample)
+    return Plan.single() if ordered[0] == ordered[-1] else Plan.of_sample(ordered, n_ranges)
+
+
+@dataclass
+class _Range:
+    """Records of one range: how many, the smallest key, and where they are."""
+
+    count: int = 0
+    smallest: float = math.inf
+    largest: float = -math.inf
+
+
+class Ranges:
+    """Records by range of fitted values.
+
+    Parameters
+    ----------
+    n_ranges, width : int
+        Numbers a record: 2, or 3 with weights.
+    folder : str or None
+        Where files go; None keeps the records in memory.
+    label : str
+        The dataset, for messages.
+    room : int
+        Bytes that searching one range may take.
+    """
+
+    def __init__(self, n_ranges: int, width: int, folder: str | None, label: str, room: int) -> None:
+        self._width, self._folder, self._label = width, folder, label
+        self._most = max(_PIECE, room // BYTES_TO_SEARCH)
+        self.ranges = [_Range() for _ in range(n_ranges)]
+        self._kept: list[list[Array]] = [[] for _ in range(n_ranges)]
+        if folder is not None:
+            with writing(folder, label):
+                os.makedirs(folder, exist_ok=True)
+
+    # ---- keeping records -----------------------------------------------------------------------------------
+
+    def _path(self, index: int) -> str:
+        assert self._folder is not None
+        return os.path.join(self._folder, f"range-{index}.f8")
+
+    def append(self, records: Array, counts: NDArray[np.int64]) -> None:
+        """Add records sorted into ranges, `counts` of each."""
+        end = 0
+        for index in np.flatnonzero(counts).tolist():
+            start, end = end, end + int(counts[index])
+            part, state = records[start:end], self.ranges[index]
+            state.count += end - start
+            state.smallest = min(state.smallest, float(part[:, 0].min()))
+            state.largest = max(state.largest, float(part[:, 0].max()))
+            if self._folder is None:
+                self._kept[index].append(part)
+                continue
+            with writing(self._folder, self._label), open(self._path(index), "ab", buffering=0) as stream:
+                view = memoryview(part).cast("B")
+                while view:
+                    view = view[stream.write(view) :]
+
+    def state(self) -> list[_Range]:
+        """What a checkpoint has to know of the files (flushed to disk)."""
+        for index, kept in enumerate(self.ranges):
+            if kept.count:
+                with writing(str(self._folder), self._label), open(self._path(index), "rb") as stream:
+                    os.fsync(stream.fileno())
+        return [_Range(r.count, r.smallest, r.largest) for r in self.ranges]
+
+    def restore(self, ranges: list[_Range]) -> None:
+        """Go back to a `state`: what was written later is cut off."""
+        assert self._folder is not None
+        self.ranges = ranges
+        for index, kept in enumerate(ranges):
+            with writing(self._folder, self._label), open(self._path(index), "ab") as stream:
+                stream.truncate(8 * self._width * kept.count)
+
+    def clear(self) -> None:
+        """Forget all records."""
+        for index, kept in enumerate(self.ranges):
+            if kept.count and self._folder is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(self._path(index))
+        self.ranges = [_Range() for _ in self.ranges]
+        self._kept = [[] for _ in self.ranges]
+
+    def _read(self, index: int, start: int, stop: int) -> Array:
+        if self._folder is None:
+            parts = self._kept[index]
+            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            self._kept[index] = [whole]
+            return whole[start:stop]
+        records = np.empty((stop - start, self._width))
+        with open(self._path(index), "rb", buffering=0) as stream:
+            stream.seek(8 * self._width * start)
+            view = memoryview(records).cast("B")
+            while view:
+                got = stream.readinto(view)
+                if not got:
+                    raise OutputError(f"{self._label}: the temporary file {self._path(index)} was cut short")
+                view = view[got:]
+        return records
+
+    # ---- the search ----------------------------------------------------------------------------------------
+
+    def _pieces(self) -> Iterator[tuple[Array, float]]:
+        """(records, smallest key of them) in the order of keys, each small enough to search."""
+        for index, kept in enumerate(self.ranges):
+            if not kept.count:
+                continue
+            if kept.count <= self._most:
+                yield self._read(index, 0, kept.count), kept.smallest
+            elif kept.smallest == kept.largest:
+                for start in range(0, kept.count, self._most):
+                    yield self._read(index, start, min(start + self._most, kept.count)), kept.smallest
+            else:
+                yield from self._cut(index, kept)
+
+    def _cut(self, index: int, kept: _Range) -> Iterator[tuple[Array, float]]:
+        """Cut a range again, by a sample of its own."""
+        step = max(1, kept.count // _SAMPLE)
+        sample = np.concatenate(
+            [
+                self._read(index, start, min(start + _PIECE, kept.count))[::step, 0]
+                for start in range(0, kept.count, _PIECE)
+            ]
+        )
+        # 16 or more, so that a value that half of them share is told by several quantiles
+        n_ranges = min(1024, max(16, 2 * -(-kept.count // self._most)))
+        plan = plan_of(np.append(sample, [kept.smallest, kept.largest]), n_ranges)
+        if plan.n_buckets == 1:
+            # nearly all equal: a cut above the smallest and one below the largest
+            plan = plan_of(np.repeat([kept.smallest, kept.largest], n_ranges), n_ranges)
+        folder = None if self._folder is None else os.path.join(self._folder, f"cut-{index}")
+        finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._most * BYTES_TO_SEARCH)
+        try:
+            for start in range(0, kept.count, _PIECE):
+                records = self._read(index, start, min(start + _PIECE, kept.count))
+                finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
+            self._kept[index] = []
+            yield from finer._pieces()
+        finally:
+            finer.remove()
+
+    def remove(self) -> None:
+        """Delete everything."""
+        self.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def search(
+        self,
+        kappa: float,
+        reach: float,
+        errors: tuple[float, float, float],
+        before: Before,
+        workers: int,
+    ) -> Search:
+        """As `splits.search` over all records.
+
+        Parameters
+        ----------
+        before : Before
+            Of no record, with what is known of all.
+        """
+        best: dict[str, Any] = {"position": None, "S": 0.0, "gap": 0.0, "lower": math.nan, "upper": math.nan}
+        drop, certified, undecided = -1.0, 0, 0
+        shift = before.value_shift + before.weight_shift
+        for records, following in _with_next(self._pieces()):
+            taken = len(records)
+            if following is not None:
+                records = np.vstack([records, [following, 0.0, 1.0][: self._width]])
+            columns = [np.ascontiguousarray(records[:, k]) for k in range(self._width)]
+            del records
+            state = SortedSums(
+                columns[0], columns[1], columns[2] if self._width == 3 else None, workers, before
+            )
+            found = state.sweep(kappa, reach, errors)
+            certified, undecided = certified + found.n_certified, undecided + found.n_undecided
+            if found.position >= 0 and found.drop > drop:
+                drop = found.drop
+                lower, upper = state.beside(found.position)
+                best = {
+                    "position": before.count + found.position,
+                    "S": math.ldexp(found.sum, -shift),
+                    "gap": upper - lower,
+                    "lower": lower,
+                    "upper": upper,
+                }
+            before = state.after(taken)
+        value = math.ldexp(max(drop, 0.0), -shift - before.value_shift)
+        return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
+
+
+def _with_next(pieces: Iterator[tuple[Array, float]]) -> Iterator[tuple[Array, float | None]]:
+    """Each piece with the smallest key of the next one; one piece is held while the next is read."""
+    held: Array | None = None
+    for records, smallest in pieces:
+        if held is not None:
+            yield held, smallest
+        held = records
+    if held is not None:
+        yield held, None
