@@ -178,6 +178,10 @@ class ExtendedGradient:
 
 # What the envelope may lose: lines that undercut it by less than this are left out.
 _LOOSE = 2.0**-40
+# Samples below the envelope that are gathered before it is drawn anew.
+_GATHERED = 512
+# Corners it is compared at.
+_CORNERS = 24
 
 
 @dataclass
@@ -200,6 +204,7 @@ class Envelope:
     t_max: float = 0.0
     _rows: Array = field(default_factory=lambda: np.empty((0, 2)))
     _limits: Array = field(default_factory=lambda: np.empty(0))
+    _waiting: list[tuple[Array, Array]] = field(default_factory=list)
 
     @property
     def largest_norm(self) -> float:
@@ -213,19 +218,32 @@ class Envelope:
     def update(self, t: Array, norm: Array) -> None:
         """Add a block."""
         self.t_max = max(self.t_max, _largest(t))
-        if not self.t.size:
+        if not self._limits.size:
             first = [int(t.argmin()), int(norm.argmax())]
             first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
             self._set(t[first], norm[first])
         # t - g n < -s: the line is below the value g at the breakpoint s; the last row is -n < -max n
-        below = self._rows[:, :1] * t + self._rows[:, 1:] * norm
-        lowest = below.min(axis=1)
-        if (lowest < self._limits).any():
+        below = self._rows @ np.stack([t, norm])
+        if (below.min(axis=1) < self._limits).any():
             keep = (below < self._limits[:, None]).any(axis=0)
-            self._set(np.concatenate([self.t, t[keep]]), np.concatenate([self.norm, norm[keep]]))
+            # the envelope is drawn anew when some have gathered: until then a few too many are kept
+            self._waiting.append((t[keep], norm[keep]))
+            if sum(len(part) for part, _ in self._waiting) > _GATHERED:
+                self.settle()
+
+    def settle(self) -> None:
+        """Draw the envelope with all lines seen; must be called after the last `update`."""
+        if self._waiting:
+            t, norm = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
+            self._waiting = []
+            self._set(np.concatenate([self.t, t]), np.concatenate([self.norm, norm]))
+
+    def outline(self) -> Envelope:
+        """What lies below this envelope, without its samples: to begin with where the samples are others."""
+        return Envelope(np.empty(0), np.empty(0), 0.0, self._rows, self._limits)
 
     def merge(self, other: Envelope) -> None:
-        """Add the samples of another state."""
+        """Add the samples of another state, both settled."""
         self.t_max = max(self.t_max, other.t_max)
         if other.t.size:
             self._set(np.concatenate([self.t, other.t]), np.concatenate([self.norm, other.norm]))
@@ -239,22 +257,26 @@ class Envelope:
         ties = np.flatnonzero(t == t.min())
         current = int(ties[slope[ties].argmin()])
         on, s = [current], -float(t[current])
-        breaks, values = [s], [0.0]
         while True:
             lower = np.flatnonzero(slope < slope[current])
             if not len(lower):
                 break
             cross = (slope[lower] * t[lower] - slope[current] * t[current]) / (slope[current] - slope[lower])
-            at = max(s, float(cross.min()))
-            nearest = lower[cross <= at]
-            following = int(nearest[slope[nearest].argmin()])
-            # the larger of the two lines: the chord between neighbouring points is then above the line between them
-            value = max((t[k] + at) * slope[k] for k in (current, following))
-            breaks.append(at)
-            values.append(float(value))
-            current, s = following, at
+            s = max(s, float(cross.min()))
+            nearest = lower[cross <= s]
+            current = int(nearest[slope[nearest].argmin()])
             on.append(current)
-        g, at_s = np.array(values), np.array(breaks)
+        if len(on) > _CORNERS:
+            # fewer lines draw a higher envelope, which keeps a few samples too many
+            on = [on[k] for k in np.linspace(0, len(on) - 1, _CORNERS).astype(int).tolist()]
+        at_s, g = np.array([-t[on[0]]]), np.zeros(1)
+        if len(on) > 1:
+            before, after = on[:-1], on[1:]
+            cross = (slope[after] * t[after] - slope[before] * t[before]) / (slope[before] - slope[after])
+            at_s = np.append(at_s, np.maximum.accumulate(np.maximum(cross, at_s[0])))
+            # the larger of the two lines: the chord between neighbouring points is then above the line between them
+            values = np.maximum((t[before] + at_s[1:]) * slope[before], (t[after] + at_s[1:]) * slope[after])
+            g = np.append(g, values)
         rows = np.column_stack([np.ones(len(g)), -g])
         # at the first point the comparison is one of t alone and exact, else ties there would all stay
         rounding = 2.0**-48 * (2.0 * self.t_max + at_s)

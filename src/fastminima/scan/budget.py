@@ -47,8 +47,8 @@ class Budget:
         self.free = limit - held - under_way
         if self.free < _LEAST:
             raise OptionError(
-                f"memory={limit / 1e6:,.0f} MB is too little: the process holds {held / 1e6:,.0f} MB, and the blocks under way "
-                f"take {under_way / 1e6:,.0f} MB; allow {(limit - self.free + _LEAST) / 1e6:,.0f} MB or more"
+                f"memory={limit / 1e6:,.0f} MB is too little: the process holds {held / 1e6:,.0f} MB, and the blocks under "
+                f"way take {under_way / 1e6:,.0f} MB; allow {(limit - self.free + _LEAST) / 1e6:,.0f} MB or more"
             )
 
     @property

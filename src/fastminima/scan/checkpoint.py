@@ -128,7 +128,7 @@ class Checkpoint:
         """Log the result of a dataset."""
         with writing(str(self.folder), "checkpoint"):
             if self._log is None:
-                self._log = open(self.folder / "results", "ab")
+                self._log = open(self.folder / "results", "ab")  # noqa: SIM115  (closed in `close`)
             self._log.write(pickle.dumps((index, result), protocol=5))
             self._log.flush()
 

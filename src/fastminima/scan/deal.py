@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -57,14 +57,14 @@ class Dealer:
                 yield fn(*task)
             return
         waiting: deque[tuple[tuple[Any, ...], Future[Any] | None]] = deque()
-        source = iter(tasks)
+        source: Iterator[tuple[Any, ...] | None] = iter(tasks)
         try:
             while True:
                 while len(waiting) < self._ahead:
-                    task = next(source, None)
-                    if task is None:
+                    following = next(source, None)
+                    if following is None:
                         break
-                    waiting.append((task, self._submit(fn, task)))
+                    waiting.append((following, self._submit(fn, following)))
                 if not waiting:
                     return
                 task, future = waiting.popleft()
@@ -95,8 +95,3 @@ class Dealer:
                 self.retried += 1
                 future = self._submit(fn, task)
         return fn(*task)
-
-
-def closing(executor: Executor) -> None:
-    """Shut a pool of our own down without waiting for tasks not begun."""
-    executor.shutdown(wait=True, cancel_futures=True)

@@ -17,7 +17,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -54,7 +54,7 @@ from .passes import (
 from .ranges import BYTES_TO_SEARCH, Ranges, plan_of
 from .report import ScanResult
 from .source import BlockSource
-from .stream import StreamedDataset, StreamedFrame, block_rows_for, centred_blocks, regular
+from .stream import StreamedDataset, StreamedFrame, block_rows_for, centred_blocks, regular, row_norms
 
 __all__ = ["Means", "Settings", "scan_large"]
 
@@ -66,7 +66,9 @@ TASK_ROWS = 1 << 17
 # Refinement stops when the gradient is this many times its rounding bound: tau is at most so much larger than it could be.
 _NEAR = 16.0
 _SAMPLE_ROWS = 1024
-_MOST_RANGES = 256
+# Ranges this long are searched in memory that the allocator has at hand.
+_RANGE_RECORDS = 1 << 19
+_MOST_RANGES = 512
 # How far, in standard deviations, a guessed centre may lie from the mean before the first pass is made again.
 _OFF_CENTRE = 8.0
 
@@ -204,7 +206,7 @@ class _Scan:
         moments = self._moments(given)
         off = _off_centre(moments, centre)
         if off is not None:
-            given = Pass(self.source, self.rows, centre + off, centre_y, np.empty(0), 0.0, Plan.single())
+            given = replace(given, centre=centre + off)
             moments = self._moments(given)
         self.data = StreamedDataset(self.source, moments.count, self.means.memory)
         frame = StreamedFrame(self.data, given.centre, centre_y, moments, self.rows)
@@ -213,7 +215,7 @@ class _Scan:
                 f"{self.source.name}: its numbers leave 2^-200 to 2^200, which only data in memory may; scale the columns "
                 "by powers of two, or raise memory="
             )
-        self.sample = sample - given.centre
+        self.sample = sample
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
             return self._exact(frame, moments, given)
@@ -244,16 +246,22 @@ class _Scan:
         if self.ranges is not None:
             self.ranges.remove()
         record = 8 * self.width
-        n_ranges = max(1, min(_MOST_RANGES, -(-2 * moments.count * BYTES_TO_SEARCH // self.budget.room)))
+        most = min(_RANGE_RECORDS, self.budget.room // (2 * BYTES_TO_SEARCH))
+        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // most)))
         on_disk = self.stages.folder is not None or not self.budget.in_memory(moments.count * record)
         folder = None
         if on_disk:
             base = self.stages.folder or self.means.folder
             folder = os.path.join(base, f"records-{self.passes}")
-        plan = plan_of(self.sample @ slopes + level, n_ranges)
+        # the rows looked at first tell how fitted values spread, and which samples may be nearest to a boundary
+        fitted, envelope = (self.sample - given.centre) @ slopes + level, Envelope()
+        plan = plan_of(fitted, n_ranges)
+        if len(fitted):
+            envelope.update(fitted, row_norms(self.sample))
+            envelope.settle()
         self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, self.budget.room)
-        state = _Evaluated(Residuals.zero(self.n), Envelope(), self.ranges)
-        given = Pass(given.source, given.rows, given.centre, given.centre_y, slopes, level, plan)
+        state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
+        given = replace(given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline())
         result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)
         self.ranges = result.ranges
         if result.sums.count != moments.count:
@@ -264,7 +272,7 @@ class _Scan:
         return result
 
     def _extended(self, given: Pass, slopes: Array, level: float) -> Array:
-        given = Pass(given.source, given.rows, given.centre, given.centre_y, slopes, level, given.plan)
+        given = replace(given, slopes=slopes, level=level)
         state: ExtendedGradient = self._pass(
             extended_pass, given, "refinement", ExtendedGradient.zero(self.n), ExtendedGradient.merge
         )

@@ -59,6 +59,8 @@ class Pass:
         Coefficients to evaluate, in the frame; empty and 0 where there are none yet.
     plan : Plan
         Ranges of fitted values.
+    envelope : Envelope or None
+        An outline to begin with.
     """
 
     source: BlockSource
@@ -68,6 +70,7 @@ class Pass:
     slopes: Array
     level: float
     plan: Plan
+    envelope: Envelope | None = None
 
     def of(self, start: int, stop: int, *, elsewhere: bool) -> Pass:
         """The same for a worker in another process: of rows in memory it takes its own."""
@@ -127,7 +130,8 @@ def moments_pass(given: Pass, start: int, stop: int) -> Moments:
 
 def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
     """Fitted values, residuals, gradient, and the samples that can be nearest to an activation boundary."""
-    sums, envelope = Residuals.zero(len(given.centre)), Envelope()
+    sums = Residuals.zero(len(given.centre))
+    envelope = Envelope() if given.envelope is None else given.envelope.outline()
     width = 3 if given.source.weighted else 2
     columns = np.empty((width, stop - start))
     at = 0
@@ -139,6 +143,7 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
         if w is not None:
             columns[2, rows] = w
         at += len(y)
+    envelope.settle()
     records, counts = sorted_into(given.plan, columns[:, :at])
     return Evaluation(sums, envelope, records, counts)
 

@@ -16,9 +16,9 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 
 # two pieces read, columns, records sorted, ids, scratch
 BYTES_TO_SEARCH = 96
+# Records a range holds at the least before it is cut again.
 _PIECE = 1 << 17
 _SAMPLE = 4096
 
@@ -64,13 +65,25 @@ def plan_of(sample: Array, n_ranges: int) -> Plan:
     return Plan.single() if ordered[0] == ordered[-1] else Plan.of_sample(ordered, n_ranges)
 
 
+def _bytes(records: Array) -> memoryview:
+    return memoryview(cast(Any, records)).cast("B") if records.size else memoryview(b"")
+
+
 @dataclass
 class _Range:
-    """Records of one range: how many, the smallest key, and where they are."""
+    """Records of one range: how many, and the smallest and largest key."""
 
     count: int = 0
     smallest: float = math.inf
     largest: float = -math.inf
+
+
+@dataclass
+class Kept:
+    """What a checkpoint has to know of a file: how long it is, and which records of each portion are of which range."""
+
+    ranges: list[_Range]
+    counts: list[NDArray[np.int64]]
 
 
 class Ranges:
@@ -81,7 +94,7 @@ class Ranges:
     n_ranges, width : int
         Numbers a record: 2, or 3 with weights.
     folder : str or None
-        Where files go; None keeps the records in memory.
+        Where a file of them goes; None keeps the records in memory.
     label : str
         The dataset, for messages.
     room : int
@@ -89,78 +102,91 @@ class Ranges:
     """
 
     def __init__(self, n_ranges: int, width: int, folder: str | None, label: str, room: int) -> None:
-        self._width, self._folder, self._label = width, folder, label
+        self._width, self._folder, self._label, self._room = width, folder, label, room
         self._most = max(_PIECE, room // BYTES_TO_SEARCH)
         self.ranges = [_Range() for _ in range(n_ranges)]
-        self._kept: list[list[Array]] = [[] for _ in range(n_ranges)]
+        self._counts: list[NDArray[np.int64]] = []
+        self._portions: list[Array] = []
         if folder is not None:
             with writing(folder, label):
                 os.makedirs(folder, exist_ok=True)
 
     # ---- keeping records -----------------------------------------------------------------------------------
 
-    def _path(self, index: int) -> str:
+    @property
+    def _path(self) -> str:
         assert self._folder is not None
-        return os.path.join(self._folder, f"range-{index}.f8")
+        return os.path.join(self._folder, "records.f8")
 
     def append(self, records: Array, counts: NDArray[np.int64]) -> None:
-        """Add records sorted into ranges, `counts` of each."""
-        end = 0
-        for index in np.flatnonzero(counts).tolist():
-            start, end = end, end + int(counts[index])
-            part, state = records[start:end], self.ranges[index]
-            state.count += end - start
-            state.smallest = min(state.smallest, float(part[:, 0].min()))
-            state.largest = max(state.largest, float(part[:, 0].max()))
-            if self._folder is None:
-                self._kept[index].append(part)
-                continue
-            with writing(self._folder, self._label), open(self._path(index), "ab", buffering=0) as stream:
-                view = memoryview(part).cast("B")
-                while view:
-                    view = view[stream.write(view) :]
+        """Add a portion of records sorted into ranges, `counts` of each."""
+        present = np.flatnonzero(counts)
+        starts = (np.cumsum(counts) - counts)[present]
+        if len(present):
+            smallest = np.minimum.reduceat(records[:, 0], starts)
+            largest = np.maximum.reduceat(records[:, 0], starts)
+            for index, low, high in zip(present.tolist(), smallest.tolist(), largest.tolist(), strict=True):
+                state = self.ranges[index]
+                state.count += int(counts[index])
+                state.smallest, state.largest = min(state.smallest, low), max(state.largest, high)
+        self._counts.append(counts)
+        if self._folder is None:
+            self._portions.append(records)
+            return
+        with writing(self._folder, self._label), open(self._path, "ab", buffering=0) as stream:
+            view = _bytes(records)
+            while view:
+                view = view[stream.write(view) :]
 
-    def state(self) -> list[_Range]:
-        """What a checkpoint has to know of the files (flushed to disk)."""
-        for index, kept in enumerate(self.ranges):
-            if kept.count:
-                with writing(str(self._folder), self._label), open(self._path(index), "rb") as stream:
-                    os.fsync(stream.fileno())
-        return [_Range(r.count, r.smallest, r.largest) for r in self.ranges]
+    def state(self) -> Kept:
+        """What a checkpoint has to know; what is in the file is on disk then."""
+        if self._counts:
+            with writing(str(self._folder), self._label), open(self._path, "rb") as stream:
+                os.fsync(stream.fileno())
+        return Kept([_Range(r.count, r.smallest, r.largest) for r in self.ranges], list(self._counts))
 
-    def restore(self, ranges: list[_Range]) -> None:
+    def restore(self, kept: Kept) -> None:
         """Go back to a `state`: what was written later is cut off."""
         assert self._folder is not None
-        self.ranges = ranges
-        for index, kept in enumerate(ranges):
-            with writing(self._folder, self._label), open(self._path(index), "ab") as stream:
-                stream.truncate(8 * self._width * kept.count)
+        self.ranges, self._counts = kept.ranges, kept.counts
+        with writing(self._folder, self._label), open(self._path, "ab") as stream:
+            stream.truncate(8 * self._width * sum(r.count for r in kept.ranges))
 
-    def clear(self) -> None:
-        """Forget all records."""
-        for index, kept in enumerate(self.ranges):
-            if kept.count and self._folder is not None:
-                with suppress(FileNotFoundError):
-                    os.unlink(self._path(index))
+    def __getstate__(self) -> dict[str, Any]:
+        # the checkpoint has the counts in `state`
+        return {**self.__dict__, "_counts": [], "_portions": []}
+
+    def remove(self) -> None:
+        """Forget all records and delete their file."""
         self.ranges = [_Range() for _ in self.ranges]
-        self._kept = [[] for _ in self.ranges]
+        self._counts, self._portions = [], []
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _read(self, index: int, start: int, stop: int) -> Array:
-        if self._folder is None:
-            parts = self._kept[index]
-            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            self._kept[index] = [whole]
-            return whole[start:stop]
-        records = np.empty((stop - start, self._width))
-        with open(self._path(index), "rb", buffering=0) as stream:
-            stream.seek(8 * self._width * start)
-            view = memoryview(records).cast("B")
-            while view:
-                got = stream.readinto(view)
-                if not got:
-                    raise OutputError(f"{self._label}: the temporary file {self._path(index)} was cut short")
-                view = view[got:]
-        return records
+    def _portions_of(self, index: int) -> Iterator[Array]:
+        """The records of a range, portion by portion, in the order of the rows."""
+        at = 0
+        stream = None if self._folder is None else open(self._path, "rb", buffering=0)  # noqa: SIM115
+        try:
+            for number, counts in enumerate(self._counts):
+                start = int(counts[:index].sum())
+                length = int(counts[index])
+                if length and stream is None:
+                    yield self._portions[number][start : start + length]
+                elif length and stream is not None:
+                    records = np.empty((length, self._width))
+                    stream.seek(8 * self._width * (at + start))
+                    view = _bytes(records)
+                    while view:
+                        got = stream.readinto(view)
+                        if not got:
+                            raise OutputError(f"{self._label}: the temporary file {self._path} was cut short")
+                        view = view[got:]
+                    yield records
+                at += int(counts.sum())
+        finally:
+            if stream is not None:
+                stream.close()
 
     # ---- the search ----------------------------------------------------------------------------------------
 
@@ -170,44 +196,29 @@ class Ranges:
             if not kept.count:
                 continue
             if kept.count <= self._most:
-                yield self._read(index, 0, kept.count), kept.smallest
+                parts = list(self._portions_of(index))
+                yield np.concatenate(parts), kept.smallest
             elif kept.smallest == kept.largest:
-                for start in range(0, kept.count, self._most):
-                    yield self._read(index, start, min(start + self._most, kept.count)), kept.smallest
+                for records in self._portions_of(index):
+                    yield records, kept.smallest
             else:
                 yield from self._cut(index, kept)
 
     def _cut(self, index: int, kept: _Range) -> Iterator[tuple[Array, float]]:
         """Cut a range again, by a sample of its own."""
         step = max(1, kept.count // _SAMPLE)
-        sample = np.concatenate(
-            [
-                self._read(index, start, min(start + _PIECE, kept.count))[::step, 0]
-                for start in range(0, kept.count, _PIECE)
-            ]
-        )
+        sample = np.concatenate([records[::step, 0] for records in self._portions_of(index)])
         # 16 or more, so that a value that half of them share is told by several quantiles
         n_ranges = min(1024, max(16, 2 * -(-kept.count // self._most)))
         plan = plan_of(np.append(sample, [kept.smallest, kept.largest]), n_ranges)
-        if plan.n_buckets == 1:
-            # nearly all equal: a cut above the smallest and one below the largest
-            plan = plan_of(np.repeat([kept.smallest, kept.largest], n_ranges), n_ranges)
         folder = None if self._folder is None else os.path.join(self._folder, f"cut-{index}")
-        finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._most * BYTES_TO_SEARCH)
+        finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._room)
         try:
-            for start in range(0, kept.count, _PIECE):
-                records = self._read(index, start, min(start + _PIECE, kept.count))
+            for records in self._portions_of(index):
                 finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
-            self._kept[index] = []
             yield from finer._pieces()
         finally:
             finer.remove()
-
-    def remove(self) -> None:
-        """Delete everything."""
-        self.clear()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def search(
         self,

@@ -79,8 +79,8 @@ class StreamedDataset(Dataset):
             # what works on all rows at once takes a few times their size
             if 4 * needed > limit:
                 raise TooLargeError(
-                    f"{self.source.name}: this needs its {self.n_samples:,} rows in memory ({needed / 1e9:.3g} GB, and three "
-                    f"times that to work with), the limit is {limit / 1e9:.3g} GB; raise memory="
+                    f"{self.source.name}: this needs its {self.n_samples:,} rows in memory ({needed / 1e9:.3g} GB, and "
+                    f"three times that to work with), the limit is {limit / 1e9:.3g} GB; raise memory="
                 )
             X, y = np.empty((self.n_samples, self.n_features)), np.empty(self.n_samples)
             w = np.empty(self.n_samples) if self.source.weighted else None
@@ -96,17 +96,17 @@ class StreamedDataset(Dataset):
         return loaded
 
     @property
-    def X(self) -> Array:  # type: ignore[override]
+    def X(self) -> Array:
         """All rows, loaded when first asked for."""
         return self._all()[0]
 
     @property
-    def y(self) -> Array:  # type: ignore[override]
+    def y(self) -> Array:
         """All targets, loaded when first asked for."""
         return self._all()[1]
 
     @property
-    def sample_weight(self) -> Array | None:  # type: ignore[override]
+    def sample_weight(self) -> Array | None:
         """All weights, loaded when first asked for; None without weights."""
         return self._all()[2] if self.source.weighted else None
 
@@ -165,12 +165,12 @@ class StreamedFrame(Frame):
             object.__setattr__(self, name, value)
 
     @property
-    def X(self) -> Array:  # type: ignore[override]
+    def X(self) -> Array:
         """All rows; see `StreamedDataset.X`."""
         return self.data.X
 
     @property
-    def y(self) -> Array:  # type: ignore[override]
+    def y(self) -> Array:
         """All targets."""
         return self.data.y
 
@@ -191,12 +191,12 @@ class StreamedFrame(Frame):
         return self.source.weighted
 
     @property
-    def weight_range(self) -> tuple[float, float]:  # type: ignore[override]
+    def weight_range(self) -> tuple[float, float]:
         """Smallest and largest weight."""
         return self.moments.weight_range
 
     @property
-    def total_weight(self) -> float:  # type: ignore[override]
+    def total_weight(self) -> float:
         """Sum of the weights, rounded up."""
         if not self.weighted:
             return float(self.n_samples)
