@@ -46,6 +46,8 @@ def statsmodels_tables() -> Iterator[tuple[str, Any]]:
     import statsmodels.datasets
 
     for module in pkgutil.iter_modules(statsmodels.datasets.__path__):
+        if not module.ispkg:
+            continue
         package = importlib.import_module(f"statsmodels.datasets.{module.name}")
         if not hasattr(package, "load_pandas"):
             continue

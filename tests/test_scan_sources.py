@@ -33,6 +33,7 @@ from fastminima.errors import (
     ReadError,
     TargetError,
 )
+from fastminima.scan import sources_spill, sources_text
 from fastminima.scan.sources import Unopened, open_sources
 from profiles import examples
 
@@ -447,7 +448,7 @@ def test_a_column_that_turns_into_text(tmp_path, rows):
 
 def test_a_column_of_text_is_rejected_and_named(tmp_path, monkeypatch):
     """Whatever follows its first value: tickets that look like numbers are tickets."""
-    monkeypatch.setattr("fastminima.scan.sources_text._CHUNK_CELLS", 1)
+    monkeypatch.setattr(sources_text, "_CHUNK_CELLS", 1)
     path = tmp_path / "t.csv"
     cells = ["A1", "22"] + ["7"] * 3000 + ["B2"]
     path.write_text("a,b,e,y\n" + "".join(f"{i},{cell},,{i % 3}\n" for i, cell in enumerate(cells)))
@@ -642,7 +643,7 @@ def test_text_with_quotes_blank_lines_booleans_and_gaps(tmp_path, monkeypatch):
     path.write_text("a,y\nTrue,1\n2,2\n")
     with pytest.raises(ReadError, match=r"not numeric: 'a' \(text \('True' in data row 1\)\)"):
         read_all(str(path), tmp_path, "y", features=["a"])
-    monkeypatch.setattr("fastminima.scan.sources_text._CHUNK_CELLS", 1)
+    monkeypatch.setattr(sources_text, "_CHUNK_CELLS", 1)
     path.write_text("a,y\n" + "True,1\n" * 1024 + "2,2\n")
     with pytest.raises(ReadError, match="column 'a' mixes True/False with numbers"):
         read_all(str(path), tmp_path, "y")
@@ -679,7 +680,7 @@ def test_a_full_temporary_folder_is_a_named_error(files, tmp_path, monkeypatch, 
         def write(self, _):
             raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("fastminima.scan.sources_spill.os.fdopen", lambda handle, *a, **k: Full(handle, "w"))
+    monkeypatch.setattr(sources_spill.os, "fdopen", lambda handle, *a, **k: Full(handle, "w"))
     for name, target in (("t.csv", "y"), ("packed.npz", None)):
         with pytest.raises(OutputError, match=rf"{name}.*cannot write the temporary file .*TMPDIR"):
             opened(str(files / name), target).prepare(str(tmp_path))
@@ -753,7 +754,7 @@ def test_a_pass_takes_the_memory_of_blocks(tmp_path):
 
 
 def test_progress_is_told_while_text_is_parsed(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastminima.scan.sources_text._CHUNK_CELLS", 1)
+    monkeypatch.setattr(sources_text, "_CHUNK_CELLS", 1)
     (tmp_path / "t.csv").write_text("y\n" + "1\n" * 5000)
     told = []
     opened(str(tmp_path / "t.csv"), "y").prepare(str(tmp_path), lambda *what: told.append(what))

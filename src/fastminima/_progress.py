@@ -58,18 +58,23 @@ def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f} rows/s")
+            # over all of the stage: rich's own speed needs more updates than a fast stage has
+            elapsed, done = task.elapsed or 0.0, task.completed - task.fields.get("first", 0)
+            return Text(f"{done / elapsed:,.0f} rows/s" if elapsed > 0.1 and done else "")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # what is printed to a pipe while the bar is shown must not be drawn above it instead
+    shared = sys.stdout.isatty()
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=shared, redirect_stderr=shared
+    ) as progress:
         task = progress.add_task("", total=None)
         shown = ""
 
         def tell(title: str, done: int, total: int | None) -> None:
             nonlocal shown
             if title != shown:
-                progress.reset(task, description=title, total=total, completed=done)
+                progress.reset(task, description=title, total=total, completed=done, first=done)
                 shown = title
             else:
                 progress.update(task, completed=done, total=total)

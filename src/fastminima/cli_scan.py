@@ -6,8 +6,8 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .activation import PiecewiseLinear
 from .cli_common import OutputFolder, print_table
 from .errors import OptionError, OutputError
 from .scan.scan import scan
-from .scan.table import ScanTable, json_line
+from .scan.table import json_line
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -134,9 +134,16 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
             from .scan.cluster import dask_executor
 
             executor = stack.enter_context(dask_executor(arguments.distributed, arguments.workers))
-        tell = stack.enter_context(_progress())
+        show = stack.enter_context(rows_bar(enabled=True))
+        finished = 0
+
+        def tell(name: str, stage: str, done: int, total: int | None) -> None:
+            before = f"{finished:,} done, " if finished else ""
+            show(f"{before}{_short(name, 40)}: {stage}", done, total)
 
         def done(result: Any) -> None:
+            nonlocal finished
+            finished += 1
             files.save(result)
             if arguments.json:
                 print(json_line(result.row()), flush=True)
@@ -158,21 +165,17 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
             on_result=done,
         )
     seconds = time.perf_counter() - start
-    table = ScanTable(report.table)
+    table = report.table
     if folder is not None:
         # last: a folder with its table is a finished one
         table.write(folder / f"table.{arguments.format}")
     if not arguments.json:
         print_report(table, seconds)
         if folder is not None:
-            print(f"written: table.{arguments.format} and a folder for every dataset with its networks, in {folder}")
+            print(
+                f"written: table.{arguments.format} and a folder for every dataset with its networks, in {folder}"
+            )
     return 1 if any(row["error"] for row in table) else 0
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    with rows_bar(enabled=True) as tell:
-        yield lambda name, stage, done, total: tell(f"{_short(name, 40)}: {stage}", done, total)
 
 
 class _Files:
@@ -217,43 +220,42 @@ def _number(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}g}"
 
 
-_COLUMNS = ("dataset", "rows", "dx", "rank", "l_LS", "radius", "J", "case", "drop, relative", "minimum", "s")
+_COLUMNS = ("dataset", "rows", "dx", "rank", "l_LS", "radius", "J", "case", "rel. drop", "minimum")
 
 
-def _line(row: dict[str, Any]) -> list[str]:
+def _line(row: Mapping[str, Any]) -> list[str]:
     if row["error"]:
-        return [_short(row["dataset"], 28), *[""] * 8, row["error"].partition(":")[0], ""]
-    size = f"{row['splits'] or 0:,}" + (
-        f" (+{row['splits_undecided']:,}?)" if row["splits_undecided"] else ""
-    )
+        return [row["dataset"], *[""] * 8, "failed"]
+    size = "" if row["splits"] is None else f"{row['splits']:,}" + ("+" if row["splits_undecided"] else "")
     return [
-        _short(row["dataset"], 28),
+        row["dataset"],
         f"{row['rows']:,}",
         f"{row['features']:,}",
         f"{row['rank']:,}",
         _number(row["risk"], 6),
         _number(row["radius"]),
-        size if row["status"] != "global" else "",
+        size,
         "" if row["case"] is None else str(row["case"]),
         _number(row["relative_drop"]),
         str(row["status"]),
-        _number(row["seconds"], 3),
     ]
 
 
-def print_report(table: Sequence[dict[str, Any]], seconds: float) -> None:
+def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     """Print the rows of a report, what was done to the data, and on stderr why datasets failed."""
     failed = [row for row in table if row["error"]]
     rows = sum(row["rows"] or 0 for row in table)
     title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
-    print_table(title, list(_COLUMNS), [_line(row) for row in table])
+    print_table(title, list(_COLUMNS), [_line(row) for row in table], named_rows=True)
+    if any(row["splits_undecided"] for row in table):
+        print("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):
         print(line)
     for row in failed:
         print(f"{row['dataset']}: {row['error']}", file=sys.stderr)
 
 
-def _remarks(table: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _remarks(table: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What was done to the data, dataset by dataset."""
     for row in table:
         for what, value in (row["notes"] or {}).items():
