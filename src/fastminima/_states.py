@@ -176,6 +176,12 @@ class ExtendedGradient:
         self.gradient += other.gradient
 
 
+def _pair(a: Array, b: Array) -> Array:
+    pair = np.empty((2, len(a)))
+    pair[0], pair[1] = a, b
+    return pair
+
+
 # What the envelope may lose: lines that undercut it by less than this are left out.
 _LOOSE = 2.0**-40
 # Samples below the envelope that are gathered before it is drawn anew.
@@ -223,7 +229,7 @@ class Envelope:
             first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
             self._set(t[first], norm[first])
         # t - g n < -s: the line is below the value g at the breakpoint s; the last row is -n < -max n
-        below = self._rows @ np.stack([t, norm])
+        below = self._rows @ _pair(t, norm)
         if (below.min(axis=1) < self._limits).any():
             keep = (below < self._limits[:, None]).any(axis=0)
             # the envelope is drawn anew when some have gathered: until then a few too many are kept

@@ -28,12 +28,13 @@ from .._sorted_sums import Before, Plan
 from .._states import Envelope, ExtendedGradient, Moments, Residuals, Sizes
 from .._threads import single_threaded_blas
 from ..activation import PiecewiseLinear
+from ..dataset import Dataset
 from ..errors import DataError, TooLargeError
 from ..exact.affine import Columns
 from ..exact.fit import ExactFit
 from ..exact.gram import GramState
 from ..exact.solve import solve_normal_equations
-from ..least_squares import LeastSquares, exact_fit, float_fit, rounded_fit, rounding_of
+from ..least_squares import LeastSquares, exact_fit, float_fit, least_squares, rounded_fit, rounding_of
 from ..splits import Search
 from ..theorems.theorem1 import spurious_minimum
 from ..theorems.theorem1_better import better_point
@@ -65,9 +66,10 @@ Progress = Callable[[str, str, int, "int | None"], None]
 TASK_ROWS = 1 << 17
 # Refinement stops when the gradient is this many times its rounding bound: tau is at most so much larger than it could be.
 _NEAR = 16.0
-_SAMPLE_ROWS = 1024
+# Rows looked at first, at each of three places: they guess the centre, cut the ranges, and outline the envelope.
+_SAMPLE_ROWS = 8192
 # Ranges this long are searched in memory that the allocator has at hand.
-_RANGE_RECORDS = 1 << 19
+_RANGE_RECORDS = 1 << 17
 _MOST_RANGES = 512
 # How far, in standard deviations, a guessed centre may lie from the mean before the first pass is made again.
 _OFF_CENTRE = 8.0
@@ -132,6 +134,7 @@ class _Scan:
         self.task_rows = self.rows * max(1, TASK_ROWS // self.rows)
         self.width = 3 if source.weighted else 2
         self.passes = 0
+        self.route = "stream"
         self.budget = Budget(
             means.memory,
             8 * self.rows * (n + 2),
@@ -199,7 +202,7 @@ class _Scan:
     def fit(self) -> LeastSquares:
         """Passes (a) to (c)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            centre, centre_y, sample = self._centre()
+            centre, centre_y, self.sample = self._centre()
         if not (np.isfinite(centre).all() and math.isfinite(centre_y)):
             centre, centre_y = np.zeros(self.n), 0.0
         given = Pass(self.source, self.rows, centre, centre_y, np.empty(0), 0.0, Plan.single())
@@ -211,11 +214,8 @@ class _Scan:
         self.data = StreamedDataset(self.source, moments.count, self.means.memory)
         frame = StreamedFrame(self.data, given.centre, centre_y, moments, self.rows)
         if not regular(moments):
-            raise TooLargeError(
-                f"{self.source.name}: its numbers leave 2^-200 to 2^200, which only data in memory may; scale the columns "
-                "by powers of two, or raise memory="
-            )
-        self.sample = sample
+            # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
+            return self._in_memory()
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
             return self._exact(frame, moments, given)
@@ -234,6 +234,19 @@ class _Scan:
             solution = solution - normal.solve(gradient)
         return float_fit(
             self.data, frame, moments, normal, (slopes, level), step, **self._instead(evaluated, moments)
+        )
+
+    def _in_memory(self) -> LeastSquares:
+        self.route = "memory"
+        data = self.data
+        return least_squares(
+            Dataset(
+                data.X,
+                data.y,
+                sample_weight=data.sample_weight,
+                feature_names=data.feature_names,
+                target_name=data.target_name,
+            )
         )
 
     def _moments(self, given: Pass) -> Moments:
@@ -354,7 +367,7 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
     Raises
     ------
     FastMinimaError
-        The data, or the disk. `TooLargeError` where neither float64 decides nor the rows fit in memory.
+        The data, or the disk. Where neither float64 decides nor the rows fit in memory, the result is undecided.
     """
     start = time.perf_counter()
     scan = _Scan(source, settings, means, stages)
@@ -366,14 +379,13 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
             low = spurious_minimum(fit, settings.activation, settings.width)
             better = better_point(low) if settings.width > 1 else None
     except TooLargeError as error:
-        if fit is None:
-            raise
         reason = str(error)
     finally:
         if scan.ranges is not None:
             scan.ranges.remove()
     # the records are gone: who asks again gets them computed in memory
-    object.__setattr__(fit, "search", None)
+    if fit is not None:
+        object.__setattr__(fit, "search", None)
     notes = dict(source.notes)
     if low is not None and low.notes:
         notes["construction"] = list(low.notes)
@@ -382,7 +394,7 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
         low,
         better,
         fit,
-        "stream",
+        scan.route,
         scan.passes,
         time.perf_counter() - start,
         notes,

@@ -15,7 +15,7 @@ from .._memory import parse_bytes
 from .._selection import Column
 from .._threads import count_workers
 from ..activation import PiecewiseLinear, relu
-from ..errors import DataTypeError, FastMinimaError, OptionError
+from ..errors import DataTypeError, OptionError
 from ..theorems.theorem1 import check_width
 from .checkpoint import Checkpoint, Stages
 from .deal import Dealer, Submitter
@@ -294,5 +294,6 @@ class _Work:
         means = Means(self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress)
         try:
             return scan_large(source, self._settings, means, stages)
-        except (OptionError, FastMinimaError) as error:
+        except Exception as error:
+            # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
             return failed(source.name, error)

@@ -69,18 +69,19 @@ class StreamedDataset(Dataset):
         """dx."""
         return int(self.__dict__["_n"])
 
+    @property
+    def bytes_to_load(self) -> int:
+        """Memory for all rows and for the exact arithmetic on them: some long integers a row."""
+        return self.n_samples * (32 * (self.n_features + 2) + 400)
+
     def _all(self) -> tuple[Array, Array, Array | None]:
         loaded: tuple[Array, Array, Array | None] | None = self.__dict__["_loaded"]
         if loaded is None:
-            needed, limit = (
-                8 * self.n_samples * (self.n_features + 1 + self.source.weighted),
-                self.__dict__["_limit"],
-            )
-            # what works on all rows at once takes a few times their size
-            if 4 * needed > limit:
+            needed, limit = self.bytes_to_load, self.__dict__["_limit"]
+            if needed > limit:
                 raise TooLargeError(
-                    f"{self.source.name}: this needs its {self.n_samples:,} rows in memory ({needed / 1e9:.3g} GB, and "
-                    f"three times that to work with), the limit is {limit / 1e9:.3g} GB; raise memory="
+                    f"{self.source.name}: this needs its {self.n_samples:,} rows in memory (about {needed / 1e9:.3g} GB "
+                    f"with what works on them), the limit is {limit / 1e9:.3g} GB; raise memory="
                 )
             X, y = np.empty((self.n_samples, self.n_features)), np.empty(self.n_samples)
             w = np.empty(self.n_samples) if self.source.weighted else None
