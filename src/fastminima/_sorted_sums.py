@@ -234,7 +234,7 @@ class SortedSums:
         self.lost = 0.0
         self.mass = float(self.size)
         self._given = before
-        if before is not None:
+        if before is not None and weights is not None:
             self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
             self._weigh(values, weights)
@@ -300,8 +300,8 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and self._given is None and _extreme(largest):
-            self.value_shift = _shift(largest)
+        if weights is None and (self._given is not None or _extreme(largest)):
+            self.value_shift = _shift(largest) if self._given is None else self._given.value_shift
         if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]

@@ -154,8 +154,9 @@ class _Scan:
         first = 0
         if found is not None:
             first, state = found
-            if isinstance(state, _Evaluated):
-                state.ranges.restore(state.records)
+        if isinstance(state, _Evaluated) and self.stages.folder is not None:
+            # the file may be longer than the state knows: a killed scan wrote on
+            state.ranges.restore(state.records or state.ranges.state())
         starts = range(0, self.total, self.task_rows)
         elsewhere = self.means.dealer.elsewhere
         tasks = (
