@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import itertools
 import os
 import pickle
 import tracemalloc
@@ -33,7 +34,7 @@ from fastminima.errors import (
     ReadError,
     TargetError,
 )
-from fastminima.scan import sources_spill, sources_text
+from fastminima.scan import sources_parquet, sources_spill, sources_text
 from fastminima.scan.sources import Unopened, open_sources
 from profiles import examples
 
@@ -188,6 +189,8 @@ def test_stored_tables(files, name, tmp_path):
     assert prepared.token == source.token
     if name in NAMED:
         assert (prepared.feature_names, prepared.target_name) == (("a", "b", "c"), "y")
+    assert prepared.size_bytes > 5000
+    assert source.size_bytes > 5000
 
 
 @pytest.mark.parametrize(("source", "target"), [pytest.param(s, t, id=i) for i, s, t in in_memory()])
@@ -751,6 +754,45 @@ def test_a_pass_takes_the_memory_of_blocks(tmp_path):
         assert rows == 400_000
         # HDF5 and Zarr hold about two windows of 1 MB, one being replaced by the other
         assert peak < (4e6 if name.startswith("t.") else 5e5), name
+
+
+@given(
+    st.lists(st.integers(0, 200), min_size=2, max_size=9),
+    st.lists(st.integers(9, 80), min_size=1, max_size=3),
+    st.booleans(),
+)
+@settings(max_examples=examples(30))
+def test_parquet_slices_in_any_order(tmp_path_factory, cuts, groups, forward):
+    """A slice goes on where the thread's last one ended, or begins anew, and holds the same rows."""
+    folder = tmp_path_factory.mktemp("parquet")
+    table = pa.Table.from_pandas(FRAME[:200], preserve_index=False)
+    with pq.ParquetWriter(folder / "t.parquet", table.schema) as writer:
+        at = 0
+        for size in itertools.cycle(groups):
+            writer.write_table(table.slice(at, size))
+            at += size
+            if at >= 200:
+                break
+    before = pa.total_allocated_bytes()
+    source = opened(str(folder / "t.parquet"), "y")
+    slices = list(itertools.pairwise(sorted(cuts) if forward else cuts))
+    held = [source.blocks(a, b, rows=10) for a, b in slices]  # none has begun
+    for (a, b), blocks in zip(slices, held, strict=True):
+        rows = [np.column_stack([X, y]) for X, y, _ in blocks]
+        assert np.concatenate([*rows, np.empty((0, 4))]).tolist() == A[a:b].tolist()
+    assert len(joined(collected(source))[1]) == 200
+    assert pa.total_allocated_bytes() == before
+
+
+def test_slices_do_not_decode_a_row_group_again(tmp_path, monkeypatch):
+    FRAME.to_parquet(tmp_path / "t.parquet", row_group_size=M)
+    source, begun = opened(str(tmp_path / "t.parquet"), "y"), []
+    original = sources_parquet._batches
+    monkeypatch.setattr(sources_parquet, "_batches", lambda *a: begun.append(a) or original(*a))
+    for _ in range(2):
+        for start in range(0, M, 100):
+            assert sum(len(y) for _, y, _ in source.blocks(start, min(start + 100, M))) == min(100, M - start)
+    assert len(begun) == 2
 
 
 def test_progress_is_told_while_text_is_parsed(files, tmp_path, monkeypatch):

@@ -120,8 +120,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise OutputError(
             f"{arguments.out} holds a scan that was stopped; go on with --resume, or remove {checkpoint} to begin anew"
         )
-    with OutputFolder(arguments.out, f"table.{arguments.format}") as folder:
-        return _run(arguments, folder)
+    try:
+        with OutputFolder(arguments.out, f"table.{arguments.format}") as folder:
+            return _run(arguments, folder)
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            print(
+                f"fastminima: stopped; the same command with --resume goes on from {checkpoint}",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
@@ -252,7 +260,9 @@ def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     for line in _remarks(table):
         print(line)
     for row in failed:
-        print(f"{row['dataset']}: {row['error']}", file=sys.stderr)
+        # most messages begin with the name already
+        named = row["dataset"] in row["error"]
+        print(row["error"] if named else f"{row['dataset']}: {row['error']}", file=sys.stderr)
 
 
 def _remarks(table: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,8 +174,9 @@ class FilePart:
         return buffer.view(self.dtype).reshape(k, *self.shape[1:])
 
     def _fill(self, stream: IO[bytes], buffer: NDArray[np.uint8], offset: int) -> None:
+        # not `reading`, whose guard against warnings costs as much as the read
         view = memoryview(buffer.data)
-        with reading(self.label or self.path, "cannot be read"):
+        try:
             stream.seek(offset)
             while view:
                 got = stream.readinto(view)  # type: ignore[attr-defined]
@@ -183,6 +185,9 @@ class FilePart:
                         f"{self.label or self.path} is cut short: it ends at byte {stream.tell():,}"
                     )
                 view = view[got:]
+        except OSError as error:
+            reason = error.strerror or error
+            raise ReadError(f"{self.label or self.path} cannot be read: {reason}") from error
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -314,6 +319,13 @@ class ArrayReader:
     def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ArrayReader:
         """Nothing to settle."""
         return self
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of arrays in files, unpacked; None in memory."""
+        if self.in_memory:
+            return None
+        return sum(part.dtype.itemsize * math.prod(part.shape) for part in self.parts)
 
     @property
     def in_memory(self) -> bool:

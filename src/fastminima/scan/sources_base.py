@@ -89,6 +89,10 @@ class Reader(Protocol):
     def token(self) -> str:
         """Changes when the data change; may cost a pass over data in memory."""
 
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the files, as far as they are known; None in memory."""
+
     def refused(self, column: int) -> Refusal | None:
         """None for a numeric column."""
 

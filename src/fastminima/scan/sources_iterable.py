@@ -43,6 +43,7 @@ class BlocksReader:
     hidden: frozenset[int] = frozenset()
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    size_bytes: int | None = None
 
     def refused(self, column: int) -> Refusal | None:
         """By the first block."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from .sources_frame import arrow_refusal, arrow_values
 __all__ = ["ParquetReader", "parquet_reader", "same_columns"]
 
 _BATCH_CELLS = 1 << 19
+# columns are read by so much at a time: by default all of a row group is, which may be gigabytes
+_PAGE_BYTES = 1 << 18
 _DAMAGED = "is damaged or truncated"
 
 
@@ -34,6 +39,8 @@ class ParquetReader:
     rows : tuple of tuple of int
         Rows of each row group of each file.
     refusals : mapping of int to Refusal
+    token : str
+        Of every file, as it was when its footer was read.
     """
 
     name: str
@@ -43,6 +50,7 @@ class ParquetReader:
     refusals: Mapping[int, Refusal]
     hidden: frozenset[int]
     about: Mapping[str, Any]
+    token: str
     seekable: bool = True
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -57,20 +65,28 @@ class ParquetReader:
         return sum(map(sum, self.rows))
 
     @property
-    def token(self) -> str:
-        """Of every file."""
-        return fingerprint([file_token(path) for path in self.paths])
+    def size_bytes(self) -> int:
+        """Of the files."""
+        return sum(os.path.getsize(path) for path in self.paths)
 
     @cached_property
-    def _groups(self) -> tuple[list[tuple[int, int]], list[int]]:
-        """(file, row group) in order, and the row each begins with."""
-        groups, starts, at = [], [], 0
-        for file, lengths in enumerate(self.rows):
-            for group, length in enumerate(lengths):
-                groups.append((file, group))
-                starts.append(at)
-                at += length
-        return groups, starts
+    def groups(self) -> list[tuple[int, int]]:
+        """(file, row group) in order; empty groups are left out."""
+        return [
+            (file, group)
+            for file, lengths in enumerate(self.rows)
+            for group, length in enumerate(lengths)
+            if length
+        ]
+
+    @cached_property
+    def begins(self) -> list[int]:
+        """The row each group begins with."""
+        return list(accumulate((self.rows[file][group] for file, group in self.groups[:-1]), initial=0))
+
+    def group_before(self, row: int) -> int:
+        """Position in `groups` of the group that holds a row."""
+        return bisect.bisect_right(self.begins, row) - 1
 
     def refused(self, column: int) -> Refusal | None:
         """By its Arrow type."""
@@ -91,35 +107,92 @@ class ParquetReader:
         raise IndexError(row)
 
     def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:
-        """Batches of row groups; a pass that starts inside a group decodes the group from its first row."""
-        pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
-        parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
-        groups, starts = self._groups
+        """Batches of row groups; a pass in slices goes on where the last slice ended."""
         stop = self.n_rows if stop is None else min(stop, self.n_rows)
         if start >= stop:
             return
-        wanted = [self.names[column] for column in columns]
-        once = list(dict.fromkeys(wanted))
-        batch_rows = max(1024, min(65_536, _BATCH_CELLS // len(once)))
-        first, last = bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, stop)
-        at = starts[first]
-        for file in range(groups[first][0], groups[last - 1][0] + 1):
-            own = [group for index, group in groups[first:last] if index == file]
-            if not own:
-                continue
-            path = self.paths[file]
-            with reading(path, _DAMAGED), parquet.ParquetFile(path, pre_buffer=False) as opened:
-                for batch in opened.iter_batches(batch_rows, row_groups=own, columns=once, use_threads=False):
-                    low, high = max(start - at, 0), min(stop - at, len(batch))
-                    at += len(batch)
-                    if low >= high:
-                        continue
-                    values = {
-                        name: arrow_values(pa, batch.column(name).slice(low, high - low)) for name in once
-                    }
-                    yield [values[name] for name in wanted]
-        if at < stop:
-            raise ReadError(f"{self.name} has changed: it holds fewer rows than when it was opened")
+        cursor, keep = _cursor(self, tuple(self.names[column] for column in columns), start), False
+        try:
+            while cursor.at < stop:
+                batch = cursor.take(start, stop)
+                if batch is not None:
+                    yield batch
+            keep = stop < self.n_rows
+        finally:
+            if keep:
+                _kept.cursor = cursor
+            else:
+                cursor.close()
+
+
+_kept = threading.local()
+
+
+def _cursor(reader: ParquetReader, names: tuple[str, ...], start: int) -> _Cursor:
+    """The cursor this thread's last slice left behind, when it is the nearest way to row `start`; else a new one.
+
+    A row group can be decoded only from its first row, and groups of a million rows are common: slices that
+    each began anew would decode a group many times over.
+    """
+    kept: _Cursor | None = getattr(_kept, "cursor", None)
+    _kept.cursor = None
+    begin = reader.group_before(start)
+    if kept is not None and kept.key == (reader.token, names) and reader.begins[begin] <= kept.at <= start:
+        return kept
+    if kept is not None:
+        kept.close()
+    return _Cursor(reader, names, begin)
+
+
+class _Cursor:
+    """Decodes row groups one after the other.
+
+    Attributes
+    ----------
+    at : int
+        The row after the last one handed out or passed over.
+    """
+
+    def __init__(self, reader: ParquetReader, names: tuple[str, ...], group: int) -> None:
+        self.key = (reader.token, names)
+        self.at = reader.begins[group]
+        self._reader, self._names, self._once = reader, names, list(dict.fromkeys(names))
+        self._pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+        self._batches = _batches(reader, self._once, group)
+        self._batch: Any = None
+
+    def close(self) -> None:
+        """Give back the memory of the row group."""
+        self._batches.close()
+
+    def take(self, start: int, stop: int) -> Piece | None:
+        """The next rows that are at hand, from `start` on and up to `stop`; None where they were passed over."""
+        if self._batch is None or not len(self._batch):
+            self._batch = next(self._batches, None)
+            if self._batch is None:
+                raise ReadError(
+                    f"{self._reader.name} has changed: it holds fewer rows than when it was opened"
+                )
+        passed = min(max(start - self.at, 0), len(self._batch))
+        length = min(stop - self.at, len(self._batch)) - passed
+        batch = self._batch.slice(passed, length)
+        self._batch = self._batch.slice(passed + length)
+        self.at += passed + length
+        if not length:
+            return None
+        values = {name: arrow_values(self._pa, batch.column(name)) for name in self._once}
+        return [values[name] for name in self._names]
+
+
+def _batches(reader: ParquetReader, names: list[str], first: int) -> Generator[Any, None, None]:
+    """Record batches from a row group on."""
+    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    batch_rows = max(1024, min(65_536, _BATCH_CELLS // len(names)))
+    groups = reader.groups[first:]
+    for file in sorted({file for file, _ in groups}):
+        path, own = reader.paths[file], [group for index, group in groups if index == file]
+        with reading(path, _DAMAGED), parquet.ParquetFile(path, buffer_size=_PAGE_BYTES) as opened:
+            yield from opened.iter_batches(batch_rows, row_groups=own, columns=names, use_threads=False)
 
 
 def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
@@ -158,7 +231,8 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
         raise ReadError(f"{name} has column names but no rows")
     hidden = frozenset(i for i, column in enumerate(names) if STORED_INDEX.fullmatch(column))
     about = {"files": len(paths)} if len(paths) > 1 else {}
-    return ParquetReader(name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden, about)
+    token = fingerprint([file_token(path) for path in paths])
+    return ParquetReader(name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden, about, token)
 
 
 def same_columns(paths: Sequence[Path]) -> bool:

@@ -160,6 +160,11 @@ class TableSource:
         """Do the rows lie in memory already?"""
         return isinstance(self._reader, ArrayReader) and self._reader.in_memory
 
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the files, before or after `prepare`; None in memory, and where only a pass can tell."""
+        return self._reader.size_bytes
+
     def slice(self, start: int, stop: int) -> TableSource:
         """What another process needs to read rows `start` to `stop`: itself, or of rows in memory only those."""
         if not (isinstance(self._reader, ArrayReader) and self._reader.in_memory):

@@ -56,6 +56,11 @@ class ParsedReader:
         """All of them."""
         return self.inner.n_rows
 
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the temporary matrix."""
+        return self.inner.size_bytes
+
     def refused(self, column: int) -> Refusal | None:
         """As the pass found."""
         return self.refusals.get(column)
@@ -96,6 +101,11 @@ class TextReader:
     def token(self) -> str:
         """Of the file."""
         return file_token(self.path)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file."""
+        return self.path.stat().st_size
 
     def refused(self, column: int) -> Refusal | None:
         """Not known before the pass."""
