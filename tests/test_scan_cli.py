@@ -174,7 +174,7 @@ def test_a_folder_is_scanned_and_a_failure_is_a_row(capsys, tables, monkeypatch)
     for name in ("first.csv", "second.csv", "third.parquet", "text.csv"):
         assert name in out
     assert "4 datasets, 140 rows" in out
-    assert "text.csv: ReadError: " in err
+    assert "ReadError: text.csv: " in err
     assert "failed" in out
     assert "column 'price' begins with numbers but holds the text 'cheap' in data row 2" in err
     assert "first.csv: rejected columns: 'street' (text ('street 0' in data row 1))" in out.replace("\n", " ")
@@ -421,3 +421,13 @@ def test_a_cluster_that_is_not_there(monkeypatch):
         dask_executor("local"),
     ):
         pass
+
+
+def test_the_example_shows_equal_results():
+    """Every bundled table and a generated one, in a process and on a cluster."""
+    path = os.path.join(os.path.dirname(__file__), os.pardir, "examples", "scan_tables.py")
+    run = subprocess.run([sys.executable, path, "--rows", "20000"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "equal to the bit: every number, every parameter" in run.stdout
+    for name in ("sklearn diabetes", "statsmodels longley", "generated, 20,000 rows", "36 datasets"):
+        assert name in run.stdout

@@ -685,10 +685,10 @@ def test_a_full_temporary_folder_is_a_named_error(files, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(sources_spill.os, "fdopen", lambda handle, *a, **k: Full(handle, "w"))
     for name, target in (("t.csv", "y"), ("packed.npz", None)):
-        with pytest.raises(OutputError, match=rf"{name}.*cannot write the temporary file .*TMPDIR"):
+        with pytest.raises(OutputError, match=rf"{name}.*cannot write a temporary file .*TMPDIR"):
             opened(str(files / name), target).prepare(str(tmp_path))
         assert os.listdir(tmp_path) == []
-    with pytest.raises(OutputError, match="cannot write the temporary file"):
+    with pytest.raises(OutputError, match="cannot write a temporary file"):
         opened(iter(Blocks(9))).prepare(str(tmp_path))
 
 

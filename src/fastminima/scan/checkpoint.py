@@ -17,9 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._atomic import replacing
+from .._atomic import replacing, writing
 from ..errors import OptionError, OutputError
-from .ranges import writing
 
 __all__ = ["Checkpoint", "Stages"]
 

@@ -11,24 +11,23 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._atomic import writing
 from .._sorted_sums import Before, Plan, SortedSums
 from ..errors import OutputError
 from ..splits import Search
 from .passes import sorted_into
 
-__all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of", "writing"]
+__all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
 
@@ -37,24 +36,7 @@ BYTES_TO_SEARCH = 96
 # Records a range holds at the least before it is cut again.
 _PIECE = 1 << 17
 _SAMPLE = 4096
-
-
-@contextmanager
-def writing(folder: str, label: str) -> Iterator[None]:
-    """Turn an OSError of the block into `OutputError`, saying what room there is."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        advice = "set TMPDIR to a folder that can be written"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
-            advice = f"{free / 2**20:,.0f} MiB are free there; make room, set TMPDIR to a larger folder, or raise memory="
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{label}: cannot write a temporary file in {folder}: {reason}; {advice}"
-        ) from error
+_REMEDY = "set TMPDIR to a larger folder, or raise memory="
 
 
 def plan_of(sample: Array, n_ranges: int) -> Plan:
@@ -108,7 +90,7 @@ class Ranges:
         self._counts: list[NDArray[np.int64]] = []
         self._portions: list[Array] = []
         if folder is not None:
-            with writing(folder, label):
+            with writing(folder, label, _REMEDY):
                 os.makedirs(folder, exist_ok=True)
 
     # ---- keeping records -----------------------------------------------------------------------------------
@@ -133,7 +115,7 @@ class Ranges:
         if self._folder is None:
             self._portions.append(records)
             return
-        with writing(self._folder, self._label), open(self._path, "ab", buffering=0) as stream:
+        with writing(self._folder, self._label, _REMEDY), open(self._path, "ab", buffering=0) as stream:
             view = _bytes(records)
             while view:
                 view = view[stream.write(view) :]
@@ -141,7 +123,7 @@ class Ranges:
     def state(self) -> Kept:
         """What a checkpoint has to know; what is in the file is on disk then."""
         if self._counts:
-            with writing(str(self._folder), self._label), open(self._path, "rb") as stream:
+            with writing(str(self._folder), self._label, _REMEDY), open(self._path, "rb") as stream:
                 os.fsync(stream.fileno())
         return Kept([_Range(r.count, r.smallest, r.largest) for r in self.ranges], list(self._counts))
 
@@ -149,7 +131,7 @@ class Ranges:
         """Go back to a `state`: what was written later is cut off."""
         assert self._folder is not None
         self.ranges, self._counts = kept.ranges, kept.counts
-        with writing(self._folder, self._label), open(self._path, "ab") as stream:
+        with writing(self._folder, self._label, _REMEDY), open(self._path, "ab") as stream:
             stream.truncate(8 * self._width * sum(r.count for r in kept.ranges))
 
     def __getstate__(self) -> dict[str, Any]:

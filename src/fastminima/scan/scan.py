@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from .._atomic import writing
 from .._memory import parse_bytes
 from .._selection import Column
 from .._threads import count_workers
@@ -20,7 +21,6 @@ from ..theorems.theorem1 import check_width
 from .checkpoint import Checkpoint, Stages
 from .deal import Dealer, Submitter
 from .large import Means, Settings, scan_large
-from .ranges import writing
 from .report import ScanReport, ScanResult
 from .small import failed, is_small, scan_small
 from .source import BlockSource

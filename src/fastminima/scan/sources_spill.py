@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutputError
+from .._atomic import writing
 from .sources_array import FilePart
 
 __all__ = ["Spill", "copy_stream"]
 
 _COPY_BYTES = 1 << 20
-
-
-@contextmanager
-def _writing(path: str, label: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        advice = "set TMPDIR to a folder that can be written"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(os.path.dirname(path)).free
-            advice = f"{free / 2**20:,.0f} MiB are free there; make room, or set TMPDIR to a larger folder"
-        raise OutputError(f"{label}: cannot write the temporary file {path}: {reason}; {advice}") from error
 
 
 class Spill:
@@ -49,8 +33,8 @@ class Spill:
     """
 
     def __init__(self, folder: str, label: str, width: int) -> None:
-        self._label, self._width, self._rows = label, width, 0
-        with _writing(os.path.join(folder, "rows"), label):
+        self._folder, self._label, self._width, self._rows = folder, label, width, 0
+        with writing(folder, label):
             descriptor, self.path = tempfile.mkstemp(prefix="fastminima-", suffix=".rows", dir=folder)
             self._stream: IO[bytes] = os.fdopen(descriptor, "wb", buffering=_COPY_BYTES)
 
@@ -59,13 +43,13 @@ class Spill:
 
     def write(self, rows: NDArray[np.float64]) -> None:
         """Append rows, shape (k, width)."""
-        with _writing(self.path, self._label):
+        with writing(self._folder, self._label):
             self._stream.write(np.ascontiguousarray(rows, dtype=np.float64).data)
         self._rows += len(rows)
 
     def part(self) -> FilePart:
         """The finished file as an array."""
-        with _writing(self.path, self._label):
+        with writing(self._folder, self._label):
             self._stream.close()
         return FilePart(self.path, 0, (self._rows, self._width), np.dtype(np.float64), False, self._label)
 
@@ -80,12 +64,12 @@ class Spill:
 
 def copy_stream(source: IO[bytes], folder: str, label: str) -> str:
     """Copy a stream to a temporary file; returns its path."""
-    with _writing(os.path.join(folder, "array"), label):
+    with writing(folder, label):
         descriptor, path = tempfile.mkstemp(prefix="fastminima-", suffix=".array", dir=folder)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as stream:
             while block := source.read(_COPY_BYTES):
-                with _writing(path, label):
+                with writing(folder, label):
                     stream.write(block)
     except BaseException:
         os.unlink(path)
