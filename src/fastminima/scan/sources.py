@@ -18,7 +18,15 @@ from .._selection import Column, Request, feature_positions
 from ..dataset import Dataset
 from ..errors import DataError, DataTypeError, FastMinimaError, MissingFileError, ReadError, TargetError
 from ..readers import SUFFIXES, file_kind
-from .sources_archive import array_source, hdf5_source, npz_source, side_by_side, zarr_part, zarr_source
+from .sources_archive import (
+    absent_zarr,
+    array_source,
+    hdf5_source,
+    npz_source,
+    side_by_side,
+    zarr_part,
+    zarr_source,
+)
 from .sources_array import ArrayReader, FilePart, MemoryPart, npy_part
 from .sources_base import Categories, Missing, Options, Reader, Refusal
 from .sources_frame import Table, is_frame, table_of
@@ -229,7 +237,8 @@ def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
         return hdf5_source(item.file.filename, item.name, request)
     if zarr is not None and isinstance(item, zarr.Array):
         root = getattr(item.store, "root", None)
-        return array_source(name, zarr_part(item, None if root is None else str(root)), request)
+        part = zarr_part(item, None if root is None else str(root))
+        return array_source(name, part, request, about=absent_zarr([item]))
     if isinstance(item, np.ndarray) or is_frame(item) or hasattr(item, "__array__"):
         return _table(name, item, request)
     if callable(item) or hasattr(item, "__iter__"):

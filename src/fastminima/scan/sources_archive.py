@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import struct
 import zipfile
@@ -23,7 +24,7 @@ from .sources_array import ArrayReader, FilePart, Part, ReadRows, file_token, re
 from .sources_base import Tell, fingerprint, silent
 from .sources_spill import copy_stream
 
-__all__ = ["ZarrPart", "array_source", "hdf5_source", "npz_source", "zarr_source"]
+__all__ = ["ZarrPart", "absent_zarr", "array_source", "hdf5_source", "npz_source", "zarr_source"]
 
 Opened = tuple[ArrayReader, Request]
 # rows of small chunks are fetched together, up to about this much
@@ -40,19 +41,21 @@ def array_source(name: str, part: Part, request: Request, **options: Any) -> Ope
     return reader, request
 
 
-def _grouped(name: str, arrays: Mapping[str, Part], request: Request, spelling: str) -> Opened:
+def _grouped(
+    name: str, arrays: Mapping[str, Part], request: Request, spelling: str, **options: Any
+) -> Opened:
     """X, y and perhaps sample_weight, or one array alone."""
     if "X" not in arrays or "y" not in arrays:
         if len(arrays) != 1:
             held = f"the arrays {listed(list(arrays))}" if arrays else "no arrays"
             raise ReadError(f"{name} holds {held}; expected X and y, or one array alone{spelling}")
-        return array_source(name, next(iter(arrays.values())), request)
+        return array_source(name, next(iter(arrays.values())), request, **options)
     if request.target not in (None, "y"):
         raise TargetError(f"{name} holds arrays X and y: the target is y; leave target out")
     weight = "sample_weight" if request.weight is None else str(request.weight)
     if request.weight is not None and weight not in arrays:
         raise ReadError(f"{name} has no array {weight!r} for sample_weight; arrays: {listed(list(arrays))}")
-    return side_by_side(name, arrays["X"], arrays["y"], arrays.get(weight), request.features)
+    return side_by_side(name, arrays["X"], arrays["y"], arrays.get(weight), request.features, **options)
 
 
 def side_by_side(
@@ -173,6 +176,29 @@ def _windowed(fetch: ReadRows, chunk: int, row_bytes: int, m: int) -> ReadRows:
     return read
 
 
+def _absent(chunks: int, written: int) -> dict[str, Any]:
+    """Chunks that were never written, or are lost: both formats read them as the fill value and say nothing."""
+    return {"chunks not in the file, read as their fill value": chunks - written} if chunks > written else {}
+
+
+def _absent_hdf5(arrays: Sequence[Any]) -> dict[str, Any]:
+    chunked = [array for array in arrays if array.chunks]
+    chunks = sum(
+        math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
+        for array in chunked
+    )
+    return _absent(chunks, sum(array.id.get_num_chunks() for array in chunked))
+
+
+def absent_zarr(arrays: Sequence[Any]) -> dict[str, Any]:
+    """A note on the chunks of Zarr arrays that are not stored."""
+    return _absent(
+        sum(array.nchunks for array in arrays),
+        # of a sharded array all chunks of its shards count, also those beyond its end
+        sum(min(array.nchunks_initialized, array.nchunks) for array in arrays),
+    )
+
+
 def _row_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return dtype.itemsize * (shape[1] if len(shape) == 2 else 1)
 
@@ -227,12 +253,12 @@ def hdf5_source(path: str, inner: str, request: Request) -> Opened:
         if found is None:
             raise ReadError(f"{path} holds no {inner!r}; it holds {listed(_tree(file, h5py.Dataset))}")
         if isinstance(found, h5py.Dataset):
-            return array_source(name, _hdf5_part(path, found), request)
-        arrays: dict[str, Part] = {
-            key: _hdf5_part(path, item) for key, item in found.items() if isinstance(item, h5py.Dataset)
-        }
+            return array_source(name, _hdf5_part(path, found), request, about=_absent_hdf5([found]))
+        stored = [item for item in found.values() if isinstance(item, h5py.Dataset)]
+        arrays: dict[str, Part] = {item.name.rpartition("/")[2]: _hdf5_part(path, item) for item in stored}
         inside = _tree(file, h5py.Dataset)
-        return _grouped(name, arrays, request, _spelling(path, inside))
+        about = _absent_hdf5(stored)
+        return _grouped(name, arrays, request, _spelling(path, inside), about=about)
 
 
 def _hdf5_part(path: str, stored: Any) -> _Hdf5Part:
@@ -317,7 +343,9 @@ def zarr_source(path: str, inner: str, request: Request) -> Opened:
     with reading(name, "is no Zarr array or group, or is damaged"):
         found = zarr.open(path, path=inner or None, mode="r")
     if isinstance(found, zarr.Array):
-        return array_source(name, zarr_part(found, path), request)
-    arrays: dict[str, Part] = {key: zarr_part(array, path) for key, array in found.arrays()}
-    below = [str(array.path) for _, array in found.arrays()]
-    return _grouped(name, arrays, request, _spelling(path, below))
+        return array_source(name, zarr_part(found, path), request, about=absent_zarr([found]))
+    members = dict(found.arrays())
+    arrays: dict[str, Part] = {key: zarr_part(array, path) for key, array in members.items()}
+    below = [str(array.path) for array in members.values()]
+    about = absent_zarr(list(members.values()))
+    return _grouped(name, arrays, request, _spelling(path, below), about=about)
