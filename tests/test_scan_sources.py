@@ -23,6 +23,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 import fastminima as fm
 from fastminima.errors import (
@@ -409,6 +410,10 @@ def test_named_errors_of_files(files, tmp_path, source, kind, message, monkeypat
     ("source", "options", "kind", "message"),
     [
         (3, {}, DataTypeError, "cannot scan int"),
+        ([3], {}, DataTypeError, r"data\[0\]: cannot scan int.*a list holds several datasets"),
+        (sparse.eye(3), {}, DataTypeError, "is a sparse matrix"),
+        (pl.LazyFrame({"y": [1]}), {}, DataTypeError, "LazyFrame; call .collect"),
+        (np.ma.masked_array(A, A > 2), {}, DataTypeError, "masked"),
         ((A,), {}, DataError, "got 1 items"),
         ((A, A), {}, DataError, "y must have one column, got 4"),
         ((A, A[:5, 0]), {}, DataError, "same samples"),

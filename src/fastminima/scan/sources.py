@@ -239,13 +239,20 @@ def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
         root = getattr(item.store, "root", None)
         part = zarr_part(item, None if root is None else str(root))
         return array_source(name, part, request, about=absent_zarr([item]))
+    sparse, pl = loaded("scipy.sparse"), loaded("polars")
+    if pl is not None and isinstance(item, pl.LazyFrame):
+        raise DataTypeError(
+            f"{name} is a polars LazyFrame; call .collect() first, or give the path of its file"
+        )
     if isinstance(item, np.ndarray) or is_frame(item) or hasattr(item, "__array__"):
         return _table(name, item, request)
+    if sparse is not None and sparse.issparse(item):
+        return _table(name, item, request)  # which refuses it
     if callable(item) or hasattr(item, "__iter__"):
         return blocks_source(name, item, request)
     raise DataTypeError(
         f"{name}: cannot scan {type(item).__name__}; expected a path, an array, a frame, a Dataset, a tuple (X, y), or "
-        "an iterable of blocks (X, y)"
+        "an iterable of blocks (X, y)" + ("; a list holds several datasets" if name.endswith("]") else "")
     )
 
 
