@@ -250,12 +250,12 @@ def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seed
     parts, at = [], 0
     first = Envelope()
     if seeded:
-        first.update(t[:5], norm[:5])
+        first.update(np.stack([t[:5], norm[:5]]))
         first.settle()
     whole = Envelope(first.t, first.norm, first.t_max)
     for length in blocks:
         part = first.outline() if seeded else Envelope()
-        part.update(t[at : at + length], norm[at : at + length])
+        part.update(np.stack([t, norm])[:, at : at + length])
         part.settle()
         parts.append(part)
         at += length
@@ -351,30 +351,39 @@ def test_a_split_is_certified_without_a_pass_and_soundly(seed, m, dx, weighted, 
         assert drop.lower >= full.lower - 1e-3 * abs(full.upper)
 
 
-def test_states_merge_to_the_sums_of_all_blocks():
+@pytest.mark.parametrize("n", [0, 3, 20])
+def test_states_merge_to_the_sums_of_all_blocks(n):
     rng = np.random.default_rng(1)
-    X, y, w = rng.integers(-8, 8, (90, 3)).astype(float), rng.integers(-8, 8, 90).astype(float), np.ones(90)
-    slopes = np.array([1.0, -2.0, 0.5])
+    X, y, w = (rng.integers(-8, 8, shape).astype(float) for shape in ((90, n), 90, 90))
+    w = np.abs(w) + 1.0
+    slopes, centre = rng.integers(-4, 4, n) / 2.0, (rng.integers(-3, 3, n).astype(float), 2.0)
     for weights in (None, w):
-        whole, step = Moments.zero(3), Residuals.zero(3)
-        whole.update(X, y, weights)
-        step.update(X, y, weights, slopes, 0.25)
-        merged, stepped = Moments.zero(3), Residuals.zero(3)
+        whole, step, fitted = Moments.zero(n), Residuals.zero(n), np.empty((3, 90))
+        whole.update(X, y, weights, centre)
+        step.update(X, y, weights, centre, slopes, 0.25, tuple(fitted))
+        merged, stepped = Moments.zero(n), Residuals.zero(n)
         for rows in (slice(0, 1), slice(1, 40), slice(40, 90)):
-            part, piece = Moments.zero(3), Residuals.zero(3)
+            part, piece = Moments.zero(n), Residuals.zero(n)
             own = None if weights is None else weights[rows]
-            part.update(X[rows], y[rows], own)
-            piece.update(X[rows], y[rows], own, slopes, 0.25)
+            part.update(X[rows], y[rows], own, centre)
+            piece.update(X[rows], y[rows], own, centre, slopes, 0.25, tuple(fitted[:, rows]))
             merged.merge(part)
             stepped.merge(piece)
-        # integers and halves: every order of summation is exact
-        np.testing.assert_array_equal(merged.gram, whole.gram)
-        np.testing.assert_array_equal(merged.rhs, whole.rhs)
-        np.testing.assert_array_equal(stepped.gradient, step.gradient)
-        assert (merged.count, merged.y_max, merged.weight_range) == (
-            whole.count,
-            whole.y_max,
-            whole.weight_range,
-        )
-        assert stepped.lowest == step.lowest == float((X @ slopes + 0.25).min())
-        assert (stepped.absolute, stepped.largest, stepped.count) == (step.absolute, step.largest, 90)
+        # integers and quarters: every order of summation is exact
+        v = np.column_stack([np.ones(90), X - centre[0], y - centre[1]])
+        products = v.T @ (v if weights is None else v * w[:, None])
+        np.testing.assert_array_equal(merged.gram, products[:-1, :-1])
+        np.testing.assert_array_equal(merged.rhs, products[:-1, -1])
+        np.testing.assert_array_equal(merged.column_max, np.abs(v[:, 1:-1]).max(axis=0))
+        assert merged.y_max == whole.y_max == np.abs(v[:, -1]).max()
+        assert (merged.count, merged.weight_range) == (whole.count, whole.weight_range)
+        values = v[:, 1:-1] @ slopes + 0.25
+        residual = values - v[:, -1]
+        weighted = residual if weights is None else w * residual
+        np.testing.assert_array_equal(fitted[0], values)
+        np.testing.assert_array_equal(fitted[1], residual)
+        np.testing.assert_array_equal(stepped.gradient, v[:, :-1].T @ weighted)
+        np.testing.assert_array_equal(step.gradient, stepped.gradient)
+        assert (stepped.lowest, stepped.highest) == (values.min(), values.max())
+        assert (stepped.absolute, stepped.largest) == (np.abs(weighted).sum(), np.abs(residual).max())
+        assert stepped.count == 90

@@ -122,24 +122,26 @@ class Frame:
                 y = np.ldexp(y, -self.exponent_y)
         return X, y
 
-    def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
-        """Yield (rows, X', y', weights); the arrays are overwritten by the next block."""
-        buffer = np.empty((self.X.shape[1], min(BLOCK, self.X.shape[0])))
+    def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X, y, weights) in scaled units, not centred."""
         weights = self.weights
         for start in range(0, len(self.y), BLOCK):
             rows = slice(start, start + BLOCK)
             X, y = self._scaled(rows)
-            yield rows, self.centred(X, buffer), y - self.centre_y, None if weights is None else weights[rows]
+            yield rows, X, y, None if weights is None else weights[rows]
 
-    def centred(self, X: Array, buffer: Array) -> Array:
-        """X - centre for rows in scaled units, written into the first columns of `buffer` (n_features, >= rows).
+    def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X', y', weights); X' is overwritten by the next block.
 
-        The result is in Fortran order: reductions over the samples then run along memory, five times as fast on thin
-        matrices.
+        X' is in Fortran order: reductions over the samples then run along memory, five times as fast on thin matrices.
         """
-        into = buffer[:, : len(X)]
-        np.subtract(X.T, self.centre[:, None], out=into)
-        return into.T
+        buffer = np.empty((self.n_features, 0))
+        for rows, X, y, w in self.raw_blocks():
+            if buffer.shape[1] < len(y):
+                buffer = np.empty((self.n_features, len(y)))
+            into = buffer[:, : len(y)]
+            np.subtract(X.T, self.centre[:, None], out=into)
+            yield rows, into.T, y - self.centre_y, w
 
     def gather(self, index: NDArray[np.intp] | None) -> Array:
         """X' of the given rows (all rows for None) as one new array."""

@@ -1,7 +1,8 @@
 """What the linear fit sums over the data: small states with `update(block)` and `merge(other)`.
 
 In memory, from disk and across machines the same states are filled by the same code; only who calls `merge` differs.
-A block is (X', y', w) in a frame (see _passes): X' (k, n), y' (k,), w (k,) or None.
+A block is (X, y, w) with the centre of a frame (see _passes): X (k, n), y (k,) in scaled units, w (k,) or None;
+x' = x - c and y' = y - c_y.
 
 (a) `Moments`: Gram matrix and right-hand side of (1, x'), column maxima, range of the weights.
 (b) `Residuals`: with given coefficients, the gradient sums g = sum_i w_i r_i (1, x'_i), norms and ranges.
@@ -17,9 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .kernels import _rows as kernels
+
 __all__ = ["Envelope", "ExtendedGradient", "Moments", "Residuals", "Sizes"]
 
 Array = NDArray[np.float64]
+Centre = tuple[Array, float]
+
+_EMPTY = np.empty(0)
+
+
+def _adjacent(X: Array) -> Array:
+    """X with the entries of a row side by side."""
+    return X if X.shape[1] < 2 or X.strides[1] == 8 else np.ascontiguousarray(X)
 
 
 def _column_max(X: Array) -> Array:
@@ -70,18 +81,38 @@ class Moments:
         """Of no sample."""
         return cls(np.zeros((n + 1, n + 1)), np.zeros(n + 1), np.zeros(n))
 
-    def update(self, X: Array, y: Array, w: Array | None) -> None:
+    def update(self, X: Array, y: Array, w: Array | None, centre: Centre) -> None:
         """Add a block."""
+        n = X.shape[1]
+        if n <= kernels.MOST_COLUMNS:
+            products, largest = np.empty((n + 2, n + 2)), np.empty(n + 2)
+            weights, work = _EMPTY if w is None else w, np.empty(kernels.moments_work(n))
+            kernels.moments_rows(
+                _adjacent(X), y, weights, *centre, kernels.BEST_VARIANT, work, products, largest
+            )
+            self.gram += products[:-1, :-1]
+            self.rhs += products[:-1, -1]
+            np.maximum(self.column_max, largest[1:-1], out=self.column_max)
+            self.y_max = max(self.y_max, float(largest[-1]))
+        else:
+            self._update_wide(X, y, w, centre)
+        self.count += len(y)
+        if w is None:
+            self.weight_range = (1.0, 1.0)
+        else:
+            low, high = self.weight_range
+            self.weight_range = (min(low, float(w.min())), max(high, float(w.max())))
+
+    def _update_wide(self, X: Array, y: Array, w: Array | None, centre: Centre) -> None:
+        """The same through BLAS. The centred block is transposed: reductions then run along memory."""
+        X, y = np.subtract(X.T, centre[0][:, None], order="C").T, y - centre[1]
         # 1 and X apart: numpy turns X.T @ X into dsyrk, half the work
         if w is None:
             gram, sums, right, total, right0 = X.T @ X, X.sum(axis=0), X.T @ y, float(len(y)), y.sum()
-            self.weight_range = (1.0, 1.0)
         else:
             weighted = X * w[:, None]
             gram, sums, right = X.T @ weighted, weighted.sum(axis=0), weighted.T @ y
             total, right0 = w.sum(), float(w @ y)
-            low, high = self.weight_range
-            self.weight_range = (min(low, float(w.min())), max(high, float(w.max())))
         self.gram[1:, 1:] += gram
         self.gram[0, 1:] += sums
         self.gram[1:, 0] = self.gram[0, 1:]
@@ -90,7 +121,6 @@ class Moments:
         self.rhs[0] += right0
         np.maximum(self.column_max, _column_max(X), out=self.column_max)
         self.y_max = max(self.y_max, _largest(y))
-        self.count += len(y)
 
     def merge(self, other: Moments) -> None:
         """Add the samples of another state."""
@@ -120,22 +150,30 @@ class Residuals:
         """Of no sample."""
         return cls(np.zeros(n + 1))
 
-    def update(self, X: Array, y: Array, w: Array | None, slopes: Array, level: float) -> tuple[Array, Array]:
-        """Add a block; returns its fitted values and residuals."""
-        values = X @ slopes
-        values += level
-        r = values - y
-        weighted = r if w is None else w * r
-        self.gradient[1:] += X.T @ weighted
-        self.gradient[0] += weighted.sum()
-        self.squared_norm += float(weighted @ r)
-        size = np.abs(weighted)
-        self.absolute += float(size.sum())
-        self.lowest = min(self.lowest, float(values.min()))
-        self.highest = max(self.highest, float(values.max()))
-        self.largest = max(self.largest, float(size.max()) if w is None else _largest(r))
+    def update(
+        self,
+        X: Array,
+        y: Array,
+        w: Array | None,
+        centre: Centre,
+        slopes: Array,
+        level: float,
+        into: tuple[Array, Array, Array],
+    ) -> None:
+        """Add a block; its fitted values, residuals and norms ||(1, x_i)|| are written `into` three arrays (k,)."""
+        gradient, totals = np.empty(len(slopes) + 1), np.empty(kernels.TOTALS)
+        weights, work = _EMPTY if w is None else w, np.empty(kernels.evaluate_work(len(slopes)))
+        variant = kernels.BEST_VARIANT
+        kernels.evaluate_rows(
+            _adjacent(X), y, weights, *centre, slopes, level, variant, work, *into, gradient, totals
+        )
+        squared, absolute, lowest, highest, largest = totals.tolist()
+        self.gradient += gradient
+        self.squared_norm += squared
+        self.absolute += absolute
+        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+        self.largest = max(self.largest, largest)
         self.count += len(y)
-        return values, r
 
     def merge(self, other: Residuals) -> None:
         """Add the samples of another state."""
@@ -162,11 +200,13 @@ class ExtendedGradient:
         """Of no sample."""
         return cls(np.zeros(n + 1, dtype=np.longdouble))
 
-    def update(self, X: Array, y: Array, w: Array | None, slopes: Array, level: float) -> None:
+    def update(
+        self, X: Array, y: Array, w: Array | None, centre: Centre, slopes: Array, level: float
+    ) -> None:
         """Add a block."""
         wide = np.longdouble
-        Z = X.astype(wide)
-        r = Z @ slopes.astype(wide) + wide(level) - y
+        Z = (X - centre[0]).astype(wide)
+        r = Z @ slopes.astype(wide) + wide(level) - (y - centre[1])
         weighted = r if w is None else w * r
         self.gradient[1:] += Z.T @ weighted
         self.gradient[0] += weighted.sum()
@@ -174,12 +214,6 @@ class ExtendedGradient:
     def merge(self, other: ExtendedGradient) -> None:
         """Add the samples of another state."""
         self.gradient += other.gradient
-
-
-def _pair(a: Array, b: Array) -> Array:
-    pair = np.empty((2, len(a)))
-    pair[0], pair[1] = a, b
-    return pair
 
 
 # What the envelope may lose: lines that undercut it by less than this are left out.
@@ -221,15 +255,16 @@ class Envelope:
         """By how much a sample left out may undercut the lines kept, times its norm."""
         return 4.0 * _LOOSE * (2.0 * self.t_max + abs(shift))
 
-    def update(self, t: Array, norm: Array) -> None:
-        """Add a block."""
+    def update(self, pair: Array) -> None:
+        """Add a block (2, k): fitted values, norms."""
+        t, norm = pair
         self.t_max = max(self.t_max, _largest(t))
         if not self._limits.size:
             first = [int(t.argmin()), int(norm.argmax())]
             first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
             self._set(t[first], norm[first])
         # t - g n < -s: the line is below the value g at the breakpoint s; the last row is -n < -max n
-        below = self._rows @ _pair(t, norm)
+        below = self._rows @ pair
         if (below.min(axis=1) < self._limits).any():
             keep = (below < self._limits[:, None]).any(axis=0)
             # the envelope is drawn anew when some have gathered: until then a few too many are kept

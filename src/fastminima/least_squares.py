@@ -235,9 +235,9 @@ def _scale(values: Array, exponent: int) -> Array:
 
 
 def _moments(frame: Frame) -> Moments:
-    state = Moments.zero(frame.X.shape[1])
-    for _, X, y, w in frame.blocks():
-        state.update(X, y, w)
+    state = Moments.zero(frame.n_features)
+    for _, X, y, w in frame.raw_blocks():
+        state.update(X, y, w, (frame.centre, frame.centre_y))
     return state
 
 
@@ -247,11 +247,12 @@ def _residuals(
     m, n = frame.n_samples, len(slopes)
     fitted = np.empty(m) if keep else None
     residual = np.empty(m) if keep else None
-    state = Residuals.zero(n)
-    for rows, X, y, w in frame.blocks():
-        values, r = state.update(X, y, w, slopes, level)
-        if fitted is not None and residual is not None:
-            fitted[rows], residual[rows] = values, r
+    state, centre = Residuals.zero(n), (frame.centre, frame.centre_y)
+    values, r, norms = np.empty((3, frame.partition[0]))
+    for rows, X, y, w in frame.raw_blocks():
+        k = len(y)
+        into = (values[:k], r[:k]) if fitted is None or residual is None else (fitted[rows], residual[rows])
+        state.update(X, y, w, centre, slopes, level, (*into, norms[:k]))
     if fitted is not None and residual is not None:
         _readonly(fitted), _readonly(residual)
     return state, fitted, residual
@@ -259,8 +260,8 @@ def _residuals(
 
 def _extended_gradient(frame: Frame, slopes: Array, level: float) -> Array:
     state = ExtendedGradient.zero(len(slopes))
-    for _, X, y, w in frame.blocks():
-        state.update(X, y, w, slopes, level)
+    for _, X, y, w in frame.raw_blocks():
+        state.update(X, y, w, (frame.centre, frame.centre_y), slopes, level)
     return state.gradient.astype(np.float64)
 
 

@@ -55,7 +55,7 @@ from .passes import (
 from .ranges import BYTES_TO_SEARCH, Ranges, plan_of
 from .report import ScanResult
 from .source import BlockSource
-from .stream import StreamedDataset, StreamedFrame, block_rows_for, centred_blocks, regular, row_norms
+from .stream import StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
 
 __all__ = ["Means", "Settings", "scan_large"]
 
@@ -190,7 +190,7 @@ class _Scan:
         last = max(0, self.total - _SAMPLE_ROWS)
         for start in sorted({0, last // 2, last}):
             stop = min(start + _SAMPLE_ROWS, self.total)
-            for X, _, y, _ in centred_blocks(uncounted(self.source), start, stop, self.rows, zero, 0.0):
+            for X, y, _ in uncounted(self.source).blocks(start, stop, self.rows):
                 parts.append(X.copy())
                 targets.append(y.copy())
         if not parts:
@@ -271,7 +271,7 @@ class _Scan:
         fitted, envelope = (self.sample - given.centre) @ slopes + level, Envelope()
         plan = plan_of(fitted, n_ranges)
         if len(fitted):
-            envelope.update(fitted, row_norms(self.sample))
+            envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
         self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, self.budget.room)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)

@@ -20,7 +20,6 @@ from .._threads import single_threaded_blas
 from ..exact.gram import GramState
 from ..kernels import _splits as kernels
 from .source import BlockSource
-from .stream import centred_blocks, row_norms
 
 __all__ = [
     "Evaluation",
@@ -116,33 +115,31 @@ def run_task(kind: Any, given: Pass, start: int, stop: int) -> tuple[Any, dict[s
     return state, source.counts
 
 
-def _blocks(given: Pass, start: int, stop: int) -> Any:
-    return centred_blocks(given.source, start, stop, given.rows, given.centre, given.centre_y)
-
-
 def moments_pass(given: Pass, start: int, stop: int) -> Moments:
     """Counts, maxima, Gram matrix."""
-    state = Moments.zero(len(given.centre))
-    for _, X, y, w in _blocks(given, start, stop):
-        state.update(X, y, w)
+    state, centre = Moments.zero(len(given.centre)), (given.centre, given.centre_y)
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        state.update(X, y, w, centre)
     return state
 
 
 def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
     """Fitted values, residuals, gradient, and the samples that can be nearest to an activation boundary."""
-    sums = Residuals.zero(len(given.centre))
+    sums, centre = Residuals.zero(len(given.centre)), (given.centre, given.centre_y)
     envelope = Envelope() if given.envelope is None else given.envelope.outline()
-    width = 3 if given.source.weighted else 2
-    columns = np.empty((width, stop - start))
+    columns = np.empty((3 if given.source.weighted else 2, stop - start))
+    pair = np.empty((2, given.rows))
     at = 0
-    for raw, X, y, w in _blocks(given, start, stop):
-        values, residual = sums.update(X, y, w, given.slopes, given.level)
-        envelope.update(values, row_norms(raw))
-        rows = slice(at, at + len(y))
-        columns[0, rows], columns[1, rows] = values, residual
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        k = len(y)
+        rows = slice(at, at + k)
+        values, norms = pair[0, :k], pair[1, :k]
+        sums.update(X, y, w, centre, given.slopes, given.level, (values, columns[1, rows], norms))
+        envelope.update(pair[:, :k])
+        columns[0, rows] = values
         if w is not None:
             columns[2, rows] = w
-        at += len(y)
+        at += k
     envelope.settle()
     records, counts = sorted_into(given.plan, columns[:, :at])
     return Evaluation(sums, envelope, records, counts)
@@ -173,9 +170,9 @@ def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
 
 def extended_pass(given: Pass, start: int, stop: int) -> ExtendedGradient:
     """The gradient in extended precision."""
-    state = ExtendedGradient.zero(len(given.centre))
-    for _, X, y, w in _blocks(given, start, stop):
-        state.update(X, y, w, given.slopes, given.level)
+    state, centre = ExtendedGradient.zero(len(given.centre)), (given.centre, given.centre_y)
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        state.update(X, y, w, centre, given.slopes, given.level)
     return state
 
 

@@ -22,7 +22,7 @@ from .checkpoint import Checkpoint, Stages
 from .deal import Dealer, Submitter
 from .large import Means, Settings, scan_large
 from .report import ScanReport, ScanResult
-from .small import failed, is_small, scan_small
+from .small import failed, is_short, is_small, scan_small
 from .source import BlockSource
 from .sources import Unopened, open_sources
 from .sources_base import Categories, Missing
@@ -241,6 +241,8 @@ class _Work:
     ) -> None:
         self._sources, self._settings, self._pools, self._memory = sources, settings, pools, memory
         self._folder, self._checkpoint, self._progress = folder, checkpoint, progress
+        # results come while later datasets wait, and a run keeps all workers busy
+        self._most = 64 * pools.workers
 
     def results(self) -> Iterator[ScanResult]:
         """Results in the order of the datasets."""
@@ -252,9 +254,13 @@ class _Work:
             elif isinstance(source, Unopened):
                 ready = failed(source.name, source.error)
             else:
-                prepared = self._prepared(source)
+                # a short text file is parsed by the worker that scans it
+                prepared = source if is_short(source) else self._prepared(source)
                 if not isinstance(prepared, ScanResult) and is_small(prepared, self._memory):
                     run.append((index, prepared))
+                    if len(run) >= self._most:
+                        yield from self._small(run)
+                        run = []
                     continue
                 ready = prepared
             yield from self._small(run)

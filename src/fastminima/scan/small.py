@@ -18,9 +18,16 @@ __all__ = ["failed", "is_small", "scan_small"]
 _SMALL = 1 << 21
 
 
+def is_short(source: BlockSource) -> bool:
+    """Whether a source whose rows are not known yet has few numbers all the same: a number takes two bytes or more."""
+    size = source.size_bytes
+    return source.n_rows is None and size is not None and size <= 2 * _SMALL
+
+
 def is_small(source: BlockSource, memory: int) -> bool:
-    """Whether a prepared source is scanned in memory: few numbers, or exact numbers that float64 cannot hold."""
-    assert source.n_rows is not None
+    """Whether a source is scanned in memory: it has few numbers."""
+    if source.n_rows is None:
+        return is_short(source)
     numbers = source.n_rows * (source.n_features + 2)
     return numbers <= _SMALL and 64 * numbers <= memory
 

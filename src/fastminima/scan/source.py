@@ -38,6 +38,8 @@ class BlockSource(Protocol):
         token is refused. The same before and after `prepare`.
     in_memory : bool
         Whether the rows are in memory already.
+    size_bytes : int or None
+        Of its files, where it has some.
     notes : dict
         What was done to the data (rejected columns, categories, rows left out, numbers rounded).
     counts : dict of str to int
@@ -71,6 +73,8 @@ class BlockSource(Protocol):
 
     @property
     def in_memory(self) -> bool: ...
+    @property
+    def size_bytes(self) -> int | None: ...
 
     def dataset(self) -> Dataset:
         """All rows as a `Dataset`."""

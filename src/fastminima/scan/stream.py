@@ -20,7 +20,7 @@ from ..dataset import Dataset
 from ..errors import DataError, TooLargeError
 from .source import BlockSource
 
-__all__ = ["StreamedDataset", "StreamedFrame", "block_rows_for", "centred_blocks", "regular", "row_norms"]
+__all__ = ["StreamedDataset", "StreamedFrame", "block_rows_for", "regular", "row_norms"]
 
 Array = NDArray[np.float64]
 
@@ -121,18 +121,6 @@ class StreamedDataset(Dataset):
         self._set(**state)
 
 
-def centred_blocks(
-    source: BlockSource, start: int, stop: int, rows: int, centre: Array, centre_y: float
-) -> Iterator[tuple[Array, Array, Array, Array | None]]:
-    """(X, X', y', w) of the blocks of some rows of a source; X' is overwritten by the next block."""
-    buffer = np.empty((len(centre), max(1, min(rows, stop - start))))
-    column = centre[:, None]
-    for X, y, w in source.blocks(start, stop, rows):
-        into = buffer[:, : len(y)]
-        np.subtract(X.T, column, out=into)
-        yield X, into.T, y - centre_y, w
-
-
 class StreamedFrame(Frame):
     """The centred frame over a source. Exponents are 0: other data are not streamed.
 
@@ -204,11 +192,10 @@ class StreamedFrame(Frame):
         block, count = self.partition
         return float(self.moments.gram[0, 0]) * (1.0 + gamma(block + count)) * SLACK
 
-    def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
-        """Yield (rows, X', y', weights) with one pass over the source."""
-        at, total = 0, self.source.n_rows
-        assert total is not None
-        for _, X, y, w in centred_blocks(self.source, 0, total, self.rows, self.centre, self.centre_y):
+    def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X, y, weights) with one pass over the source."""
+        at = 0
+        for X, y, w in self.source.blocks(0, self.source.n_rows, self.rows):
             rows = slice(at, at + len(y))
             at += len(y)
             yield rows, X, y, w
