@@ -16,12 +16,16 @@ __all__ = ["failed", "is_small", "scan_small"]
 
 # Numbers of a dataset that is read at once: the passes over it cost milliseconds.
 _SMALL = 1 << 21
+# Text shrinks by less than this.
+_COMPRESSION = 20
 
 
 def is_short(source: BlockSource) -> bool:
     """Whether a source whose rows are not known yet has few numbers all the same: a number takes two bytes or more."""
     size = source.size_bytes
-    return source.n_rows is None and size is not None and size <= 2 * _SMALL
+    if source.n_rows is not None or size is None:
+        return False
+    return size * (_COMPRESSION if source.name.endswith(".gz") else 1) <= 2 * _SMALL
 
 
 def is_small(source: BlockSource, memory: int) -> bool:
