@@ -36,7 +36,7 @@ from fastminima.errors import (
     ReadError,
     TargetError,
 )
-from fastminima.scan import sources_parquet, sources_spill, sources_text
+from fastminima.scan import sources_parquet, sources_spill, sources_table, sources_text
 from fastminima.scan.sources import Unopened, open_sources
 from profiles import examples
 
@@ -452,6 +452,34 @@ def test_blocks_that_change_their_width(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_blocks_of_frames(tmp_path):
+    """Texts keep their kind from block to block; what is not used may be anything."""
+    first = pd.DataFrame({"c": ["a", "b"], "x": [1.0, 2.0]})
+    second = pd.DataFrame({"c": ["a", None], "x": [3.0, 4.0]})
+    y = pd.Series([1.0, 2.0], name="price")
+
+    def scanned(*blocks, **options):
+        return read_all(iter([(block, y) for block in blocks]), tmp_path, **options)
+
+    prepared, X, _, _ = scanned(first, second, categories="onehot", missing="drop")
+    assert prepared.feature_names == ("c=b", "x")
+    assert (X.tolist(), prepared.target_name) == ([[0, 1], [1, 2], [0, 3]], "y")
+    prepared, X, _, _ = scanned(first, second)
+    assert (X.tolist(), prepared.notes) == ([[1], [2], [3], [4]], {"rejected columns": {"c": "text"}})
+    numbers = second.assign(c=[1, 2])
+    assert len(scanned(first, numbers)[1]) == 4
+    with pytest.raises(DataError, match="column 'c' of block 1 is numeric, in the first block it was text"):
+        scanned(first, numbers, categories="onehot")
+    with pytest.raises(DataError, match="column 'c' of block 1 is text, in the first block it was numeric"):
+        scanned(numbers, first)
+    nothing = second.assign(c=pd.Series([None, None], dtype=object))
+    prepared, X, _, _ = scanned(first, nothing, categories="onehot", missing="drop")
+    assert X.tolist() == [[0, 1], [1, 2]]
+    assert prepared.notes["rows with missing values left out"] == 2
+    texts = {scanned(first.assign(c=[name, "z"]), categories="onehot")[0].token for name in "ab"}
+    assert len(texts) == 2
+
+
 # --- files that are cut short or change ---------------------------------------------------------------------
 
 
@@ -625,6 +653,26 @@ def test_identifiers_are_no_categories(tmp_path):
     assert prepared.notes["rejected columns"] == {"id": "a different text in every row, no category"}
     prepared, X, _, _ = read_all(frame, tmp_path, "y", features=["id"], categories="onehot")
     assert X.shape == (300, 299)
+
+
+def test_texts_that_do_not_vary(tmp_path, monkeypatch):
+    """A constant has no column, so what it lacks costs no row; named, an empty column is an error."""
+    frame = pd.DataFrame({"k": ["a", None, "a"], "e": pd.Series([None] * 3, dtype="str"), "y": [1.0, 2, 3]})
+    prepared, X, _, _ = read_all(frame, tmp_path, "y", categories="onehot")
+    assert X.shape == (3, 0)
+    assert prepared.notes == {
+        "rejected columns": {
+            "e": "no text in any row, no category",
+            "k": "the same text in every row, no category",
+        }
+    }
+    assert read_all(frame, tmp_path, "y", features=["k"], categories="onehot")[1].shape == (3, 0)
+    with pytest.raises(ReadError, match="column 'e' holds no text in any row"):
+        read_all(frame, tmp_path, "y", features=["e"], categories="onehot")
+    many = pd.DataFrame({"id": [f"k{i}" for i in range(300)], "y": range(300)})
+    monkeypatch.setattr(sources_table, "_MANY_LEVELS", 200)
+    with pytest.raises(ReadError, match="column 'id' holds more than 200 different texts"):
+        read_all(many, tmp_path, "y", features=["id"], categories="onehot")
 
 
 def test_texts_in_arrays_and_files(tmp_path):
@@ -820,9 +868,10 @@ def test_parquet_slices_in_any_order(tmp_path_factory, cuts, groups, forward):
             at += size
             if at >= 200:
                 break
+    source = opened(str(folder / "t.parquet"), "y")
+    collected(source)  # Arrow keeps something of its own from the first file on
     gc.collect()
     before = pa.total_allocated_bytes()
-    source = opened(str(folder / "t.parquet"), "y")
     slices = list(itertools.pairwise(sorted(cuts) if forward else cuts))
     held = [source.blocks(a, b, rows=10) for a, b in slices]  # none has begun
     for (a, b), blocks in zip(slices, held, strict=True):

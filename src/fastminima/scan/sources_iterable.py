@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._selection import Request, feature_positions
 from ..errors import DataError, TargetError
 from .sources_array import ArrayReader
-from .sources_base import ROUNDED, Piece, Refusal, Tell, as_floats, fingerprint, silent
+from .sources_base import ROUNDED, Piece, Refusal, Tell, as_floats, fingerprint, labels, silent
 from .sources_frame import Table, table_of
 from .sources_spill import Spill
 from .sources_text import ParsedReader
@@ -57,37 +57,45 @@ class BlocksReader:
         """The blocks, as they come."""
         at = 0
         for number, block in enumerate(self.blocks()):
-            arrays = self._columns(block, number)
+            arrays = self._arrays(block, number, columns)
             length = len(arrays[0])
             low = max(start - at, 0)
             high = length if stop is None else min(stop - at, length)
             at += length
             if low < high:
-                yield [arrays[column][low:high] for column in columns]
+                yield [array[low:high] for array in arrays]
             if stop is not None and at >= stop:
                 return
 
-    def _columns(self, block: Any, number: int) -> list[NDArray[Any]]:
+    def _arrays(self, block: Any, number: int, columns: Sequence[int]) -> list[NDArray[Any]]:
+        """Columns of a block, which have to be what they were in the first one."""
         tables = _tables(block, f"{self.name}: block {number}")
-        width = sum(table.width for table in tables)
-        if width != self.n_columns:
-            raise DataError(
-                f"{self.name}: block {number} has {width} columns, the first block had {self.n_columns}"
-            )
-        place = 0
         arrays: list[NDArray[Any]] = []
+        refusals: dict[int, Refusal] = {}
         for table in tables:
-            for column, refusal in table.refusals.items():
-                if place + column not in self.refusals:
-                    raise DataError(
-                        f"{self.name}: column {place + column} of block {number} is {refusal.reason}, it was numeric "
-                        "in the first block"
-                    )
+            refusals |= {len(arrays) + column: refusal for column, refusal in table.refusals.items()}
             for part in table.parts:
                 array = part.array
                 arrays += [array] if array.ndim == 1 else [array[:, i] for i in range(array.shape[1])]
-            place += table.width
-        return arrays
+        if len(arrays) != self.n_columns:
+            raise DataError(
+                f"{self.name}: block {number} has {len(arrays)} columns, the first block had {self.n_columns}"
+            )
+        for column in columns:
+            found, known = (
+                kinds[column].reason if column in kinds else "numeric" for kinds in (refusals, self.refusals)
+            )
+            if found == known:
+                continue
+            if all(value is None or value != value for value in arrays[column].tolist()):
+                # nothing in it says what it is
+                arrays[column] = np.full(len(arrays[column]), None, dtype=object)
+                continue
+            raise DataError(
+                f"{self.name}: column {labels(self)(column)!r} of block {number} is {found}, in the first block it was "
+                f"{known}"
+            )
+        return [arrays[column] for column in columns]
 
     def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParsedReader:
         """Keep the rows in a temporary file: then they need not come again, nor in order."""
@@ -117,7 +125,7 @@ class BlocksReader:
             self.name, (part,), levels={place[column]: texts for column, texts in levels.items()}
         )
         about = {**self.about, **({ROUNDED: rounded} if rounded else {})}
-        token = fingerprint(self.token, digest.hexdigest())
+        token = fingerprint(self.token, digest.hexdigest(), levels)
         return ParsedReader(
             self.name, self.names, inner, place, self.refusals, levels, token, about, self.n_columns
         )

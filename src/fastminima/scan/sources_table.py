@@ -226,11 +226,14 @@ class TableSource:
                     if len(found[column]) <= limit:
                         found[column].update(set(values.tolist()) - {None})
         reasons = {c: f"more than {limit:,} different texts" for c in texts if len(found[c]) > limit}
+        reasons |= {c: "no text in any row" for c in texts if not found[c]}
         if reasons and named:
+            column, reason = next(iter(reasons.items()))
             raise ReadError(
-                f"{self.name}: column {label(next(iter(reasons)))!r} holds more than {limit:,} different texts; leave it "
-                "out or encode it yourself"
+                f"{self.name}: column {label(column)!r} holds {reason}; leave it out, or encode it yourself"
             )
+        # what is constant has no column of its own: the intercept is there
+        reasons |= {c: "the same text in every row" for c in texts if len(found[c]) == 1}
         if not named:
             # names of the rows: with a column for each, any target would be fitted
             reasons |= {c: "a different text in every row" for c in texts if len(found[c]) == reader.n_rows}
