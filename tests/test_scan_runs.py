@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import multiprocessing
 import os
 import pickle
@@ -18,6 +19,7 @@ import pytest
 
 import fastminima as fm
 from fastminima.errors import DataError, OptionError, OutputError
+from fastminima.scan.deal import Dealer
 
 large = importlib.import_module("fastminima.scan.large")
 small = importlib.import_module("fastminima.scan.small")
@@ -45,8 +47,8 @@ def _own_tmpdir(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield
-    # a fork server of multiprocessing keeps its socket as long as the process lives
-    assert [name for name in os.listdir(folder) if not name.startswith("pymp-")] == []
+    # pools of processes keep folders of their own there
+    assert [name for name in os.listdir(folder) if name.startswith("fastminima")] == []
 
 
 def bits(result):
@@ -110,10 +112,16 @@ def test_the_same_bits_for_every_executor_number_of_workers_and_memory(table, mo
 
 def test_memory_is_shared_out_and_too_little_is_an_error(table):
     held = budget.resident_bytes()
-    own = budget.Budget(held + 200_000_000, 100_000, 100_000, 3)
+    dealer = Dealer(Inline(), 1)
+    own = budget.Budget(held + 200_000_000, 100_000, 100_000, dealer)
+    assert dealer.ahead == 3
     assert 195_000_000 < own.free < 200_000_000
     assert own.in_memory(own.free - own.room)
     assert not own.in_memory(own.free - own.room + 1)
+    # a cluster of many workers gets as many tasks as results fit
+    many = Dealer(Inline(), 10_000)
+    budget.Budget(held + 200_000_000, 100_000, 100_000, many)
+    assert 1 < many.ahead < 1000
     result = fm.scan(table, target=DX, memory=1_000_000)[0]
     assert isinstance(result.error, OptionError)
     assert "is too little: the process holds" in str(result.error)
@@ -344,3 +352,30 @@ def test_a_scan_counts_what_it_left_out(table):
     assert bits(one) == bits(two)
     kept = fm.Dataset(A[~np.isnan(A).any(axis=1), :DX], A[~np.isnan(A).any(axis=1), DX])
     assert one.minimum.risk == pytest.approx(fm.spurious_minimum(kept).risk, rel=1e-13)
+
+
+def test_a_dask_worker_killed_during_a_scan_changes_nothing(table, tmp_path):
+    from distributed import Client, LocalCluster
+
+    want = bits(fm.scan(table, target=DX)[0])
+    killed = []
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            local_directory=tmp_path,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def kill(name, stage, done, total):
+            if stage == "residuals" and not killed:
+                killed.append(next(iter(cluster.workers.values())).pid)
+                os.kill(killed[0], signal.SIGKILL)
+
+        report = fm.scan(table, target=DX, executor=client.get_executor(), progress=kill)
+    assert killed
+    assert bits(report[0]) == want

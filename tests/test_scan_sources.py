@@ -881,6 +881,37 @@ def test_parquet_slices_in_any_order(tmp_path_factory, cuts, groups, forward):
     assert pa.total_allocated_bytes() <= before
 
 
+def test_parquet_types(tmp_path):
+    """Every numeric type by its numbers; dotted names, stored indices and nested columns."""
+    table = pa.table(
+        {
+            "h.alf": pa.array(np.array([1.5, 2.5], dtype=np.float16)),
+            "b": pa.array([True, None]),
+            "u": pa.array([2**64 - 1, None], pa.uint64()),
+            "i8": pa.array([-1, None], pa.int8()),
+            "d": pa.array([Decimal("0.10"), None], pa.decimal128(5, 2)),
+            "s": pa.array([{"x": 1}, {"x": 2}]),
+            "l": pa.array([[1], [2]]),
+            "k": pa.array(["p", "q"]).dictionary_encode(),
+            "n": pa.nulls(2),
+            "__index_level_0__": pa.array([7, 8]),
+            "y": pa.array([1, 2]),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    for source in (str(tmp_path / "t.parquet"), table):
+        prepared, X, y, _ = read_all(
+            source, tmp_path, "y", features=["h.alf", "b", "u", "i8", "d"], missing="drop"
+        )
+        assert (X.tolist(), y.tolist()) == ([[1.5, 1.0, 2.0**64, -1.0, 0.1]], [1.0])
+        assert prepared.notes["values rounded to float64"] == 2
+        rejected = opened(source, "y").notes["rejected columns"]
+        assert set(rejected) == {"s", "l", "k", "n"}
+        prepared = opened(source, "y", features=["k"], categories="onehot").prepare(str(tmp_path))
+        assert prepared.feature_names == ("k=q",)
+    assert "__index_level_0__" not in opened(str(tmp_path / "t.parquet"), "y").feature_names
+
+
 def test_slices_do_not_decode_a_row_group_again(tmp_path, monkeypatch):
     FRAME.to_parquet(tmp_path / "t.parquet", row_group_size=M)
     source, begun = opened(str(tmp_path / "t.parquet"), "y"), []
