@@ -195,7 +195,7 @@ def small() -> None:
     print(f"300 small tables (checksum {answer:.12g})")
     extra = statistics.median(b - a for a, b in zip(*works, strict=True)) / len(tables) * 1e3
     print(
-        f"  the functions alone {seconds[0]:.2f} s, a scan {seconds[1]:.2f} s; CPU time of a table beyond them {extra:.2f} ms"
+        f"  the functions alone {seconds[0]:.2f} s, a scan {seconds[1]:.2f} s; CPU beyond them {extra:.2f} ms a table"
     )
     print(
         f"  one process {seconds[2]:.2f} s, two {seconds[3]:.2f} s: {seconds[2] / seconds[3]:.2f} times as fast"

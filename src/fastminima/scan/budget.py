@@ -7,6 +7,7 @@ import resource
 import sys
 
 from ..errors import OptionError
+from .deal import Dealer
 
 __all__ = ["Budget", "resident_bytes"]
 
@@ -37,13 +38,15 @@ class Budget:
         One block of rows.
     result_bytes : int
         What one task returns.
-    ahead : int
-        Tasks whose results may wait.
+    dealer : Dealer
+        Told how many results may wait: a quarter of the memory at most, and one.
     """
 
-    def __init__(self, limit: int, block_bytes: int, result_bytes: int, ahead: int) -> None:
+    def __init__(self, limit: int, block_bytes: int, result_bytes: int, dealer: Dealer) -> None:
         held = resident_bytes()
-        under_way = ahead * (_BLOCKS * block_bytes + 3 * result_bytes)
+        each = _BLOCKS * block_bytes + 3 * result_bytes
+        dealer.cap(limit // (4 * each))
+        under_way = dealer.ahead * each
         self.free = limit - held - under_way
         if self.free < _LEAST:
             raise OptionError(

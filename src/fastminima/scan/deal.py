@@ -50,6 +50,10 @@ class Dealer:
         """How many tasks are under way or waiting to be taken."""
         return self._ahead if self._executor is not None else 1
 
+    def cap(self, most: int) -> None:
+        """Let no more results wait than `most`, but one."""
+        self._ahead = max(1, min(self._ahead, most))
+
     def map(self, fn: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Results of fn(*task), in the order of the tasks."""
         if self._executor is None:

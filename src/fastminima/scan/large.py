@@ -135,12 +135,9 @@ class _Scan:
         self.width = 3 if source.weighted else 2
         self.passes = 0
         self.route = "stream"
-        self.budget = Budget(
-            means.memory,
-            8 * self.rows * (n + 2),
-            8 * min(self.task_rows, self.total) * self.width,
-            means.dealer.ahead,
-        )
+        block = 8 * self.rows * (n + 2)
+        result = 8 * min(self.task_rows, self.total) * self.width
+        self.budget = Budget(means.memory, block, result, means.dealer)
         self.ranges: Ranges | None = None
 
     # ---- passes ------------------------------------------------------------------------------------------
@@ -375,8 +372,9 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
     fit = low = better = None
     reason = ""
     try:
-        fit = scan.fit()
+        # held here too: limits that threads set and take back on their own would undo each other
         with single_threaded_blas():
+            fit = scan.fit()
             low = spurious_minimum(fit, settings.activation, settings.width)
             better = better_point(low) if settings.width > 1 else None
     except TooLargeError as error:

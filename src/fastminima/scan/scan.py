@@ -33,6 +33,7 @@ Progress = Callable[[str, str, int, "int | None"], None]
 
 # Small datasets dealt to a worker at once: a few, so that the last one to finish is not waited for.
 _BATCH = 4
+_GUESS = 4
 
 
 def _silent(name: str, stage: str, done: int, total: int | None) -> None:
@@ -199,8 +200,12 @@ class _Pools:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _count(self) -> int:
+        """Workers of the executor given: pools of the standard library and Dask tell, for others a guess."""
         told = getattr(self._given, "_max_workers", None)
-        return max(self.workers, told) if isinstance(told, int) else max(self.workers, 4)
+        client = getattr(self._given, "_client", None)
+        if told is None and client is not None:
+            told = sum(client.nthreads().values())
+        return max(self.workers, told) if isinstance(told, int) else max(self.workers, _GUESS)
 
     def rows(self) -> Dealer:
         """For the rows of one dataset."""
