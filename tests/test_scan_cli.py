@@ -244,7 +244,40 @@ def test_out_holds_table_and_networks(capsys, tables, tmp_path, suffix):
                 np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
     if suffix == "jsonl":
         rows = [json.loads(line) for line in (folder / "table.jsonl").read_text().splitlines()]
+        assert [row.pop("folder") for row in rows] == [
+            "first.csv",
+            "second.csv",
+            None,
+            "third.parquet",
+            "first.csv-2",
+        ]
         same(rows[:4], [json.loads(json.dumps(row)) for row in report.table])
+
+
+def test_a_dataset_called_as_the_table_is(capsys, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.link(tables / "first.csv", "table.csv")
+    os.link(tables / "second.csv", "checkpoint.csv")
+    status, _, err = run(capsys, ".", "--target", "price", "--out", "out")
+    assert (status, err) == (0, "")
+    frame = pd.read_csv("out/table.csv")
+    assert frame["folder"].tolist() == ["checkpoint.csv", "table.csv-2"]
+    assert os.path.isfile("out/table.csv-2/minimum.npz")
+
+
+def test_the_table_as_text(tables):
+    text = str(
+        fm.scan([tables / "first.csv", tables / "text.csv", "demo:xor"], target="price").table
+    ).splitlines()
+    assert [line.split()[0] for line in text] == [
+        "dataset",
+        str(tables / "first.csv"),
+        str(tables / "text.csv"),
+        "demo:xor",
+    ]
+    assert text[2].endswith("failed")
+    assert len({len(line) for line in text}) == 1
+    assert str(ScanTable([{"a": 1}])) == "ScanTable(1 rows: a)"
 
 
 def test_options_reach_the_scan(capsys, tables):
@@ -315,7 +348,9 @@ def test_a_killed_scan_goes_on(capsys, tmp_path):
     lines = out.splitlines(keepends=True)
     # the seconds of finished datasets are those of the first run: they were not scanned again
     assert lines[:2] == first
-    same([json.loads(line) for line in lines], [json.loads(json.dumps(r)) for r in fm.scan(paths).table])
+    rows = [json.loads(line) for line in lines]
+    assert [row.pop("folder") for row in rows] == ["0.npy", "1.npy", "2.npy", "3.npy"]
+    same(rows, [json.loads(json.dumps(r)) for r in fm.scan(paths).table])
     assert sorted(path.name for path in folder.iterdir()) == ["0.npy", "1.npy", "2.npy", "3.npy", "table.csv"]
 
 

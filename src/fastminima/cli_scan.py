@@ -17,7 +17,7 @@ from .activation import PiecewiseLinear
 from .cli_common import OutputFolder, print_table
 from .errors import OptionError, OutputError
 from .scan.scan import scan
-from .scan.table import json_line
+from .scan.table import HEAD, ScanTable, cells, json_line
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -32,6 +32,7 @@ examples:
 exit status: 0 when every dataset was scanned, 1 when at least one has an error in its row, 2 when the scan could not run
 """
 _CHECKPOINT = "checkpoint"
+_FORMATS = ("csv", "parquet", "jsonl")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_LENGTH = 80
 
@@ -134,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
     features = None if arguments.features is None else [f.strip() for f in arguments.features.split(",")]
-    files = _Files(folder)
+    files, rows = _Files(folder), list[dict[str, Any]]()
     start = time.perf_counter()
     with ExitStack() as stack:
         executor = None
@@ -143,20 +144,17 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
             executor = stack.enter_context(dask_executor(arguments.distributed, arguments.workers))
         show = stack.enter_context(rows_bar(enabled=True))
-        finished = 0
 
         def tell(name: str, stage: str, done: int, total: int | None) -> None:
-            before = f"{finished:,} done, " if finished else ""
+            before = f"{len(rows):,} done, " if rows else ""
             show(f"{before}{_short(name, 40)}: {stage}", done, total)
 
         def done(result: Any) -> None:
-            nonlocal finished
-            finished += 1
-            files.save(result)
+            rows.append(result.row() | files.save(result))
             if arguments.json:
-                print(json_line(result.row()), flush=True)
+                print(json_line(rows[-1]), flush=True)
 
-        report = scan(
+        scan(
             arguments.paths,
             target=arguments.target,
             features=features,
@@ -173,7 +171,7 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
             on_result=done,
         )
     seconds = time.perf_counter() - start
-    table = report.table
+    table = ScanTable(rows)
     if folder is not None:
         # last: a folder with its table is a finished one
         table.write(folder / f"table.{arguments.format}")
@@ -190,13 +188,16 @@ class _Files:
     """The folders of the datasets; two of the same name get numbers."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._used = folder, set[str]()
+        self._folder, self._used = folder, {_CHECKPOINT, *(f"table.{suffix}" for suffix in _FORMATS)}
 
-    def save(self, result: Any) -> None:
-        """Write the networks of a result."""
-        if self._folder is None or result.minimum is None:
-            return
-        own = self._folder / self._name(result.name)
+    def save(self, result: Any) -> dict[str, str | None]:
+        """Write the networks of a result; returns what its row says of them."""
+        if self._folder is None:
+            return {}
+        if result.minimum is None:
+            return {"folder": None}
+        name = self._name(result.name)
+        own = self._folder / name
         try:
             own.mkdir(exist_ok=True)
         except OSError as error:
@@ -205,11 +206,12 @@ class _Files:
         better = result.better
         if better is not None and better.network is not None:
             better.network.save(own / "better.npz")
+        return {"folder": name}
 
     def _name(self, dataset: str) -> str:
         plain = _UNSAFE.sub("-", Path(dataset).name).strip("-.") or "data"
         name, count = plain[:_NAME_LENGTH], 1
-        while name in self._used or name == _CHECKPOINT:
+        while name in self._used:
             count += 1
             name = f"{plain[:_NAME_LENGTH]}-{count}"
         self._used.add(name)
@@ -224,37 +226,12 @@ def _short(text: str, length: int) -> str:
     return text if len(text) <= length else "..." + text[3 - length :]
 
 
-def _number(value: float | None, digits: int = 4) -> str:
-    return "" if value is None else f"{value:.{digits}g}"
-
-
-_COLUMNS = ("dataset", "rows", "dx", "rank", "l_LS", "radius", "J", "case", "rel. drop", "minimum")
-
-
-def _line(row: Mapping[str, Any]) -> list[str]:
-    if row["error"]:
-        return [row["dataset"], *[""] * 8, "failed"]
-    size = "" if row["splits"] is None else f"{row['splits']:,}" + ("+" if row["splits_undecided"] else "")
-    return [
-        row["dataset"],
-        f"{row['rows']:,}",
-        f"{row['features']:,}",
-        f"{row['rank']:,}",
-        _number(row["risk"], 6),
-        _number(row["radius"]),
-        size,
-        "" if row["case"] is None else str(row["case"]),
-        _number(row["relative_drop"]),
-        str(row["status"]),
-    ]
-
-
 def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     """Print the rows of a report, what was done to the data, and on stderr why datasets failed."""
     failed = [row for row in table if row["error"]]
     rows = sum(row["rows"] or 0 for row in table)
     title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
-    print_table(title, list(_COLUMNS), [_line(row) for row in table], named_rows=True)
+    print_table(title, list(HEAD), [cells(row) for row in table], named_rows=True)
     if any(row["splits_undecided"] for row in table):
         print("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):

@@ -16,13 +16,37 @@ from .._optional import require
 from ..errors import OutputError
 from ..report.summary import json_ready
 
-__all__ = ["ScanTable", "check_suffix", "json_line"]
+__all__ = ["HEAD", "ScanTable", "cells", "json_line"]
 
 _SUFFIXES = (".parquet", ".csv", ".jsonl")
 _INTEGER_LIMIT = 2**63
 
 
-def check_suffix(path: str | os.PathLike[str]) -> str:
+HEAD = ("dataset", "rows", "dx", "rank", "l_LS", "radius", "J", "case", "rel. drop", "minimum")
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """What of a row of a scan is shown, under `HEAD`; "J+" is a lower bound: float64 does not decide the rest."""
+    if row["error"]:
+        return [row["dataset"], *[""] * (len(HEAD) - 2), "failed"]
+
+    def number(key: str, digits: int) -> str:
+        return "" if row[key] is None else f"{row[key]:.{digits}g}"
+
+    size = "" if row["splits"] is None else f"{row['splits']:,}" + ("+" if row["splits_undecided"] else "")
+    return [
+        row["dataset"],
+        *(f"{row[key]:,}" for key in ("rows", "features", "rank")),
+        number("risk", 6),
+        number("radius", 4),
+        size,
+        "" if row["case"] is None else str(row["case"]),
+        number("relative_drop", 4),
+        row["status"],
+    ]
+
+
+def _suffix(path: str | os.PathLike[str]) -> str:
     """The suffix of a table's file; `OutputError` when it is none of those that can be written."""
     suffix = Path(path).suffix.lower()
     if suffix not in _SUFFIXES:
@@ -71,6 +95,17 @@ class ScanTable(Sequence[dict[str, Any]]):
     def __repr__(self) -> str:
         return f"ScanTable({len(self)} rows: {', '.join(self.columns)})"
 
+    def __str__(self) -> str:
+        """The columns of `HEAD` as text; rows that are not of a scan as their repr."""
+        if not {"dataset", "status", "error", "splits"} <= set(self.columns):
+            return repr(self)
+        lines = [list(HEAD), *(cells(row) for row in self)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+        return "\n".join(
+            "  ".join(f"{cell:{'<' if i == 0 else '>'}{widths[i]}}" for i, cell in enumerate(line)).rstrip()
+            for line in lines
+        )
+
     def column(self, name: str) -> list[Any]:
         """The values of a column, None where a row has none."""
         return [row.get(name) for row in self._rows]
@@ -92,7 +127,7 @@ class ScanTable(Sequence[dict[str, Any]]):
         MissingDependencyError
             Parquet needs pyarrow.
         """
-        suffix = check_suffix(path)
+        suffix = _suffix(path)
         if suffix == ".parquet":
             content = self._parquet()
         elif suffix == ".csv":
