@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from distributed import Client, LocalCluster
 
 import fastminima as fm
-from fastminima.cli_scan import print_report
-from fastminima.scan.cluster import dask_executor
 
 # what depends on the clock
 _TIMES = {"seconds", "rows_per_second"}
@@ -99,7 +98,9 @@ def differences(one: fm.ScanReport, two: fm.ScanReport) -> list[str]:
 
 def main() -> int:
     """Run the example; returns 0 when both scans agree."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the generated table (default 1e7)")
     parser.add_argument("--workers", type=int, default=2, help="of the LocalCluster (default 2)")
     arguments = parser.parse_args()
@@ -111,12 +112,20 @@ def main() -> int:
         start = time.perf_counter()
         here = fm.scan(sources, missing="drop")
         seconds = time.perf_counter() - start
-        print_report(here.table, seconds)
-        with dask_executor("local", arguments.workers) as executor:
+        print(here.table)
+        for row in here.table:
+            if row["notes"] or row["error"]:
+                print(f"{row['dataset']}: {row['error'] or row['notes']}")
+        with (
+            LocalCluster(
+                n_workers=arguments.workers, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
             start = time.perf_counter()
-            there = fm.scan(sources, missing="drop", executor=executor)
+            there = fm.scan(sources, missing="drop", executor=client.get_executor(retries=3))
             print(
-                f"\nin this process: {seconds:.3g} s; {arguments.workers} workers of a LocalCluster: "
+                f"\n{here}\nin this process: {seconds:.3g} s; {arguments.workers} workers of a LocalCluster: "
                 f"{time.perf_counter() - start:.3g} s"
             )
     found = differences(here, there)

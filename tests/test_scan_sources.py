@@ -236,6 +236,15 @@ def test_archives_with_weights(tmp_path):
             opened(str(tmp_path / path), "X")
 
 
+def test_archives_with_objects(tmp_path):
+    names = np.array(["a", None], dtype=object)
+    np.savez(tmp_path / "t.npz", X=A[:, :3], y=A[:, 3], names=names, allow_pickle=True)
+    assert len(read_all(str(tmp_path / "t.npz"), tmp_path)[1]) == M
+    np.savez(tmp_path / "u.npz", X=A[:2, :3], y=names, allow_pickle=True)
+    with pytest.raises(ReadError, match="'y' holds Python objects"):
+        opened(str(tmp_path / "u.npz"))
+
+
 @pytest.mark.parametrize(("source", "target"), [pytest.param(s, t, id=i) for i, s, t in in_memory()])
 def test_tables_in_memory(source, target, tmp_path):
     check_blocks(opened(source, target), tmp_path)

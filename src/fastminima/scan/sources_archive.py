@@ -121,21 +121,28 @@ class _ArchiveReader(ArrayReader):
 def npz_source(path: Path, request: Request) -> Opened:
     """An npz archive: stored members are read where they lie, compressed ones are unpacked to temporary files."""
     arrays: dict[str, Part] = {}
-    with reading(path, "is damaged or holds Python objects"), zipfile.ZipFile(path) as archive:
+    objects: list[str] = []
+    with reading(path, "is damaged"), zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.filename.endswith(".npy"):
                 continue
             with archive.open(info) as stream:
                 shape, fortran, dtype = read_header(stream)
                 header = stream.tell()
+            key = info.filename.removesuffix(".npy")
             if dtype.hasobject:
-                raise ReadError(f"{path} holds Python objects; save numbers")
-            label = f"{path}::{info.filename.removesuffix('.npy')}"
+                objects.append(key)
+                continue
+            label = f"{path}::{key}"
             part: Part = _Member(str(path), info.filename, header, shape, dtype, fortran)
             if info.compress_type == zipfile.ZIP_STORED:
                 start = _data_offset(path, info.header_offset)
                 part = FilePart(str(path), start + header, shape, dtype, fortran, label).check()
-            arrays[info.filename.removesuffix(".npy")] = part
+            arrays[key] = part
+    # what is not used may be anything
+    used = {"X", "y", str(request.weight or "sample_weight")} & set(objects)
+    if used or (objects and not arrays):
+        raise ReadError(f"{path}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
     reader, request = _grouped(str(path), arrays, request, "")
     if any(isinstance(part, _Member) for part in reader.parts):
         reader = _ArchiveReader(reader.name, reader.parts, of_file=True, seekable=False)
