@@ -48,7 +48,7 @@ def moments(module, variant, X, y, w, centre, centre_y):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 8, 10, 16, 23])
 def test_rows_agree_with_their_twins(n, weighted, layout):
-    for m in [*range(1, 2 * kernels.PANEL + 2), 100, 257]:
+    for m in [*range(1, 4 * kernels.PANEL + 2), 100, 257]:
         given = problem(m, n, 31 * m + n, weighted, layout)
         truth = evaluated(twins, 0, *given)
         first = evaluated(kernels, 0, *given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import multiprocessing
 import os
 import pickle
@@ -352,30 +351,3 @@ def test_a_scan_counts_what_it_left_out(table):
     assert bits(one) == bits(two)
     kept = fm.Dataset(A[~np.isnan(A).any(axis=1), :DX], A[~np.isnan(A).any(axis=1), DX])
     assert one.minimum.risk == pytest.approx(fm.spurious_minimum(kept).risk, rel=1e-13)
-
-
-def test_a_dask_worker_killed_during_a_scan_changes_nothing(table, tmp_path):
-    from distributed import Client, LocalCluster
-
-    want = bits(fm.scan(table, target=DX)[0])
-    killed = []
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-            local_directory=tmp_path,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-
-        def kill(name, stage, done, total):
-            if stage == "residuals" and not killed:
-                killed.append(next(iter(cluster.workers.values())).pid)
-                os.kill(killed[0], signal.SIGKILL)
-
-        report = fm.scan(table, target=DX, executor=client.get_executor(), progress=kill)
-    assert killed
-    assert bits(report[0]) == want

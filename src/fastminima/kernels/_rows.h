@@ -118,7 +118,8 @@ FR_INLINE void fr_evaluate_body(const double *FR_RESTRICT X, ptrdiff_t step, ptr
     }
 }
 
-/* work: (n + 2) panels held, n + 2 each of sums of ranges, (n + 2)(n + 3)/2 of products */
+/* work: 2 (n + 2) panels held, n + 2 of maxima, (n + 2)(n + 3)/2 of products. Two panels a turn: the partial sums of the
+ * products, which are most of what is read and written, then move half as often. */
 FR_INLINE void fr_moments_body(const double *FR_RESTRICT X, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n,
                                const double *FR_RESTRICT y, ptrdiff_t y_step, const double *FR_RESTRICT w,
                                ptrdiff_t w_step, const double *FR_RESTRICT centre, double centre_y,
@@ -126,39 +127,43 @@ FR_INLINE void fr_moments_body(const double *FR_RESTRICT X, ptrdiff_t step, ptrd
 {
     /* columns 1, x, y */
     const ptrdiff_t k = n + 2;
-    double *FR_RESTRICT held = work, *FR_RESTRICT large = held + k * FR_PANEL, *FR_RESTRICT sums = large + k * FR_PANEL;
+    double *FR_RESTRICT held = work, *FR_RESTRICT large = held + 2 * k * FR_PANEL;
+    double *FR_RESTRICT sums = large + k * FR_PANEL;
     for (ptrdiff_t j = 0; j < (k + k * (k + 1) / 2) * FR_PANEL; j++)
         large[j] = 0.0;
-    for (ptrdiff_t i = 0; i < m; i += FR_PANEL) {
-        const ptrdiff_t valid = m - i < FR_PANEL ? m - i : FR_PANEL;
-        const double *at[FR_PANEL];
-        double live[FR_PANEL];
-        FR_LANES
-        {
-            const ptrdiff_t row = i + (l < valid ? l : valid - 1);
+    for (ptrdiff_t i = 0; i < m; i += 2 * FR_PANEL) {
+        const double *at[2 * FR_PANEL];
+        double live[2 * FR_PANEL];
+        for (int l = 0; l < 2 * FR_PANEL; l++) {
+            /* lanes beyond the last row repeat it with weight 0 */
+            const ptrdiff_t row = i + l < m ? i + l : m - 1;
             at[l] = X + row * step;
             held[l] = 1.0;
-            held[(k - 1) * FR_PANEL + l] = y[row * y_step] - centre_y;
-            live[l] = l < valid ? (w ? w[row * w_step] : 1.0) : 0.0;
+            held[2 * (k - 1) * FR_PANEL + l] = y[row * y_step] - centre_y;
+            live[l] = i + l < m ? (w ? w[row * w_step] : 1.0) : 0.0;
         }
         for (ptrdiff_t j = 0; j < n; j++) {
-            double *FR_RESTRICT own = held + (j + 1) * FR_PANEL;
-            FR_LANES own[l] = at[l][j];
-            FR_LANES own[l] -= centre[j];
+            double *FR_RESTRICT own = held + 2 * (j + 1) * FR_PANEL;
+            for (int l = 0; l < 2 * FR_PANEL; l++)
+                own[l] = at[l][j];
+            for (int l = 0; l < 2 * FR_PANEL; l++)
+                own[l] -= centre[j];
         }
         double *FR_RESTRICT to = sums;
         for (ptrdiff_t a = 0; a < k; a++) {
-            const double *FR_RESTRICT own = held + a * FR_PANEL;
+            const double *FR_RESTRICT own = held + 2 * a * FR_PANEL;
             double *FR_RESTRICT most = large + a * FR_PANEL;
-            double weighted[FR_PANEL];
+            double first[FR_PANEL], second[FR_PANEL];
             FR_LANES
             {
-                weighted[l] = live[l] * own[l];
+                first[l] = live[l] * own[l];
+                second[l] = live[FR_PANEL + l] * own[FR_PANEL + l];
                 most[l] = fabs(own[l]) > most[l] ? fabs(own[l]) : most[l];
+                most[l] = fabs(own[FR_PANEL + l]) > most[l] ? fabs(own[FR_PANEL + l]) : most[l];
             }
             for (ptrdiff_t b = a; b < k; b++, to += FR_PANEL) {
-                const double *FR_RESTRICT other = held + b * FR_PANEL;
-                FR_LANES to[l] += weighted[l] * other[l];
+                const double *FR_RESTRICT other = held + 2 * b * FR_PANEL;
+                FR_LANES to[l] += first[l] * other[l] + second[l] * other[FR_PANEL + l];
             }
         }
     }

@@ -43,7 +43,7 @@ def evaluate_work(Py_ssize_t n):
 
 def moments_work(Py_ssize_t n):
     """Numbers of scratch that `moments_rows` needs for n columns."""
-    return FR_PANEL * (2 * (n + 2) + (n + 2) * (n + 3) // 2)
+    return FR_PANEL * (3 * (n + 2) + (n + 2) * (n + 3) // 2)
 
 
 def evaluate_rows(const double[:, :] X, const double[:] y, const double[:] w, const double[::1] centre,
