@@ -49,14 +49,25 @@ LAYERS = [
         "row_losses",
         "user_loss",
     },
-    {"_passes", "_csv", "_selection", "readers", "demos", "network"},
+    {"_passes", "_rounding", "_states", "_csv", "_selection", "readers", "demos", "network"},
     {"least_squares"},
     {"proof"},
     {"landscape"},
     {"theorems"},
     {"proving"},
     {"report"},
-    {"cli", "cli_common", "cli_probe", "cli_linear", "cli_counterexample", "cli_prove", "__main__", "__init__"},
+    {"scan"},
+    {
+        "cli",
+        "cli_common",
+        "cli_probe",
+        "cli_linear",
+        "cli_counterexample",
+        "cli_prove",
+        "cli_scan",
+        "__main__",
+        "__init__",
+    },
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -108,7 +119,8 @@ def test_core_needs_numpy_scipy_and_threadpoolctl_only():
     code = (
         "import sys, fastminima\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
-        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars'}\n"
+        "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars', 'h5py', 'zarr'}\n"
+        "extras |= {'dask', 'distributed'}\n"
         "print(' '.join(sorted(loaded & extras)))\n"
         "print('scipy.optimize' in sys.modules)"
     )

@@ -19,7 +19,7 @@ from ._threads import count_workers
 from .errors import DataError
 from .kernels import _splits as kernels
 
-__all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
+__all__ = ["Before", "Plan", "SortedSums", "Sweep", "require_finite"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,6 +71,11 @@ def _shift(largest: float) -> int:
     return max(-MAX_SHIFT, min(MAX_SHIFT, 1 - math.frexp(largest)[1])) if largest > 0.0 else 0
 
 
+def _extreme(largest: float) -> bool:
+    """Whether values of this size are scaled although they have no weights."""
+    return largest > 0.0 and abs(math.frexp(largest)[1]) > PLAIN_EXPONENT
+
+
 @dataclass(frozen=True)
 class Plan:
     """How keys map to buckets: by linear cells and a table, or by a tree of splitters when levels > 0."""
@@ -99,7 +104,11 @@ class Plan:
         strata = np.arange(n, dtype=np.uint64)
         jitter = (strata * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
         places = (strata * np.uint64(m) + (jitter * np.uint64(m) >> np.uint64(24))) // np.uint64(n)
-        sample = np.sort(keys[places.astype(np.int64)])
+        return cls.of_sample(np.sort(keys[places.astype(np.int64)]), n_buckets)
+
+    @classmethod
+    def of_sample(cls, sample: Floats, n_buckets: int) -> Plan:
+        """A plan balanced on a sorted sample, better with SAMPLE keys or more a bucket."""
         # NaN sorts last; the keys are refused later, when all have been looked at
         if not (math.isfinite(sample[0]) and math.isfinite(sample[-1])) or sample[0] == sample[-1]:
             return cls.single()
@@ -168,14 +177,53 @@ class Sweep:
     n_undecided: int
 
 
+@dataclass(frozen=True)
+class Before:
+    """What the records of one range of keys have to know of all records, and of those with smaller keys.
+
+    Attributes
+    ----------
+    mass, value_shift, weight_shift : as of `SortedSums`, of all records
+    totals : (hi, lo, errors) of the sum of the records before
+    count : int
+        Records before.
+    lost : float
+        Rounding of products and scalings before, in scaled units.
+    additions : int
+        That an error made before may have passed through.
+    """
+
+    mass: float
+    value_shift: int = 0
+    weight_shift: int = 0
+    totals: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    count: int = 0
+    lost: float = 0.0
+    additions: int = 0
+
+    @classmethod
+    def nothing(cls, mass: float, largest: float, heaviest: float | None) -> Before:
+        """At the start of records with this sum of weights and largest value and weight (None without weights)."""
+        if heaviest is None:
+            return cls(mass, _shift(largest) if _extreme(largest) else 0, 0)
+        return cls(math.ldexp(mass, _shift(heaviest)), _shift(largest), _shift(heaviest))
+
+
 class SortedSums:
     """Records sorted by key with the bounds that go with their partial sums.
 
     In scaled units values are 2^value_shift, sums 2^shift, the mass 2^(shift - value_shift) and drops
-    2^(shift + value_shift) times those of the input.
+    2^(shift + value_shift) times those of the input. With `before`, the records are those of one range of keys.
     """
 
-    def __init__(self, keys: Floats, values: Floats, weights: Floats | None, workers: int) -> None:
+    def __init__(
+        self,
+        keys: Floats,
+        values: Floats,
+        weights: Floats | None,
+        workers: int,
+        before: Before | None = None,
+    ) -> None:
         self._inputs = (keys, values, weights)
         self._order = _NO_ORDER
         self.size = keys.size
@@ -185,6 +233,9 @@ class SortedSums:
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
+        self._given = before
+        if before is not None and weights is not None:
+            self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
             self._weigh(values, weights)
         self._partition(keys, values, weights)
@@ -194,7 +245,8 @@ class SortedSums:
         return self.value_shift + self.weight_shift
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
-        self.value_shift, self.weight_shift = _shift(_largest(values)), _shift(_largest(weights))
+        if self._given is None:
+            self.value_shift, self.weight_shift = _shift(_largest(values)), _shift(_largest(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
@@ -248,8 +300,9 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and largest > 0.0 and abs(math.frexp(largest)[1]) > PLAIN_EXPONENT:
-            self.value_shift = _shift(largest)
+        if weights is None and (self._given is not None or _extreme(largest)):
+            self.value_shift = _shift(largest) if self._given is None else self._given.value_shift
+        if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
                 scaled = np.ldexp(column, self.value_shift)
@@ -262,8 +315,16 @@ class SortedSums:
         n_buckets = self.starts.size - 1
         # every rounding error passes through at most this many additions on its way into a partial sum
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
-        self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
         self._before = np.zeros((n_buckets + 1, 3))
+        self._offset = 0
+        if self._given is not None:
+            # errors made before pass through these too
+            additions += self._given.additions
+            self.mass, self._offset = self._given.mass, self._given.count
+            self.lost += self._given.lost
+            self._before[0] = self._given.totals
+        self._additions = additions
+        self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
         self._totals = np.zeros((n_buckets, 3))
         self._sorted = False
 
@@ -279,6 +340,7 @@ class SortedSums:
         `errors` = (eps_gap, base, rate) in the units of the input.
         """
         base, rate = (self._scaled_up(e) for e in errors[1:])
+        base += rate * self._offset
         rule = np.array(
             [
                 errors[0],
@@ -336,6 +398,19 @@ class SortedSums:
             pool.close()
         self._sorted = True
         return _merge(parts)
+
+    def after(self, taken: int) -> Before:
+        """What the next range of keys has to know, once these are swept; `taken` of the records count."""
+        hi, lo, lost = self._before[-1].tolist()
+        return Before(
+            self.mass,
+            self.value_shift,
+            self.weight_shift,
+            (hi, lo, lost),
+            self._offset + taken,
+            self.lost,
+            self._additions,
+        )
 
     def _scaled_up(self, bound: float) -> float:
         """`bound` in scaled units, not below its exact value."""

@@ -113,9 +113,15 @@ class OutputFolder:
                 folder.rmdir()
 
 
-def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> None:
-    """Print rows of text, with a line of column names unless `head` is None; through rich where it is installed."""
+def print_table(
+    title: str, head: list[str] | None, table: list[list[str]], *, named_rows: bool = False
+) -> None:
+    """Print rows of text, with a line of column names unless `head` is None; through rich where it is installed.
+
+    `named_rows`: the first column holds names, which fold where the numbers beside them need the room.
+    """
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
     except ImportError:
@@ -123,21 +129,24 @@ def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> N
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         print(title)
         for line in lines:
-            align = "<" if head is None else ">"
-            print(
-                "  "
-                + "  ".join(
-                    f"{cell:{align}{width}}" for cell, width in zip(line, widths, strict=True)
-                ).rstrip()
-            )
+            align = ["<" if head is None else ">"] * len(line)
+            if named_rows:
+                align[0] = "<"
+            cells = zip(line, align, widths, strict=True)
+            print("  " + "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip())
         return
     view = Table(title=title, show_header=head is not None, title_justify="left")
+    if named_rows:
+        view.box, view.pad_edge, view.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)
     if head is None:
         view.add_column(style="bold", no_wrap=True)
         view.add_column(overflow="fold")
     else:
-        for name in head:
-            view.add_column(name, justify="right", no_wrap=True)
+        for position, name in enumerate(head):
+            if named_rows and not position:
+                view.add_column(name, overflow="fold")
+            else:
+                view.add_column(name, justify="right", no_wrap=True)
     for line in table:
         view.add_row(*line)
     console = Console(highlight=False, soft_wrap=False)

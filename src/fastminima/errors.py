@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "ActivationError",
     "CertificateError",
+    "ClusterError",
     "DataError",
     "DataTypeError",
     "FastMinimaError",
@@ -83,3 +84,7 @@ class MissingFileError(ReadError, FileNotFoundError):
 
 class CertificateError(ReadError):
     """A file is no certificate, cut short, or of a version this library does not know."""
+
+
+class ClusterError(FastMinimaError, ConnectionError):
+    """There is no cluster where one was asked for, or it went away."""
