@@ -70,6 +70,8 @@ _NEAR = 16.0
 _SAMPLE_ROWS = 8192
 # Ranges this long are searched in memory that the allocator has at hand.
 _RANGE_RECORDS = 1 << 17
+# From a file longer ones are read in fewer pieces: one for every task.
+_READ_RECORDS = 1 << 19
 _MOST_RANGES = 512
 # How far, in standard deviations, a guessed centre may lie from the mean before the first pass is made again.
 _OFF_CENTRE = 8.0
@@ -257,9 +259,9 @@ class _Scan:
         if self.ranges is not None:
             self.ranges.remove()
         record = 8 * self.width
-        most = min(_RANGE_RECORDS, self.budget.room // (2 * BYTES_TO_SEARCH))
-        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // most)))
         on_disk = self.stages.folder is not None or not self.budget.in_memory(moments.count * record)
+        most = min(_READ_RECORDS if on_disk else _RANGE_RECORDS, self.budget.room // (2 * BYTES_TO_SEARCH))
+        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // most)))
         folder = None
         if on_disk:
             base = self.stages.folder or self.means.folder
