@@ -280,6 +280,19 @@ def test_a_source_as_a_dataset(files, tmp_path):
         opened((X, y, w * 0)).prepare(str(tmp_path)).dataset()
 
 
+def test_the_same_numbers_give_the_same_scan(files):
+    """Whatever holds them: one row, to the bit."""
+    stored = fm.scan([str(files / name) for name in STORED if name not in NAMED])
+    named = fm.scan([str(files / name) for name in NAMED], target="y")
+    held = [fm.scan(source, target) for _, source, target in in_memory()]
+    rows = [row for report in (stored, named, *held) for row in report.table]
+    assert len(rows) == len(STORED) + len(held)
+    differing = {"dataset", "notes", "seconds"}
+    assert len({repr([value for key, value in row.items() if key not in differing]) for row in rows}) == 1
+    low = fm.spurious_minimum(fm.Dataset(A[:, :3], A[:, 3]))
+    assert (rows[0]["status"], rows[0]["risk"], rows[0]["radius"]) == (low.status, low.fit.risk, low.radius)
+
+
 def test_open_handles_and_memory_maps(files, tmp_path):
     with h5py.File(files / "t.h5") as file:
         check_blocks(opened(file["tables/plain"]), tmp_path)
