@@ -14,15 +14,19 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._atomic import writing
-from .._sorted_sums import Before, Plan, SortedSums
+from .._sorted_sums import Plan, SortedSums
+from .._sum_scale import Before
 from ..errors import OutputError
 from ..splits import Search
 from .passes import sorted_into
@@ -30,9 +34,10 @@ from .passes import sorted_into
 __all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
+Load = Callable[[], Array]
 
-# two pieces read, columns, records sorted, ids, scratch
-BYTES_TO_SEARCH = 96
+# records read, columns, records sorted, ids, scratch
+BYTES_TO_SEARCH = 80
 # Records a range holds at the least before it is cut again.
 _PIECE = 1 << 17
 _SAMPLE = 4096
@@ -180,22 +185,24 @@ class Ranges:
 
     # ---- the search ----------------------------------------------------------------------------------------
 
-    def _pieces(self) -> Iterator[tuple[Array, float]]:
-        """(records, smallest key of them) in the order of keys, each small enough to search."""
+    def _pieces(self) -> Iterator[tuple[Load, float]]:
+        """(what loads the records, smallest key of them) in the order of keys, each small enough to search."""
         self._layout = self._places()
         kept = self.kept
         for index in np.flatnonzero(kept.count).tolist():
             smallest = float(kept.smallest[index])
             if kept.count[index] <= self._most:
-                parts = list(self._portions_of(index))
-                yield np.concatenate(parts), smallest
+                yield partial(self._records_of, index), smallest
             elif smallest == kept.largest[index]:
                 for records in self._portions_of(index):
-                    yield records, smallest
+                    yield partial(np.asarray, records), smallest
             else:
                 yield from self._cut(index)
 
-    def _cut(self, index: int) -> Iterator[tuple[Array, float]]:
+    def _records_of(self, index: int) -> Array:
+        return np.concatenate(list(self._portions_of(index)))
+
+    def _cut(self, index: int) -> Iterator[tuple[Load, float]]:
         """Cut a range again, by a sample of its own."""
         count = int(self.kept.count[index])
         step = max(1, count // _SAMPLE)
@@ -209,9 +216,41 @@ class Ranges:
         try:
             for records in self._portions_of(index):
                 finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
-            yield from finer._pieces()
+            for load, smallest in finer._pieces():
+                # now, because the finer file goes when the last piece has been handed out
+                yield partial(np.asarray, load()), smallest
         finally:
             finer.remove()
+
+    def _sorted(self, before: Before, workers: int) -> Iterator[tuple[int, SortedSums]]:
+        """(records, sums) of all pieces in order; `workers` of them are sorted at once."""
+
+        def prepared(load: Load, following: float | None) -> tuple[int, SortedSums]:
+            records = load()
+            taken = len(records)
+            columns = np.empty((self._width, taken + (following is not None)))
+            columns[:, :taken] = records.T
+            del records
+            if following is not None:
+                columns[:, taken] = [following, 0.0, 1.0][: self._width]
+            weights = columns[2] if self._width == 3 else None
+            state = SortedSums(columns[0], columns[1], weights, 1, before)
+            state.sort()
+            return taken, state
+
+        pieces = _with_next(self._pieces())
+        if workers == 1:
+            for load, following in pieces:
+                yield prepared(load, following)
+            return
+        waiting: deque[Future[tuple[int, SortedSums]]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for load, following in pieces:
+                waiting.append(pool.submit(prepared, load, following))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def search(
         self,
@@ -231,15 +270,8 @@ class Ranges:
         best: dict[str, Any] = {"position": None, "S": 0.0, "gap": 0.0, "lower": math.nan, "upper": math.nan}
         drop, certified, undecided = -1.0, 0, 0
         shift = before.value_shift + before.weight_shift
-        for records, following in _with_next(self._pieces()):
-            taken = len(records)
-            if following is not None:
-                records = np.vstack([records, [following, 0.0, 1.0][: self._width]])
-            columns = [np.ascontiguousarray(records[:, k]) for k in range(self._width)]
-            del records
-            state = SortedSums(
-                columns[0], columns[1], columns[2] if self._width == 3 else None, workers, before
-            )
+        for taken, state in self._sorted(before, workers):
+            state.follow(before)
             found = state.sweep(kappa, reach, errors)
             certified, undecided = certified + found.n_certified, undecided + found.n_undecided
             if found.position >= 0 and found.drop > drop:
@@ -257,12 +289,12 @@ class Ranges:
         return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
 
 
-def _with_next(pieces: Iterator[tuple[Array, float]]) -> Iterator[tuple[Array, float | None]]:
-    """Each piece with the smallest key of the next one; one piece is held while the next is read."""
-    held: Array | None = None
-    for records, smallest in pieces:
+def _with_next(pieces: Iterator[tuple[Load, float]]) -> Iterator[tuple[Load, float | None]]:
+    """Each piece with the smallest key of the next one."""
+    held: Load | None = None
+    for load, smallest in pieces:
         if held is not None:
             yield held, smallest
-        held = records
+        held = load
     if held is not None:
         yield held, None
