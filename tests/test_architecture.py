@@ -37,6 +37,7 @@ LAYERS = [
     {
         "dataset",
         "_sorted_sums",
+        "_sum_scale",
         "splits",
         "batched",
         "smooth_risk",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima import Dataset
-from fastminima._sorted_sums import Before
 from fastminima._states import Envelope, Moments, Residuals
+from fastminima._sum_scale import Before
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk

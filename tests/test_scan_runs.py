@@ -172,6 +172,21 @@ def test_many_datasets_one_of_them_broken(table, tmp_path):
         assert repr(one) == repr(other)
 
 
+def test_repeated_inputs_are_merged_and_told():
+    # parity with every corner twice: J is empty (case 2), and inputs repeat
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    A = np.vstack([np.column_stack([corners, corners.sum(axis=1) % 2])] * 2)
+    (result,) = fm.scan(A, target=2)
+    row = result.row()
+    assert row["notes"] == {"rows that repeat an input, merged": 4}
+    assert (row["status"], row["case"], row["better"]) == ("spurious", 2, "better")
+    # equal inputs of opposite residuals: no function of x does better
+    B = np.array([[0.0, 1.0], [0.0, -1.0], [1.0, 2.0], [1.0, 0.0]])
+    (result,) = fm.scan(B, target=1)
+    assert result.row()["notes"] == {"rows that repeat an input, merged": 2}
+    assert (result.status, result.row()["better"]) == ("global", "no_better_point")
+
+
 def test_data_that_change_between_passes_are_an_error(table, tmp_path):
     path = tmp_path / "table.npy"
     A = np.load(table)

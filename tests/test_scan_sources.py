@@ -280,6 +280,19 @@ def test_a_source_as_a_dataset(files, tmp_path):
         opened((X, y, w * 0)).prepare(str(tmp_path)).dataset()
 
 
+def test_the_same_numbers_give_the_same_scan(files):
+    """Whatever holds them: one row, to the bit."""
+    stored = fm.scan([str(files / name) for name in STORED if name not in NAMED])
+    named = fm.scan([str(files / name) for name in NAMED], target="y")
+    held = [fm.scan(source, target) for _, source, target in in_memory()]
+    rows = [row for report in (stored, named, *held) for row in report.table]
+    assert len(rows) == len(STORED) + len(held)
+    differing = {"dataset", "notes", "seconds"}
+    assert len({repr([value for key, value in row.items() if key not in differing]) for row in rows}) == 1
+    low = fm.spurious_minimum(fm.Dataset(A[:, :3], A[:, 3]))
+    assert (rows[0]["status"], rows[0]["risk"], rows[0]["radius"]) == (low.status, low.fit.risk, low.radius)
+
+
 def test_open_handles_and_memory_maps(files, tmp_path):
     with h5py.File(files / "t.h5") as file:
         check_blocks(opened(file["tables/plain"]), tmp_path)
@@ -878,16 +891,32 @@ def test_parquet_slices_in_any_order(tmp_path_factory, cuts, groups, forward):
             if at >= 200:
                 break
     source = opened(str(folder / "t.parquet"), "y")
-    collected(source)  # Arrow keeps something of its own from the first file on
-    gc.collect()
-    before = pa.total_allocated_bytes()
     slices = list(itertools.pairwise(sorted(cuts) if forward else cuts))
     held = [source.blocks(a, b, rows=10) for a, b in slices]  # none has begun
     for (a, b), blocks in zip(slices, held, strict=True):
         rows = [np.column_stack([X, y]) for X, y, _ in blocks]
         assert np.concatenate([*rows, np.empty((0, 4))]).tolist() == A[a:b].tolist()
     assert len(joined(collected(source))[1]) == 200
-    assert pa.total_allocated_bytes() <= before
+
+
+def test_parquet_takes_the_memory_of_batches_and_gives_it_back(tmp_path):
+    """One row group of 16 MB, of which a pass holds some pages and a batch."""
+    values = np.random.default_rng(0).normal(size=500_000)
+    table = {name: values + shift for shift, name in enumerate("abcy")}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    source = opened(str(tmp_path / "t.parquet"), "y")
+    gc.collect()
+    before, most = pa.total_allocated_bytes(), 0
+    for start in range(0, 500_000, 100_000):
+        for _ in source.blocks(start, start + 100_000):
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert 1e6 < most < 10e6
+    assert pa.total_allocated_bytes() - before < 1e6
+    for _ in source.blocks(0, 300_000):
+        pass
+    next(source.blocks(200_000))  # an end that is not reached
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 1e6
 
 
 def test_parquet_types(tmp_path):

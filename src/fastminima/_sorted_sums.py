@@ -10,16 +10,18 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._sum_scale import Before, extreme, shift_of
 from ._threads import count_workers
 from .errors import DataError
 from .kernels import _splits as kernels
 
-__all__ = ["Before", "Plan", "SortedSums", "Sweep", "require_finite"]
+__all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,11 +40,6 @@ CELLS = 16
 GROUP = 1 << 18
 # Below this a second thread costs more than it brings.
 THREADS_FROM = 1 << 18
-# Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor
-# vanish: 2^30 samples of 2^300 have drops below 2^661.
-PLAIN_EXPONENT = 300
-# No shift is larger than this, so that 2.0**shift is a normal number.
-MAX_SHIFT = 1000
 # Inflation that covers the few roundings (below 8 units of 2^-53) in forming and comparing a bound.
 UPWARD = 1.0 + 2.0**-48
 
@@ -64,16 +61,6 @@ def require_finite(values: Floats, name: str) -> None:
 def _largest(values: Floats) -> float:
     """max |value|, without a temporary of the size of `values`."""
     return max(float(values.max()), -float(values.min())) if values.size else 0.0
-
-
-def _shift(largest: float) -> int:
-    """The power of two that brings `largest` close to 1."""
-    return max(-MAX_SHIFT, min(MAX_SHIFT, 1 - math.frexp(largest)[1])) if largest > 0.0 else 0
-
-
-def _extreme(largest: float) -> bool:
-    """Whether values of this size are scaled although they have no weights."""
-    return largest > 0.0 and abs(math.frexp(largest)[1]) > PLAIN_EXPONENT
 
 
 @dataclass(frozen=True)
@@ -177,38 +164,6 @@ class Sweep:
     n_undecided: int
 
 
-@dataclass(frozen=True)
-class Before:
-    """What the records of one range of keys have to know of all records, and of those with smaller keys.
-
-    Attributes
-    ----------
-    mass, value_shift, weight_shift : as of `SortedSums`, of all records
-    totals : (hi, lo, errors) of the sum of the records before
-    count : int
-        Records before.
-    lost : float
-        Rounding of products and scalings before, in scaled units.
-    additions : int
-        That an error made before may have passed through.
-    """
-
-    mass: float
-    value_shift: int = 0
-    weight_shift: int = 0
-    totals: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    count: int = 0
-    lost: float = 0.0
-    additions: int = 0
-
-    @classmethod
-    def nothing(cls, mass: float, largest: float, heaviest: float | None) -> Before:
-        """At the start of records with this sum of weights and largest value and weight (None without weights)."""
-        if heaviest is None:
-            return cls(mass, _shift(largest) if _extreme(largest) else 0, 0)
-        return cls(math.ldexp(mass, _shift(heaviest)), _shift(largest), _shift(heaviest))
-
-
 class SortedSums:
     """Records sorted by key with the bounds that go with their partial sums.
 
@@ -246,7 +201,7 @@ class SortedSums:
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
         if self._given is None:
-            self.value_shift, self.weight_shift = _shift(_largest(values)), _shift(_largest(weights))
+            self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
@@ -300,8 +255,8 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and (self._given is not None or _extreme(largest)):
-            self.value_shift = _shift(largest) if self._given is None else self._given.value_shift
+        if weights is None and (self._given is not None or extreme(largest)):
+            self.value_shift = shift_of(largest) if self._given is None else self._given.value_shift
         if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
@@ -316,17 +271,32 @@ class SortedSums:
         # every rounding error passes through at most this many additions on its way into a partial sum
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self._before = np.zeros((n_buckets + 1, 3))
-        self._offset = 0
-        if self._given is not None:
-            # errors made before pass through these too
-            additions += self._given.additions
-            self.mass, self._offset = self._given.mass, self._given.count
-            self.lost += self._given.lost
-            self._before[0] = self._given.totals
-        self._additions = additions
-        self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
+        self._own = additions, self.lost
+        self.follow(self._given or Before(self.mass))
         self._totals = np.zeros((n_buckets, 3))
-        self._sorted = False
+        self._sorted = self._summed = False
+
+    def follow(self, before: Before) -> None:
+        """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
+        self.mass, self._offset = before.mass, before.count
+        # errors made before pass through the additions made here too
+        self._additions = self._own[0] + before.additions
+        self.lost = self._own[1] + before.lost
+        self.growth = self._additions * 2.0**-53 * (1.0 + 2.0**-16)
+        self._before[0] = before.totals
+        self._summed = False
+
+    def sort(self) -> None:
+        """Sort all records; `sweep` does it where it was not done, group by group while they are in the cache."""
+        scratch, cells = self._scratch()
+        groups = self._groups()
+        for a, b in pairwise(groups):
+            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
+        self._sorted = True
+
+    def _scratch(self) -> tuple[Floats, NDArray[np.uint32]]:
+        room = self._room()
+        return np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
 
     def sweep(
         self,
@@ -360,7 +330,7 @@ class SortedSums:
             try:
                 scratch, cells = spare.pop()
             except IndexError:
-                scratch, cells = np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
+                scratch, cells = self._scratch()
             kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
             spare.append((scratch, cells))
 
@@ -375,13 +345,13 @@ class SortedSums:
             return best, count
 
         spare: list[tuple[Floats, NDArray[np.uint32]]] = []
-        room = self._room()
         tasks = range(len(groups) - 1)
         pool = _Pool(self._pool_size)
         try:
             if self._sorted or pool.workers > 1:
                 if not self._sorted:
                     pool.map(sort, tasks)
+                if not self._summed:
                     for k in tasks:
                         prefix(k)
                 parts = pool.map(walk, tasks)
@@ -396,7 +366,7 @@ class SortedSums:
                 parts.extend(walk(k) for k in tasks[-1:])
         finally:
             pool.close()
-        self._sorted = True
+        self._sorted = self._summed = True
         return _merge(parts)
 
     def after(self, taken: int) -> Before:

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._rounding import NormalEquations
-from .._sorted_sums import Before, Plan
+from .._sorted_sums import Plan
 from .._states import Envelope, ExtendedGradient, Moments, Residuals, Sizes
+from .._sum_scale import Before
 from .._threads import single_threaded_blas
 from ..activation import PiecewiseLinear
 from ..dataset import Dataset
@@ -52,7 +53,7 @@ from .passes import (
     run_task,
     uncounted,
 )
-from .ranges import BYTES_TO_SEARCH, Ranges, plan_of
+from .ranges import Ranges, plan_of
 from .report import ScanResult
 from .source import BlockSource
 from .stream import StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
@@ -68,8 +69,8 @@ TASK_ROWS = 1 << 17
 _NEAR = 16.0
 # Rows looked at first, at each of three places: they guess the centre, cut the ranges, and outline the envelope.
 _SAMPLE_ROWS = 8192
-# Ranges this long are searched in memory that the allocator has at hand.
-_RANGE_RECORDS = 1 << 17
+# Ranges this long are searched in memory that the allocator has at hand, and read in not too many pieces.
+_RANGE_RECORDS = 1 << 18
 _MOST_RANGES = 512
 # How far, in standard deviations, a guessed centre may lie from the mean before the first pass is made again.
 _OFF_CENTRE = 8.0
@@ -257,9 +258,9 @@ class _Scan:
         if self.ranges is not None:
             self.ranges.remove()
         record = 8 * self.width
-        most = min(_RANGE_RECORDS, self.budget.room // (2 * BYTES_TO_SEARCH))
-        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // most)))
         on_disk = self.stages.folder is not None or not self.budget.in_memory(moments.count * record)
+        # of the number of records alone: their sums are made range by range
+        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // _RANGE_RECORDS)))
         folder = None
         if on_disk:
             base = self.stages.folder or self.means.folder
@@ -270,7 +271,8 @@ class _Scan:
         if len(fitted):
             envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
-        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, self.budget.room)
+        room = self.budget.room // (self.means.workers + 1)
+        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
         given = replace(given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline())
         result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)

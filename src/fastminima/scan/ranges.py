@@ -14,15 +14,19 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._atomic import writing
-from .._sorted_sums import Before, Plan, SortedSums
+from .._sorted_sums import Plan, SortedSums
+from .._sum_scale import Before
 from ..errors import OutputError
 from ..splits import Search
 from .passes import sorted_into
@@ -30,9 +34,10 @@ from .passes import sorted_into
 __all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
+Load = Callable[[], Array]
 
-# two pieces read, columns, records sorted, ids, scratch
-BYTES_TO_SEARCH = 96
+# records read, columns, records sorted, ids, scratch
+BYTES_TO_SEARCH = 80
 # Records a range holds at the least before it is cut again.
 _PIECE = 1 << 17
 _SAMPLE = 4096
@@ -52,20 +57,36 @@ def _bytes(records: Array) -> memoryview:
 
 
 @dataclass
-class _Range:
-    """Records of one range: how many, and the smallest and largest key."""
-
-    count: int = 0
-    smallest: float = math.inf
-    largest: float = -math.inf
-
-
-@dataclass
 class Kept:
-    """What a checkpoint has to know of a file: how long it is, and which records of each portion are of which range."""
+    """How many records each range has, their smallest and largest keys, and how many are of each portion appended.
 
-    ranges: list[_Range]
-    counts: list[NDArray[np.int64]]
+    With it a checkpoint knows how long the file was, and which records of it are of which range.
+    """
+
+    count: NDArray[np.int64]
+    smallest: Array
+    largest: Array
+    portions: list[NDArray[np.int64]]
+
+    @classmethod
+    def nothing(cls, n_ranges: int) -> Kept:
+        """Of no record."""
+        return cls(np.zeros(n_ranges, np.int64), np.full(n_ranges, np.inf), np.full(n_ranges, -np.inf), [])
+
+    def copy(self) -> Kept:
+        """What later records do not change."""
+        return Kept(self.count.copy(), self.smallest.copy(), self.largest.copy(), list(self.portions))
+
+    def add(self, keys: Array, counts: NDArray[np.int64]) -> None:
+        """A portion of keys sorted into ranges, `counts` of each."""
+        present = np.flatnonzero(counts)
+        if len(present):
+            starts = (np.cumsum(counts) - counts)[present]
+            self.count += counts
+            low, high = np.minimum.reduceat(keys, starts), np.maximum.reduceat(keys, starts)
+            self.smallest[present] = np.minimum(self.smallest[present], low)
+            self.largest[present] = np.maximum(self.largest[present], high)
+        self.portions.append(counts)
 
 
 class Ranges:
@@ -86,8 +107,7 @@ class Ranges:
     def __init__(self, n_ranges: int, width: int, folder: str | None, label: str, room: int) -> None:
         self._width, self._folder, self._label, self._room = width, folder, label, room
         self._most = max(_PIECE, room // BYTES_TO_SEARCH)
-        self.ranges = [_Range() for _ in range(n_ranges)]
-        self._counts: list[NDArray[np.int64]] = []
+        self.kept = Kept.nothing(n_ranges)
         self._portions: list[Array] = []
         if folder is not None:
             with writing(folder, label, _REMEDY):
@@ -102,16 +122,7 @@ class Ranges:
 
     def append(self, records: Array, counts: NDArray[np.int64]) -> None:
         """Add a portion of records sorted into ranges, `counts` of each."""
-        present = np.flatnonzero(counts)
-        starts = (np.cumsum(counts) - counts)[present]
-        if len(present):
-            smallest = np.minimum.reduceat(records[:, 0], starts)
-            largest = np.maximum.reduceat(records[:, 0], starts)
-            for index, low, high in zip(present.tolist(), smallest.tolist(), largest.tolist(), strict=True):
-                state = self.ranges[index]
-                state.count += int(counts[index])
-                state.smallest, state.largest = min(state.smallest, low), max(state.largest, high)
-        self._counts.append(counts)
+        self.kept.add(records[:, 0], counts)
         if self._folder is None:
             self._portions.append(records)
             return
@@ -122,85 +133,124 @@ class Ranges:
 
     def state(self) -> Kept:
         """What a checkpoint has to know; what is in the file is on disk then."""
-        if self._counts:
+        if self.kept.portions:
             with writing(str(self._folder), self._label, _REMEDY), open(self._path, "rb") as stream:
                 os.fsync(stream.fileno())
-        return Kept([_Range(r.count, r.smallest, r.largest) for r in self.ranges], list(self._counts))
+        return self.kept.copy()
 
     def restore(self, kept: Kept) -> None:
         """Go back to a `state`: what was written later is cut off."""
         assert self._folder is not None
-        self.ranges, self._counts = kept.ranges, kept.counts
+        self.kept = kept.copy()
         with writing(self._folder, self._label, _REMEDY), open(self._path, "ab") as stream:
-            stream.truncate(8 * self._width * sum(r.count for r in kept.ranges))
+            stream.truncate(8 * self._width * int(kept.count.sum()))
 
     def __getstate__(self) -> dict[str, Any]:
         # the checkpoint has the counts in `state`
-        return {**self.__dict__, "_counts": [], "_portions": []}
+        return {**self.__dict__, "kept": Kept.nothing(len(self.kept.count)), "_portions": []}
 
     def remove(self) -> None:
         """Forget all records and delete their file."""
-        self.ranges = [_Range() for _ in self.ranges]
-        self._counts, self._portions = [], []
+        self.kept, self._portions = Kept.nothing(len(self.kept.count)), []
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of portion p and range r: how many records, from which on in the portion; and where the portion begins."""
+        counts = np.array(self.kept.portions, dtype=np.int64).reshape(-1, len(self.kept.count))
+        lengths = counts.sum(axis=1)
+        return counts, np.cumsum(counts, axis=1) - counts, np.cumsum(lengths) - lengths
+
     def _portions_of(self, index: int) -> Iterator[Array]:
         """The records of a range, portion by portion, in the order of the rows."""
-        at = 0
-        stream = None if self._folder is None else open(self._path, "rb", buffering=0)  # noqa: SIM115
-        try:
-            for number, counts in enumerate(self._counts):
-                start = int(counts[:index].sum())
-                length = int(counts[index])
-                if length and stream is None:
-                    yield self._portions[number][start : start + length]
-                elif length and stream is not None:
-                    records = np.empty((length, self._width))
-                    stream.seek(8 * self._width * (at + start))
-                    view = _bytes(records)
-                    while view:
-                        got = stream.readinto(view)
-                        if not got:
-                            raise OutputError(f"{self._label}: the temporary file {self._path} was cut short")
-                        view = view[got:]
-                    yield records
-                at += int(counts.sum())
-        finally:
-            if stream is not None:
-                stream.close()
+        counts, starts, begins = self._layout
+        present = np.flatnonzero(counts[:, index])
+        lengths, starts = counts[present, index].tolist(), starts[present, index]
+        if self._folder is None:
+            for number, start, length in zip(present.tolist(), starts.tolist(), lengths, strict=True):
+                yield self._portions[number][start : start + length]
+            return
+        offsets = (8 * self._width * (begins[present] + starts)).tolist()
+        with open(self._path, "rb", buffering=0) as stream:
+            for offset, length in zip(offsets, lengths, strict=True):
+                records = np.empty((length, self._width))
+                stream.seek(offset)
+                view = _bytes(records)
+                while view:
+                    got = stream.readinto(view)
+                    if not got:
+                        raise OutputError(f"{self._label}: the temporary file {self._path} was cut short")
+                    view = view[got:]
+                yield records
 
     # ---- the search ----------------------------------------------------------------------------------------
 
-    def _pieces(self) -> Iterator[tuple[Array, float]]:
-        """(records, smallest key of them) in the order of keys, each small enough to search."""
-        for index, kept in enumerate(self.ranges):
-            if not kept.count:
-                continue
-            if kept.count <= self._most:
-                parts = list(self._portions_of(index))
-                yield np.concatenate(parts), kept.smallest
-            elif kept.smallest == kept.largest:
+    def _pieces(self) -> Iterator[tuple[Load, float]]:
+        """(what loads the records, smallest key of them) in the order of keys, each small enough to search."""
+        self._layout = self._places()
+        kept = self.kept
+        for index in np.flatnonzero(kept.count).tolist():
+            smallest = float(kept.smallest[index])
+            if kept.count[index] <= self._most:
+                yield partial(self._records_of, index), smallest
+            elif smallest == kept.largest[index]:
                 for records in self._portions_of(index):
-                    yield records, kept.smallest
+                    yield partial(np.asarray, records), smallest
             else:
-                yield from self._cut(index, kept)
+                yield from self._cut(index)
 
-    def _cut(self, index: int, kept: _Range) -> Iterator[tuple[Array, float]]:
+    def _records_of(self, index: int) -> Array:
+        return np.concatenate(list(self._portions_of(index)))
+
+    def _cut(self, index: int) -> Iterator[tuple[Load, float]]:
         """Cut a range again, by a sample of its own."""
-        step = max(1, kept.count // _SAMPLE)
+        count = int(self.kept.count[index])
+        step = max(1, count // _SAMPLE)
         sample = np.concatenate([records[::step, 0] for records in self._portions_of(index)])
         # 16 or more, so that a value that half of them share is told by several quantiles
-        n_ranges = min(1024, max(16, 2 * -(-kept.count // self._most)))
-        plan = plan_of(np.append(sample, [kept.smallest, kept.largest]), n_ranges)
+        n_ranges = min(1024, max(16, 2 * -(-count // self._most)))
+        ends = self.kept.smallest[index], self.kept.largest[index]
+        plan = plan_of(np.append(sample, ends), n_ranges)
         folder = None if self._folder is None else os.path.join(self._folder, f"cut-{index}")
         finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._room)
         try:
             for records in self._portions_of(index):
                 finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
-            yield from finer._pieces()
+            for load, smallest in finer._pieces():
+                # now, because the finer file goes when the last piece has been handed out
+                yield partial(np.asarray, load()), smallest
         finally:
             finer.remove()
+
+    def _sorted(self, before: Before, workers: int) -> Iterator[tuple[int, SortedSums]]:
+        """(records, sums) of all pieces in order; `workers` of them are sorted at once."""
+
+        def prepared(load: Load, following: float | None) -> tuple[int, SortedSums]:
+            records = load()
+            taken = len(records)
+            columns = np.empty((self._width, taken + (following is not None)))
+            columns[:, :taken] = records.T
+            del records
+            if following is not None:
+                columns[:, taken] = [following, 0.0, 1.0][: self._width]
+            weights = columns[2] if self._width == 3 else None
+            state = SortedSums(columns[0], columns[1], weights, 1, before)
+            state.sort()
+            return taken, state
+
+        pieces = _with_next(self._pieces())
+        if workers == 1:
+            for load, following in pieces:
+                yield prepared(load, following)
+            return
+        waiting: deque[Future[tuple[int, SortedSums]]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for load, following in pieces:
+                waiting.append(pool.submit(prepared, load, following))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def search(
         self,
@@ -220,15 +270,8 @@ class Ranges:
         best: dict[str, Any] = {"position": None, "S": 0.0, "gap": 0.0, "lower": math.nan, "upper": math.nan}
         drop, certified, undecided = -1.0, 0, 0
         shift = before.value_shift + before.weight_shift
-        for records, following in _with_next(self._pieces()):
-            taken = len(records)
-            if following is not None:
-                records = np.vstack([records, [following, 0.0, 1.0][: self._width]])
-            columns = [np.ascontiguousarray(records[:, k]) for k in range(self._width)]
-            del records
-            state = SortedSums(
-                columns[0], columns[1], columns[2] if self._width == 3 else None, workers, before
-            )
+        for taken, state in self._sorted(before, workers):
+            state.follow(before)
             found = state.sweep(kappa, reach, errors)
             certified, undecided = certified + found.n_certified, undecided + found.n_undecided
             if found.position >= 0 and found.drop > drop:
@@ -246,12 +289,12 @@ class Ranges:
         return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
 
 
-def _with_next(pieces: Iterator[tuple[Array, float]]) -> Iterator[tuple[Array, float | None]]:
-    """Each piece with the smallest key of the next one; one piece is held while the next is read."""
-    held: Array | None = None
-    for records, smallest in pieces:
+def _with_next(pieces: Iterator[tuple[Load, float]]) -> Iterator[tuple[Load, float | None]]:
+    """Each piece with the smallest key of the next one."""
+    held: Load | None = None
+    for load, smallest in pieces:
         if held is not None:
             yield held, smallest
-        held = records
+        held = load
     if held is not None:
         yield held, None

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 
 from ..activation import PiecewiseLinear
+from ..exact.affine import Columns
+from ..exact.groups import group_ids
 from ..theorems.theorem1 import spurious_minimum
 from ..theorems.theorem1_better import better_point
 from .report import ScanResult
@@ -56,6 +58,10 @@ def _scan_one(source: BlockSource, activation: PiecewiseLinear, width: int) -> S
         # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
         return failed(source.name, error, time.perf_counter() - start)
     notes = dict(source.notes)
+    repeated = data.n_samples - len(group_ids(Columns(data))[1])
+    if repeated:
+        # theorem 1 asks for distinct inputs: equal ones are merged where the construction needs that (case 2)
+        notes["rows that repeat an input, merged"] = repeated
     if low.notes:
         notes["construction"] = list(low.notes)
     seconds = time.perf_counter() - start

@@ -191,7 +191,10 @@ def _batches(reader: ParquetReader, names: list[str], first: int) -> Generator[A
     groups = reader.groups[first:]
     for file in sorted({file for file, _ in groups}):
         path, own = reader.paths[file], [group for index, group in groups if index == file]
-        with reading(path, _DAMAGED), parquet.ParquetFile(path, buffer_size=_PAGE_BYTES) as opened:
+        with (
+            reading(path, _DAMAGED),
+            parquet.ParquetFile(path, pre_buffer=False, buffer_size=_PAGE_BYTES) as opened,
+        ):
             yield from opened.iter_batches(batch_rows, row_groups=own, columns=names, use_threads=False)
 
 
