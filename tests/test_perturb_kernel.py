@@ -116,7 +116,11 @@ def test_logarithm_sine_cosine_and_power_against_long_arithmetic() -> None:
             # conversion, + 1/2, pi and the product: 1/2 ulp each
             assert abs(mpmath.mpf(float(rest)) / angle - 1) <= 4.01 * single
         for x, a, q, c, s in zip(
-            radii.tolist(), rests.tolist(), quarters.tolist(), *reference_perturb._normals(first, others), strict=True
+            radii.tolist(),
+            rests.tolist(),
+            quarters.tolist(),
+            *reference_perturb._normals(first, others),
+            strict=True,
         ):
             r = mpmath.sqrt(-2 * mpmath.log(mpmath.mpf(x) / 2**31))
             turn = mpmath.mpf(a) + q * mpmath.pi / 2
@@ -197,7 +201,12 @@ def about_the_centre(p: SimpleNamespace) -> tuple[F64]:
     rows = np.c_[p.b1, p.W1].tolist()
     point = [Fraction(1), *map(Fraction, p.centre.tolist())]
     return (
-        np.array([float(sum((Fraction(a) * b for a, b in zip(row, point, strict=True)), Fraction(0))) for row in rows]),
+        np.array(
+            [
+                float(sum((Fraction(a) * b for a, b in zip(row, point, strict=True)), Fraction(0)))
+                for row in rows
+            ]
+        ),
     )
 
 

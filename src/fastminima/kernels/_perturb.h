@@ -177,7 +177,9 @@ FM_INLINE void fp_rows_avx512(const __m512 *g, double *out, ptrdiff_t step, doub
 #define F_OF(w) _mm256_cvtepi32_ps((__m256i)(w))
 #define F_MIN(a, b) _mm256_min_ps(a, b)
 #define F_SQRT(f) _mm256_sqrt_ps(f)
-#define FP_WORDS(w, v) FP_EACH4 (v)[e] = (fp_w8)_mm256_blend_epi32((__m256i)(w)[e], _mm256_shuffle_epi32((__m256i)(w)[e + 4], 0xA0), 0xAA)
+#define FP_WORDS(w, v) \
+    FP_EACH4 (v)[e] = (fp_w8)_mm256_blend_epi32( \
+        (__m256i)(w)[e], _mm256_shuffle_epi32((__m256i)(w)[e + 4], 0xA0), 0xAA)
 #define FP_ROWS fp_rows_avx2
 #define FM_SUFFIX avx2
 #define FM_TARGET __attribute__((target("avx2")))
@@ -203,7 +205,8 @@ FM_INLINE void fp_rows_avx512(const __m512 *g, double *out, ptrdiff_t step, doub
 #define F_MIN(a, b) _mm512_min_ps(a, b)
 #define F_SQRT(f) _mm512_sqrt_ps(f)
 #define FP_WORDS(w, v) \
-    FP_EACH4 (v)[e] = (fp_w16)_mm512_mask_mov_epi32((__m512i)(w)[e], 0xAAAA, _mm512_shuffle_epi32((__m512i)(w)[e + 4], (_MM_PERM_ENUM)0xA0))
+    FP_EACH4 (v)[e] = (fp_w16)_mm512_mask_shuffle_epi32( \
+        (__m512i)(w)[e], 0xAAAA, (__m512i)(w)[e + 4], (_MM_PERM_ENUM)0xA0)
 #define FP_ROWS fp_rows_avx512
 #define FM_SUFFIX avx512
 #define FM_TARGET __attribute__((target("avx512f,avx512dq")))

@@ -1,11 +1,11 @@
 /* The body of the random perturbations, included once per vector type by _perturb.h.
  *
- * The includer defines FM_SUFFIX, FM_TARGET, LANES (perturbations side by side), vectors DV of LANES doubles, IV of
- * LANES unsigned 64-bit integers, FV and WV of floats and of unsigned 32-bit integers (the operators + - * / and
- * & | ^ << >> act lane by lane), FP_PAIRS (pairs of normals made side by side), and the words I_MUL (product of the low
- * halves of 64 bits), I_HIGH (their upper halves, moved down), I_SET1 D_SET1 F_SET1 W_SET1, AS_I AS_D AS_F AS_W (the same bits), F_OF (float of a signed integer),
- * F_MIN, F_SQRT, FP_WORDS(w, v): the low halves of the words w[0 .. 7] of two blocks to v, FP_ROWS(g, out, step, sums): the
- * normals in FV to rows. This file undefines them all at its end.
+ * The includer defines FM_SUFFIX, FM_TARGET, LANES (perturbations side by side), vectors DV of LANES doubles, IV of LANES
+ * unsigned 64-bit integers, FV and WV of floats and of unsigned 32-bit integers (the operators + - * / and & | ^ << >>
+ * act lane by lane), FP_PAIRS (pairs of normals made side by side), and the words I_MUL (product of the low halves of
+ * 64 bits), I_HIGH (their upper halves, moved down), I_SET1 D_SET1 F_SET1 W_SET1, AS_I AS_D AS_F AS_W (the same bits),
+ * F_OF (float of a signed integer), F_MIN, F_SQRT, FP_WORDS(w, v): the low halves of the words w[0 .. 7] of two blocks
+ * to v, FP_ROWS(g, out, step, sums): the normals in FV to rows. This file undefines them all at its end.
  *
  * No step crosses perturbations, so that every variant does the same operations in the same order. No fused
  * multiply-add and no library function: the bits are the same everywhere.
@@ -80,8 +80,8 @@ FM_TARGET FM_INLINE DV FM_NAME(fp_exp)(DV x)
     return AS_D(AS_I(p) + (AS_I(t) << 52));
 }
 
-/* Box-Muller: g[2e], g[2e + 1] = sqrt(-2 ln u) times the cosine and the sine of a quarter turn's part and its quarter,
- * u = (v[2e] / 2 + 1/2) 2^-31 and the angle 2 pi (v[2e + 1] + 1/2) 2^-32, both rounded to float32. Each line is done for
+/* Box-Muller: g[2e], g[2e + 1] = sqrt(-2 ln u) times the cosine and the sine of an angle, u = (v[2e] / 2 + 1/2) 2^-31 and
+ * the angle 2 pi (v[2e + 1] + 1/2) 2^-32 less its quarter turns both rounded to float32. Each line is done for
  * all e before the next: one chain of operations alone would wait for its own results. */
 FM_TARGET FM_INLINE void FM_NAME(fp_normals)(const WV *FM_RESTRICT v, FV *FM_RESTRICT g)
 {

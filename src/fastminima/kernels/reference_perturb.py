@@ -26,7 +26,12 @@ _LOG = (
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
 # fdlibm's logf, and Cephes' sine and cosine in float32
-_LOGF = tuple(map(np.float32, map(float.fromhex, ("0xaaaaaa.0p-24", "0xccce13.0p-25", "0x91e9ee.0p-25", "0xf89e26.0p-26"))))
+_LOGF = tuple(
+    map(
+        np.float32,
+        map(float.fromhex, ("0xaaaaaa.0p-24", "0xccce13.0p-25", "0x91e9ee.0p-25", "0xf89e26.0p-26")),
+    )
+)
 _SIN = tuple(map(np.float32, map(float.fromhex, ("-0x1.555544p-3", "0x1.11073cp-7", "-0x1.9943f2p-13"))))
 _COS = tuple(map(np.float32, map(float.fromhex, ("0x1.55554ap-5", "-0x1.6c0c32p-10", "0x1.99eb9cp-16"))))
 _LN2F_HI, _LN2F_LO = np.float32(float.fromhex("0x1.62e3p-1")), np.float32(float.fromhex("0x1.2fefa2p-17"))
@@ -173,7 +178,8 @@ def _excess(
         base[active & (base == 0)] = np.finfo(kind).smallest_subnormal
         slope = np.where(active, kind(s_plus), kind(s_minus))
         for k, row in enumerate(delta):
-            dw, db = row[: d1 * dx].reshape(d1, dx).astype(kind), (bias[k] if len(centre) else row[d1 * dx : d1 * (dx + 1)]).astype(kind)
+            dw = row[: d1 * dx].reshape(d1, dx).astype(kind)
+            db = (bias[k] if len(centre) else row[d1 * dx : d1 * (dx + 1)]).astype(kind)
             dv, v = row[d1 * (dx + 1) : -1], W2 + row[d1 * (dx + 1) : -1]
             dz = x @ dw.T + db
             moved = base + dz
