@@ -239,7 +239,7 @@ class Theorem1:
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
 
-BITS, UNIT, BOUND, DIGITS = 200, 1 << 200, 1 << 4_000, Context(prec=120, Emax=9999, Emin=-9999)
+BITS, UNIT, BOUND = 200, 1 << 200, 1 << 4_000
 
 
 class Interval(namedtuple("Interval", "lo hi")):
@@ -280,17 +280,16 @@ def increasing(f):
 
 def rounded(f):
     def near(n):  # argument and result are rounded to 120 digits: with |t| < 10^5 a relative error below 10^-113
-        DIGITS.clear_flags()
-        value = DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT)
-        if not DIGITS.flags[Inexact] and value == int(value):
-            return Interval(int(value), int(value))  # e^0 = 1
-        value = int(value)
-        return Interval(value - (abs(value) >> 370) - 2, value + (abs(value) >> 370) + 2)
+        digits = Context(prec=120, Emax=9999, Emin=-9999)
+        value = digits.multiply(f(digits, digits.divide(Decimal(n), UNIT)), UNIT)
+        exactly = not digits.flags[Inexact] and value == int(value)  # as is e^0 = 1
+        error = 0 if exactly else (abs(int(value)) >> 370) + 2
+        return Interval(int(value) - error, int(value) + error)
 
     return increasing(near)
 
 
-exp, log, sqrt = map(rounded, (DIGITS.exp, DIGITS.ln, DIGITS.sqrt))
+exp, log, sqrt = map(rounded, (Context.exp, Context.ln, Context.sqrt))
 
 
 def series(x, factor, under=lambda i: 1):
@@ -380,7 +379,7 @@ def meeting(formula):
     condition = formula[1]
     if condition == "t":
         return Fraction(0)
-    if isinstance(condition, list) and condition[:2] in (["sub", "t"], ["add", "t"]):
+    if isinstance(condition, list) and len(condition) == 3 and condition[:2] in (["sub", "t"], ["add", "t"]):
         return exact(str(condition[2])) * (1 if condition[0] == "sub" else -1)
 
 
@@ -411,7 +410,7 @@ class Theorem2:
         """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
         self.work += self.length
         need(self.work <= WORK, "more work than theorem 2 can need")
-        return jet(formula or self.formula, interval(low, high), kinks=high in (None, low))
+        return jet(self.formula if formula is None else formula, interval(low, high), kinks=high in (None, low))
 
     def h(self, *ends):
         return self.jet(*ends)[0]
@@ -574,7 +573,7 @@ class Theorem4:
             need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
         hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
-        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ..., W_{H:2}")
+        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2} to W_{H:2}")
         v1 = flip([exact(v1, len(layers[0]))])
         need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
         need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
