@@ -9,6 +9,7 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction as F
+from itertools import pairwise
 from typing import Any
 
 
@@ -237,7 +238,7 @@ def saddle(dx: int, dy: int, depth: int, bias: bool) -> Case:
     rows = [[float(v) for v in row] for row in rows]
     n = dx + bias
     sizes = [n, *[2] * depth, dy]
-    weights = [zero_matrix(a, b) for b, a in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [zero_matrix(a, b) for b, a in pairwise(sizes)]
     X = [[F(v) for v in row[:dx]] + [F(1)] * bias for row in rows]
     Y = [[F(v) for v in row[dx:]] for row in rows]
     G = [[-sum(y[i] * x[j] for x, y in zip(X, Y, strict=True)) for j in range(n)] for i in range(dy)]

@@ -509,7 +509,7 @@ def nested(name: str, size: int) -> Any:
 
 @pytest.mark.parametrize("name", ["sin", "atan", "erf", "softplus", "neg"])
 def test_long_formulas_end(name, monkeypatch):
-    """The longest formulas, and as many units as one likes: the work is bounded. The bound itself takes minutes; a tenth shows it."""
+    """The longest formulas, and as many units as one likes: the work is bounded. WORK itself takes minutes."""
     monkeypatch.setattr(checker, "WORK", 10_000)
     made = relu()
     made.words["setting"] = nested(name, 1990)
@@ -762,11 +762,11 @@ def test_columns_are_chosen_by_name_and_number(tmp_path, capsys):
     numbers = ["--features=-1,3", "--target", "-4", "--sample-weight", "2"]
     assert run(capsys, proof, tmp_path / "data.tsv", *numbers)[0] == 0
     assert run(capsys, proof, tmp_path / "data.tsv", "--features", "b,a", *chosen[2:])[0] == 1
-    status, out = run(capsys, proof, tmp_path / "data.tsv", *chosen[:-1], "weight")
+    _, out = run(capsys, proof, tmp_path / "data.tsv", *chosen[:-1], "weight")
     assert "rejected: the data: KeyError('weight')" in out
-    status, out = run(capsys, proof, tmp_path / "data.tsv", *chosen[:4])
+    _, out = run(capsys, proof, tmp_path / "data.tsv", *chosen[:4])
     assert "it is about (targets, weights) = (1, True), the data have (1, False)" in out
-    status, out = run(capsys, proof, tmp_path / "data.tsv", "--features", "note,b", *chosen[2:])
+    _, out = run(capsys, proof, tmp_path / "data.tsv", "--features", "note,b", *chosen[2:])
     assert "rejected: the data: no number: 'word'" in out
 
 
