@@ -229,23 +229,22 @@ def zero_matrix(rows: int, columns: int) -> list[list[F]]:
     return [[F(0)] * columns for _ in range(rows)]
 
 
-def saddle(dx: int, dy: int, depth: int, bias: bool) -> Case:
-    """All weights 0: critical, with G = -B; layers of width 2."""
+def saddle(dx: int, dy: int, hidden: list[int], bias: bool) -> Case:
+    """All weights 0: critical, with G = -B."""
     rows = [
-        [F((3 * i + j * j) % 5 - 1) for j in range(dx)] + [F((i * i + 2 * j) % 7) for j in range(dy)]
+        [F((3 * i + j * j) % 5 - 1, 2) for j in range(dx)] + [F((i * i + 2 * j) % 7, 4) for j in range(dy)]
         for i in range(6)
     ]
     rows = [[float(v) for v in row] for row in rows]
-    n = dx + bias
-    sizes = [n, *[2] * depth, dy]
-    weights = [zero_matrix(a, b) for b, a in pairwise(sizes)]
+    n, layers = dx + bias, len(hidden) + 1
+    weights = [zero_matrix(a, b) for b, a in pairwise([n, *hidden, dy])]
     X = [[F(v) for v in row[:dx]] + [F(1)] * bias for row in rows]
     Y = [[F(v) for v in row[dx:]] for row in rows]
     G = [[-sum(y[i] * x[j] for x, y in zip(X, Y, strict=True)) for j in range(n)] for i in range(dy)]
-    a, b = next((i, j) for i in range(dy) for j in range(n) if G[i][j])
+    a, b = next((i, j) for i in reversed(range(dy)) for j in reversed(range(n)) if G[i][j])
     transposed = dy > n
-    layers = len(weights)
-    unit = ["1", "0"]
+    widths = hidden[::-1] if transposed else hidden
+    units = [["1"] + ["0"] * (width - 1) for width in widths]
     step = F(1, 10)
     pair = []
     for sign in (1, -1):
@@ -262,13 +261,22 @@ def saddle(dx: int, dy: int, depth: int, bias: bool) -> Case:
             "transposed": transposed,
             "a": b if transposed else a,
             "b": a if transposed else b,
-            "j": 2 if layers > 2 else layers,
-            "v1": unit,
-            "left": [unit] * (layers - 2 if layers > 2 else 0),
+            "j": 2,
+            "v1": units[0],
+            "left": units[1:],
         },
         {"claim": "escape", "up": pair[0], "down": pair[1], "radius": text_of(step)},
     ]
+    assert len(claims[0]["left"]) == layers - 2  # type: ignore[arg-type]
     return case(4, rows, (dx, dy, False), {"weights": text_of(weights), "bias": bias}, claims)
+
+
+def half_trained() -> Case:
+    """W_1 = 0 and W_2 has learnt towards a target that is 0: critical, with a null space that is not everything."""
+    rows = [[1.0, 0.5, 2.0, 0.0], [0.0, 1.0, 1.0, 0.0], [2.0, -1.0, 0.25, 0.0]]
+    weights = [zero_matrix(2, 2), [[0, 0], [1, 0]]]
+    claim = {"claim": "saddle", "transposed": False, "a": 0, "b": 0, "j": 2, "v1": ["0", "1"], "left": []}
+    return case(4, rows, (2, 2, False), {"weights": text_of(weights), "bias": False}, [claim])
 
 
 def minimum() -> Case:
@@ -292,19 +300,24 @@ def all_cases() -> dict[str, Case]:
     thirds = [[F(v) / 3 for v in row] for row in noisy]
     xor = [[0.0, 0.0, 0.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     line = [[float(i), 3.0 * i - 7.0] for i in range(4)]
+    ties = [[x, sign * y] for x, y in ((0.0, 0.5), (1.0, 1.0), (2.0, 0.25)) for sign in (1, -1)]
+    centred = [[-1.0, 1.0], [0.0, 3.0], [1.0, 0.5]]
     return {
         "floats": theorem1(noisy, False, (1, 0)),
         "weights": theorem1(weights, True, (1, F(1, 100))),
         "rationals": theorem1(thirds, False, (F(1, 2), 3), width=3),
         "xor": theorem1(xor, False, (1, 0)),
         "a line": theorem1(line, False, (1, 0), width=1),
+        "ties": theorem1(ties, False, (1, 0)),
+        "centred": theorem1(centred, False, (1, 0)),
         "one row": theorem1([[3.0, 4.0]], False, (1, 0)),
         "no inputs": theorem1([[0.0], [1.0], [5.0]], False, (2, 1)),
         "cube": cube(),
         "relu": relu(),
         "exponential": exponential(),
-        "saddle": saddle(2, 2, 1, False),
-        "deep saddle": saddle(2, 1, 2, True),
-        "wide saddle": saddle(1, 3, 2, False),
+        "saddle": saddle(2, 2, [2], False),
+        "deep saddle": saddle(2, 1, [2, 3], True),
+        "wide saddle": saddle(1, 3, [2, 3], False),
+        "half trained": half_trained(),
         "minimum": minimum(),
     }

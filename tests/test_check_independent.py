@@ -8,7 +8,6 @@ import random
 from fractions import Fraction as F
 from typing import Any
 
-import mpmath
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ import fastminima as fm
 from certificates_by_hand import CUBE, Case, all_cases, case, cube, network, text_of
 from fastminima.proof import check as checker
 from profiles import examples
+from test_check_intervals import assert_encloses, derivatives
 
 CASES = all_cases()
 HAIR = F(1, 10**40)
@@ -181,27 +181,6 @@ BY_HAND = {
 }
 
 
-def derivatives(h: Any, t: F) -> list[Any]:
-    """h, h', h''/2 by difference quotients at 100 digits, right to 45 at least."""
-    mp.dps = 100
-    point, step = mp.mpf(t.numerator) / t.denominator, mp.mpf(10) ** -30
-    below, at, above = (h(point + k * step) for k in (-1, 0, 1))
-    far_below, far_above = h(point - 2 * step), h(point + 2 * step)
-    first = (8 * (above - below) - (far_above - far_below)) / (12 * step)  # error step^4 h^(5)/30
-    second = (16 * (above + below) - (far_above + far_below) - 30 * at) / (24 * step**2)
-    return [at, first, second]
-
-
-def number(x: int) -> Any:
-    return mp.mpf(x) / mp.mpf(2) ** 200
-
-
-def assert_encloses(jet: Any, values: list[Any], slack: Any, width: Any = None) -> None:
-    for x, value in zip(jet, values, strict=True):
-        assert number(x.lo) - slack * (1 + abs(value)) <= value <= number(x.hi) + slack * (1 + abs(value))
-        assert width is None or number(x.hi) - number(x.lo) <= width * (1 + abs(value))
-
-
 def test_every_named_activation_is_covered():
     assert set(BY_HAND) | {"relu", "leaky_relu", "piecewise_linear"} == set(fm.activations())
 
@@ -223,117 +202,6 @@ def test_enclosures_of_the_named_activations(name):
             continue
         for part in range(5):
             assert_encloses(window, derivatives(h, t + width * part / 4), mp.mpf(10) ** -35)
-
-
-OPERATIONS = {
-    "neg": lambda a: -a,
-    "exp": mp.exp,
-    "log": mp.log,
-    "sqrt": mp.sqrt,
-    "sin": mp.sin,
-    "atan": mp.atan,
-    "erf": mp.erf,
-    "softplus": lambda a: mp.log1p(mp.exp(a)),
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-}
-
-
-def value(formula: Any, t: Any) -> Any:
-    """A formula in mpmath."""
-    if formula == "t":
-        return t
-    if formula == "pi":
-        return +mp.pi
-    if not isinstance(formula, list):
-        constant = F(formula)
-        return mp.mpf(constant.numerator) / constant.denominator
-    name, *parts = formula
-    if name == "if":
-        return value(parts[1] if value(parts[0], t) > 0 else parts[2], t)
-    if name == "pow":
-        return value(parts[0], t) ** parts[1]
-    return OPERATIONS[name](*(value(part, t) for part in parts))
-
-
-def random_formula(rng: random.Random, depth: int) -> Any:
-    if depth == 0 or rng.random() < 0.1:
-        return rng.choice(["t", "t", "t", rng.randrange(-3, 4), f"{rng.randrange(1, 9)}/7", "pi"])
-    name = rng.choice([*OPERATIONS, "pow", "if"])
-    inner = [
-        random_formula(rng, depth - 1)
-        for _ in range(
-            {"if": 3, "pow": 1}.get(
-                name,
-                OPERATIONS[name].__code__.co_argcount
-                if name in ("neg", "softplus", "add", "sub", "mul", "div")
-                else 1,
-            )
-        )
-    ]
-    return [name, *inner, *([rng.randrange(6)] if name == "pow" else [])]
-
-
-def test_enclosures_of_random_formulas():
-    rng, seen = random.Random(7), 0
-    while seen < examples(60):
-        formula, t = (
-            random_formula(rng, rng.randrange(1, 4)),
-            F(rng.randrange(-(2**12), 2**12) * 2 + 1, 2**11),
-        )
-        width = F(rng.randrange(1, 64), 2**10)
-        for high in (t, t + width):
-            try:
-                found = checker.jet(formula, checker.interval(t, high))
-            except (checker.Reject, ArithmeticError, ValueError):
-                break
-            if max(abs(x) for part in found for x in part) > 10**12 * 2**200:
-                break
-            for part in range(1 if high == t else 4):
-                point = t + (high - t) * part / 3
-                values = derivatives(lambda x, formula=formula: value(formula, x), point)
-                if not all(isinstance(v, mpmath.mpf) for v in values):
-                    raise AssertionError(f"{formula} has no real value at {point}, but an enclosure")
-                assert_encloses(found, values, mp.mpf(10) ** -25)
-            seen += 1
-
-
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sin", "atan", "erf"])
-def test_elementary_functions_are_enclosed_and_sharp(name):
-    """To 2^-150, relative above 1; at 0, at the ends of the series, and where decimals run out."""
-    function, known = getattr(checker, name), OPERATIONS[name]
-    ends = {
-        "exp": (-40_000, 9000),
-        "log": (0, 10**40),
-        "sqrt": (0, 10**40),
-        "sin": (-24, 24),
-        "atan": (-1000, 1000),
-        "erf": (-6, 6),
-    }
-    low, high = ends[name]
-    rng = random.Random(name)
-    points = (
-        [F(v) for v in (low, high, 1, F(1, 2**200), F(3, 2), 5)]
-        + [F(-1)] * (low < 0)
-        + [F(0)] * (name != "log")
-    )
-    points += [
-        low + (high - low) * F(rng.randrange(1, 2**40), 2**40) * F(1, 2 ** rng.randrange(40))
-        for _ in range(examples(30))
-    ]
-    mp.dps = 200
-    for t in points:
-        if name == "log" and t == 0:
-            continue
-        x = checker.interval(t)
-        found, values = function(x), [known(mp.mpf(end) / mp.mpf(2) ** 200) for end in x]
-        assert number(found.lo) <= min(values)
-        assert max(values) <= number(found.hi)
-        slope = max(1, abs(float(1 / t))) if name in ("log", "sqrt") and t else 1
-        assert number(found.hi) - number(found.lo) <= slope * (1 + max(map(abs, values))) * mp.mpf(2) ** -150
-        assert number(checker.PI.lo) < mp.pi < number(checker.PI.hi)
 
 
 # ---- theorem 2 by mpmath -------------------------------------------------------------------------------------------

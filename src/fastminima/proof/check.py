@@ -565,7 +565,7 @@ class Theorem4:
             need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
         hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
-        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2} to W_{H:2}")
+        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ...")
         v1 = flip([exact(v1, len(layers[0]))])
         need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
         need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
