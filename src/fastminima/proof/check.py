@@ -23,6 +23,7 @@ import sys
 from collections import namedtuple
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate, groupby, islice, pairwise, repeat
 from math import comb, isqrt, lcm
 from operator import add, mul
@@ -143,27 +144,22 @@ class Table:
         need(ordered.hexdigest() == self.digests[0], "these are the rows of the certificate in another order")
 
 
-def after(claim):
+def after(claim, *given, **words):
     """Every claim is a task: it is sent block after block, and None at the end. This one is decided then."""
-
-    def task(*given, **words):
-        while (yield):
-            pass
-        claim(*given, **words)
-
-    return task
+    while (yield):
+        pass
+    claim(*given, **words)
 
 
 # ---- theorem 1: h(t) = s+ t for t >= 0 and s- t for t <= 0; risk sum w (f(x) - y)^2/2 ------------------------------
 
 
 class Theorem1:
-    data = after(lambda self: None)
-
     def __init__(self, table, slopes):
-        self.dx, self.m, self.slopes = table.dx, table.m, exact(slopes, 2)
+        self.dx, self.slopes = table.dx, exact(slopes, 2)
         need(self.slopes[0] > 0 <= self.slopes[1] != self.slopes[0], "expected s+ > 0, s- >= 0, s+ != s-")
         need(table.dy == 1, "theorem 1 has one target")
+        self.data = partial(after, int)  # nothing is done with the data but what the claims do
 
     def least_squares(self, coef, intercept, risk):
         """No affine function has a lower risk: sum w r (x, 1) = 0, and the risk is convex."""
@@ -211,7 +207,7 @@ class Theorem1:
 
     def set_J(self, positions):
         """J = { j < m: S_j != 0, fitted_(j) < fitted_(j+1) }, S_j the sum of j residuals in order of fitted values."""
-        blocks, (forms, _) = [], integral([*self.fit[:-1], 0], self.fit)
+        blocks, (forms, _) = [], integral(self.fit[:-2], self.fit)  # their order does not need the intercept
         while block := (yield):
             fitted, residuals = map(block.at, forms)
             blocks.append((block.scale, fitted, map(mul, residuals, block.columns[-1])))
@@ -219,7 +215,7 @@ class Theorem1:
         pairs = sorted((unit // s * f, (unit // s) ** 2 * wr) for s, *lists in blocks for f, wr in zip(*lists))
         ties = [[wr for _, wr in group] for _, group in groupby(pairs, lambda pair: pair[0])]
         ends = zip(accumulate(map(len, ties)), accumulate(map(sum, ties)))
-        J = [j for j, S in ends if S and j < self.m]
+        J = [j for j, S in ends if S]  # S_m = 0
         need(positions == J and all(type(j) is int for j in positions), "J is another set")
 
     def pure_error(self, floor):
@@ -234,12 +230,12 @@ class Theorem1:
         need(total == 2 * exact(floor), "the floor is another number")
 
     claims = {"least squares": least_squares, "no lower risk within": local_minimum, "lower risk": lower_risk}  # noqa: RUF012
-    claims |= {"linearly fittable": after(linearly_fittable), "set J": set_J, "pure error": pure_error}
+    claims |= {"linearly fittable": partial(after, linearly_fittable), "set J": set_J, "pure error": pure_error}
 
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
 
-BITS, UNIT, BOUND, DIGITS = 200, 1 << 200, 1 << 4_000, Context(prec=120, Emax=9999, Emin=-9999)
+BITS, UNIT, BOUND = 200, 1 << 200, 1 << 4_000
 
 
 class Interval(namedtuple("Interval", "lo hi")):
@@ -274,23 +270,19 @@ def interval(low, high=None):
     return Interval(low.numerator // low.denominator, -(-high.numerator // high.denominator))
 
 
-def increasing(f):
-    return lambda x: Interval(f(x.lo).lo, f(x.hi).hi)
+def increasing(f, x):
+    return Interval(f(x.lo).lo, f(x.hi).hi)
 
 
-def rounded(f):
-    def near(n):  # argument and result are rounded to 120 digits: with |t| < 10^5 a relative error below 10^-113
-        DIGITS.clear_flags()
-        value = DIGITS.multiply(f(DIGITS.divide(Decimal(n), UNIT)), UNIT)
-        if not DIGITS.flags[Inexact] and value == int(value):
-            return Interval(int(value), int(value))  # e^0 = 1
-        value = int(value)
-        return Interval(value - (abs(value) >> 370) - 2, value + (abs(value) >> 370) + 2)
-
-    return increasing(near)
+def rounded(f, n):  # argument and result are rounded to 120 digits: with |t| < 10^5 a relative error below 10^-113
+    digits = Context(prec=120, Emax=9999, Emin=-9999)
+    value = digits.multiply(f(digits, digits.divide(Decimal(n), UNIT)), UNIT)
+    exactly = not digits.flags[Inexact] and value == int(value)  # as is e^0 = 1
+    error = 0 if exactly else (abs(int(value)) >> 370) + 2
+    return Interval(int(value) - error, int(value) + error)
 
 
-exp, log, sqrt = map(rounded, (DIGITS.exp, DIGITS.ln, DIGITS.sqrt))
+exp, log, sqrt = (partial(increasing, partial(rounded, f)) for f in (Context.exp, Context.ln, Context.sqrt))
 
 
 def series(x, factor, under=lambda i: 1):
@@ -310,21 +302,20 @@ def sin(x):  # |sin'| <= 1
     return value + Interval(middle - x.hi - 1, x.hi - middle + 1)
 
 
-@increasing
-def atan(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5
+def atan_at(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5
     x = Interval(n, n)
     for _ in range(3):
         x = x * (ONE + sqrt(ONE + x * x)).inverse()
     return series(x, lambda i: 1, lambda i: 2 * i + 1) * interval(8)
 
 
-@increasing
-def erf(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); 1 - erf(6) < 2^-55
+def erf_at(n):  # 2/sqrt(pi) sum (-1)^i t^(2i+1)/(i! (2i+1)); 1 - erf(6) < 2^-55
     if abs(n) > 6 * UNIT:
         return Interval(UNIT - (UNIT >> 55), UNIT) if n > 0 else Interval(-UNIT, (UNIT >> 55) - UNIT)
     return series(Interval(n, n), lambda i: i, lambda i: 2 * i + 1) * TWO_OVER_ROOT_PI
 
 
+atan, erf = partial(increasing, atan_at), partial(increasing, erf_at)
 ONE, ZERO = interval(1), interval(0)
 PI = atan(interval(1)) * interval(4)
 TWO_OVER_ROOT_PI = interval(2) * sqrt(PI).inverse()
@@ -380,7 +371,7 @@ def meeting(formula):
     condition = formula[1]
     if condition == "t":
         return Fraction(0)
-    if isinstance(condition, list) and condition[:2] in (["sub", "t"], ["add", "t"]):
+    if isinstance(condition, list) and len(condition) == 3 and condition[:2] in (["sub", "t"], ["add", "t"]):
         return exact(str(condition[2])) * (1 if condition[0] == "sub" else -1)
 
 
@@ -411,7 +402,7 @@ class Theorem2:
         """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
         self.work += self.length
         need(self.work <= WORK, "more work than theorem 2 can need")
-        return jet(formula or self.formula, interval(low, high), kinks=high in (None, low))
+        return jet(self.formula if formula is None else formula, interval(low, high), kinks=high in (None, low))
 
     def h(self, *ends):
         return self.jet(*ends)[0]
@@ -508,7 +499,7 @@ class Theorem2:
         need(min(b.lo for b in bends) > 0, "h'' may vanish in the ball")
         return Fraction(3 * max(s.hi for s, _ in found), 2 * min(b.lo for b in bends))
 
-    claims = {"zero risk": after(zero_risk), "no lower risk within": after(local_minimum)}  # noqa: RUF012
+    claims = {"zero risk": partial(after, zero_risk), "no lower risk within": partial(after, local_minimum)}  # noqa: RUF012
 
 
 # ---- theorem 4: R = W_{H+1} ... W_1, loss sum |R x - y|^2/2, gradient G = R A - B, A = sum x x^T, B = sum y x^T ----
@@ -574,7 +565,7 @@ class Theorem4:
             need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
         hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
-        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ..., W_{H:2}")
+        need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ...")
         v1 = flip([exact(v1, len(layers[0]))])
         need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
         need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
@@ -593,7 +584,8 @@ class Theorem4:
             signs.append(dot(self.G, D) + dot(product(D, self.A), D) / 2)
         need(signs[0] > 0 > signs[1], "the loss does not rise and fall")
 
-    claims = {"global minimum": after(global_minimum), "saddle": after(saddle), "escape": after(escape)}  # noqa: RUF012
+    claims = {"global minimum": partial(after, global_minimum)}  # noqa: RUF012
+    claims |= {"saddle": partial(after, saddle), "escape": partial(after, escape)}
 
 
 # ---- the whole certificate -----------------------------------------------------------------------------------------
