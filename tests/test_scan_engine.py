@@ -220,6 +220,17 @@ def test_data_too_large_for_the_exact_way_are_undecided_and_say_why(monkeypatch)
     assert result.better.status == "undecided"
 
 
+def test_numbers_that_float64_cannot_hold_are_scanned_as_they_are():
+    big = 2**53
+    X = np.array([[big + k] for k in (0, 1, 2, 3, 5, 8)], dtype=np.int64)
+    data = Dataset(X, [1.0, 2.0, 3.0, 4.0, 6.0, 9.0])
+    assert data.meaning == "rational"
+    (result,) = fm.scan(data)
+    # exactly affine as integers, not as float64 numbers
+    assert (result.route, result.status) == ("memory", "global")
+    assert result.fit.risk == 0.0
+
+
 # ---- the parts ---------------------------------------------------------------------------------------------
 
 
