@@ -283,6 +283,17 @@ def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seed
         assert len(whole.t) < m / 2
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_envelope_of_values_beyond_float64_says_nothing(value):
+    envelope, other = Envelope(), Envelope()
+    envelope.update(np.array([[1.0, value], [1.0, 2.0]]))
+    other.update(np.array([[1.0, 2.0], [1.0, 2.0]]))
+    for state in (envelope, other):
+        state.settle()
+    other.merge(envelope)
+    assert envelope.slack(1.0) == other.slack(1.0) == math.inf
+
+
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
