@@ -220,6 +220,17 @@ def test_data_too_large_for_the_exact_way_are_undecided_and_say_why(monkeypatch)
     assert result.better.status == "undecided"
 
 
+def test_numbers_that_float64_cannot_hold_are_scanned_as_they_are():
+    big = 2**53
+    X = np.array([[big + k] for k in (0, 1, 2, 3, 5, 8)], dtype=np.int64)
+    data = Dataset(X, [1.0, 2.0, 3.0, 4.0, 6.0, 9.0])
+    assert data.meaning == "rational"
+    (result,) = fm.scan(data)
+    # exactly affine as integers, not as float64 numbers
+    assert (result.route, result.status) == ("memory", "global")
+    assert result.fit.risk == 0.0
+
+
 # ---- the parts ---------------------------------------------------------------------------------------------
 
 
@@ -270,6 +281,17 @@ def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seed
         assert kept <= true + 1e-10 * (1.0 + abs(shift))
     if kind == "normal" and m > 100:
         assert len(whole.t) < m / 2
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_envelope_of_values_beyond_float64_says_nothing(value):
+    envelope, other = Envelope(), Envelope()
+    envelope.update(np.array([[1.0, value], [1.0, 2.0]]))
+    other.update(np.array([[1.0, 2.0], [1.0, 2.0]]))
+    for state in (envelope, other):
+        state.settle()
+    other.merge(envelope)
+    assert envelope.slack(1.0) == other.slack(1.0) == math.inf
 
 
 @settings(max_examples=60)

@@ -258,7 +258,11 @@ class Envelope:
     def update(self, pair: Array) -> None:
         """Add a block (2, k): fitted values, norms."""
         t, norm = pair
-        self.t_max = max(self.t_max, _largest(t))
+        largest = _largest(t)
+        # coefficients at the end of float64 (NaN too): nothing can be said, and `slack` says so
+        self.t_max = max(self.t_max, largest) if largest < np.inf else np.inf
+        if self.t_max == np.inf:
+            return
         if not self._limits.size:
             first = [int(t.argmin()), int(norm.argmax())]
             first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
@@ -274,7 +278,7 @@ class Envelope:
 
     def settle(self) -> None:
         """Draw the envelope with all lines seen; must be called after the last `update`."""
-        if self._waiting:
+        if self._waiting and self.t_max < np.inf:
             t, norm = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
             self._waiting = []
             self._set(np.concatenate([self.t, t]), np.concatenate([self.norm, norm]))
@@ -286,7 +290,7 @@ class Envelope:
     def merge(self, other: Envelope) -> None:
         """Add the samples of another state, both settled."""
         self.t_max = max(self.t_max, other.t_max)
-        if other.t.size:
+        if other.t.size and self.t_max < np.inf:
             self._set(np.concatenate([self.t, other.t]), np.concatenate([self.norm, other.norm]))
 
     def _set(self, t: Array, norm: Array) -> None:

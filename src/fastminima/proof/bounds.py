@@ -250,7 +250,8 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     frame, envelope = fit.frame, fit.envelope
     W1, b1, _, _ = network.parameters()
     active = np.flatnonzero(W1.any(axis=1))
-    if envelope is None or frame.entry_error or frame.exponents.any() or len(active) > 1:
+    unknown = envelope is None or not (envelope.t.size and envelope.t_max < math.inf)
+    if envelope is None or unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
         return 0.0
     fixed = b1[~W1.any(axis=1)]
     dead = float(fixed.min()) if len(fixed) else math.inf

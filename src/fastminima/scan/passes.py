@@ -8,6 +8,8 @@ of the same rows, so a state depends on the rows alone.
 from __future__ import annotations
 
 import copy
+import math
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,8 +129,8 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
     """Fitted values, residuals, gradient, and the samples that can be nearest to an activation boundary."""
     sums, centre = Residuals.zero(len(given.centre)), (given.centre, given.centre_y)
     envelope = Envelope() if given.envelope is None else given.envelope.outline()
-    columns = np.empty((3 if given.source.weighted else 2, stop - start))
-    pair = np.empty((2, given.rows))
+    columns = _scratch("columns", 3 if given.source.weighted else 2, stop - start)
+    pair = _scratch("pair", 2, given.rows)
     at = 0
     for X, y, w in given.source.blocks(start, stop, given.rows):
         k = len(y)
@@ -141,8 +143,26 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
             columns[2, rows] = w
         at += k
     envelope.settle()
-    records, counts = sorted_into(given.plan, columns[:, :at])
+    records, counts = sorted_into(given.plan, columns if at == columns.shape[1] else columns[:, :at].copy())
     return Evaluation(sums, envelope, records, counts)
+
+
+class _Local(threading.local):
+    """Memory a worker uses in task after task: handed back to the system it would be zeroed anew each time."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+
+
+_local = _Local()
+
+
+def _scratch(name: str, *shape: int) -> Array:
+    size = math.prod(shape)
+    held = _local.arrays.get(name)
+    if held is None or held.size < size:
+        held = _local.arrays[name] = np.empty(size)
+    return held[:size].reshape(shape)
 
 
 def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -150,12 +170,12 @@ def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
     width, m = columns.shape
     keys = columns[0]
     counts = np.zeros(plan.n_buckets, dtype=np.int64)
-    ids = np.zeros(m, dtype=np.uint16)
     records = np.empty((m, width))
     if plan.n_buckets == 1 or not m:
         counts[0] = m
         records[:] = columns.T
         return records, counts
+    ids = _scratch("ids", -(-m // 4)).view(np.uint16)[:m]
     kernels.count_buckets(keys, plan.lo, plan.scale, plan.table, plan.tree, plan.levels, ids, counts)
     starts = np.cumsum(counts) - counts
     pairs = records if width == 2 else np.empty((m, 2))

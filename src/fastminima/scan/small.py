@@ -31,7 +31,9 @@ def is_short(source: BlockSource) -> bool:
 
 
 def is_small(source: BlockSource, memory: int) -> bool:
-    """Whether a source is scanned in memory: it has few numbers."""
+    """Whether a source is scanned in memory: it has few numbers, or numbers that only a `Dataset` holds."""
+    if source.exact:
+        return True
     if source.n_rows is None:
         return is_short(source)
     numbers = source.n_rows * (source.n_features + 2)

@@ -38,6 +38,8 @@ class BlockSource(Protocol):
         token is refused. The same before and after `prepare`.
     in_memory : bool
         Whether the rows are in memory already.
+    exact : bool
+        Whether it is a `Dataset` of numbers that float64 cannot hold; such a one is scanned in memory, as it is.
     size_bytes : int or None
         Of its files, where it has some.
     notes : dict
@@ -75,6 +77,8 @@ class BlockSource(Protocol):
     def in_memory(self) -> bool: ...
     @property
     def size_bytes(self) -> int | None: ...
+    @property
+    def exact(self) -> bool: ...
 
     def dataset(self) -> Dataset:
         """All rows as a `Dataset`."""

@@ -161,6 +161,11 @@ class TableSource:
         return isinstance(self._reader, ArrayReader) and self._reader.in_memory
 
     @property
+    def exact(self) -> bool:
+        """Is it a `Dataset` of numbers that float64 cannot hold?"""
+        return self._data is not None and self._data.meaning != "binary"
+
+    @property
     def size_bytes(self) -> int | None:
         """Of the files, before or after `prepare`; None in memory, and where only a pass can tell."""
         return self._reader.size_bytes
