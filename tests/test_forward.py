@@ -263,6 +263,7 @@ def test_bits_do_not_depend_on_the_cut(dtype: str, weighted: bool, monkeypatch: 
         # units = 0 deals networks to the threads, 256 deals samples
         monkeypatch.setattr(batched, "_CHUNK_BYTES", chunk)
         monkeypatch.setattr(batched, "_MIN_UNITS", units)
+        monkeypatch.setattr(batched, "_MANY_UNITS", units)
         again = batched_risk(*network, data, relu, dtype=dtype, workers=workers)
         np.testing.assert_array_equal(again, alone)
     for k in (0, 17, 36):

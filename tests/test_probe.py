@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import signal
 import threading
 import time
 from fractions import Fraction
@@ -646,11 +647,16 @@ def test_an_interrupt_ends_a_probe_within_a_second_and_leaves_no_thread(workers,
     probe(network, data, radius=1.0, n=1, method=method)
     base = time.perf_counter() - start
     before = threading.active_count()
+    # a shell that starts the tests in the background has them ignore Ctrl-C
+    before_signal = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, _thread.interrupt_main)
     timer.start()
     start = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        probe(network, data, radius=1.0, n=10**12, workers=workers, method=method)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            probe(network, data, radius=1.0, n=10**12, workers=workers, method=method)
+    finally:
+        signal.signal(signal.SIGINT, before_signal)
     timer.join()
     # half a second until the interrupt, and one to end in
     assert time.perf_counter() - start < 1.5 + base

@@ -30,6 +30,8 @@ _CHUNK_BYTES = 1 << 21
 # X is packed once per call and chunk at about one cycle a number; this many hidden units make that a few
 # per cent.
 _MIN_UNITS = 256
+# So few units a thread that packing all samples again for each block of networks would show.
+_MANY_UNITS = 2_048
 # A thread costs about 1e-4 s to start and stop, which is 5e6 flops.
 _MIN_FLOPS = 2e7
 _MAX_SEGMENTS = 1024
@@ -186,7 +188,7 @@ def batched_risk(
     if 2.0 * m * K * d1 * (dx + 2) < _MIN_FLOPS:
         threads = 1
     # Few networks: each thread packs its own samples. Many: each packs all of them, for its own networks.
-    by_samples = 1 < threads <= len(segments) and K * d1 < _MIN_UNITS * threads
+    by_samples = 1 < threads <= len(segments) and K * d1 < _MANY_UNITS * threads
     if threads > 1 and not by_samples:
         chunk = min(chunk, max(-(-_MIN_UNITS // d1), -(-K // (4 * threads))))
     items = _forward.workspace_items(_VARIANT, kind.itemsize, d1, dx)

@@ -207,8 +207,8 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
     near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z,
     e, w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row
     of near_slopes). tile, shared, numbers and the work space reals, singles, longs, ints: see `walk_items`;
-    `serial` > 0 grows by at least K from call to call on one work space. Results are complete where reach_out does not exceed the
-    reach of the lists.
+    `serial` > 0 grows by at least K from call to call on one work space. Results are complete where reach_out does not
+    exceed the reach of the lists.
     """
     cdef fs_problem s
     cdef fs_scratch k
