@@ -41,13 +41,13 @@ class Budget:
     result_bytes : int
         What one task returns.
     dealer : Dealer
-        Told how many results may wait: a quarter of the memory at most, and one.
+        Told how many results may wait: a quarter of what is free at most, and one.
     """
 
     def __init__(self, limit: int, block_bytes: int, result_bytes: int, dealer: Dealer) -> None:
         held = resident_bytes()
         each = _BLOCKS * block_bytes + 3 * result_bytes
-        dealer.cap(limit // (4 * each))
+        dealer.cap(max(limit - held, 0) // (4 * each))
         under_way = dealer.ahead * each
         self.free = limit - held - under_way
         if self.free < _LEAST:
