@@ -114,7 +114,8 @@ def test_memory_is_shared_out_and_too_little_is_an_error(table):
     dealer = Dealer(Inline(), 1)
     own = budget.Budget(held + 200_000_000, 100_000, 100_000, dealer)
     assert dealer.ahead == 3
-    assert 195_000_000 < own.free < 200_000_000
+    # what is held may have changed a little meanwhile
+    assert 180_000_000 < own.free < 215_000_000
     assert own.in_memory(own.free - own.room)
     assert not own.in_memory(own.free - own.room + 1)
     # a cluster of many workers gets as many tasks as results fit

@@ -205,8 +205,9 @@ class ExtendedGradient:
     ) -> None:
         """Add a block."""
         wide = np.longdouble
-        Z = (X - centre[0]).astype(wide)
-        r = Z @ slopes.astype(wide) + wide(level) - (y - centre[1])
+        # centred in the wide format too: entries rounded before would be other data
+        Z = X.astype(wide) - centre[0]
+        r = Z @ slopes.astype(wide) + wide(level) - (y.astype(wide) - wide(centre[1]))
         weighted = r if w is None else w * r
         self.gradient[1:] += Z.T @ weighted
         self.gradient[0] += weighted.sum()

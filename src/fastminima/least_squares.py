@@ -348,8 +348,12 @@ def float_fit(
     bound = S * (np.abs(step.gradient) + rounding)
     tau = float(np.sqrt(bound @ bound) / math.sqrt(normal.lam)) * SLACK
     reach = S * np.concatenate([[1.0], moments.column_max])
-    # one more step costs no pass: it has the last digits, and the bounds stay those of the function evaluated
-    refined = np.append(level, slopes) - normal.solve(step.gradient)
+    refined = None
+    if normal.well_conditioned:
+        # one more step costs no pass: it has the last digits, and the bounds stay those of the function evaluated.
+        # Where a step in extended precision was the last one, the rounding of this gradient would undo it.
+        solution = np.append(level, slopes) - normal.solve(step.gradient)
+        refined = (solution[1:], float(solution[0]))
     return LeastSquares(
         data=data,
         frame=frame,
@@ -366,7 +370,7 @@ def float_fit(
         dot_error=errors.dot,
         residual_error=errors.residual,
         leverage_factor=math.sqrt(float(reach @ reach) / normal.lam) * SLACK,
-        refined=(refined[1:], float(refined[0])),
+        refined=refined,
         **parts,
     )
 

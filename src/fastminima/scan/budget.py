@@ -15,6 +15,8 @@ __all__ = ["Budget", "resident_bytes"]
 _BLOCKS = 4
 # The smallest share the search over ranges works with.
 _LEAST = 16 << 20
+# Ranges of usual length, one for each of a few workers.
+_SEARCH = 64 << 20
 
 
 def resident_bytes() -> int:
@@ -39,13 +41,13 @@ class Budget:
     result_bytes : int
         What one task returns.
     dealer : Dealer
-        Told how many results may wait: a quarter of the memory at most, and one.
+        Told how many results may wait: a quarter of what is free at most, and one.
     """
 
     def __init__(self, limit: int, block_bytes: int, result_bytes: int, dealer: Dealer) -> None:
         held = resident_bytes()
         each = _BLOCKS * block_bytes + 3 * result_bytes
-        dealer.cap(limit // (4 * each))
+        dealer.cap(max(limit - held, 0) // (4 * each))
         under_way = dealer.ahead * each
         self.free = limit - held - under_way
         if self.free < _LEAST:
@@ -56,8 +58,8 @@ class Budget:
 
     @property
     def room(self) -> int:
-        """For the search of one range: a third, so that ranges of uneven size still fit."""
-        return self.free // 3
+        """For the search: an eighth of what is free, but as much as its ranges need where memory is short."""
+        return min(self.free // 3, max(self.free // 8, _SEARCH))
 
     def in_memory(self, records: int) -> bool:
         """Whether records of this many bytes may be kept beside the search."""
