@@ -1103,3 +1103,44 @@ def test_ratios_of_slope_and_bend():
     for bend in ((0, 1), (-1, 1)):
         with pytest.raises(checker.Reject, match=r"^h'' may vanish in the ball$"):
             ratio([(checker.Interval(1, 1), checker.Interval(*bend))], 1, max)
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        (["pow", "t", 1001], r"^a power above 1,000$"),
+        (["add", "t", "t", "t"], r"^no such operation: 'add'$"),
+        (["mod", "t", 2], r"^no such operation: 'mod'$"),
+        (["if", "t", 1, 2], r"^two pieces of the activation meet in an interval$"),
+        (["add", ["if", "t", 1, 2], 1], r"^two pieces"),
+    ],
+)
+def test_formulas_are_refused_by_themselves(formula, reason):
+    with pytest.raises(checker.Reject, match=reason):
+        checker.jet(formula, checker.interval(0))
+
+
+def test_powers_constants_and_kinks_in_formulas():
+    one = checker.interval(1)
+    assert checker.jet(["pow", "t", 1000], one) == (one, checker.interval(1000), checker.interval(499_500))
+    assert checker.jet(["pow", "t", 0], one) == (one, checker.ZERO, checker.ZERO)
+    assert checker.jet("pi", one) == (checker.PI, checker.ZERO, checker.ZERO)
+    step, at_zero = ["if", "t", 1, 2], checker.interval(0)
+    both = checker.interval(1, 2)
+    for formula in (
+        ["add", step, 0],
+        ["add", 0, step],
+        ["if", 1, step, 0],
+        ["if", "t", step, 1],
+        ["if", "t", 2, step],
+    ):
+        assert checker.jet(formula, at_zero, True)[0] == both
+
+
+@pytest.mark.parametrize(("operation", "corner"), [("sub", 3), ("add", -3)])
+def test_corners_are_found_where_they_are(operation, corner):
+    concave = ["if", [operation, "t", 3], 0, ["sub", "t", corner]]
+    assert checker.meeting(concave) == corner
+    assert not bends(concave, corner - 1, corner + 1, 1)
+    assert bends(concave, corner - 1, corner + 1, -1)
+    assert bends(concave, corner, corner + 1, 1) is False  # a corner at the end counts
