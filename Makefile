@@ -18,7 +18,7 @@ test: kernels
 
 lint: hints
 	$(PY) -m pip install --quiet -e ".[lint]" --no-build-isolation
-	$(PY) -m ruff check src tests bench setup.py
+	$(PY) -m ruff check src tests bench examples setup.py
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint --max-line-length 120 src/fastminima/kernels
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest --concise $$(ls src/fastminima/kernels/*.pyx | sed 's|src/||; s|/|.|g; s|\.pyx||')

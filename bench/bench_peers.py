@@ -1,7 +1,7 @@
 """Batched risks against the best that NumPy, numba, torch and jax can be made to do, in one run on one thread.
 
-`python bench/bench_peers.py [--share S] [--rounds R] [--only W1,W3]` prints a table; a peer that is not installed,
-or that fails, is left out and the reason is printed.
+`python bench/bench_peers.py [--share S] [--rounds R] [--only W1,W3] [--peers ...]` prints a table; a peer
+that is not installed, or that fails, is left out and the reason is printed.
 
 What the peers are given, so that the ratio is not flattering:
  a. their data lie prepared (right precision, transposed, cut into contiguous blocks) before the clock starts,
@@ -70,8 +70,9 @@ if forward.numba is None:
 # Products written out in one compiled loop; more of them compile for minutes.
 MOST = 144
 
-# Tuples at share 1, before rounding down to a power of two; enough for each run to last somes of a second.
-TUPLES = {"W1": 4096, "W2": 64, "W3": 16, "W4": 1024}
+# Tuples at share 1, before rounding down to a power of two: the workloads as they are named. With fewer the kernel's
+# packing shows, while the peers' data are prepared.
+TUPLES = {"W1": 65_536, "W2": 1_024, "W3": 64, "W4": 8_192}
 
 
 def problem(name: str, dtype: str, share: float = 1.0) -> tuple[Any, SimpleNamespace]:
@@ -378,7 +379,7 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:100]}"
 
 
-def compare(name: str, dtype: str, share: float, rounds: int) -> tuple[float, float, str]:
+def compare(name: str, dtype: str, share: float, rounds: int, peers: list[str]) -> tuple[float, float, str]:
     """Prints one cell of the table; returns the best peer's time over the kernel's and over the peak's, and its name."""
     network, data = problem(name, dtype, share)
     work = forward.flops(name, len(network[0]))
@@ -386,7 +387,7 @@ def compare(name: str, dtype: str, share: float, rounds: int) -> tuple[float, fl
     print(f"{name} {dtype}, K = {len(network[0])}, fused checksum {truth.sum():.15g}")
     runs: dict[str, Run] = {"fused": lambda: forward.fused(network, data)}
     pairs = {"fused": ""}
-    for peer in PEERS:
+    for peer in peers:
         if peer.split()[0] in MISSING:
             continue
         try:
@@ -469,7 +470,7 @@ def two_workers(share: float, rounds: int) -> None:
 def test_peer(benchmark: Any, peer: str, name: str, dtype: str) -> None:
     if peer.split()[0] in MISSING:
         pytest.skip(MISSING[peer.split()[0]])
-    network, data = problem(name, dtype, 0.1)
+    network, data = problem(name, dtype, 0.01)
     pair = next(iter(chunkings(peer, network, len(data.y))))
     try:
         run = PEERS[peer](network, data, *pair)
@@ -487,6 +488,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1.0, help="of the tuples (default 1)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", default=",".join(PEERS), help="some of them, with commas")
     parser.add_argument("--only", default=",".join(forward.WORKLOADS), help="workloads, with commas")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -494,7 +496,7 @@ def main() -> None:
         print(f"{family} is left out: {why}")
     began = time.perf_counter()
     ratios = {
-        (name, dtype): compare(name, dtype, options.share, options.rounds)
+        (name, dtype): compare(name, dtype, options.share, options.rounds, options.peers.split(","))
         for dtype in ("float64", "float32")
         for name in options.only.split(",")
     }

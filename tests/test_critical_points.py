@@ -73,10 +73,10 @@ def test_points_are_exactly_critical_and_of_the_kind_asked_for(order):
     assert point.kind in ("case1", "case2")
     assert order["kind"] in ("saddle", point.kind)
     assert report.j_star == point.j_star == order.get("j_star", point.j_star)
-    # case 1 moves two factors, case 2 all from j* on and the first
+    # the slope is of order 1 in case 1 and at most H - j* + 2 in case 2; curvature that does not vanish doubles it
     H = len(order["widths"]) - 2
-    assert 2 <= report.escape_order <= H + 1
-    assert point.kind == "case2" or report.escape_order == 2
+    slope = 1 if point.j_star is None else H - point.j_star + 2
+    assert 2 <= report.escape_order <= 2 * slope
 
 
 @pytest.mark.parametrize("ends", [(3, 2), (2, 3)], ids=["dx>dy", "dy>dx"])
@@ -219,13 +219,45 @@ def test_targets_are_made_for_the_inputs_given():
     assert point.report.verdict == "saddle"
 
 
+def test_data_as_they_come_have_critical_points_too():
+    rng = np.random.default_rng(3)
+    X, Y = rng.normal(size=(40, 4)), rng.normal(size=(40, 3))
+    seen = set()
+    for seed in range(30):
+        H = 1 + seed % 4
+        point = fm.critical_point(X, Y, [4, *([4, 5, 3, 6][:H]), 3], rng=seed)
+        assert point.report.verdict == "saddle"
+        assert point.report.escape.confirmed
+        assert np.linalg.matrix_rank(reduce(lambda P, W: W @ P, point.weights), tol=1e-9) == point.rank
+        # weights of product 0 are integers, and exact
+        assert point.report.certified == (point.rank == 0)
+        assert point.report.certified == all((np.round(W) == W).all() for W in point.weights)
+        seen.add((point.rank, point.kind))
+    assert {rank for rank, _ in seen} == {0, 1, 2}
+    assert {kind for _, kind in seen} == {"case1", "case2"}
+    assert fm.critical_point(X, Y, [4, 4, 3], kind="minimum", rng=0).report.verdict == "global_minimum"
+    assert fm.critical_point(X, Y, [4, 4, 3], rank=1, rng=0).indices == (0,)
+    assert fm.critical_point(X, Y, [4, 4, 3], indices=[1, 2], rng=0).indices == (1, 2)
+
+
 def test_a_bottleneck_is_decided_where_squared_loss_allows():
     best = fm.critical_point(widths=[3, 1, 3], indices=[0], kind="minimum", rng=0).report
     assert best.verdict == "global_minimum"
     assert best.product_gradient_norm > 0
     worse = fm.critical_point(widths=[3, 1, 3], indices=[2], rng=0).report
     assert worse.verdict == "saddle"
+    assert worse.certified
     assert worse.squared.strict
+    assert worse.escape.confirmed
+    # rank to spare: the vectors of the proof exist, whatever the loss
+    spare = fm.critical_point(widths=[3, 2, 3], indices=[0], rng=0)
+    for loss in (spare.loss, fm.HuberLoss(spare.X, spare.Y, 2.0**20)):
+        report = fm.classify_linear(spare.weights, loss)
+        assert report.verdict == "saddle"
+        assert report.part.startswith("theorem 4, part 1")
+        assert "narrower than min(dx, dy)" in report.reason
+        assert report.facts["v1"]
+        assert report.escape.confirmed
     # inputs that depend on each other leave the map open, so nothing is claimed about it
     X = np.array([[1.0, 1.0], [2.0, 2.0]])
     report = fm.classify_linear([np.zeros((1, 2)), np.zeros((2, 1))], fm.SquaredLoss(X, X))
@@ -239,7 +271,7 @@ def test_a_bottleneck_is_decided_where_squared_loss_allows():
         (NetworkError, "whole numbers", {"widths": [3, 2.5, 2]}),
         (NetworkError, "whole numbers", {"widths": [3, 0, 2]}),
         (OptionError, "kind must be", {"widths": [3, 3, 2], "kind": "maximum"}),
-        (OptionError, "Y cannot be given", {"widths": [3, 3, 2], "Y": [[1.0]]}),
+        (OptionError, "Y goes with X", {"widths": [3, 3, 2], "Y": [[1.0]]}),
         (OptionError, "hidden widths of at least", {"widths": [3, 1, 2]}),
         (OptionError, "rank must be", {"widths": [3, 3, 2], "rank": 2}),
         (OptionError, "at least two hidden", {"widths": [3, 3, 2], "kind": "case2"}),
@@ -250,6 +282,19 @@ def test_a_bottleneck_is_decided_where_squared_loss_allows():
         (OptionError, "global minimum of these widths", {"widths": [3, 3, 2], "indices": [0, 1]}),
         (OptionError, "learns the 2 largest", {"widths": [3, 3, 2], "indices": [0], "kind": "minimum"}),
         (OptionError, "leave out X", {"widths": [3, 3, 2], "indices": [0], "j_star": 2}),
+        (DataError, "end with dy = 2", {"X": np.eye(3), "Y": np.eye(3), "widths": [3, 3, 2]}),
+        (
+            DataError,
+            "full column rank",
+            {"X": np.ones((4, 2)), "Y": np.ones(4), "widths": [2, 2, 1], "kind": "minimum"},
+        ),
+        (
+            OptionError,
+            "0 within rounding",
+            {"X": np.eye(2), "Y": np.diag([1.0, 0.0]), "widths": [2, 2, 2], "indices": [1]},
+        ),
+        (OptionError, "rank must be", {"X": np.eye(2), "Y": np.eye(2), "widths": [2, 2, 2], "rank": 2}),
+        (DataError, "not float64 numbers", {"X": [[2**60 + 1]], "widths": [1, 1, 1]}),
         (DataError, "widths start with dx = 3", {"X": np.eye(2), "widths": [3, 3, 2]}),
         (DataError, "full column rank", {"X": np.ones((4, 2)), "widths": [2, 3, 2]}),
     ],

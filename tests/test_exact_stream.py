@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import math
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import fastminima.exact.margin as margin_module
 import fastminima.exact.stream as stream_module
 from fastminima.errors import DataError, NetworkError
 from fastminima.exact.digest import Digests
-from fastminima.exact.gram import gram_of
+from fastminima.exact.gram import GramState, gram_of
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.stream import ExactPass, PassNetwork, exact_moments
 from fastminima.kernels import _gram
@@ -200,6 +201,29 @@ def test_scales(scale):
     assert sums(result.gram) == reference.gram(data)
 
 
+def test_exact_data_beyond_float64():
+    big, small = Fraction(10) ** 400, Fraction(1, 10**400)
+    columns = [[big, -big, Fraction(1, 3), small], [Fraction(1), Fraction(2), small, Fraction(0)]]
+    data = SimpleNamespace(
+        X=np.array([[np.inf], [-np.inf], [1 / 3], [0.0]]),
+        y=np.array([1.0, 2.0, 0.0, 0.0]),
+        sample_weight=None,
+    )
+    scales = [small / 3, small]
+    numerators = [
+        np.array([int(v / s) for v in c], dtype=object) for c, s in zip(columns, scales, strict=True)
+    ]
+    data.exact = SimpleNamespace(numerators=numerators, scales=scales)
+    W1, b1, W2 = np.array([[1.0], [-2.0]]), np.array([0.0, -5e-324]), np.array([1.0, -3.0])
+    result = exact_moments(data, [PassNetwork(W1, b1, W2, 0.5, 1.0, 0.25, True)])
+    assert result.networks[0].risk == reference.risk(
+        data, reference.network_outputs(data, W1, b1, W2, 0.5, 1.0, 0.25)
+    )
+    assert result.networks[0].positive is False
+    assert sums(result.gram) == reference.gram(data)
+    assert (result.digests.sha256, result.digests.unordered) == digests_of(data)
+
+
 def test_more_than_64_signs_make_a_key():
     rng = np.random.default_rng(6)
     data = reference.dataset(rng.integers(-3, 4, (50, 2)), rng.normal(size=50))
@@ -234,6 +258,27 @@ def test_digests_of_parts():
     assert parts[0].result().sha256 is None
 
 
+def test_digests_of_fractions():
+    columns = [
+        [Fraction(1, 3), Fraction(-4)],
+        [Fraction(10) ** 30, Fraction(0)],
+        [Fraction(1, 2), Fraction(6)],
+    ]
+    rows = [b"1/3,1000000000000000000000000000000,1/2\n", b"-4,0,6\n"]
+    total = sum(int.from_bytes(hashlib.blake2s(row).digest(), "little") for row in rows) % 2**256
+    one, two = Digests(), Digests()
+    one.update_exact(columns)
+    two.update_numerators(
+        [np.array([1, -12], dtype=object), np.array([10**30, 0], dtype=object)],
+        [Fraction(1, 3), Fraction(1)],
+        np.array([0.5, 6.0]),
+    )
+    for state in (one, two):
+        assert state.n_samples == 2
+        assert state.result().sha256 == hashlib.sha256(b"".join(rows)).hexdigest()
+        assert state.result().unordered == f"{total:064x}"
+
+
 def test_wrong_use_is_refused():
     X, y = np.ones((3, 1)), np.ones(3)
     net = PassNetwork(np.ones((1, 1)), np.ones(1), np.ones(1), 0.0, 1.0, 0.0)
@@ -245,6 +290,19 @@ def test_wrong_use_is_refused():
         ExactPass(1, [net], scales=[Fraction(1), Fraction(1)]).update(X, y)
     with pytest.raises(ValueError, match="cannot be merged"):
         ExactPass(1, [net], total=gram_of(reference.dataset(X, y))).merge(ExactPass(1, [net]))
+    wrong = [
+        (np.ones((3, 2)), y, "k, 1"),
+        (X, np.ones(4), "y \\(4,\\)"),
+        (X.astype(np.float32), y, "float32"),
+    ]
+    for state in (ExactPass(1, [net]), GramState(1)):
+        for inputs, target, message in wrong:
+            with pytest.raises(DataError, match=message):
+                state.update(inputs, target)
+    with pytest.raises(DataError, match="same rows"):
+        Digests().update(X, np.ones(2))
+    with pytest.raises(DataError, match="weights \\(2,\\)"):
+        ExactPass(1, [net], weighted=True).update(X, y, np.ones(2))
     with pytest.raises(DataError, match="finite"):
         ExactPass(1, [net]).update(X * np.nan, y)
 

@@ -62,8 +62,11 @@ def test_ends_of_columns(values, data):
 def test_ends_show_what_is_not_finite(place, bad):
     columns = np.ones((1, 19))
     columns[0, place] = bad
+    peak, low = np.empty(1), np.empty(1)
+    reference_gram.column_ends(columns, 0, 19, 0, peak, low)
+    assert peak[0] == np.inf
     for variant in VARIANTS:
-        peak, low = np.empty(1), np.empty(1)
+        peak[0] = 0.0
         _gram.column_ends(columns, 0, 19, variant, peak, low)
         assert peak[0] == np.inf
 

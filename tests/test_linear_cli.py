@@ -45,6 +45,8 @@ def test_every_way_to_name_the_data_gives_the_same_answer(table, capsys):
         ("table.csv", "--targets", "y1,4"),
         ("table.csv", "--targets", "y1,y2", "--features", "a,b,c"),
         ("table.npy", "--targets", "1,-1"),
+        ("table.npy", "--targets", "-4,-1"),
+        ("table.npy", "--targets=-4,-1"),
         ("table.npz",),
     ]
     found = []
@@ -108,6 +110,24 @@ def test_the_demos_teach(demo, verdict, capsys):
     if verdict == "saddle":
         assert "both confirmed" in text
         assert "no second derivative sees" in text
+
+
+def test_exact_answers_say_what_squared_loss_has_learnt(tmp_path, capsys):
+    result = answer(capsys, "demo:saddle")
+    assert result["certified"]
+    assert result["escape_order"] == 3
+    assert (result["squared"]["indices"], result["squared"]["strict"]) == ([0], False)
+    assert result["squared"]["eigenvalues"] == pytest.approx([72.0, 32.0])
+    assert main(["linear", "demo:saddle"]) == 0
+    text = capsys.readouterr().out
+    assert "non-strict saddle: rank 1 of at most 2, learnt {0}" in text
+    assert "to the power 3" in text
+    # a point that is not critical: no curvature, nothing learnt
+    np.savez(tmp_path / "w.npz", W1=np.eye(2), W2=np.eye(2))
+    np.savez(tmp_path / "d.npz", X=np.eye(2), Y=np.ones((2, 2)))
+    result = answer(capsys, tmp_path / "w.npz", "--data", tmp_path / "d.npz")
+    assert result["verdict"] == "not_critical"
+    assert result["hessian"] is result["squared"] is result["escape"] is None
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic", "softmax", "log-cosh", "quantile"])

@@ -30,6 +30,10 @@ def rational(M):
     return [[Fraction(float(v)) for v in row] for row in M]
 
 
+def fractions(M):
+    return [[Fraction(v) for v in row] for row in (M.tolist() if isinstance(M, np.ndarray) else M)]
+
+
 def chained(weights):
     R = weights[0]
     for W in weights[1:]:
@@ -315,6 +319,55 @@ def test_maxima_and_saddles_of_sums_that_are_not_convex():
     report = fm.classify_linear([np.zeros((2, 2))] * 2, pass_over)
     assert report.verdict == fm.LinearVerdict.UNDETERMINED
     assert not report.certified
+
+
+@pytest.mark.parametrize("power", [-1000, -500, -300, 300, 480])
+def test_a_pair_is_found_however_small_the_slope_beside_the_curvature(power):
+    # ell(Q) is lower only for steps below 2^power of the others
+    X = cube(2)
+    loss = fm.SquaredLoss(X, np.column_stack([X[:, 0], X[:, 1]]) * 2.0**power)
+    weights = [np.zeros((3, 2)), np.eye(3), np.zeros((2, 3))]
+    pair = fm.escape(weights, loss, 0.5)
+    assert pair.up.positive
+    assert pair.down.positive
+    assert pair.confirmed
+    zero, start = rational(np.zeros((2, 2))), [rational(W) for W in weights]
+    for moved, change, sign in ((pair.P, pair.up, 1), (pair.Q, pair.down, -1)):
+        D = exact_change_of_product(start, [fractions(W) for W in moved])
+        truth = sign * loss.exact_change(zero, D)
+        assert truth > 0
+        assert abs(truth / Fraction(2) ** change.exponent - Fraction(change.value)) <= Fraction(change.error)
+    # beside weights of size 1 float64 has no room for such a step: the rational tuples show it
+    beside = fm.escape([W + np.ones(W.shape) * (k == 1) for k, W in enumerate(weights)], loss, 0.5)
+    assert beside.down.positive
+    # float64 vectors leave rounding in the product, and that is said
+    loose = fm.escape(weights, loss, 0.5, 1e-9)
+    assert loose is None or loose.confirmed == (power > 0)
+
+
+def test_weights_come_in_any_form_and_steps_as_any_real_number():
+    point = fm.critical_point(widths=[3, 4, 3, 2], kind="case2", rng=1)
+    wanted = fm.classify_linear(point.weights, point.loss)
+    for form in (
+        lambda W: W.tolist(),
+        lambda W: W.astype(int),
+        lambda W: W.astype(np.float32),
+        lambda W: W.astype(">f8"),
+        lambda W: W.astype(int).astype(object),
+        np.asfortranarray,
+        lambda W: np.repeat(np.repeat(W, 2, 0), 3, 1)[::2, ::3],
+    ):
+        given = [form(W) for W in point.weights]
+        kept = [np.array(W, dtype=object) for W in given]
+        report = fm.classify_linear(given, point.loss)
+        assert (report.verdict, report.part, report.facts) == (wanted.verdict, wanted.part, wanted.facts)
+        assert all(np.array_equal(np.array(a, dtype=object), b) for a, b in zip(given, kept, strict=True))
+    for radius in (np.float32(0.5), np.int64(1), Fraction(1, 3)):
+        assert fm.escape(point.weights, point.loss, radius).confirmed
+    assert fm.classify_linear(point.weights, point.loss, tol=np.float32(1e-6)).verdict == "saddle"
+    for bad in (True, "0.1", None, 1j):
+        with pytest.raises(OptionError, match="radius must be"):
+            fm.escape(point.weights, point.loss, bad)
 
 
 def test_tolerance_and_exact_answers_meet_in_one_report():

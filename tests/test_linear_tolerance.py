@@ -15,7 +15,8 @@ from fastminima.errors import OptionError
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.theorems import linear_walk
 from fastminima.theorems.linear_change import telescoped
-from fastminima.theorems.linear_tolerance import Margin, within_tolerance
+from fastminima.theorems.linear_spans import Margin
+from fastminima.theorems.linear_tolerance import within_tolerance
 from fastminima.theorems.linear_walk import walk_out
 from profiles import examples
 
@@ -267,14 +268,67 @@ def test_a_decision_within_rounding_is_undetermined():
 def test_what_the_theorem_does_not_cover_is_said():
     rng = np.random.default_rng(6)
     X, Y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    # narrower than both ends, the vectors of the proof exist at zero weights all the same
     narrow = [np.zeros((1, 3)), np.zeros((2, 1))]
-    found = within_tolerance(narrow, fm.SquaredLoss(X, Y), 1e-6)
-    assert found.verdict == "width_condition_fails"
-    assert "hidden layer 1 has width 1" in found.reason
+    for loss in (fm.SquaredLoss(X, Y), fm.LogCoshLoss(X, Y)):
+        report = fm.classify_linear(narrow, loss, tol=1e-6)
+        assert report.verdict == "saddle"
+        assert report.escape.confirmed
+    # a full bottleneck: squared loss is decided by eigenvalues, others by name not at all
+    huber = fm.HuberLoss(X, Y, 1e3)
+    for k, verdict in ((0, "global_minimum"), (1, "saddle")):
+        point = fm.critical_point(X, Y, [3, 1, 2], indices=[k], kind="minimum" if k == 0 else "saddle", rng=k)
+        assert point.report.verdict == verdict
+        assert "hidden layer 1 has width 1" in point.report.reason
+        found = within_tolerance(point.weights, huber, 1e-6)
+        assert found.verdict == "width_condition_fails"
+        assert "hidden layer 1 has width 1" in found.reason
     quartic = fm.Loss(lambda R: float((R**4).sum()), lambda R: 4 * R**3)
     found = within_tolerance([np.zeros((2, 2)), np.zeros((2, 2))], quartic, 1e-6)
     assert found.verdict == "undetermined"
     assert "not declared convex" in found.reason
+
+
+@st.composite
+def narrow_points(draw):
+    """Data, widths with a bottleneck, and which directions have gone through it."""
+    dx, dy = draw(st.tuples(st.integers(2, 5), st.integers(2, 5)))
+    n = min(dx, dy)
+    H = draw(st.integers(1, 3))
+    hidden = draw(st.lists(st.integers(1, n + 1), min_size=H, max_size=H))
+    hidden[draw(st.integers(0, H - 1))] = draw(st.integers(1, n - 1))
+    limit = min(hidden)
+    indices = sorted(draw(st.lists(st.integers(0, n - 1), unique=True, max_size=limit)))
+    return dx, dy, [dx, *hidden, dy], indices, draw(st.integers(0, 2**32 - 1))
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(problem=narrow_points())
+def test_bottlenecks_are_decided_and_left(problem):
+    dx, dy, widths, indices, seed = problem
+    rng = np.random.default_rng(seed)
+    X, Y = rng.normal(size=(30, dx)), rng.normal(size=(30, dy))
+    best = indices == list(range(min(widths)))
+    point = fm.critical_point(X, Y, widths, indices=indices, kind="minimum" if best else "saddle", rng=seed)
+    report = point.report
+    assert report.verdict == ("global_minimum" if best else "saddle"), report
+    # Eckart and Young: the least loss of all maps of this rank
+    K = np.linalg.cholesky(X.T @ X)
+    values = np.linalg.svd(np.linalg.lstsq(X, Y, rcond=None)[0].T @ K)[1] ** 2
+    here = point.loss.value(chained(point.weights))
+    assert here == pytest.approx(0.5 * ((Y**2).sum() - values[indices].sum()), rel=1e-9)
+    if best:
+        assert report.escape is None
+        return
+    pair = report.escape
+    assert pair.confirmed
+    assert (
+        exact_difference(point.loss, point.weights, pair.P)
+        > 0
+        > exact_difference(point.loss, point.weights, pair.Q)
+    )
+    for W, P, Q in zip(point.weights, pair.P, pair.Q, strict=True):
+        assert max(linear_walk._distance(W, P), linear_walk._distance(W, Q)) <= pair.radius
 
 
 @pytest.mark.parametrize("bounded", [False, True])

@@ -477,6 +477,16 @@ def test_bad_losses_are_named():
         fm.Loss(np.sum, lambda R: np.array([[1.0, np.inf]])).gradient(np.zeros((1, 2)))
 
 
+def test_changes_are_told_in_decimal_digits():
+    for value, exponent, text in (
+        (0.99999999, 0, "1.000000e+00"),
+        (1e-10 * (1 - 1e-12), 0, "1.000000e-10"),
+        (0.5, -1996, "6.967848e-602"),
+        (-3.0, 0, "-3.000000e+00"),
+    ):
+        assert str(losses.Change(value, 0.0, exponent)).startswith(text + " ")
+
+
 def test_data_beyond_the_range_of_float64_prove_nothing_and_do_not_warn():
     loss = fm.SquaredLoss(np.full((2, 1), 1e300), np.ones((2, 1)))
     change = loss.change(np.ones((1, 1)), np.ones((1, 1)))
@@ -486,15 +496,24 @@ def test_data_beyond_the_range_of_float64_prove_nothing_and_do_not_warn():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_gradients_agree_with_autodiff(name):
+def test_gradients_of_layers_agree_with_autodiff(name):
     torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(3)
-    X, Y, R = rng.normal(size=(40, 5)), rng.normal(size=(40, 3)), rng.normal(size=(3, 5))
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(40, 5)), rng.normal(size=(40, 3))
     loss = LOSSES[name][0](X, Y)
-    P = torch.tensor(R, dtype=torch.float64, requires_grad=True)
-    Z, T = torch.tensor(X) @ P.T, torch.tensor(Y)
+    layers = [torch.nn.Linear(a, b, bias=False, dtype=torch.float64) for a, b in ((5, 4), (4, 6), (6, 3))]
+    Z = torch.nn.Sequential(*layers)(torch.tensor(X))
+    torch_value(torch, name, Z, torch.tensor(Y)).backward()
+    report = fm.classify_linear([layer.weight for layer in layers], loss, tol=1e-9)
+    assert report.verdict == "not_critical"
+    for layer, norm in zip(layers, report.gradient_norms, strict=True):
+        assert norm == pytest.approx(float(layer.weight.grad.norm()), rel=1e-11)
+
+
+def torch_value(torch, name, Z, T):
+    """ell0 by torch's own losses."""
     F = torch.nn.functional
-    value = {
+    return {
         "squared": lambda: 0.5 * F.mse_loss(Z, T, reduction="sum"),
         "huber": lambda: F.huber_loss(Z, T, reduction="sum", delta=0.75),
         "logistic": lambda: F.binary_cross_entropy_with_logits(Z, (T > 0).double(), reduction="sum"),
@@ -502,6 +521,16 @@ def test_gradients_agree_with_autodiff(name):
         "log-cosh": lambda: torch.log(torch.cosh(Z - T)).sum(),
         "quantile": lambda: (0.3 * (T - Z) + 0.25 * F.softplus(-(T - Z) / 0.25, threshold=1e3)).sum(),
     }[name]()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_agree_with_autodiff(name):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    X, Y, R = rng.normal(size=(40, 5)), rng.normal(size=(40, 3)), rng.normal(size=(3, 5))
+    loss = LOSSES[name][0](X, Y)
+    P = torch.tensor(R, dtype=torch.float64, requires_grad=True)
+    value = torch_value(torch, name, torch.tensor(X) @ P.T, torch.tensor(Y))
     value.backward()
     assert loss.value(R) == pytest.approx(value.item(), rel=1e-13)
     np.testing.assert_allclose(loss.gradient(R), P.grad.numpy(), rtol=1e-11, atol=1e-12)

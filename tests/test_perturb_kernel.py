@@ -102,13 +102,31 @@ def test_logarithm_sine_cosine_and_power_against_long_arithmetic() -> None:
             for value, base in zip(reference_perturb._exp(logs / P), u, strict=True):
                 # the quotient's rounding (1/2 ulp of at most 23) and the logarithm's ulp move the power by 35 U
                 assert abs(value / base ** (mpmath.mpf(1) / P) - 1) <= 70 * U
+        single = 2.0**-24
         first = words[: len(others)]
-        for w, v, c, s in zip(first, others, *reference_perturb._normals(first, others), strict=True):
-            r = mpmath.sqrt(-2 * mpmath.log((mpmath.mpf(int(w)) + 0.5) / 2**32))
-            angle = 2 * mpmath.pi * (mpmath.mpf(int(v)) + 0.5) / 2**32
-            # relative, for the zeros of both too: log 1, sqrt 1/2 + 1/2, argument 1, series 1, product 1/2 ulp
-            assert abs(c / (r * mpmath.cos(angle)) - 1) <= 9 * U
-            assert abs(s / (r * mpmath.sin(angle)) - 1) <= 9 * U
+        radii = reference_perturb._radius_argument(first)
+        rests, quarters = reference_perturb._angle_argument(others)
+        for w, x in zip(first.tolist(), radii.tolist(), strict=True):
+            # two roundings of the argument; never 1
+            assert abs(x / (w // 2 + 0.5) - 1) <= 2.01 * single
+            assert 0 < x < 2**31
+        for v, rest, quarter in zip(others.tolist(), rests, quarters.tolist(), strict=True):
+            angle = 2 * mpmath.pi * (mpmath.mpf(v) + 0.5) / 2**32 - quarter * mpmath.pi / 2
+            angle -= 2 * mpmath.pi * mpmath.nint(angle / (2 * mpmath.pi))
+            # conversion, + 1/2, pi and the product: 1/2 ulp each
+            assert abs(mpmath.mpf(float(rest)) / angle - 1) <= 4.01 * single
+        for x, a, q, c, s in zip(
+            radii.tolist(),
+            rests.tolist(),
+            quarters.tolist(),
+            *reference_perturb._normals(first, others),
+            strict=True,
+        ):
+            r = mpmath.sqrt(-2 * mpmath.log(mpmath.mpf(x) / 2**31))
+            turn = mpmath.mpf(a) + q * mpmath.pi / 2
+            # log and series one ulp, root (halves the first) and product 1/2, cosine down to sqrt 1/2 of its terms
+            for value, exact in ((c, r * mpmath.cos(turn)), (s, r * mpmath.sin(turn))):
+                assert abs(mpmath.mpf(float(value)) / exact - 1) <= 6 * single
 
 
 def test_normals_are_normal() -> None:
@@ -183,7 +201,12 @@ def about_the_centre(p: SimpleNamespace) -> tuple[F64]:
     rows = np.c_[p.b1, p.W1].tolist()
     point = [Fraction(1), *map(Fraction, p.centre.tolist())]
     return (
-        np.array([float(sum((Fraction(a) * b for a, b in zip(row, point, strict=True)), Fraction(0))) for row in rows]),
+        np.array(
+            [
+                float(sum((Fraction(a) * b for a, b in zip(row, point, strict=True)), Fraction(0)))
+                for row in rows
+            ]
+        ),
     )
 
 

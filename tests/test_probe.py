@@ -298,7 +298,9 @@ def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted
     """Every unit moves the output by offset * radius, the network by radius: float64 sums keep that ratio less."""
     taken = []
     sums = cancelling.sums
-    monkeypatch.setattr(cancelling, "sums", lambda base, rows, stop: taken.append(len(rows)) or sums(base, rows, stop))
+    monkeypatch.setattr(
+        cancelling, "sums", lambda base, rows, stop: taken.append(len(rows)) or sums(base, rows, stop)
+    )
     for seed in range(3):
         rng = np.random.default_rng(seed)
         weight = rng.uniform(0.5, 2.0, 60) if weighted else None
@@ -319,7 +321,9 @@ def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted
             risk = exact_risk(theta, network.slopes, data)
             for value, row in zip(excess, delta, strict=True):
                 parts = [[Fraction(v) for v in part.tolist()] for part in np.split(row, [12, 15, 18])]
-                moved = [[a + b for a, b in zip(t, d, strict=True)] for t, d in zip(theta, parts, strict=True)]
+                moved = [
+                    [a + b for a, b in zip(t, d, strict=True)] for t, d in zip(theta, parts, strict=True)
+                ]
                 want = exact_risk(moved, network.slopes, data) - risk
                 assert abs(Fraction(value) - want) <= Fraction(1e-12) * abs(want)
     assert offset < 1e6 or sum(taken) >= 12
@@ -328,7 +332,9 @@ def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted
 def test_the_slow_sums_are_the_same_function():
     for seed, offset in ((1, 0.0), (2, 50.0), (3, 1e4)):
         rng = np.random.default_rng(seed)
-        data = fm.Dataset(rng.normal(size=(90, 3)) + offset, rng.normal(size=90), sample_weight=rng.uniform(1, 2, 90))
+        data = fm.Dataset(
+            rng.normal(size=(90, 3)) + offset, rng.normal(size=90), sample_weight=rng.uniform(1, 2, 90)
+        )
         for network in networks(data, 3, seed):
             base = BasePoint(network, data)
             delta = rng.normal(size=(9, base.n_parameters)) * np.repeat([1e-9, 1e-3, 0.3], 3)[:, None]

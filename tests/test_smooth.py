@@ -21,35 +21,11 @@ from fastminima.errors import ActivationError, NetworkError, ReadError
 from fastminima.formula import check, evaluate, jet, rational
 from fastminima.formula_shape import polynomial
 from fastminima.smooth import Smooth
+from mp_formula import MP
 from profiles import examples
 
 SMOOTH = [name for name in fm.activations() if isinstance(fm.activation(name), Smooth)]
 FAMILIES = {"elu": "alpha", "celu": "alpha", "softplus": "beta", "silu": "beta"}
-
-
-class MP:
-    """Formulas in mpmath's arithmetic: the formula's own words, evaluated by somebody else."""
-
-    elementwise = False
-    sqrt, exp, log, sin, cos, atan, erf = (
-        staticmethod(getattr(mpmath, n)) for n in ("sqrt", "exp", "log", "sin", "cos", "atan", "erf")
-    )
-
-    def constant(self, value):
-        return mpmath.mpf(value.numerator) / value.denominator
-
-    def pi(self):
-        return mpmath.mp.pi()
-
-    def sign(self, x):
-        return (x > 0) - (x < 0)
-
-    def softplus(self, x):
-        return mpmath.log1p(mpmath.exp(x))
-
-    def either(self, c, a, b):
-        assert mpmath.almosteq(a, b)
-        return a
 
 
 # h written down once more, from the papers and manuals that define it

@@ -37,6 +37,9 @@ from .row_losses import LogCoshLoss as LogCoshLoss
 from .row_losses import LogisticLoss as LogisticLoss
 from .row_losses import SmoothedQuantileLoss as SmoothedQuantileLoss
 from .row_losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+from .scan.report import ScanReport as ScanReport
+from .scan.report import ScanResult as ScanResult
+from .scan.scan import scan as scan
 from .smooth import Smooth as Smooth
 from .splits import best_split as best_split
 from .splits import split_set as split_set

@@ -1,17 +1,21 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and temporary ones that may not fit."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import OutputError
+from .errors import FastMinimaError, OutputError
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "writing"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -55,3 +59,32 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def writing(
+    folder: str | os.PathLike[str], label: str, remedy: str = "set TMPDIR to a larger folder"
+) -> Iterator[None]:
+    """Turn an OSError of the block into `OutputError`, saying what room there is.
+
+    Parameters
+    ----------
+    folder : path
+        Where the block writes.
+    label : str
+        For what.
+    remedy : str
+        What helps, other than making room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FastMinimaError):
+            raise
+        advice = "set TMPDIR to a folder that can be written"
+        if error.errno in _FULL:
+            free = shutil.disk_usage(folder).free if os.path.isdir(folder) else 0
+            advice = f"{free / 2**20:,.0f} MiB are free there; make room, {remedy}"
+        raise OutputError(
+            f"{label}: cannot write a temporary file in {folder}: {error.strerror or error}; {advice}"
+        ) from error

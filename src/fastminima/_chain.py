@@ -44,6 +44,8 @@ def as_chain(weights: Any, shape: tuple[int, int] | None = None) -> list[Floats]
         raise NetworkError(f"a deep linear network has at least two layers (H >= 1), got {len(weights)}")
     chain = []
     for j, W in enumerate(weights, 1):
+        # parameters of torch modules are tensors that track gradients
+        W = W.detach() if callable(getattr(W, "detach", None)) else W
         try:
             table = as_matrix(W, f"W{j}", allow_empty=True)
         except (DataError, DataTypeError) as error:

@@ -27,7 +27,7 @@ from ._selection import Request, Selection, listed
 from ._validate import float_view
 from .errors import ReadError
 
-__all__ = ["read_csv"]
+__all__ = ["Trouble", "binary", "chunks", "header", "open_text", "read_csv", "refuse_nameless", "where"]
 
 _CHUNK_ROWS = 65_536
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
@@ -56,10 +56,11 @@ _MISSING = frozenset(
         "null",
     )
 )
-_BAD_STREAM = (OSError, EOFError, zlib.error, csv.Error, UnicodeError)
+BAD_STREAM = (OSError, EOFError, zlib.error, csv.Error, UnicodeError)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_text(path: Path) -> IO[bytes]:
+    """The bytes of a text file, gzip undone."""
     if path.name.lower().endswith(".gz"):
         return cast(IO[bytes], gzip.open(path, "rb"))
     return open(path, "rb")
@@ -67,7 +68,7 @@ def _open(path: Path) -> IO[bytes]:
 
 def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(file line where it starts, fields) of every record that is not blank."""
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+    with open_text(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
         line = 1
         for fields in reader:
@@ -76,7 +77,7 @@ def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
-def _header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
+def _first_record(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
     """Column names, and notes on how the first line was read."""
     record = next(_records(path, separator), None)
     if record is None:
@@ -103,7 +104,21 @@ def _header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
     return names, ()
 
 
-def _where(path: Path, separator: str, row: int) -> str:
+def header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
+    """Column names of a text file, and notes on how its first line was read; `ReadError` when it has none."""
+    try:
+        names, notes = _first_record(path, separator)
+    except UnicodeError as error:
+        raise ReadError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+    except BAD_STREAM as error:
+        raise ReadError(f"{path} is damaged: {error}") from error
+    if len(names) == 1 and any(other in names[0] for other in ";\t|,"):
+        kind = "comma" if separator == "," else "tab"
+        raise ReadError(f"{path} has one column, {names[0]!r}; a {kind} must separate the columns")
+    return names, notes
+
+
+def where(path: Path, separator: str, row: int) -> str:
     """A data row (0-based) as a reader finds it: number and line. Read again, as only failures need it."""
     line = None
     try:
@@ -111,12 +126,12 @@ def _where(path: Path, separator: str, row: int) -> str:
             if index == row + 1:
                 line = start
                 break
-    except _BAD_STREAM:
+    except BAD_STREAM:
         pass
     return f"data row {row + 1}" + ("" if line is None else f" (line {line} of the file)")
 
 
-class _Trouble(Exception):
+class Trouble(Exception):
     """A cell that is no number: (column position, row in the chunk, text or None when missing)."""
 
     def __init__(self, column: int, row: int, text: str | None) -> None:
@@ -124,11 +139,11 @@ class _Trouble(Exception):
         self.column, self.row, self.text = column, row, text
 
 
-def _binary(series: Any, column: int) -> NDArray[Any]:
+def binary(series: Any, column: int) -> NDArray[Any]:
     """One column of a chunk whose types pandas has inferred."""
     absent = series.isna().to_numpy()
     if absent.any():
-        raise _Trouble(column, int(absent.argmax()), None)
+        raise Trouble(column, int(absent.argmax()), None)
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         values: NDArray[Any] = series.to_numpy()
         return values
@@ -138,7 +153,7 @@ def _binary(series: Any, column: int) -> NDArray[Any]:
         return objects([int(Decimal(text)) for text in texts])
     for row, text in enumerate(texts):
         if not _NUMBER.fullmatch(text):
-            raise _Trouble(column, row, text)
+            raise Trouble(column, row, text)
     return np.array([float(text) for text in texts])
 
 
@@ -148,7 +163,7 @@ def _decimal(series: Any, column: int) -> NDArray[Any]:
     for row, cell in enumerate(series.to_numpy(dtype=object)):
         text = cell.strip() if isinstance(cell, str) else ""
         if not _NUMBER.fullmatch(text):
-            raise _Trouble(column, row, None if text in _MISSING else text)
+            raise Trouble(column, row, None if text in _MISSING else text)
         numbers.append(Decimal(text))
     return objects(numbers)
 
@@ -181,8 +196,20 @@ def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
-def _chunks(pd: Any, path: Path, stream: IO[bytes], separator: str, decimal: bool) -> Iterator[Any]:
+def chunks(
+    pd: Any,
+    path: Path,
+    stream: IO[bytes],
+    separator: str,
+    decimal: bool,
+    *,
+    texts: frozenset[int] = frozenset(),
+    rows: int | None = None,
+) -> Iterator[Any]:
+    """Frames of `rows` rows of the file; columns in `texts` are not inferred but kept as written."""
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if decimal else {"low_memory": False}
+    if texts:
+        options["dtype"] = dict.fromkeys(texts, str)
     if not decimal and tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1):
         options["float_precision"] = "round_trip"  # later versions always round correctly
     try:
@@ -193,7 +220,7 @@ def _chunks(pd: Any, path: Path, stream: IO[bytes], separator: str, decimal: boo
                 stream,
                 sep=separator,
                 index_col=False,
-                chunksize=_CHUNK_ROWS,
+                chunksize=rows or _CHUNK_ROWS,
                 skipinitialspace=True,
                 encoding="utf-8-sig",
                 **options,
@@ -207,7 +234,7 @@ def _chunks(pd: Any, path: Path, stream: IO[bytes], separator: str, decimal: boo
         raise ReadError(f"{path} is damaged or truncated: {reason}") from error
     except UnicodeError as error:
         raise ReadError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
-    except _BAD_STREAM as error:
+    except BAD_STREAM as error:
         raise ReadError(f"{path} is damaged or truncated: {error}") from error
 
 
@@ -230,31 +257,25 @@ def read_csv(
     ReadError, TargetError, MissingDependencyError
     """
     pd = require("pandas", extra="tables", purpose="reading CSV files")
-    try:
-        names, notes = _header(path, separator)
-    except UnicodeError as error:
-        raise ReadError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
-    except _BAD_STREAM as error:
-        raise ReadError(f"{path} is damaged: {error}") from error
-    if len(names) == 1 and any(other in names[0] for other in ";\t|,"):
-        kind = "comma" if separator == "," else "tab"
-        raise ReadError(f"{path} has one column, {names[0]!r}; a {kind} must separate the columns")
+    names, notes = header(path, separator)
     selection = request.select(names, len(names), str(path))
-    convert = _decimal if decimal else _binary
+    convert = _decimal if decimal else binary
     parts: dict[int, list[NDArray[Any]]] = {column: [] for column in selection.columns}
     rows = 0
-    with _open(path) as stream, bar(f"reading {path.name}", path.stat().st_size, enabled=progress) as show:
+    with (
+        open_text(path) as stream,
+        bar(f"reading {path.name}", path.stat().st_size, enabled=progress) as show,
+    ):
         # compressed files: how far the compressed bytes have been read
         position = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
-        for chunk in _chunks(pd, path, stream, separator, decimal):
+        for chunk in chunks(pd, path, stream, separator, decimal):
             if rows == 0:
                 _refuse_text(chunk, selection, names, path)
-            if not chunk.iloc[:, len(names) :].isin([np.nan, ""]).all(axis=None):
-                raise ReadError(f"{path}: column {len(names)} holds values but has no name in the first line")
+            refuse_nameless(chunk, len(names), path)
             try:
                 for column in parts:
                     parts[column].append(convert(chunk.iloc[:, column], column))
-            except _Trouble as trouble:
+            except Trouble as trouble:
                 raise _explain(trouble, path, separator, rows, names) from None
             rows += len(chunk)
             show(position.tell() if position is not None else 0)
@@ -262,6 +283,12 @@ def read_csv(
         raise ReadError(f"{path} has column names but no data rows")
     joined = {column: _joined(parts.pop(column), names[column], path) for column in list(parts)}
     return names, selection, [joined[column] for column in selection.columns], notes
+
+
+def refuse_nameless(chunk: Any, count: int, path: Path) -> None:
+    """Rows may end in a separator; what follows it must be empty."""
+    if chunk.shape[1] > count and not chunk.iloc[:, count:].isin([np.nan, ""]).all(axis=None):
+        raise ReadError(f"{path}: column {count} holds values but has no name in the first line")
 
 
 def _refuse_text(chunk: Any, selection: Selection, names: list[str], path: Path) -> None:
@@ -274,8 +301,8 @@ def _refuse_text(chunk: Any, selection: Selection, names: list[str], path: Path)
         )
 
 
-def _explain(trouble: _Trouble, path: Path, separator: str, rows: int, names: list[str]) -> ReadError:
-    place = _where(path, separator, rows + trouble.row)
+def _explain(trouble: Trouble, path: Path, separator: str, rows: int, names: list[str]) -> ReadError:
+    place = where(path, separator, rows + trouble.row)
     name = names[trouble.column]
     if trouble.text is None:
         return ReadError(

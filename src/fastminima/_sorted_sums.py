@@ -10,11 +10,13 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._sum_scale import Before, extreme, shift_of
 from ._threads import count_workers
 from .errors import DataError
 from .kernels import _splits as kernels
@@ -38,11 +40,6 @@ CELLS = 16
 GROUP = 1 << 18
 # Below this a second thread costs more than it brings.
 THREADS_FROM = 1 << 18
-# Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor
-# vanish: 2^30 samples of 2^300 have drops below 2^661.
-PLAIN_EXPONENT = 300
-# No shift is larger than this, so that 2.0**shift is a normal number.
-MAX_SHIFT = 1000
 # Inflation that covers the few roundings (below 8 units of 2^-53) in forming and comparing a bound.
 UPWARD = 1.0 + 2.0**-48
 
@@ -64,11 +61,6 @@ def require_finite(values: Floats, name: str) -> None:
 def _largest(values: Floats) -> float:
     """max |value|, without a temporary of the size of `values`."""
     return max(float(values.max()), -float(values.min())) if values.size else 0.0
-
-
-def _shift(largest: float) -> int:
-    """The power of two that brings `largest` close to 1."""
-    return max(-MAX_SHIFT, min(MAX_SHIFT, 1 - math.frexp(largest)[1])) if largest > 0.0 else 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,11 @@ class Plan:
         strata = np.arange(n, dtype=np.uint64)
         jitter = (strata * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
         places = (strata * np.uint64(m) + (jitter * np.uint64(m) >> np.uint64(24))) // np.uint64(n)
-        sample = np.sort(keys[places.astype(np.int64)])
+        return cls.of_sample(np.sort(keys[places.astype(np.int64)]), n_buckets)
+
+    @classmethod
+    def of_sample(cls, sample: Floats, n_buckets: int) -> Plan:
+        """A plan balanced on a sorted sample, better with SAMPLE keys or more a bucket."""
         # NaN sorts last; the keys are refused later, when all have been looked at
         if not (math.isfinite(sample[0]) and math.isfinite(sample[-1])) or sample[0] == sample[-1]:
             return cls.single()
@@ -172,10 +168,17 @@ class SortedSums:
     """Records sorted by key with the bounds that go with their partial sums.
 
     In scaled units values are 2^value_shift, sums 2^shift, the mass 2^(shift - value_shift) and drops
-    2^(shift + value_shift) times those of the input.
+    2^(shift + value_shift) times those of the input. With `before`, the records are those of one range of keys.
     """
 
-    def __init__(self, keys: Floats, values: Floats, weights: Floats | None, workers: int) -> None:
+    def __init__(
+        self,
+        keys: Floats,
+        values: Floats,
+        weights: Floats | None,
+        workers: int,
+        before: Before | None = None,
+    ) -> None:
         self._inputs = (keys, values, weights)
         self._order = _NO_ORDER
         self.size = keys.size
@@ -185,6 +188,9 @@ class SortedSums:
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
+        self._given = before
+        if before is not None and weights is not None:
+            self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
             self._weigh(values, weights)
         self._partition(keys, values, weights)
@@ -194,7 +200,8 @@ class SortedSums:
         return self.value_shift + self.weight_shift
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
-        self.value_shift, self.weight_shift = _shift(_largest(values)), _shift(_largest(weights))
+        if self._given is None:
+            self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
@@ -248,8 +255,9 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and largest > 0.0 and abs(math.frexp(largest)[1]) > PLAIN_EXPONENT:
-            self.value_shift = _shift(largest)
+        if weights is None and (self._given is not None or extreme(largest)):
+            self.value_shift = shift_of(largest) if self._given is None else self._given.value_shift
+        if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
                 scaled = np.ldexp(column, self.value_shift)
@@ -262,10 +270,33 @@ class SortedSums:
         n_buckets = self.starts.size - 1
         # every rounding error passes through at most this many additions on its way into a partial sum
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
-        self.growth = additions * 2.0**-53 * (1.0 + 2.0**-16)
         self._before = np.zeros((n_buckets + 1, 3))
+        self._own = additions, self.lost
+        self.follow(self._given or Before(self.mass))
         self._totals = np.zeros((n_buckets, 3))
-        self._sorted = False
+        self._sorted = self._summed = False
+
+    def follow(self, before: Before) -> None:
+        """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
+        self.mass, self._offset = before.mass, before.count
+        # errors made before pass through the additions made here too
+        self._additions = self._own[0] + before.additions
+        self.lost = self._own[1] + before.lost
+        self.growth = self._additions * 2.0**-53 * (1.0 + 2.0**-16)
+        self._before[0] = before.totals
+        self._summed = False
+
+    def sort(self) -> None:
+        """Sort all records; `sweep` does it where it was not done, group by group while they are in the cache."""
+        scratch, cells = self._scratch()
+        groups = self._groups()
+        for a, b in pairwise(groups):
+            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
+        self._sorted = True
+
+    def _scratch(self) -> tuple[Floats, NDArray[np.uint32]]:
+        room = self._room()
+        return np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
 
     def sweep(
         self,
@@ -279,6 +310,7 @@ class SortedSums:
         `errors` = (eps_gap, base, rate) in the units of the input.
         """
         base, rate = (self._scaled_up(e) for e in errors[1:])
+        base += rate * self._offset
         rule = np.array(
             [
                 errors[0],
@@ -298,7 +330,7 @@ class SortedSums:
             try:
                 scratch, cells = spare.pop()
             except IndexError:
-                scratch, cells = np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
+                scratch, cells = self._scratch()
             kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
             spare.append((scratch, cells))
 
@@ -313,13 +345,13 @@ class SortedSums:
             return best, count
 
         spare: list[tuple[Floats, NDArray[np.uint32]]] = []
-        room = self._room()
         tasks = range(len(groups) - 1)
         pool = _Pool(self._pool_size)
         try:
             if self._sorted or pool.workers > 1:
                 if not self._sorted:
                     pool.map(sort, tasks)
+                if not self._summed:
                     for k in tasks:
                         prefix(k)
                 parts = pool.map(walk, tasks)
@@ -334,8 +366,21 @@ class SortedSums:
                 parts.extend(walk(k) for k in tasks[-1:])
         finally:
             pool.close()
-        self._sorted = True
+        self._sorted = self._summed = True
         return _merge(parts)
+
+    def after(self, taken: int) -> Before:
+        """What the next range of keys has to know, once these are swept; `taken` of the records count."""
+        hi, lo, lost = self._before[-1].tolist()
+        return Before(
+            self.mass,
+            self.value_shift,
+            self.weight_shift,
+            (hi, lo, lost),
+            self._offset + taken,
+            self.lost,
+            self._additions,
+        )
 
     def _scaled_up(self, bound: float) -> float:
         """`bound` in scaled units, not below its exact value."""

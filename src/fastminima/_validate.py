@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from .errors import DataError, DataTypeError
 
 __all__ = [
     "Table",
+    "as_array",
     "as_matrix",
+    "as_real",
     "as_vector",
     "check_names",
     "float_view",
@@ -73,7 +76,7 @@ def column_label(role: str, column: int, names: Sequence[str] | None, width: int
     return role if width == 1 and role != "X" else f"{role} column {column}"
 
 
-def _array(data: Any, role: str) -> tuple[NDArray[Any], bool]:
+def as_array(data: Any, role: str) -> tuple[NDArray[Any], bool]:
     """Anything that is not a frame as an ndarray, and whether floats among objects are the caller's data."""
     if data is None or isinstance(data, (str, bytes, dict, set, frozenset)):
         hint = "; to read a file use fastminima.read" if isinstance(data, str) else ""
@@ -385,7 +388,7 @@ def as_matrix(data: Any, role: str, *, allow_empty: bool = False) -> Table:
     source: Columns | NDArray[Any] | None = data if isinstance(data, Columns) else frame_columns(data, role)
     allow_float = False
     if source is None:
-        source, allow_float = _array(data, role)
+        source, allow_float = as_array(data, role)
         if source.dtype.names is not None and source.ndim == 1:
             source = Columns(source.dtype.names, [source[name] for name in source.dtype.names])
         elif source.ndim != 2:
@@ -400,7 +403,7 @@ def as_vector(data: Any, role: str, *, allow_empty: bool = False) -> Table:
     source: Columns | NDArray[Any] | None = data if isinstance(data, Columns) else frame_columns(data, role)
     allow_float = False
     if source is None:
-        source, allow_float = _array(data, role)
+        source, allow_float = as_array(data, role)
     if isinstance(source, Columns):
         block = source.arrays[0] if len(source.arrays) == 1 else None
         width = block.shape[1] if block is not None and block.ndim == 2 else len(source.arrays)
@@ -429,3 +432,13 @@ def check_names(names: Any, count: int, role: str) -> tuple[str, ...]:
     if len(result) != count:
         raise DataError(f"{role} has {len(result)} names, but there are {count} columns")
     return result
+
+
+def as_real(value: Any) -> float:
+    """A number of any real type (not bool) as a float; nan for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

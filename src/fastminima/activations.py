@@ -402,6 +402,9 @@ def as_activation(value: Any) -> Any:
         return activation("gelu" if value.approximate == "none" else "gelu_tanh")
     if kind.__name__ not in _TORCH:
         known = ", ".join(sorted([*_TORCH, "LeakyReLU", "GELU"]))
-        raise ActivationError(f"torch.nn.{kind.__name__} has no counterpart here; known are {known}")
+        raise ActivationError(
+            f"torch.nn.{kind.__name__} has no counterpart here; known are {known}. "
+            "Others can be written with Smooth.from_formula"
+        )
     name, keys = _TORCH[kind.__name__]
     return activation(name, **{key: float(getattr(value, key)) for key in keys})

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import cli_counterexample, cli_linear, cli_probe, cli_prove
+from . import cli_counterexample, cli_linear, cli_probe, cli_prove, cli_scan
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
-from .cli_common import OutputFolder, add_data_arguments, load, print_table
+from .cli_common import OutputFolder, add_data_arguments, join_positions, load, print_table
 from .cli_prove import proof_row
 from .errors import FastMinimaError, OptionError
 from .least_squares import least_squares
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_linear.add_parser(commands)
     cli_counterexample.add_parser(commands)
     cli_prove.add_parsers(commands)
+    cli_scan.add_parser(commands)
     return parser
 
 
@@ -195,8 +196,8 @@ def _write(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0, or 2 with one line on stderr)."""
-    arguments = _parser().parse_args(argv)
+    """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`)."""
+    arguments = _parser().parse_args(join_positions(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)
         if sys.stdout is not None:

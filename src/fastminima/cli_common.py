@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from ._atomic import replacing
 from .dataset import Dataset
 from .errors import OutputError, TargetError
 
-__all__ = ["OutputFolder", "add_data_arguments", "load", "print_table"]
+__all__ = ["OutputFolder", "add_data_arguments", "join_positions", "load", "print_table"]
 
 
 def add_data_arguments(
@@ -111,9 +113,15 @@ class OutputFolder:
                 folder.rmdir()
 
 
-def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> None:
-    """Print rows of text, with a line of column names unless `head` is None; through rich where it is installed."""
+def print_table(
+    title: str, head: list[str] | None, table: list[list[str]], *, named_rows: bool = False
+) -> None:
+    """Print rows of text, with a line of column names unless `head` is None; through rich where it is installed.
+
+    `named_rows`: the first column holds names, which fold where the numbers beside them need the room.
+    """
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
     except ImportError:
@@ -121,24 +129,38 @@ def print_table(title: str, head: list[str] | None, table: list[list[str]]) -> N
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         print(title)
         for line in lines:
-            align = "<" if head is None else ">"
-            print(
-                "  "
-                + "  ".join(
-                    f"{cell:{align}{width}}" for cell, width in zip(line, widths, strict=True)
-                ).rstrip()
-            )
+            align = ["<" if head is None else ">"] * len(line)
+            if named_rows:
+                align[0] = "<"
+            cells = zip(line, align, widths, strict=True)
+            print("  " + "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip())
         return
     view = Table(title=title, show_header=head is not None, title_justify="left")
+    if named_rows:
+        view.box, view.pad_edge, view.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)
     if head is None:
         view.add_column(style="bold", no_wrap=True)
         view.add_column(overflow="fold")
     else:
-        for name in head:
-            view.add_column(name, justify="right", no_wrap=True)
+        for position, name in enumerate(head):
+            if named_rows and not position:
+                view.add_column(name, overflow="fold")
+            else:
+                view.add_column(name, justify="right", no_wrap=True)
     for line in table:
         view.add_row(*line)
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=110)
     console.print(view)
+
+
+def join_positions(argv: Sequence[str]) -> list[str]:
+    """`--targets -2,-1` as `--targets=-2,-1`: argparse takes a list that begins with a minus for an option."""
+    joined: list[str] = []
+    for token in argv:
+        if joined and re.fullmatch(r"--[a-z-]+", joined[-1]) and re.fullmatch(r"-\d+(,-?\d+)+", token):
+            joined[-1] += f"={token}"
+        else:
+            joined.append(token)
+    return joined

@@ -18,7 +18,7 @@ from .errors import MissingDependencyError, OptionError
 from .report.example_table import example_table
 from .report.slice_plot import plot_slice
 from .report.summary import json_ready
-from .theorems.conditions import rounded_down
+from .theorems.conditions import rounded_down, rounded_up
 from .theorems.theorem2 import CounterExample, CounterStatus, counterexample
 
 __all__ = ["add_parser", "run"]
@@ -175,22 +175,24 @@ def _rows(pair: CounterExample) -> Iterator[tuple[str, str]]:
     yield "activation", str(pair.activation)
     yield "data", "x = (1, 0), (0, 1), (1/2, 1/2); y = 0, 0, 1; least squares: risk 1/3"
     yield "result", f"{pair.status.value}: {pair.reason}"
-    if pair.local_minimum is None or pair.global_minimum is None:
-        return
     yield "form", "the paper's: output biases 0" if pair.form == "paper" else "with an output bias"
-    yield (
-        "witness",
-        "; ".join(
-            f"{title} " + ", ".join(f"{key} = {value:.6g}" for key, value in pair.witness[name].items())
-            for name, title in (("zero", "risk 0:"), ("flat", "minimum:"))
-        ),
-    )
+    found = [
+        f"{title} " + ", ".join(f"{key} = {value:.6g}" for key, value in pair.witness[name].items())
+        for name, title in (("zero", "risk 0:"), ("flat", "minimum:"))
+        if name in pair.witness
+    ]
+    if found:
+        yield "witness", "; ".join(found)
     for condition in pair.conditions:
         mark = "proved" if condition.proved else "not certified"
         yield condition.name, f"{condition.statement}: {_short(condition.enclosure)} ({mark})"
     low, best = pair.local_minimum, pair.global_minimum
-    yield "global minimum", f"{_shown(best)}; risk at most {pair.zero_risk:.2g}"
-    yield "local minimum", f"{_shown(low)}; risk 1/3 + at most {pair.excess:.2g}"
+    most = "at most" if pair.certified else "about"
+    if best is not None:
+        yield "global minimum", f"{_shown(best)}; risk {most} {rounded_up(pair.zero_risk)}"
+    if low is None:
+        return
+    yield "local minimum", f"{_shown(low)}; risk 1/3 + {most} {rounded_up(pair.excess)}"
     yield (
         "radius",
         f"{rounded_down(pair.radius, 6)}, certified: no lower risk within it, wherever the output bias goes"
@@ -202,7 +204,11 @@ def _rows(pair: CounterExample) -> Iterator[tuple[str, str]]:
 
 def _short(enclosure: str) -> str:
     """Balls print all their digits; a table wants their beginning."""
-    return enclosure if len(enclosure) <= 48 else f"{enclosure[:28]}...{enclosure[-14:]}"
+    return (
+        enclosure
+        if len(enclosure) <= 48 or "+/-" not in enclosure
+        else f"{enclosure[:28]}...{enclosure[-14:]}"
+    )
 
 
 def _shown(network: Any) -> str:

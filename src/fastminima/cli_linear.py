@@ -20,12 +20,14 @@ from ._product_loss import Change, ProductLoss
 from .cli_common import OutputFolder, print_table
 from .dataset import Dataset
 from .errors import OptionError, ReadError, TargetError
+from .exact.dyadic import round_fraction
 from .losses import SquaredLoss
 from .readers import read
 from .report.summary import json_ready
 from .row_losses import HuberLoss, LogCoshLoss, LogisticLoss, SmoothedQuantileLoss, SoftmaxCrossEntropy
 from .theorems.linear_hessian import hessian_inertia, squared_hessian
 from .theorems.linear_report import LinearVerdict, classify_linear
+from .theorems.linear_squared import SquaredFindings
 
 __all__ = ["add_parser", "run", "samples"]
 
@@ -310,19 +312,42 @@ def _classified(
             for m in report.margins
         ],
         "facts": report.facts,
-        "hessian": _curvature(weights, loss, report.tol),
+        "hessian": None,
+        "squared": _learnt(report.squared),
+        "escape_order": report.escape_order,
         "escape": None,
     }
+    if report.verdict != LinearVerdict.NOT_CRITICAL:
+        facts["hessian"] = _curvature(weights, loss, report.tol)
     pair = report.escape
     if pair is None:
         return facts, None
     facts["escape"] = {
         "radius": pair.radius,
         "confirmed": pair.confirmed,
+        "exact": pair.exact_P is not None,
         "up": _difference(pair.up),
         "down": _difference(pair.down),
     }
     return facts, (pair.P, pair.Q)
+
+
+def _learnt(findings: SquaredFindings | None) -> dict[str, Any] | None:
+    """What squared loss adds, as JSON."""
+    if findings is None:
+        return None
+    return {
+        "critical_value": round_fraction(findings.critical_value),
+        "rank": findings.rank,
+        "limit": findings.limit,
+        "eigenvalues": findings.eigenvalues.tolist(),
+        "indices": findings.indices,
+        "simple": findings.simple,
+        "optimal": findings.optimal,
+        "strict": findings.strict,
+        "tightened": findings.tightened,
+        "text": str(findings),
+    }
 
 
 def _difference(change: Change) -> dict[str, Any]:
@@ -371,7 +396,7 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     yield (
         "network",
         " -> ".join(str(width) for width in summary["widths"])
-        + f" ({len(summary['widths']) - 2} hidden layers)",
+        + f" ({len(summary['widths']) - 2} hidden layer{'s' * (len(summary['widths']) > 3)})",
     )
     yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
     yield "verdict", summary["verdict"]
@@ -395,9 +420,15 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
         )
         if summary["verdict"] == "saddle" and not curvature["negative"]:
             yield "so", "a saddle that no second derivative sees: descent with any curvature test stalls here"
+    if summary["squared"] is not None:
+        yield "squared loss", summary["squared"]["text"]
     escape = summary["escape"]
     if escape is not None:
-        state = "both confirmed" if escape["confirmed"] else "NOT confirmed for float64 tuples"
+        if summary["escape_order"] is not None:
+            yield "way down", f"shrinks like the radius to the power {summary['escape_order']}"
+        rational = "confirmed for rational tuples, NOT for the float64 ones next to them"
+        unproved = rational if escape["exact"] else "NOT confirmed"
+        state = "both confirmed" if escape["confirmed"] else unproved
         yield f"within {escape['radius']:g} of each layer", f"a higher and a lower point, {state}"
         yield "loss up there minus here", escape["up"]["text"]
         yield "loss here minus down there", escape["down"]["text"]

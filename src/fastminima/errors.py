@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "ActivationError",
     "CertificateError",
+    "ClusterError",
     "DataError",
     "DataTypeError",
     "FastMinimaError",
@@ -38,7 +39,7 @@ class DataTypeError(FastMinimaError, TypeError):
 
 
 class ActivationError(FastMinimaError, ValueError):
-    """The slopes do not describe an activation of theorem 1."""
+    """No such activation, a parameter out of its range, a function or formula that is not usable or contradicts itself."""
 
 
 class NetworkError(FastMinimaError, ValueError):
@@ -83,3 +84,7 @@ class MissingFileError(ReadError, FileNotFoundError):
 
 class CertificateError(ReadError):
     """A file is no certificate, cut short, or of a version this library does not know."""
+
+
+class ClusterError(FastMinimaError, ConnectionError):
+    """There is no cluster where one was asked for, or it went away."""

@@ -15,32 +15,31 @@ Either way `LeastSquares` carries one float64 affine function and tau, and every
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._passes import SLACK, Frame, U, gamma
+from ._memory import require
+from ._passes import SLACK, Frame
+from ._rounding import Errors, NormalEquations
+from ._states import Envelope, ExtendedGradient, Moments, Residuals, Sizes
 from ._threads import single_threaded_blas
 from .dataset import Dataset
 from .errors import DataTypeError
 from .exact.dyadic import round_fraction, sqrt_floor
 from .exact.fit import ExactFit
 
-__all__ = ["LeastSquares", "least_squares"]
+__all__ = ["LeastSquares", "exact_fit", "float_fit", "least_squares", "rounded_fit", "rounding_of"]
 
 Array = NDArray[np.float64]
 
 # Up to this many multiplications m (dx + 2)^2 the exact route costs a few milliseconds and is taken at once.
 EXACT_WORK = 400_000
-# Refinement contracts by about gamma_BLOCK / lambda a step: below this lambda it would stall.
-_SAFE_LAMBDA = 2.0**-24
-# Above this lambda (of columns scaled to norms near one) float64 residuals already give every digit of the fit.
-_WELL_CONDITIONED = 2.0**-8
-# Absolute floor against underflow: entries are scaled to 2^±200, so any product lost to underflow is below 2^-1022.
-_FLOOR = 2.0**-900
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,15 +76,22 @@ class LeastSquares:
     rank: int
     method: str
     tau: float
-    fitted_centred: Array
-    residual_scaled: Array
     defect: float
     column_max: Array
     column_norm: Array
+    y_max: float
+    sums: Residuals
     dot_error: float
     residual_error: float
     leverage_factor: float
+    _fitted: Array | None = field(default=None)
+    _residual: Array | None = field(default=None)
     _exact: ExactFit | None = field(default=None)
+    # the coefficients after one more step of refinement, which no pass has evaluated
+    refined: tuple[Array, float] | None = field(default=None)
+    # what a scan has instead of the arrays: its search for splits, and what the radius needs
+    search: Callable[..., Any] | None = field(default=None)
+    envelope: Envelope | None = field(default=None)
 
     # ---- the exact affine function this fit is, and its float64 views -------------------------------------
 
@@ -95,16 +101,60 @@ class LeastSquares:
         return self.frame.from_frame([Fraction(v) for v in self.slopes.tolist()], Fraction(self.level))
 
     @cached_property
+    def _told(self) -> tuple[list[Fraction], Fraction]:
+        """The affine function `coef` and `intercept` round."""
+        if self.refined is None:
+            return self.affine
+        slopes, level = self.refined
+        return self.frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
+
+    @cached_property
     def coef(self) -> Array:
         """Slopes, (n_features,) float64."""
         if self._exact is not None:
             return _readonly(self._exact.coef_float)
-        return _readonly(np.array([round_fraction(v) for v in self.affine[0]], dtype=np.float64))
+        return _readonly(np.array([round_fraction(v) for v in self._told[0]], dtype=np.float64))
 
     @cached_property
     def intercept(self) -> float:
         """Value of the fit at x = 0."""
-        return self._exact.intercept_float if self._exact is not None else round_fraction(self.affine[1])
+        return self._exact.intercept_float if self._exact is not None else round_fraction(self._told[1])
+
+    @property
+    def fitted_centred(self) -> Array:
+        """Fitted values in scaled units, less centre_y, (n_samples,).
+
+        A scan does not keep them: then they are computed again when first asked for, if they fit in memory.
+        """
+        self._evaluate()
+        assert self._fitted is not None
+        return self._fitted
+
+    @property
+    def residual_scaled(self) -> Array:
+        """Residuals in scaled units, (n_samples,); see `fitted_centred`."""
+        self._evaluate()
+        assert self._residual is not None
+        return self._residual
+
+    def _evaluate(self) -> None:
+        if self._fitted is not None:
+            return
+        m = self.data.n_samples
+        require(16 * m, f"fitted values and residuals of {m} samples")
+        with single_threaded_blas():
+            _, fitted, residual = _residuals(self.frame, self.slopes, self.level, keep=True)
+        object.__setattr__(self, "_residual", residual)
+        object.__setattr__(self, "_fitted", fitted)
+
+    def block_residual(self, rows: slice, X: Array, y: Array) -> Array:
+        """Residuals of one block of `frame.blocks()`, within `residual_error`."""
+        if self._residual is not None:
+            return self._residual[rows]
+        values: Array = X @ self.slopes
+        values += self.level
+        values -= y
+        return values
 
     @cached_property
     def fitted(self) -> Array:
@@ -120,7 +170,9 @@ class LeastSquares:
     @cached_property
     def squared_norm(self) -> float:
         """sum_i w_i r_i^2 in scaled units."""
-        r, w = self.residual_scaled, self.frame.weights
+        if self._residual is None:
+            return self.sums.squared_norm
+        r, w = self._residual, self.frame.weights
         return float(r @ r) if w is None else float((w * r) @ r)
 
     @cached_property
@@ -182,106 +234,35 @@ def _scale(values: Array, exponent: int) -> Array:
         return np.ldexp(values, exponent)
 
 
-@dataclass
-class _Moments:
-    """What the float route sums over the data: Gram matrix and right-hand side of (1, x'), column maxima."""
-
-    gram: Array
-    rhs: Array
-    column_max: Array
-    y_max: float
-
-    @classmethod
-    def of(cls, frame: Frame) -> _Moments:
-        n = frame.X.shape[1]
-        state = cls(np.zeros((n + 1, n + 1)), np.zeros(n + 1), np.zeros(n), 0.0)
-        for _, X, y, w in frame.blocks():
-            # 1 and X apart: numpy turns X.T @ X into dsyrk, half the work
-            if w is None:
-                gram, sums, right, total, right0 = X.T @ X, X.sum(axis=0), X.T @ y, float(len(y)), y.sum()
-            else:
-                weighted = X * w[:, None]
-                gram, sums, right = X.T @ weighted, weighted.sum(axis=0), weighted.T @ y
-                total, right0 = w.sum(), float(w @ y)
-            state.gram[1:, 1:] += gram
-            state.gram[0, 1:] += sums
-            state.gram[0, 0] += total
-            state.rhs[1:] += right
-            state.rhs[0] += right0
-            np.maximum(state.column_max, np.abs(X).max(axis=0, initial=0.0), out=state.column_max)
-            state.y_max = max(state.y_max, float(np.abs(y).max()))
-        state.gram[1:, 0] = state.gram[0, 1:]
-        return state
+def _moments(frame: Frame) -> Moments:
+    state = Moments.zero(frame.n_features)
+    for _, X, y, w in frame.raw_blocks():
+        state.update(X, y, w, (frame.centre, frame.centre_y))
+    return state
 
 
-@dataclass
-class _Gradient:
-    """One pass with given coefficients: residuals, and the gradient sums g = sum_i w_i r_i (1, x'_i)."""
-
-    fitted: Array | None
-    residual: Array | None
-    gradient: Array
-    squared_norm: float
-
-    @classmethod
-    def of(cls, frame: Frame, slopes: Array, level: float, *, keep: bool) -> _Gradient:
-        m, n = frame.X.shape
-        fitted = np.empty(m) if keep else None
-        residual = np.empty(m) if keep else None
-        gradient, squared = np.zeros(n + 1), 0.0
-        for rows, X, y, w in frame.blocks():
-            values = X @ slopes
-            values += level
-            r = values - y
-            weighted = r if w is None else w * r
-            gradient[1:] += X.T @ weighted
-            gradient[0] += weighted.sum()
-            squared += float(weighted @ r)
-            if fitted is not None and residual is not None:
-                fitted[rows], residual[rows] = values, r
-        return cls(fitted, residual, gradient, squared)
+def _residuals(
+    frame: Frame, slopes: Array, level: float, *, keep: bool
+) -> tuple[Residuals, Array | None, Array | None]:
+    m, n = frame.n_samples, len(slopes)
+    fitted = np.empty(m) if keep else None
+    residual = np.empty(m) if keep else None
+    state, centre = Residuals.zero(n), (frame.centre, frame.centre_y)
+    values, r, norms = np.empty((3, frame.partition[0]))
+    for rows, X, y, w in frame.raw_blocks():
+        k = len(y)
+        into = (values[:k], r[:k]) if fitted is None or residual is None else (fitted[rows], residual[rows])
+        state.update(X, y, w, centre, slopes, level, (*into, norms[:k]))
+    if fitted is not None and residual is not None:
+        _readonly(fitted), _readonly(residual)
+    return state, fitted, residual
 
 
 def _extended_gradient(frame: Frame, slopes: Array, level: float) -> Array:
-    """The gradient sums with residuals and products in extended precision (64 bits where the machine has them).
-
-    One more step with it gives correlated columns the digits that the rounding of r takes from the solution.
-    """
-    wide = np.longdouble
-    gradient = np.zeros(len(slopes) + 1, dtype=wide)
-    for _, X, y, w in frame.blocks():
-        Z = X.astype(wide)
-        r = Z @ slopes.astype(wide) + wide(level) - y
-        weighted = r if w is None else w * r
-        gradient[1:] += Z.T @ weighted
-        gradient[0] += weighted.sum()
-    return gradient.astype(np.float64)
-
-
-def _eigenvalue_bound(moments: _Moments, frame: Frame) -> tuple[Array, float]:
-    """Power-of-two scaling S and a proved lower bound on lambda_min(S G S), G the exact Gram matrix of (1, x').
-
-    lambda_min(H) >= c - gamma_{n+1}/(1 - gamma_{n+1}) tr(H - cI) when the Cholesky factorisation of H - cI runs
-    through (Rump 2006), less the formation of H - cI (u per diagonal entry), less the rounding of the Gram
-    matrix itself: |E_jk| <= gamma N_j N_k, so ||S E S||_2 <= gamma sum_k (S_k N_k)^2.
-    """
-    diagonal = np.diag(moments.gram)
-    n = len(diagonal)
-    if not (diagonal > 0.0).all():
-        return np.ones(n), 0.0
-    S = np.exp2(-np.round(np.log2(diagonal) / 2))
-    H = moments.gram * S[:, None] * S[None, :]
-    c = 0.75 * float(np.linalg.eigvalsh(H)[0])
-    if c <= 0.0:
-        return S, 0.0
-    shifted = H - c * np.eye(n)
-    try:
-        np.linalg.cholesky(shifted)
-    except np.linalg.LinAlgError:
-        return S, 0.0
-    trace = float(np.trace(H)) * SLACK
-    lost = gamma(n + 2) * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
-    return S, (c - lost * SLACK) / SLACK
+    state = ExtendedGradient.zero(len(slopes))
+    for _, X, y, w in frame.raw_blocks():
+        state.update(X, y, w, (frame.centre, frame.centre_y), slopes, level)
+    return state.gradient.astype(np.float64)
 
 
 def least_squares(data: Dataset) -> LeastSquares:
@@ -318,31 +299,57 @@ def least_squares(data: Dataset) -> LeastSquares:
 
 
 def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
-    moments = _Moments.of(frame)
-    S, lam = _eigenvalue_bound(moments, frame)
-    if lam < _SAFE_LAMBDA:
+    moments = _moments(frame)
+    normal = NormalEquations.of(moments, frame)
+    if not normal.safe:
         return None
-    H = moments.gram * S[:, None] * S[None, :]
-    solution = np.linalg.solve(H, S * moments.rhs) * S
-    norms = np.sqrt(np.diag(moments.gram)) * (1.0 + frame.summation) * SLACK
+    solution = normal.solve(moments.rhs)
     # refine until the gradient is below its own rounding bound; two passes are enough on safe data
-    extended = lam > _WELL_CONDITIONED
+    extended = normal.well_conditioned
     for attempt in range(5):
         slopes, level = solution[1:].copy(), float(solution[0])
-        step = _Gradient.of(frame, slopes, level, keep=attempt > 0)
-        errors = _Errors.of(frame, moments.column_max, moments.y_max, slopes, level, step.squared_norm)
-        rounding = norms * errors.gradient
+        step, fitted, residual = _residuals(frame, slopes, level, keep=attempt > 0)
+        _, rounding = rounding_of(frame, moments, slopes, level, step)
         gradient = step.gradient
         if attempt > 0 and ((np.abs(gradient) <= rounding).all() or attempt == 4):
             if extended or attempt == 4:
                 break
             gradient, extended = _extended_gradient(frame, slopes, level), True
-        solution = solution - np.linalg.solve(H, S * gradient) * S
-    assert step.fitted is not None
-    assert step.residual is not None
+        solution = solution - normal.solve(gradient)
+    return float_fit(data, frame, moments, normal, (slopes, level), step, _fitted=fitted, _residual=residual)
+
+
+def rounding_of(
+    frame: Frame, moments: Moments, slopes: Array, level: float, step: Residuals
+) -> tuple[Errors, Array]:
+    """Rounding bounds of a pass with these coefficients, and of each of its gradient sums."""
+    errors = Errors.of(frame, moments.column_max, moments.y_max, slopes, level, step.squared_norm)
+    return errors, _norms(frame, moments) * errors.gradient
+
+
+def _norms(frame: Frame, moments: Moments) -> Array:
+    norms: Array = np.sqrt(np.diag(moments.gram)) * (1.0 + frame.summation) * SLACK
+    return norms
+
+
+def float_fit(
+    data: Dataset,
+    frame: Frame,
+    moments: Moments,
+    normal: NormalEquations,
+    affine: tuple[Array, float],
+    step: Residuals,
+    **parts: Any,
+) -> LeastSquares:
+    """The fit of the float route from its states, with tau from the gradient of the last pass."""
+    slopes, level = affine
+    errors, rounding = rounding_of(frame, moments, slopes, level, step)
+    norms, S = _norms(frame, moments), normal.S
     bound = S * (np.abs(step.gradient) + rounding)
-    tau = float(np.sqrt(bound @ bound) / math.sqrt(lam)) * SLACK
+    tau = float(np.sqrt(bound @ bound) / math.sqrt(normal.lam)) * SLACK
     reach = S * np.concatenate([[1.0], moments.column_max])
+    # one more step costs no pass: it has the last digits, and the bounds stay those of the function evaluated
+    refined = np.append(level, slopes) - normal.solve(step.gradient)
     return LeastSquares(
         data=data,
         frame=frame,
@@ -351,21 +358,33 @@ def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
         rank=data.n_features + 1,
         method="float",
         tau=tau,
-        fitted_centred=_readonly(step.fitted),
-        residual_scaled=_readonly(step.residual),
         defect=_defect(step, norms, slopes, level),
         column_max=moments.column_max,
         column_norm=norms,
+        y_max=moments.y_max,
+        sums=step,
         dot_error=errors.dot,
         residual_error=errors.residual,
-        leverage_factor=math.sqrt(float(reach @ reach) / lam) * SLACK,
+        leverage_factor=math.sqrt(float(reach @ reach) / normal.lam) * SLACK,
+        refined=(refined[1:], float(refined[0])),
+        **parts,
     )
 
 
 def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
     exact = ExactFit.of(data)
+    slopes, level = rounded_fit(frame, exact)
+    sizes = Sizes.zero(data.n_features)
+    for _, X, y, w in frame.blocks():
+        sizes.update(X, y, w)
+    step, fitted, residual = _residuals(frame, slopes, level, keep=True)
+    return exact_fit(data, frame, exact, sizes, (slopes, level), step, _fitted=fitted, _residual=residual)
+
+
+def rounded_fit(frame: Frame, exact: ExactFit) -> tuple[Array, float]:
+    """The exact fit in the frame, rounded."""
     inside, level_exact = frame.to_frame(exact.coef, exact.intercept)
-    slopes = np.array([round_fraction(v) for v in inside], dtype=np.float64).reshape(data.n_features)
+    slopes = np.array([round_fraction(v) for v in inside], dtype=np.float64).reshape(len(inside))
     level = round_fraction(level_exact)
     if not (np.isfinite(slopes).all() and math.isfinite(level)):
         # coefficients beyond 1e308 even in the scaled frame: keep the frame's view usable, the bound says how far
@@ -373,11 +392,22 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
             np.clip(slopes, -(2.0**1000), 2.0**1000),
             float(np.clip(level, -(2.0**1000), 2.0**1000)),
         )
-    column_max, y_max, norms = _sizes(frame)
-    step = _Gradient.of(frame, slopes, level, keep=True)
-    assert step.fitted is not None
-    assert step.residual is not None
-    errors = _Errors.of(frame, column_max, y_max, slopes, level, step.squared_norm)
+    return slopes, level
+
+
+def exact_fit(
+    data: Dataset,
+    frame: Frame,
+    exact: ExactFit,
+    sizes: Sizes,
+    rounded: tuple[Array, float],
+    step: Residuals,
+    **parts: Any,
+) -> LeastSquares:
+    """The fit of the exact route from the pass with its rounded coefficients, with tau from their exact excess."""
+    slopes, level = rounded
+    norms = np.sqrt(sizes.squares) * (1.0 + frame.summation) * SLACK
+    errors = Errors.of(frame, sizes.column_max, sizes.y_max, slopes, level, step.squared_norm)
     affine = frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
     excess = exact.excess(*affine) / Fraction(4) ** frame.exponent_y
     # upwards: the square of a tau may underflow
@@ -390,71 +420,22 @@ def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
         rank=exact.rank,
         method="exact",
         tau=tau,
-        fitted_centred=_readonly(step.fitted),
-        residual_scaled=_readonly(step.residual),
         defect=_defect(step, norms, slopes, level),
-        column_max=column_max,
+        column_max=sizes.column_max,
         column_norm=norms,
+        y_max=sizes.y_max,
+        sums=step,
         dot_error=errors.dot,
         residual_error=errors.residual,
         leverage_factor=math.inf,
         _exact=exact,
+        **parts,
     )
 
 
-def _sizes(frame: Frame) -> tuple[Array, float, Array]:
-    n = frame.X.shape[1]
-    column_max, y_max, squares = np.zeros(n), 0.0, np.zeros(n + 1)
-    for _, X, y, w in frame.blocks():
-        np.maximum(column_max, np.abs(X).max(axis=0, initial=0.0), out=column_max)
-        y_max = max(y_max, float(np.abs(y).max()))
-        squares[0] += len(y) if w is None else float(w.sum())
-        squares[1:] += np.einsum("ij,ij->j", X, X) if w is None else np.einsum("i,ij,ij->j", w, X, X)
-    return column_max, y_max, np.sqrt(squares) * (1.0 + frame.summation) * SLACK
-
-
-def _defect(step: _Gradient, norms: Array, slopes: Array, level: float) -> float:
+def _defect(step: Residuals, norms: Array, slopes: Array, level: float) -> float:
     """max_k |g_k| / (||x'_k|| s), s = ||r|| + sum_j |w_j| ||x'_j||: the scale at which r itself is rounded."""
     size = math.sqrt(step.squared_norm) + float(np.abs(np.append(level, slopes)) @ norms)
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = np.abs(step.gradient) / (norms * size)
     return float(np.nan_to_num(relative).max())
-
-
-@dataclass
-class _Errors:
-    """Rounding bounds of one pass, in scaled units (see _passes for the conventions).
-
-    dot : |computed fitted - exact affine function| <= gamma_{n+4} (sum|w||x'|max + |level|), plus the entry error.
-    residual : the same for r = fitted - y', plus u(|y'| + |r|).
-    gradient : factor f with |computed g_k - exact g_k| <= f N_k, N_k = ||x'_k||:
-        sum w|x'||dr| <= N_k sqrt(sum w) residual and gamma sum w|x'||r| <= gamma N_k ||r|| (Cauchy-Schwarz).
-    """
-
-    dot: float
-    residual: float
-    gradient: float
-
-    @classmethod
-    def of(
-        cls, frame: Frame, column_max: Array, y_max: float, slopes: Array, level: float, squared: float
-    ) -> _Errors:
-        dot = affine_error(frame, column_max, slopes, level)
-        size = math.sqrt(squared) * (1.0 + frame.summation)
-        largest = y_max + float(np.abs(slopes) @ column_max) + abs(level)
-        y_error = frame.entry_error * (y_max + abs(frame.centre_y))
-        residual = (dot + y_error + 3.0 * U * (largest + dot)) * SLACK + _FLOOR
-        total = math.sqrt(frame.total_weight)
-        gradient = (total * residual + frame.summation * (size + total * residual)) * SLACK
-        return cls(dot, residual, gradient)
-
-
-def affine_error(frame: Frame, column_max: Array, slopes: Array, level: float) -> float:
-    """Bound on the rounding of x' @ slopes + level over all samples, in scaled units."""
-    n = len(slopes)
-    weights = np.abs(slopes)
-    terms = float(weights @ column_max) + abs(level)
-    entries = frame.entry_error * float(weights @ (column_max + np.abs(frame.centre)))
-    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
-        1.0 + float(weights.sum())
-    )

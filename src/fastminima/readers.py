@@ -21,7 +21,7 @@ from ._selection import Column, Request, Selection, feature_positions, listed
 from .dataset import Accuracy, Dataset
 from .errors import DataError, DataTypeError, MissingFileError, ReadError, TargetError
 
-__all__ = ["read"]
+__all__ = ["STORED_INDEX", "SUFFIXES", "file_kind", "read"]
 
 # (first bytes, what they mean, suffixes they go with)
 _MAGIC: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
@@ -29,14 +29,15 @@ _MAGIC: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
     (b"\x93NUMPY", "a NumPy array file (.npy)", (".npy",)),
     (b"PK\x03\x04", "a zip archive (.npz, .xlsx)", (".npz",)),
     (b"\x1f\x8b", "gzip data", (".csv.gz", ".tsv.gz")),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", (".h5", ".hdf5")),
     (b"\xff\xfe", "UTF-16 text", ()),
     (b"\xfe\xff", "UTF-16 text", ()),
 )
-_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".npy", ".npz", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".npy", ".npz", ".parquet")
 _DAMAGED = "is damaged or holds Python objects"
-_TEXT_SUFFIXES = (".csv", ".tsv")
+TEXT_SUFFIXES = (".csv", ".tsv")
 # pandas writes a frame's index as such a column
-_STORED_INDEX = re.compile(r"__index_level_\d+__")
+STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def read(
@@ -87,10 +88,10 @@ def read(
     source = Path(path)
     if meaning not in ("binary", "decimal"):
         raise ReadError(f"meaning must be 'binary' or 'decimal', got {meaning!r}")
-    suffix = _kind(source)
+    suffix = file_kind(source)
     request = Request(target, features, sample_weight)
     notes: tuple[str, ...] = ()
-    if suffix.startswith(_TEXT_SUFFIXES):
+    if suffix.startswith(TEXT_SUFFIXES):
         separator = "," if suffix.startswith(".csv") else "\t"
         names, selection, arrays, notes = read_csv(
             source, request, separator=separator, decimal=meaning == "decimal", progress=progress
@@ -111,8 +112,16 @@ def read(
     return data._described(meaning="decimal" if meaning == "decimal" else None, notes=notes)
 
 
-def _kind(path: Path) -> str:
-    """The suffix, once the file exists, is not empty and starts as the suffix says."""
+def file_kind(path: Path, suffixes: Sequence[str] = SUFFIXES) -> str:
+    """The suffix, once the file exists, is not empty and starts as the suffix says.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file; the message names files like it.
+    ReadError
+        A folder, an empty file, a suffix that is none of `suffixes`, or contents of another kind.
+    """
     try:
         with open(path, "rb") as stream:
             head = stream.read(4096)
@@ -123,9 +132,9 @@ def _kind(path: Path) -> str:
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror or error}") from error
     name = path.name.lower()
-    suffix = next((known for known in sorted(_SUFFIXES, key=len, reverse=True) if name.endswith(known)), None)
+    suffix = next((known for known in sorted(suffixes, key=len, reverse=True) if name.endswith(known)), None)
     if suffix is None:
-        raise ReadError(f"{path}: unknown suffix; expected one of {', '.join(_SUFFIXES)}")
+        raise ReadError(f"{path}: unknown suffix; expected one of {', '.join(suffixes)}")
     if not head:
         raise ReadError(f"{path} is empty")
     found = next(((kind, fits) for magic, kind, fits in _MAGIC if head.startswith(magic)), None)
@@ -228,7 +237,7 @@ def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
-        hidden = frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
+        hidden = frozenset(i for i, name in enumerate(names) if STORED_INDEX.fullmatch(name))
         selection = request.select(names, len(names), str(path), hidden=hidden)
         _refuse_types(pa, file.schema_arrow, selection, names, path)
         wanted = [names[column] for column in selection.columns]

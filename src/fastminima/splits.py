@@ -40,7 +40,7 @@ class Search:
     n_certified, n_undecided : int
         Positions proved to lie in J; positions neither proved in nor proved out.
     undecided : ndarray of int64
-        The undecided positions, increasing.
+        The undecided positions, increasing; empty when they were not asked for.
     status : ndarray of uint8, shape (m,), or None
         1 certified in J, 2 undecided, 0 certified out; None unless asked for.
     """
@@ -53,7 +53,7 @@ class Search:
     drop: float
     n_certified: int
     n_undecided: int
-    undecided: Ints = field(repr=False)
+    undecided: Ints = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     status: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
@@ -254,6 +254,7 @@ def search(
     workers: int = 1,
     *,
     status: bool = False,
+    positions: bool = True,
 ) -> Search:
     """The best certified split when the inputs are approximations with known error.
 
@@ -271,6 +272,8 @@ def search(
         Threads; the result does not depend on it.
     status : bool
         Keep the verdict on each position (one byte a sample).
+    positions : bool
+        List the undecided positions; this takes a second sweep when there are any.
 
     Returns
     -------
@@ -284,7 +287,7 @@ def search(
         raise ValueError(f"error bounds must be finite and not negative, got {errors}")
     columns = _inputs(fitted, residual, weights)
     marks = np.zeros(columns[0].size, np.uint8) if status else None
-    state, found, undecided = _decide(columns, kappa, reach, workers, errors, marks)
+    state, found, undecided = _decide(columns, kappa, reach, workers, errors, marks, positions=positions)
     p = found.position
     lower, upper = state.beside(p) if p >= 0 else (math.nan, math.nan)
     return Search(
@@ -308,11 +311,13 @@ def _decide(
     workers: int,
     errors: tuple[float, float, float] = (0.0, 0.0, 0.0),
     status: NDArray[np.uint8] | None = None,
+    *,
+    positions: bool = True,
 ) -> tuple[SortedSums, Sweep, Ints]:
     """Sort, sweep and list the undecided positions; these are looked up only when there are any."""
     state = SortedSums(*columns, workers=workers)
     found = state.sweep(kappa, reach, errors, status)
-    if not found.n_undecided:
+    if not (found.n_undecided and positions):
         return state, found, np.empty(0, np.int64)
     if status is None:
         status = np.zeros(state.size, np.uint8)

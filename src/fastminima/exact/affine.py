@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.errors import DataError
 from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 
-__all__ = ["Columns", "affine_numerators", "as_index", "common_numerators"]
+__all__ = ["Columns", "affine_numerators", "as_index", "check_rows", "common_numerators"]
 
 Rows = NDArray[Any] | Sequence[int] | None
 
@@ -36,6 +37,26 @@ def common_numerators(values: Sequence[Fraction]) -> tuple[list[int], Fraction]:
     if divisor == 0:
         return numerators, Fraction(1)
     return [n // divisor for n in numerators], Fraction(divisor, denominator)
+
+
+def check_rows(X: Floats, y: Floats, weight: Floats | None, n_features: int | None = None) -> None:
+    """Refuse rows whose arrays do not fit together: kernels trust their shapes.
+
+    Raises
+    ------
+    DataError
+        Unless X is (k, n_features), y (k,) and weight, if given, (k,), all float64.
+    """
+    fits = X.ndim == 2 and y.shape == (len(X),) and (weight is None or weight.shape == y.shape)
+    if not fits or (n_features is not None and X.shape[1] != n_features):
+        width = "dx" if n_features is None else n_features
+        sizes = f"X {X.shape}, y {y.shape}" + ("" if weight is None else f", weights {weight.shape}")
+        raise DataError(
+            f"rows must come as X (k, {width}), y (k,) and weights (k,) of the same rows, got {sizes}"
+        )
+    for array in (X, y) if weight is None else (X, y, weight):
+        if array.dtype != np.float64:
+            raise DataError(f"rows must be float64 numbers, got {array.dtype}; convert them first")
 
 
 class Columns:

@@ -11,14 +11,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import Floats
+from fastminima.exact.affine import check_rows
+from fastminima.exact.dyadic import Floats, Ints
 from fastminima.kernels import _digest, reference_digest
 
 __all__ = ["DataDigests", "Digests"]
@@ -62,6 +64,7 @@ class Digests:
 
     def update(self, X: Floats, y: Floats, weight: Floats | None = None) -> None:
         """Add float64 rows: X (k, dx), y (k,), weight (k,) or None."""
+        check_rows(X, y, weight)
         none = np.empty(0)
         width = X.shape[1] + 1 + (weight is not None)
         step = max(_BYTES // (8 * width), 64)
@@ -87,8 +90,20 @@ class Digests:
 
     def update_exact(self, columns: Sequence[Sequence[Fraction]]) -> None:
         """Add rows of rationals: columns x_1, ..., x_dx, y and, with weights, the weights."""
+        self._lines([map(str, column) for column in columns])
+
+    def update_numerators(
+        self, numerators: Sequence[Ints], scales: Sequence[Fraction], weight: Floats | None = None
+    ) -> None:
+        """Add rows of rationals: columns numerators[j] (k,) times scales[j], y last; weight (k,) float64 or None."""
+        columns = [_ratios(column.tolist(), scale) for column, scale in zip(numerators, scales, strict=True)]
+        if weight is not None:
+            columns.append([str(Fraction(w)) for w in weight.tolist()])
+        self._lines(columns)
+
+    def _lines(self, columns: Sequence[Iterable[str]]) -> None:
         for row in zip(*columns, strict=True):
-            line = ",".join(map(str, row)).encode() + b"\n"
+            line = ",".join(row).encode() + b"\n"
             self._add(int.from_bytes(hashlib.blake2s(line).digest(), "little"), line)
             self.n_samples += 1
 
@@ -109,3 +124,14 @@ class Digests:
         """The digests of all rows so far."""
         ordered = None if self._ordered is None else self._ordered.hexdigest()
         return DataDigests(ordered, f"{self._sum:064x}")
+
+
+def _ratios(numerators: list[int], scale: Fraction) -> list[str]:
+    """str(Fraction(n) * scale) of every n, without the fractions."""
+    p, q = scale.numerator, scale.denominator
+    texts = []
+    for n in numerators:
+        above = n * p
+        common = math.gcd(above, q)
+        texts.append(str(above // common) if common == q else f"{above // common}/{q // common}")
+    return texts

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, Rows, as_index, common_numerators
+from fastminima.exact.affine import Columns, Rows, as_index, check_rows, common_numerators
 from fastminima.exact.digits import MAX_ROWS, DigitSums, Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 from fastminima.kernels import _gram
@@ -139,6 +139,7 @@ class GramState:
         """Add rows: X (k, dx), y (k,), weight (k,) > 0 if the state is weighted; all finite float64."""
         if self._weighted != (weight is not None):
             raise ValueError("a weighted GramState takes weights in every update, an unweighted one in none")
+        check_rows(X, y, weight, self._n - 2)
         columns = np.empty((self._n + self._weighted, min(len(y), BLOCK) + PAD))
         for begin in range(0, len(y), BLOCK):
             part = slice(begin, begin + BLOCK)

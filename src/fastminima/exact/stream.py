@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fastminima.exact.affine import Columns
+from fastminima.exact.affine import Columns, check_rows
 from fastminima.exact.digest import DataDigests, Digests
 from fastminima.exact.digits import Scratch, ends_of
 from fastminima.exact.dyadic import Floats, Ints
@@ -225,12 +225,13 @@ class ExactPass:
         Raises
         ------
         DataError
-            If a number is not finite.
+            If a number is not finite, or the arrays do not fit together.
         """
         if self._weighted != (weight is not None):
             raise ValueError("a weighted ExactPass takes weights in every update, an unweighted one in none")
         if (self._scales is not None) != (numerators is not None):
             raise ValueError("an ExactPass with scales takes numerators in every update, one without in none")
+        check_rows(X, y, weight, self._n_features)
         exact = None if numerators is None else SimpleNamespace(numerators=numerators, scales=self._scales)
         columns = Columns(SimpleNamespace(X=X, y=y, sample_weight=weight, exact=exact))
         for begin in range(0, len(y), self._rows):
@@ -239,8 +240,9 @@ class ExactPass:
     def _add(self, columns: Columns) -> None:
         count = columns.n_samples
         into_columns(columns.X, columns.y, columns.weight, self._block)
-        # refuses NaN and inf before anything is counted
-        ends_of(self._block, 0, count, self._n_features + 2, self._variant)
+        if columns.exact is None:
+            # refuses NaN and inf before anything is counted; views of exact data may be inf
+            ends_of(self._block, 0, count, self._n_features + 2, self._variant)
         self._digest(columns)
         stacked, filter_ = self._stacked, self._filter
         filter_.evaluate(self._block, count)
@@ -278,13 +280,8 @@ class ExactPass:
         if columns.exact is None:
             self._digests.update(columns.X, columns.y, columns.weight)
             return
-        rows = [
-            [int(n) * scale for n in c]
-            for c, scale in zip(columns.exact.numerators, columns.exact.scales, strict=True)
-        ]
-        if columns.weight is not None:
-            rows.append([Fraction(w) for w in columns.weight.tolist()])
-        self._digests.update_exact(rows)
+        exact = columns.exact
+        self._digests.update_numerators(exact.numerators, exact.scales, columns.weight)
 
     def _state(self) -> GramState:
         return GramState(self._n_features, self._weighted, self._scratch, self._variant)

@@ -19,6 +19,9 @@ _perturb
     the same bits in every variant. excess_f64, excess_f32: what a block of perturbations changes, fused like
     `_forward`, D built from the perturbation and never as a difference of outputs. Called by
     `fastminima.landscape.sampling` and `.direct`.
+_rows
+    evaluate_rows, moments_rows: a pass over rows (x, y) where they lie: fitted values, residuals, norms and gradient sums;
+    products of (1, x', y') for up to MOST_COLUMNS columns. Called by `fastminima._states`.
 _screen
     base_sums: gradient sums of the base point in double-double. screened_excess: one quadratic form a perturbation
     and, one by one, only the samples its own norms can move across a boundary. Called by

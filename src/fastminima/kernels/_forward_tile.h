@@ -147,6 +147,7 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
         FM_NAME(fm_pack)(X + first * dx, y + first, weight ? weight + first : 0, count, dx, pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
+            const ptrdiff_t after = K - k0 - tuples, next = after < block ? after : block;
             const REAL *w = W1 + k0 * matrix, *b = b1 + k0 * d1;
             for (u = 0; u < tuples * d1; u++) {
                 up[u] = W2[k0 * d1 + u] * (REAL)s_plus;
@@ -158,6 +159,13 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
+                /* with few samples a network is used up before the next one has come from memory */
+                if (next > 0) {
+                    const char *from = (const char *)(w + tuples * matrix);
+                    const ptrdiff_t bytes = next * matrix * (ptrdiff_t)sizeof(REAL), end = bytes * (p + 1) / panels;
+                    for (t = bytes * p / panels & ~(ptrdiff_t)63; t < end; t += 64)
+                        FM_PREFETCH(from + t);
+                }
                 /* the last panel may hold fewer vectors: 200 samples are 4 panels of 48 and one vector of 16 */
                 if (left > 2 * LANES)
                     FM_NAME(fm_panel)(3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);

@@ -27,16 +27,6 @@ typedef struct {
     const int64_t *owner;    /* (labels) column of each label */
 } fg_side;
 
-FM_INLINE void fg_dekker(double a, double b, double *hi, double *lo)
-{
-    /* |a|, |b| < 2^24: no overflow; the caller keeps all parts above 2^-1000: no underflow */
-    const double split = 134217729.0;
-    const double ta = a * split, ah = ta - (ta - a), al = a - ah;
-    const double tb = b * split, bh = tb - (tb - b), bl = b - bh;
-    *hi = a * b;
-    *lo = ((ah * bh - *hi) + ah * bl + al * bh) + al * bl;
-}
-
 #define FG_MAX1(a, b) ((a) > (b) ? (a) : (b))
 #define FG_MIN1(a, b) ((a) < (b) ? (a) : (b))
 

@@ -63,7 +63,10 @@ def columns_of(const double[:, ::1] X, const double[::1] y, const double[::1] we
 
 def column_ends(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, int variant, double[::1] peak_out,
                 double[::1] low_out):
-    """peak_out[c] = max |v| (inf: some not finite), low_out[c] = least last bit of a nonzero v (inf if there is none), begin <= row < end."""
+    """begin <= row < end: peak_out[c] = max |v| (inf if some v is not finite), low_out[c] = least last bit of v != 0.
+
+    low_out[c] is inf if all are zero.
+    """
     with nogil:
         if columns.shape[0] > 0 and end > begin:
             fg_ends(variant, &columns[0, begin], columns.shape[1], columns.shape[0], end - begin, &peak_out[0],
@@ -71,10 +74,10 @@ def column_ends(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, 
 
 
 def digit_products(const double[:, ::1] columns, Py_ssize_t begin, Py_ssize_t end, bint weighted,
-                   const double[::1] weight_scale, const double[:, ::1] left_scale, const int64_t[::1] left_first, const int64_t[::1] left_place,
-                   const int64_t[::1] left_owner, const double[:, ::1] right_scale, const int64_t[::1] right_first,
-                   const int64_t[::1] right_place, const int64_t[::1] right_owner, int variant,
-                   double[::1] workspace, int64_t[:, ::1] high_out, int64_t[:, ::1] low_out):
+                   const double[::1] weight_scale, const double[:, ::1] left_scale, const int64_t[::1] left_first,
+                   const int64_t[::1] left_place, const int64_t[::1] left_owner, const double[:, ::1] right_scale,
+                   const int64_t[::1] right_first, const int64_t[::1] right_place, const int64_t[::1] right_owner,
+                   int variant, double[::1] workspace, int64_t[:, ::1] high_out, int64_t[:, ::1] low_out):
     """Add 2^32 high_out + low_out[place(a, j), place(b, k)] += sum_i (w v_a)[j] v_b[k], columns a <= b.
 
     The last of the columns holds the weights if `weighted`. A scale is the product of two powers of two.

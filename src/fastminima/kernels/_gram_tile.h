@@ -2,8 +2,9 @@
  * V_TARGET, V_REAL, V_INT, V_LANES, V_TILE, V_MAX, V_MIN, V_FMA and V_FMS what to compile for.
  */
 
-/* peak[c] = max |v| (inf if a number is not finite), low[c] = the least power of two, 2^e, that is the last bit of a number of column c (inf: all 0).
- * Without its last set bit a number differs from itself by that bit; a power of two is its own last bit. */
+/* peak[c] = max |v| (inf if a number is not finite), low[c] = the least power of two, 2^e, that is the last bit of a
+ * number of column c (inf: all 0). Without its last set bit a number differs from itself by that bit; a power of two is
+ * its own last bit. */
 static V_TARGET void V_NAME(fg_ends)(const double *columns, ptrdiff_t ld, ptrdiff_t n, ptrdiff_t count, double *peak,
                                      double *low)
 {
@@ -105,8 +106,11 @@ static V_TARGET void V_NAME(fg_weighted)(const double *v, const double *w, ptrdi
         double as[V_LANES], bs[V_LANES], his[V_LANES], los[V_LANES];
         memcpy(as, &a, sizeof a);
         memcpy(bs, &b, sizeof b);
-        for (int t = 0; t < V_LANES; t++)
-            fg_dekker(as[t], bs[t], his + t, los + t);
+        /* |a|, |b| <= 2^23 and no part below 2^-1000: Dekker's error is exact */
+        for (int t = 0; t < V_LANES; t++) {
+            his[t] = as[t] * bs[t];
+            los[t] = fm_error(as[t], bs[t], his[t]);
+        }
         memcpy(&hi, his, sizeof hi);
         memcpy(&lo, los, sizeof lo);
 #endif

@@ -1,4 +1,4 @@
-/* Preactivations with error bounds, and rows grouped by sign pattern. The design stands at the head of _patterns.pyx. */
+/* Preactivations with error bounds, and rows grouped by sign pattern; the design stands at the head of _patterns.pyx. */
 #ifndef FASTMINIMA_PATTERNS_H
 #define FASTMINIMA_PATTERNS_H
 

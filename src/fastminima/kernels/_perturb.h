@@ -21,7 +21,7 @@
 #define FP_M1 0xCD9E8D57
 #define FP_W0 0x9E3779B9
 #define FP_W1 0xBB67AE85
-/* fdlibm: log, its reduction, sine and cosine on [-pi/4, pi/4] */
+/* fdlibm: log in float64 and in float32, their reductions */
 #define FP_L1 6.666666666666735130e-01
 #define FP_L2 3.999999999940941908e-01
 #define FP_L3 2.857142874366239149e-01
@@ -32,19 +32,20 @@
 #define FP_LN2_HI 6.93147180369123816490e-01
 #define FP_LN2_LO 1.90821492927058770002e-10
 #define FP_LOG2E 1.44269504088896338700e+00
-#define FP_PI 3.14159265358979311600e+00
-#define FP_S1 -1.66666666666666324348e-01
-#define FP_S2 8.33333333332248946124e-03
-#define FP_S3 -1.98412698298579493134e-04
-#define FP_S4 2.75573137070700676789e-06
-#define FP_S5 -2.50507602534068634195e-08
-#define FP_S6 1.58969099521155010221e-10
-#define FP_C1 4.16666666666666019037e-02
-#define FP_C2 -1.38888888888741095749e-03
-#define FP_C3 2.48015872894767294178e-05
-#define FP_C4 -2.75573143513906633035e-07
-#define FP_C5 2.08757232129817482790e-09
-#define FP_C6 -1.13596475577881948265e-11
+#define FP_F1 0xaaaaaa.0p-24f
+#define FP_F2 0xccce13.0p-25f
+#define FP_F3 0x91e9ee.0p-25f
+#define FP_F4 0xf89e26.0p-26f
+#define FP_FLN2_HI 0x1.62e3p-1f
+#define FP_FLN2_LO 0x1.2fefa2p-17f
+/* sine and cosine on [-pi/4, pi/4] in float32 (Cephes) */
+#define FP_ANGLE 0x1.921fb6p-30f /* pi 2^-31 */
+#define FP_S1 -0x1.555544p-3f
+#define FP_S2 0x1.11073cp-7f
+#define FP_S3 -0x1.9943f2p-13f
+#define FP_C1 0x1.55554ap-5f
+#define FP_C2 -0x1.6c0c32p-10f
+#define FP_C3 0x1.99eb9cp-16f
 
 static inline double fp_double(uint64_t bits)
 {
@@ -60,96 +61,161 @@ static inline uint64_t fp_bits(double value)
     return bits;
 }
 
+static inline float fp_single(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint32_t fp_word(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The normals of two blocks of words to eight entries of a row, and their squares to eight sums. */
+FM_INLINE void fp_rows_plain(const float *g, double *out, ptrdiff_t step, double *sums)
+{
+    int e;
+    (void)step;
+    for (e = 0; e < 8; e++) {
+        const double entry = g[4 * (e % 2) + e / 2];
+        out[e] = entry;
+        sums[e] = sums[e] + entry * entry;
+    }
+}
+
 #define I_MUL(a, b) (((a) & 0xFFFFFFFF) * ((b) & 0xFFFFFFFF))
+#define I_HIGH(a) ((a) >> 32)
 #define I_SET1(c) (c)
 #define D_SET1(c) (c)
 #define AS_I(d) fp_bits(d)
 #define AS_D(i) fp_double(i)
-#define D_SQRT(d) sqrt(d)
-#define D_STORE(p, d) (*(p) = (d))
+#define W_SET1(c) (c)
+#define F_SET1(c) (c)
+#define AS_W(f) fp_word(f)
+#define AS_F(w) fp_single(w)
+#define F_OF(w) (float)(int32_t)(w)
+#define F_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define F_SQRT(f) sqrtf(f)
+#define FP_WORDS(w, v) FP_EACH8 (v)[e] = (uint32_t)(w)[e]
+#define FP_ROWS fp_rows_plain
 #define FM_SUFFIX plain
 #define FM_TARGET
 #define LANES 1
-#define FP_PAIRS 1
+#define FP_PAIRS 4
 #define DV double
 #define IV uint64_t
+#define FV float
+#define WV uint32_t
 #include "_perturb_draw.h"
 
 #ifdef FM_HAVE_X86
-typedef uint64_t fp_u4 __attribute__((vector_size(32)));
-typedef uint64_t fp_u8 __attribute__((vector_size(64)));
+typedef uint64_t fp_u4 __attribute__((vector_size(32), may_alias));
+typedef uint64_t fp_u8 __attribute__((vector_size(64), may_alias));
+typedef uint32_t fp_w8 __attribute__((vector_size(32), may_alias));
+typedef uint32_t fp_w16 __attribute__((vector_size(64), may_alias));
 
-/* eight vectors of four perturbations to four rows of eight entries */
+/* Four vectors of pairs, one pair a perturbation, to rows of eight. */
 __attribute__((target("avx2")))
-FM_INLINE void fp_rows4(const __m256d *g, double *out, ptrdiff_t step)
+FM_INLINE void fp_rows_avx2(const __m256 *g, double *out, ptrdiff_t step, double *sums)
 {
-    int half;
-    for (half = 0; half < 2; half++, g += 4, out += 4) {
-        const __m256d ab0 = _mm256_unpacklo_pd(g[0], g[1]), ab1 = _mm256_unpackhi_pd(g[0], g[1]);
-        const __m256d cd0 = _mm256_unpacklo_pd(g[2], g[3]), cd1 = _mm256_unpackhi_pd(g[2], g[3]);
-        _mm256_storeu_pd(out, _mm256_permute2f128_pd(ab0, cd0, 0x20));
-        _mm256_storeu_pd(out + step, _mm256_permute2f128_pd(ab1, cd1, 0x20));
-        _mm256_storeu_pd(out + 2 * step, _mm256_permute2f128_pd(ab0, cd0, 0x31));
-        _mm256_storeu_pd(out + 3 * step, _mm256_permute2f128_pd(ab1, cd1, 0x31));
+    const __m256d a = _mm256_castps_pd(g[0]), b = _mm256_castps_pd(g[1]);
+    const __m256d c = _mm256_castps_pd(g[2]), d = _mm256_castps_pd(g[3]);
+    const __m256d ab0 = _mm256_unpacklo_pd(a, b), ab1 = _mm256_unpackhi_pd(a, b);
+    const __m256d cd0 = _mm256_unpacklo_pd(c, d), cd1 = _mm256_unpackhi_pd(c, d);
+    __m256d rows[4];
+    int l;
+    rows[0] = _mm256_permute2f128_pd(ab0, cd0, 0x20);
+    rows[1] = _mm256_permute2f128_pd(ab1, cd1, 0x20);
+    rows[2] = _mm256_permute2f128_pd(ab0, cd0, 0x31);
+    rows[3] = _mm256_permute2f128_pd(ab1, cd1, 0x31);
+    FM_UNROLL
+    for (l = 0; l < 4; l++, out += step, sums += 8) {
+        const __m256 row = _mm256_castpd_ps(rows[l]);
+        const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(row));
+        const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(row, 1));
+        _mm256_storeu_pd(out, low);
+        _mm256_storeu_pd(out + 4, high);
+        _mm256_store_pd(sums, _mm256_add_pd(_mm256_load_pd(sums), _mm256_mul_pd(low, low)));
+        _mm256_store_pd(sums + 4, _mm256_add_pd(_mm256_load_pd(sums + 4), _mm256_mul_pd(high, high)));
     }
 }
 
-/* eight by eight */
 __attribute__((target("avx512f,avx512dq")))
-FM_INLINE void fp_rows8(const __m512d *g, double *out, ptrdiff_t step)
+FM_INLINE void fp_rows_avx512(const __m512 *g, double *out, ptrdiff_t step, double *sums)
 {
-    __m512d pairs[8], fours[8];
-    int i;
+    const __m512d a = _mm512_castps_pd(g[0]), b = _mm512_castps_pd(g[1]);
+    const __m512d c = _mm512_castps_pd(g[2]), d = _mm512_castps_pd(g[3]);
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const __m512d ab[2] = {_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)};
+    const __m512d cd[2] = {_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d)};
+    int l;
     FM_UNROLL
-    for (i = 0; i < 4; i++) {
-        pairs[i] = _mm512_unpacklo_pd(g[2 * i], g[2 * i + 1]);
-        pairs[4 + i] = _mm512_unpackhi_pd(g[2 * i], g[2 * i + 1]);
-    }
-    /* pairs[4 odd + i]: entries 2i, 2i + 1 of the rows odd, odd + 2, odd + 4, odd + 6 */
-    FM_UNROLL
-    for (i = 0; i < 8; i += 2) {
-        fours[i] = _mm512_shuffle_f64x2(pairs[i], pairs[i + 1], 0x88);
-        fours[i + 1] = _mm512_shuffle_f64x2(pairs[i], pairs[i + 1], 0xDD);
-    }
-    FM_UNROLL
-    for (i = 0; i < 2; i++) {
-        _mm512_storeu_pd(out + i * step, _mm512_shuffle_f64x2(fours[4 * i], fours[4 * i + 2], 0x88));
-        _mm512_storeu_pd(out + (i + 4) * step, _mm512_shuffle_f64x2(fours[4 * i], fours[4 * i + 2], 0xDD));
-        _mm512_storeu_pd(out + (i + 2) * step, _mm512_shuffle_f64x2(fours[4 * i + 1], fours[4 * i + 3], 0x88));
-        _mm512_storeu_pd(out + (i + 6) * step, _mm512_shuffle_f64x2(fours[4 * i + 1], fours[4 * i + 3], 0xDD));
+    for (l = 0; l < 8; l++, out += step, sums += 8) {
+        const __m512d two = _mm512_permutex2var_pd(ab[l & 1], l < 4 ? first : second, cd[l & 1]);
+        const __m256d one = l & 2 ? _mm512_extractf64x4_pd(two, 1) : _mm512_castpd512_pd256(two);
+        const __m512d row = _mm512_cvtps_pd(_mm256_castpd_ps(one));
+        _mm512_storeu_pd(out, row);
+        _mm512_store_pd(sums, _mm512_add_pd(_mm512_load_pd(sums), _mm512_mul_pd(row, row)));
     }
 }
 
 #define I_MUL(a, b) ((fp_u4)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#define I_HIGH(a) ((a) >> 32)
 #define I_SET1(c) ((fp_u4)_mm256_set1_epi64x((long long)(c)))
 #define D_SET1(c) _mm256_set1_pd(c)
 #define AS_I(d) ((fp_u4)(d))
 #define AS_D(i) ((__m256d)(i))
-#define D_SQRT(d) _mm256_sqrt_pd(d)
-#define D_STORE(p, d) _mm256_storeu_pd(p, d)
-#define D_ROWS fp_rows4
+#define W_SET1(c) ((fp_w8)_mm256_set1_epi32((int)(c)))
+#define F_SET1(c) _mm256_set1_ps(c)
+#define AS_W(f) ((fp_w8)(f))
+#define AS_F(w) ((__m256)(w))
+#define F_OF(w) _mm256_cvtepi32_ps((__m256i)(w))
+#define F_MIN(a, b) _mm256_min_ps(a, b)
+#define F_SQRT(f) _mm256_sqrt_ps(f)
+#define FP_WORDS(w, v) \
+    FP_EACH4 (v)[e] = (fp_w8)_mm256_blend_epi32( \
+        (__m256i)(w)[e], _mm256_shuffle_epi32((__m256i)(w)[e + 4], 0xA0), 0xAA)
+#define FP_ROWS fp_rows_avx2
 #define FM_SUFFIX avx2
 #define FM_TARGET __attribute__((target("avx2")))
 #define LANES 4
-#define FP_PAIRS 4
+#define FP_PAIRS 2
 #define DV __m256d
 #define IV fp_u4
+#define FV __m256
+#define WV fp_w8
 #include "_perturb_draw.h"
 
 #define I_MUL(a, b) ((fp_u8)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#define I_HIGH(a) ((fp_u8)_mm512_shuffle_epi32((__m512i)(a), (_MM_PERM_ENUM)0xF5))
 #define I_SET1(c) ((fp_u8)_mm512_set1_epi64((long long)(c)))
 #define D_SET1(c) _mm512_set1_pd(c)
 #define AS_I(d) ((fp_u8)(d))
 #define AS_D(i) ((__m512d)(i))
-#define D_SQRT(d) _mm512_sqrt_pd(d)
-#define D_STORE(p, d) _mm512_storeu_pd(p, d)
-#define D_ROWS fp_rows8
+#define W_SET1(c) ((fp_w16)_mm512_set1_epi32((int)(c)))
+#define F_SET1(c) _mm512_set1_ps(c)
+#define AS_W(f) ((fp_w16)(f))
+#define AS_F(w) ((__m512)(w))
+#define F_OF(w) _mm512_cvtepi32_ps((__m512i)(w))
+#define F_MIN(a, b) _mm512_min_ps(a, b)
+#define F_SQRT(f) _mm512_sqrt_ps(f)
+#define FP_WORDS(w, v) \
+    FP_EACH4 (v)[e] = (fp_w16)_mm512_mask_shuffle_epi32( \
+        (__m512i)(w)[e], 0xAAAA, (__m512i)(w)[e + 4], (_MM_PERM_ENUM)0xA0)
+#define FP_ROWS fp_rows_avx512
 #define FM_SUFFIX avx512
 #define FM_TARGET __attribute__((target("avx512f,avx512dq")))
 #define LANES 8
-#define FP_PAIRS 4
+#define FP_PAIRS 2
 #define DV __m512d
 #define IV fp_u8
+#define FV __m512
+#define WV fp_w16
 #include "_perturb_draw.h"
 #endif
 
@@ -231,13 +297,17 @@ static inline ptrdiff_t fp_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
     return fits < 1 ? 1 : fits > FM_BLOCK_TUPLES ? FM_BLOCK_TUPLES : fits;
 }
 
-static inline ptrdiff_t fp_count_bits(unsigned bits)
+#if defined(__GNUC__) || defined(__clang__)
+#define fp_count_bits(bits) __builtin_popcount(bits)
+#else
+static inline int fp_count_bits(unsigned bits)
 {
-    ptrdiff_t count = 0;
+    int count = 0;
     for (; bits; bits &= bits - 1)
         count++;
     return count;
 }
+#endif
 
 #ifdef FM_HAVE_VECTOR16
 typedef double fp_d4 __attribute__((vector_size(32)));

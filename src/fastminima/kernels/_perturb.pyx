@@ -1,18 +1,19 @@
 # cython: language_level=3
 """Random perturbations of a one-hidden-layer network, and their excess risks evaluated sample by sample.
 
-a.  Perturbations. Entry 4 b + {0, 1, 2, 3} of perturbation k is (r cos, r sin, r' cos', r' sin') of two Box-Muller
-    pairs, made from the four words of Philox4x32-10 with key `seed` and counter (k low, k high, b, 0):
+a.  Perturbations. The four words w of Philox4x32-10 with key `seed` and counter (k low, k high, b, 0) make two
+    Box-Muller pairs (r cos, r sin, r' cos', r' sin') in float32,
 
-        r = sqrt(-2 ln((w0 + 1/2) 2^-32)),  angle 2 pi (w1 + 1/2) 2^-32,  likewise from w2, w3
+        r = sqrt(-2 ln((w0/2 + 1/2) 2^-31)),  angle 2 pi (w1 + 1/2) 2^-32,  likewise from w2, w3;
 
-    `distribution` 2 leaves these normals g; 0 divides by ||g||; 1 multiplies by U^(1/P) / ||g||, where U is
-    (w0 + 1/2) 2^-32 of the counter (k low, k high, 0, 1). The squares are summed in eight strided partial sums,
-    those as ((0+4)+(2+6))+((1+5)+(3+7)).
-b.  The same bits everywhere. Logarithm, sine, cosine and exponential are polynomials (fdlibm's) in +, -, *, / and
-    sqrt, each correctly rounded in IEEE arithmetic, none fused; arguments are reduced in integers, exactly. One
-    lane of a vector is one perturbation: no step crosses lanes, so their number changes nothing. A row depends on
-    (seed, k, P, distribution) alone.
+    number i of block b is entry 8 (b/2) + 2 i + b mod 2 of perturbation k. `distribution` 2 leaves these normals g;
+    0 multiplies by 1/||g|| in float64; 1 by U^(1/P) / ||g||, where U is (w0 + 1/2) 2^-32 of the counter (k low, k
+    high, 0, 1). The squares are summed in eight strided partial sums, those as ((0+4)+(2+6))+((1+5)+(3+7)).
+    float32 is enough for a direction: its 24 bits are the grain of the set of points, not an error of one.
+b.  The same bits everywhere. Logarithm, sine, cosine and exponential are polynomials (fdlibm's, Cephes') in +, -, *,
+    / and sqrt, each correctly rounded in IEEE arithmetic, none fused; arguments are reduced in integers, exactly. No
+    step crosses perturbations: their number in a vector changes nothing. A row depends on (seed, k, P, distribution)
+    alone.
 c.  Excess. With z the preactivations, s their slopes, e the residuals and w the weights at the base point,
 
         dz_ij = <dw_j, x_i> + db_j,       D_i = db2 + sum_j s_ij (v'_j dz_ij + dv_j z_ij),    v' = v + dv
@@ -92,7 +93,7 @@ def workspace_items(variant, item, d1, dx):
     rows = FM_ROWS512 if variant == 3 else FM_ROWS
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
-    scratch = ((dx + 3) * panel + (group + block + 2) * d1) * (8 // item) + (rows + 1) * panel
+    scratch = ((dx + 3) * panel + (group + block + 2) * d1 + block) * (8 // item) + (rows + 1) * panel
     return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
 
 

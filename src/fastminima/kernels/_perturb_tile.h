@@ -155,24 +155,26 @@ FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double 
     return sqrt((s0 + s1) + (s2 + s3)) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
 }
 
-/* delta += sum over the units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. */
+#if ROWS > 4
+/* delta += sum over the units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. All of the
+ * tile at once: to look for the lanes takes longer. A large tile spends less on the call than on so much code. */
 FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, const REAL *dz, const REAL *minus,
                                                          const REAL *gap, REAL *delta)
 {
     ptrdiff_t flips = 0;
     int r, v;
-    for (r = 0; r < units; r++, dz += PANEL, minus += PANEL)
-        for (v = 0; v < width; v++) {
-            const VEC base = V_LOAD(minus + v * LANES), next = V_SUB(base, V_LOAD(dz + v * LANES));
-            const unsigned bits = V_FLIPS(base, next);
-            if (bits) {
-                const VEC size = V_ABS(next), moved = V_FLIP(base, next, size);
-                flips += fp_count_bits(bits);
-                V_STORE(delta + v * LANES, V_FMA(V_SET1(gap[r]), moved, V_LOAD(delta + v * LANES)));
-            }
+    for (v = 0; v < width; v++, dz += LANES, minus += LANES, delta += LANES) {
+        VEC moved = V_LOAD(delta);
+        for (r = 0; r < units; r++) {
+            const VEC base = V_LOAD(minus + r * PANEL), next = V_SUB(base, V_LOAD(dz + r * PANEL)), size = V_ABS(next);
+            flips += fp_count_bits(V_FLIPS(base, next));
+            moved = V_FMA(V_SET1(gap[r]), V_FLIP(base, next, size), moved);
         }
+        V_STORE(delta, moved);
+    }
     return flips;
 }
+#endif
 
 /* D += sum over `units` hidden units of s (v' dz + dv z) on the first `width` vectors of one panel; with `watch` also
  * Delta, else no sign can change. The operations on D are the same. */
@@ -217,12 +219,29 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
                 ANY_OR(any, base, V_SUB(base, dz[r][v]));
         }
     }
-    if (watch && FM_UNLIKELY(ANY_SET(any))) {
+    if (watch && ANY_SET(any)) {
+#if ROWS > 4
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < width; v++)
                 V_STORE(spill + PANEL + r * PANEL + v * LANES, dz[r][v]);
         return FM_NAME(fp_flips)(units, width, spill + PANEL, minus, slopes + 2 * d1, spill);
+#else
+        ptrdiff_t flips = 0;
+        FM_UNROLL
+        for (v = 0; v < width; v++) {
+            VEC moved = V_LOAD(spill + v * LANES);
+            FM_UNROLL
+            for (r = 0; r < units; r++) {
+                const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
+                const VEC size = V_ABS(next);
+                flips += fp_count_bits(V_FLIPS(base, next));
+                moved = V_FMA(V_SET1(slopes[2 * d1 + r]), V_FLIP(base, next, size), moved);
+            }
+            V_STORE(spill + v * LANES, moved);
+        }
+        return flips;
+#endif
     }
     return 0;
 }
@@ -236,12 +255,17 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
+    double least = FM_INFINITY;
     ptrdiff_t t, i;
     int v;
+    for (i = 0; margins && i < d1; i++)
+        least = margins[i] < least ? margins[i] : least;
     for (t = 0; t < tuples; t++, slopes += 3 * d1, total += LANES, change += LANES) {
         const REAL *w = theta, *b = bias ? bias + t * d1 : w + d1 * dx, *dv = w + d1 * (dx + 1);
         const REAL *slope = slopes, *base = minus;
-        const double *margin = margins;
+        const double *margin = margins, *norm = norms + t * (d1 + 1);
+        /* only the full width has a body for either case: the others hold the last few samples */
+        const int safe = width == 3 && margins && norm[d1] < least;
         ptrdiff_t flips = 0, rest = d1;
         VEC D[3], sum = V_LOAD(total);
         theta = dv + d1 + 1;
@@ -249,14 +273,13 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
             D[v] = V_SET1(dv[d1]);
         for (i = tiles; i > 0; i--) {
             const ptrdiff_t units = (rest + i - 1) / i;
-            int watch = 1;
-            /* only the full width has a body for either case: the others hold the last few samples */
-            if (width == 3 && margins) {
+            int watch = !safe;
+            if (watch && width == 3 && margins) {
                 ptrdiff_t r;
                 watch = 0;
                 for (r = 0; r < units; r++)
-                    watch |= !(norms[r] < margin[r]);
-                norms += units, margin += units;
+                    watch |= !(norm[r] < margin[r]);
+                norm += units, margin += units;
             }
 #define FP_TILE(n, watch) FM_NAME(fp_tile)(n, width, watch, w, b, dv, slope, d1, dx, x, base, D, spill)
 #define FP_CASE(n) flips += watch ? FP_TILE(n, 1) : FP_TILE(n, 0); break
@@ -308,7 +331,7 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
     const int screened = dx <= FP_SCREENED;
     double *scratch = (double *)fm_align(workspace);
-    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1, *doubt = norms + block * d1;
+    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1, *doubt = norms + block * (d1 + 1);
     REAL *pack = (REAL *)fm_align(doubt + 2 * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     REAL *slopes = moved + block * LANES;
@@ -340,14 +363,19 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
 #endif
             for (t = 0; t < tuples; t++)
                 for (u = 0; u < d1; u++) {
+                    double *norm = norms + t * (d1 + 1);
                     const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
                     slopes[3 * t * d1 + u] = (REAL)(v * base.s_plus);
                     slopes[(3 * t + 1) * d1 + u] = (REAL)(v * base.s_minus);
                     /* never the difference of the two above: slopes may agree in all but their last digits */
                     slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
-                    if (screened)
-                        norms[t * d1 + u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
-                                                             shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
+                    if (screened) {
+                        norm[u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
+                                                   shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
+                        /* a NaN is below no margin */
+                        norm[u] = norm[u] == norm[u] ? norm[u] : FM_INFINITY;
+                        norm[d1] = u && norm[u] <= norm[d1] ? norm[d1] : norm[u];
+                    }
                 }
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;

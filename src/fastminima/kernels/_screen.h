@@ -42,7 +42,8 @@ typedef struct {
     const int64_t *near_start;  /* (d1 + 1) into pairs */
     const int64_t *panel_start; /* (d1 + 1) into filter panels */
     const double *margin;       /* (pairs) ascending in a unit */
-    const double *rows;         /* (pairs + FS_NEAR, pad + 4): x - centre, zeros, z, e, weight, sample and pattern as int32 */
+    /* (pairs + FS_NEAR, pad + 4): x - centre, zeros, z, e, weight, sample and pattern as int32 */
+    const double *rows;
     const double *near_slopes;  /* (near_patterns, d1) */
     ptrdiff_t near_patterns, n_pairs;
     const float *filter; /* per panel [dx + 2][16]: -sign(z) x~/||x~||, then margin / scale */

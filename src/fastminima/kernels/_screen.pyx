@@ -166,10 +166,11 @@ def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const d
                 double[:, ::1] bias_out, double[::1] size_out):
     """linear_out (2, K): high and low words of g . c for the rows of delta (K, P).
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words. The words are not brought into order: their sum,
-    rounded once, is the term. Also, for the sums over the samples: bias_out (K, d1) = db_j + dw_j . centre, if there is
-    a centre (dx,) at all, rounded once; size_out (K,), the sum over the units of steep_j (|v'_j bias_j| + |dv_j
-    centred_bias_j|), the parts of an output's change that may be large and cancel. steep (d1,): slopes.
+    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words. The words are not brought into order: their
+    sum, rounded once, is the term. Also, for the sums over the samples: bias_out (K, d1) = db_j + dw_j . centre,
+    rounded once, if there is a centre (dx,) at all; size_out (K,), the sum over the units of
+    steep_j (|v'_j bias_j| + |dv_j centred_bias_j|), the parts of an output's change that may be large and cancel.
+    steep (d1,): slopes.
     """
     cdef fs_base_point s
     with nogil:
@@ -203,10 +204,10 @@ def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const d
     gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs, or empty, and
     centred_bias (2, d1) = b1 + W1 centre, both words; slopes (patterns, d1), none for one factor; factor: rows of R,
     row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] ..
-    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z, e,
-    w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row of
-    near_slopes). tile, shared, numbers and the work space reals, singles, longs, ints: see `walk_items`; `serial` > 0
-    grows by at least K from call to call on one work space. Results are complete where reach_out does not exceed the
+    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z,
+    e, w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row
+    of near_slopes). tile, shared, numbers and the work space reals, singles, longs, ints: see `walk_items`;
+    `serial` > 0 grows by at least K from call to call on one work space. Results are complete where reach_out does not exceed the
     reach of the lists.
     """
     cdef fs_problem s

@@ -36,6 +36,7 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define FM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define FM_PREFETCH(p) __builtin_prefetch(p)
 #define FM_HAVE_VECTOR16 1
 #if defined(__x86_64__)
 #define FM_HAVE_X86 1
@@ -43,6 +44,7 @@
 #endif
 #else
 #define FM_UNLIKELY(x) (x)
+#define FM_PREFETCH(p) ((void)(p))
 #endif
 
 #define FM_PASTE2(a, b) a##_##b

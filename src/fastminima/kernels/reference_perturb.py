@@ -6,6 +6,8 @@ the last bit: each line does one IEEE operation at a time in the kernel's order,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,14 +25,17 @@ _LOG = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
-_SIN = (
-    -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04,
-    2.75573137070700676789e-06, -2.50507602534068634195e-08, 1.58969099521155010221e-10,
-)  # fmt: skip
-_COS = (
-    4.16666666666666019037e-02, -1.38888888888741095749e-03, 2.48015872894767294178e-05,
-    -2.75573143513906633035e-07, 2.08757232129817482790e-09, -1.13596475577881948265e-11,
-)  # fmt: skip
+# fdlibm's logf, and Cephes' sine and cosine in float32
+_LOGF = tuple(
+    map(
+        np.float32,
+        map(float.fromhex, ("0xaaaaaa.0p-24", "0xccce13.0p-25", "0x91e9ee.0p-25", "0xf89e26.0p-26")),
+    )
+)
+_SIN = tuple(map(np.float32, map(float.fromhex, ("-0x1.555544p-3", "0x1.11073cp-7", "-0x1.9943f2p-13"))))
+_COS = tuple(map(np.float32, map(float.fromhex, ("0x1.55554ap-5", "-0x1.6c0c32p-10", "0x1.99eb9cp-16"))))
+_LN2F_HI, _LN2F_LO = np.float32(float.fromhex("0x1.62e3p-1")), np.float32(float.fromhex("0x1.2fefa2p-17"))
+_ANGLE = np.float32(float.fromhex("0x1.921fb6p-30"))
 _LN2_HI, _LN2_LO, _LOG2E = 6.93147180369123816490e-01, 1.90821492927058770002e-10, 1.44269504088896338700
 
 
@@ -45,7 +50,7 @@ def philox(counter: U64, key: tuple[int, int]) -> U64:
     return np.stack((c0, c1, c2, c3))
 
 
-def _horner(x: F64, coefficients: tuple[float, ...]) -> F64:
+def _horner(x: NDArray[Any], coefficients: tuple[Any, ...]) -> NDArray[Any]:
     value = np.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
         value = c + x * value
@@ -76,17 +81,40 @@ def _exp(x: F64) -> F64:
     return np.ldexp(p, k.astype(np.int64))
 
 
-def _normals(w: U64, v: U64) -> tuple[F64, F64]:
-    """r cos, r sin with r = sqrt(-2 ln((w + 1/2) 2^-32)) and the angle 2 pi (v + 1/2) 2^-32."""
-    r = np.sqrt(-2.0 * _log(w))
-    turned = v + np.uint64(1 << 29)
-    quarter = ((turned >> 30) & np.uint64(3)).astype(np.int64)
-    a = ((turned & np.uint64(0x3FFFFFFF)).astype(np.float64) - (2.0**29 - 0.5)) * (np.pi * 2.0**-31)
+def _logf(x: F32) -> F32:
+    """ln(x 2^-31) for 1/2 <= x < 2^31: with x = m 2^k, sqrt(1/2) <= m < sqrt(2), fdlibm's series for ln m."""
+    h = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
+    k = (h >> 23).astype(np.float32) - np.float32(127 + 31)
+    f = ((h & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
+    s = f / (np.float32(2) + f)
+    half = np.float32(0.5) * f * f
+    z = s * s
+    y = z * z
+    R = z * (_LOGF[0] + y * _LOGF[2]) + y * (_LOGF[1] + y * _LOGF[3])
+    result: F32 = k * _LN2F_HI - ((half - (s * (half + R) + k * _LN2F_LO)) - f)
+    return result
+
+
+def _radius_argument(w: U64) -> F32:
+    """u 2^31 = w/2 + 1/2 in float32, below 2^31."""
+    x = (w >> 1).astype(np.float32) + np.float32(0.5)
+    return np.minimum(x, np.float32(2**31 - 128))
+
+
+def _angle_argument(v: U64) -> tuple[F32, NDArray[np.int64]]:
+    """The angle 2 pi (v + 1/2) 2^-32 as an eighth turn at most, and quarter turns."""
+    turned = (v + np.uint64(1 << 29)) & _LOW
+    rest = ((turned & np.uint64(0x3FFFFFFF)).astype(np.int64) - (1 << 29)).astype(np.float32)
+    return (rest + np.float32(0.5)) * _ANGLE, (turned >> 30).astype(np.int64)
+
+
+def _normals(w: U64, v: U64) -> tuple[F32, F32]:
+    """r cos, r sin with r = sqrt(-2 ln((w/2 + 1/2) 2^-31)) and the angle 2 pi (v + 1/2) 2^-32, in float32."""
+    r = np.sqrt(np.float32(-2) * _logf(_radius_argument(w)))
+    a, quarter = _angle_argument(v)
     z = a * a
-    half = 0.5 * z
-    w1 = 1.0 - half
-    s = r * (a + z * a * _horner(z, _SIN))
-    c = r * (w1 + (((1.0 - w1) - half) + z * (z * _horner(z, _COS))))
+    s = r * (a + a * (z * _horner(z, _SIN)))
+    c = r * (np.float32(1) - (np.float32(0.5) * z - z * (z * _horner(z, _COS))))
     return np.choose(quarter, (c, -s, -c, s)), np.choose(quarter, (s, c, -s, -c))
 
 
@@ -94,13 +122,15 @@ def perturbations(seed: int, first: int, distribution: int, variant: int, out: F
     """out[i] = unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal."""
     key = (seed & 0xFFFFFFFF, seed >> 32)
     K, P = out.shape
-    blocks = -(-P // 4)
+    blocks = 2 * -(-P // 8)
     for i in range(K):
         k = (first + i) & 0xFFFFFFFFFFFFFFFF
         counter = np.zeros((4, blocks), np.uint64)
         counter[0], counter[1], counter[2] = k & 0xFFFFFFFF, k >> 32, np.arange(blocks)
         w = philox(counter, key)
-        g = np.stack((*_normals(w[0], w[1]), *_normals(w[2], w[3])), axis=1).ravel()[:P]
+        # normal i of the blocks 2c and 2c + 1 are the entries 8c + 2i and 8c + 2i + 1
+        g = np.stack((*_normals(w[0], w[1]), *_normals(w[2], w[3]))).reshape(4, -1, 2)
+        g = g.transpose(1, 0, 2).reshape(-1)[:P].astype(np.float64)
         if distribution == 2:
             out[i] = g
             continue
@@ -113,7 +143,7 @@ def perturbations(seed: int, first: int, distribution: int, variant: int, out: F
             counter = np.array([[k & 0xFFFFFFFF], [k >> 32], [0], [1]], np.uint64)
             out[i] = g * (_exp(_log(philox(counter, key)[0]) / P)[0] / norm)
         else:
-            out[i] = g / norm
+            out[i] = g * (1.0 / norm)
 
 
 def _excess(
@@ -148,7 +178,8 @@ def _excess(
         base[active & (base == 0)] = np.finfo(kind).smallest_subnormal
         slope = np.where(active, kind(s_plus), kind(s_minus))
         for k, row in enumerate(delta):
-            dw, db = row[: d1 * dx].reshape(d1, dx).astype(kind), (bias[k] if len(centre) else row[d1 * dx : d1 * (dx + 1)]).astype(kind)
+            dw = row[: d1 * dx].reshape(d1, dx).astype(kind)
+            db = (bias[k] if len(centre) else row[d1 * dx : d1 * (dx + 1)]).astype(kind)
             dv, v = row[d1 * (dx + 1) : -1], W2 + row[d1 * (dx + 1) : -1]
             dz = x @ dw.T + db
             moved = base + dz

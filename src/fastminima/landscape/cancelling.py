@@ -47,9 +47,7 @@ def _constant_parts(base: BasePoint, dw: F64, db: F64, dv: F64) -> tuple[F64, F6
     return A, g + ((e + (v * low + v_low * B)) + (f + dv * own_low)), B
 
 
-def sums(
-    base: BasePoint, delta: F64, stop: Callable[[], bool] | None = None
-) -> tuple[F64, F64, I64]:
+def sums(base: BasePoint, delta: F64, stop: Callable[[], bool] | None = None) -> tuple[F64, F64, I64]:
     """1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the sign changes, for the rows of delta (K, P).
 
     Raises

@@ -32,7 +32,7 @@ _BLOCK_WORK = 1 << 35
 _MIN_UNITS = 256
 # A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
 # evaluation asks between segments of samples whether to go on.
-_CALL_SECONDS = 0.1
+_CALL_SECONDS = 0.05
 _FIRST_CALL = 8
 _WAIT_SECONDS = 0.1
 

@@ -109,12 +109,16 @@ class Direct:
                     & (changed <= base.data.n_samples // 4)
                 )
                 if again.size:
-                    quadratic[again], change[again], changed[again] = cancelling.sums(base, delta[again], stop)
+                    quadratic[again], change[again], changed[again] = cancelling.sums(
+                        base, delta[again], stop
+                    )
             result = high + (low + (quadratic + change))
         self._spare.append((workspace, scratch))
         return result, changed
 
-    def _add(self, cut: slice, delta: F64, bias: F64, workspace: NDArray[np.generic], *out: NDArray[Any]) -> None:
+    def _add(
+        self, cut: slice, delta: F64, bias: F64, workspace: NDArray[np.generic], *out: NDArray[Any]
+    ) -> None:
         network, data = self.base.network, self.base.data
         weight = _NO_WEIGHT if data.sample_weight is None else data.sample_weight[cut]
         self._kernel(

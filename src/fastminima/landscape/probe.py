@@ -13,7 +13,7 @@ import operator
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -320,20 +320,22 @@ def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     return value
 
 
+class _Options(TypedDict, total=False):
+    """The options of `probe` that decide nothing about the type of its result."""
+
+    seed: int
+    workers: int
+    dtype: str
+    distribution: str
+    keep: bool
+    method: str
+    quantiles: Sequence[float]
+    progress: bool
+
+
 @overload
 def probe(
-    network: OneHiddenLayer,
-    data: Dataset,
-    radius: float = ...,
-    n: int = ...,
-    seed: int = ...,
-    workers: int = ...,
-    dtype: str = ...,
-    distribution: str = ...,
-    keep: bool = ...,
-    method: str = ...,
-    quantiles: Sequence[float] = ...,
-    progress: bool = ...,
+    network: OneHiddenLayer, data: Dataset, radius: float = ..., n: int = ..., **options: Unpack[_Options]
 ) -> Probe: ...
 @overload
 def probe(
@@ -341,14 +343,7 @@ def probe(
     data: Dataset,
     radius: Sequence[float] | F64,
     n: int = ...,
-    seed: int = ...,
-    workers: int = ...,
-    dtype: str = ...,
-    distribution: str = ...,
-    keep: bool = ...,
-    method: str = ...,
-    quantiles: Sequence[float] = ...,
-    progress: bool = ...,
+    **options: Unpack[_Options],
 ) -> ProbeSweep: ...
 def probe(
     network: OneHiddenLayer,

@@ -19,9 +19,8 @@ from fastminima.formula import Formula, evaluate, freeze, jet
 from fastminima.formula_shape import curvature, pieces, polynomial
 from fastminima.proof.exact_jet import exact_jet
 
-__all__ = ["Balls", "Interval"]
+__all__ = ["Balls"]
 
-Interval = tuple[Fraction, Fraction]
 # bits of the midpoints
 _PRECISION = 106
 # pieces of an interval after which a question stays open, and of all intervals together: some seconds

@@ -19,13 +19,17 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .._passes import SLACK, Frame, gamma
+from .._passes import SLACK, Frame, U, gamma
+from .._rounding import affine_error
 from .._threads import single_threaded_blas
 from ..exact.dyadic import round_fraction
 from ..exact.margin import exact_margin
 from ..exact.risk import exact_network_risk
-from ..least_squares import LeastSquares, affine_error
+from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
+from ..splits import Search
+from .drop import Drop
+from .split_bound import certify_split
 
 __all__ = ["Drop", "Margin", "certify_drop", "certify_margin", "excess_bound", "positive_affine"]
 
@@ -33,29 +37,6 @@ Array = NDArray[np.float64]
 
 # A radius proved in float64 keeps all but a millionth of the distance.
 _TIGHT = 1e6
-
-
-@dataclass(frozen=True)
-class Drop:
-    """l_LS - l(network), enclosed.
-
-    Attributes
-    ----------
-    lower, upper : float
-        Proved bounds, in the units of the data; the two float64 neighbours where `method` is "exact".
-    method : "float" or "exact"
-    """
-
-    lower: float
-    upper: float
-    method: str
-
-    @property
-    def better(self) -> bool | None:
-        """True or False where the sign is proved, None where it is open."""
-        if self.method == "exact":  # a drop below float64's range lies between 0.0 and 5e-324
-            return self.upper > 0.0
-        return True if self.lower > 0.0 else False if self.upper <= 0.0 else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +74,9 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
     return _Unit(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None
 
 
-def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True) -> Drop:
+def certify_drop(
+    network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True, split: Search | None = None
+) -> Drop:
     """Enclose l_LS - l(network); both risks exact on the exact data.
 
     Parameters
@@ -102,7 +85,13 @@ def certify_drop(network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = Tr
     fit : LeastSquares
     exact : bool, default True
         Go on in rational arithmetic when float64 leaves the sign open.
+    split : Search, optional
+        The certified split the network pushes apart: where its sums settle the sign, no pass over the data is made.
     """
+    if split is not None:
+        drop = certify_split(network, fit, split)
+        if drop.better:
+            return drop
     with single_threaded_blas():
         drop = _float_drop(network, fit)
         if drop.better is not None or not exact:
@@ -158,7 +147,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     levels = np.array([unit.level for unit in units])
     weights = np.array([unit.weight for unit in units])
     total = absolute = size_r = size_d = 0.0
-    for rows, X, _, w in frame.blocks():
+    for rows, X, y, w in frame.blocks():
         Z = X @ directions
         with np.errstate(
             over="ignore", invalid="ignore"
@@ -168,7 +157,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
             d = hidden @ weights
             d -= Z[:, 0]
             d += offset
-        r = fit.residual_scaled[rows]
+        r = fit.block_residual(rows, X, y)
         half = r + 0.5 * d
         wd = d if w is None else w * d
         total -= float(wd @ half)
@@ -200,6 +189,9 @@ class Margin:
 def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
     """Certified radius of theorem 1, step 1 for the float64 network: its distance to the nearest activation boundary."""
     with single_threaded_blas():
+        radius = _envelope_margin(network, fit) if fit.envelope is not None else 0.0
+        if radius > 0.0:
+            return Margin(radius, "float")
         radius = _float_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
@@ -223,15 +215,14 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         return 0.0
     known = [unit for unit in units if unit is not None]
     directions = (
-        np.stack([unit.slopes for unit in known], axis=1) if known else np.empty((frame.X.shape[1], 0))
+        np.stack([unit.slopes for unit in known], axis=1) if known else np.empty((frame.n_features, 0))
     )
     # lower end of each unit's enclosure, as one shift of its level
     levels = np.array([unit.level for unit in known])
     errors = np.array([unit.error for unit in known])
     smallest, largest_norm, loss = math.inf, 1.0, 0.0
     for rows, X, _, _ in frame.blocks():
-        raw = frame.X[rows]
-        norms = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
+        norms = frame.norms(rows, X)
         largest_norm = max(largest_norm, float(norms.max()))
         if known:
             Z = X @ directions + levels
@@ -242,12 +233,61 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         return 0.0
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
-    shrink = (1.0 - gamma(frame.X.shape[1] + 8)) / SLACK
+    shrink = (1.0 - gamma(frame.n_features + 8)) / SLACK
     radius = min(smallest, dead / largest_norm) * shrink
     # below the normal numbers rounding is not relative, and where the bound takes a share of the margin the radius
     # would not be tight: both are the exact route's business
     loose = smallest < loss * _TIGHT
     return radius if radius >= sys.float_info.min and not loose else 0.0
+
+
+def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
+    """The margin of a network whose one live row is a multiple of the fit, from the samples that can attain it.
+
+    Row z = a x' + b is c (t + h) + e with t the fit, c = a_j / slopes_j at its largest coefficient, h = b/c - level, and
+    |e| <= sum_j |a_j - c slopes_j| max|x'_j|.
+    """
+    frame, envelope = fit.frame, fit.envelope
+    W1, b1, _, _ = network.parameters()
+    active = np.flatnonzero(W1.any(axis=1))
+    unknown = envelope is None or not (envelope.t.size and envelope.t_max < math.inf)
+    if envelope is None or unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
+        return 0.0
+    fixed = b1[~W1.any(axis=1)]
+    dead = float(fixed.min()) if len(fixed) else math.inf
+    if dead <= 0.0:
+        return 0.0
+    smallest = math.inf
+    for k in active.tolist():
+        a, slopes = [Fraction(v) for v in W1[k].tolist()], [Fraction(v) for v in fit.slopes.tolist()]
+        j = int(np.abs(fit.slopes * fit.column_max).argmax())
+        if not slopes[j] or a[j] / slopes[j] <= 0:
+            return 0.0
+        c = a[j] / slopes[j]
+        level = Fraction(float(b1[k])) + sum(
+            (s * Fraction(v) for s, v in zip(a, frame.centre.tolist(), strict=True)), Fraction(0)
+        )
+        h = round_fraction(level / c - Fraction(fit.level))
+        off = sum(
+            (
+                abs(s - c * w) * Fraction(x)
+                for s, w, x in zip(a, slopes, fit.column_max.tolist(), strict=True)
+            ),
+            Fraction(0),
+        )
+        # rounding of t and h, what the envelope leaves out, and e
+        slip = (fit.dot_error + 4.0 * U * abs(h) + envelope.slack(h) + round_fraction(off / c)) * SLACK
+        room = envelope.t + h
+        nearest = int(((room - slip) / envelope.norm).argmin())
+        # where the bound takes a share of the margin the radius would not be tight
+        if room[nearest] < slip * _TIGHT:
+            return 0.0
+        smallest = float((room[nearest] - slip) / envelope.norm[nearest]) * round_fraction(c)
+    if not math.isfinite(envelope.largest_norm):
+        return 0.0
+    shrink = (1.0 - gamma(frame.n_features + 12)) / SLACK
+    radius = min(smallest, dead / envelope.largest_norm) * shrink
+    return radius if radius >= sys.float_info.min else 0.0
 
 
 def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:

@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from ..activation import PiecewiseLinear
 from ..errors import ProofError
 from ..exact.dyadic import round_up
-from ..formula import rational
 from ..network import OneHiddenLayer
 from ..proof import check as checker
 from ..proof.certificate import data_rows, network_words, word
-from ..smooth import Smooth
 from ..theorems.theorem2 import CounterExample
 
 __all__ = ["claims_of", "formula_words"]
@@ -38,14 +35,12 @@ def formula_words(activation: Any) -> Any:
     ProofError
         It has none: a function that can only be called leaves nothing to prove.
     """
-    if isinstance(activation, PiecewiseLinear):
-        s_plus, s_minus = rational(activation.s_plus), rational(activation.s_minus)
-        return ["if", "t", ["mul", s_plus, "t"], ["mul", s_minus, "t"]]
-    if not isinstance(activation, Smooth) or activation.formula is None:
+    formula = getattr(activation, "formula", None)
+    if formula is None:
         raise ProofError(
             f"{activation} has no formula, so nothing about it can be proved; build it with Smooth.from_formula"
         )
-    words = json.loads(json.dumps(activation.formula))
+    words = json.loads(json.dumps(formula))
     if len(json.dumps(words)) > checker.LONGEST_FORMULA:
         raise ProofError(
             f"the formula of {activation} is longer than the {checker.LONGEST_FORMULA} characters a certificate takes"
@@ -100,16 +95,16 @@ def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[
     def shown(share: float) -> bool:
         return _shown(checker.Theorem2.local_minimum, statement, claim | {"radius": word(start * share)})
 
-    high = low = 1.0
-    while not (math.isfinite(start) and start > 0.0 and shown(low)):
-        high, low = low, low * (0.97 if low > 0.9 else 0.8)
-        if low < _SMALLEST or not start > 0.0:
+    above = share = 1.0
+    while not (math.isfinite(start) and start > 0.0 and shown(share)):
+        above, share = share, share * (0.97 if share > 0.9 else 0.8)
+        if share < _SMALLEST or not start > 0.0:
             raise ProofError(f"the checker's intervals show no radius for {pair.activation}: {pair.reason}")
-    # a mixed form takes the checker seconds
-    for _ in range(_HALVINGS if high > low and pair.case == "convex" else 0):
-        middle = (low + high) / 2
-        low, high = (middle, high) if shown(middle) else (low, middle)
-    return claim | {"radius": word(start * low)}
+    # a mixed form takes the checker a second
+    for _ in range((_HALVINGS if pair.case == "convex" else 2) if above > share else 0):
+        middle = (share + above) / 2
+        share, above = (middle, above) if shown(middle) else (share, middle)
+    return claim | {"radius": word(start * share)}
 
 
 def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:

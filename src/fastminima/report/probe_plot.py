@@ -128,7 +128,7 @@ def _number(value: float) -> str:
     mantissa, exponent = f"{value:.2e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
     if -3 <= int(exponent) <= 3:
-        return f"{float(f'{value:.3g}'):g}"
+        return f"{float(f'{value:.3g}'):g}".replace("-", "\N{MINUS SIGN}")
     head = {"1": "", "-1": "-"}.get(mantissa, f"{mantissa}\\cdot ")
     return f"${head}10^{{{int(exponent)}}}$"
 
@@ -185,10 +185,13 @@ def _draw_sweep(axes: Any, sweep: ProbeSweep) -> None:
         threshold = float(max(sizes.min(initial=math.inf), 1e-300)) if len(sizes) else 1.0
         _symlog(axes.yaxis, threshold, finite)
         low, high = float(finite.min()), float(finite.max())
-        axes.set_ylim(3.0 * low if low < 0.0 else -threshold, 3.0 * high if high > 0.0 else threshold)
+        # half a decade, or a little of many: a marker at the lowest point has room
+        decades = sum(math.log10(max(abs(end), threshold) / threshold) for end in (low, high))
+        room = 10.0 ** max(0.5, 0.04 * decades)
+        axes.set_ylim(room * low if low < 0.0 else -threshold, room * high if high > 0.0 else threshold)
         axes.axhline(0.0, color="0.25", lw=1.2, ls="--")
         if low < 0.0:
-            axes.axhspan(3.0 * low, 0.0, color=_RED, alpha=0.06, lw=0.0)
+            axes.axhspan(room * low, 0.0, color=_RED, alpha=0.06, lw=0.0)
     axes.fill_between(radii, table[1], table[5], color=_BLUE, alpha=0.16, lw=0.0, label="1 % to 99 %")
     axes.fill_between(radii, table[2], table[4], color=_BLUE, alpha=0.34, lw=0.0, label="25 % to 75 %")
     axes.plot(radii, table[3], color=_BLUE, lw=1.8, marker="o", ms=3.5, label="median")

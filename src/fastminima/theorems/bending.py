@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.formula_shape import pieces
+from fastminima.formula_shape import curvature, pieces
+from fastminima.theorems.conditions import Condition
 
 __all__ = ["FAR", "SPAN", "Bending"]
 
@@ -24,6 +25,8 @@ FAR = 14.2
 _STEP = 1.0 / 256
 _GRID = np.arange(-SPAN - FAR, SPAN + FAR, _STEP) + _STEP / 3
 _MOST_JUMPS = 64
+# of the largest h'': what a strict search takes for 0
+_NEAR = 2.0**-20
 
 
 class Bending:
@@ -33,6 +36,8 @@ class Bending:
     ----------
     h : object with value, first, second, formula
         Elementwise functions, and the formula or None.
+    strict : bool, default False
+        h'' must not come near 0 either: where it touches 0, no enclosure shows that it does not cross.
 
     Attributes
     ----------
@@ -43,9 +48,11 @@ class Bending:
         h'' is 0 and no kink was found, wherever it was looked at.
     """
 
-    def __init__(self, h: Any) -> None:
+    def __init__(self, h: Any, strict: bool = False) -> None:
         self._h = h
         value, first, second = (_at(part, _GRID) for part in (h.value, h.first, h.second))
+        near = np.abs(second[np.isfinite(second) & (np.abs(_GRID) <= SPAN)]).max(initial=0.0)
+        self._least = _NEAR * near if strict else 0.0
         parts = pieces(h.formula) if h.formula is not None else None
         breaks = np.array([float(x) for x in parts[0]] if parts else [], dtype=np.float64)
         self.kinks = np.unique(
@@ -57,6 +64,12 @@ class Bending:
         for sign in (1, -1):
             walls = np.concatenate([self._turns(sign), self.kinks[(joints == -sign) | np.isnan(joints)]])
             self._walls[sign] = np.sort(walls)
+
+    def evidence(self) -> Condition:
+        """What was seen of an h that is straight."""
+        text = "0 by its formula" if self._h.formula is not None and curvature(self._h.formula) == 0 else "0"
+        seen = f"{text} at {len(_GRID)} points of [{_GRID[0]:.3g}, {_GRID[-1]:.3g}]"
+        return Condition("C2.6", "h'' is not 0 everywhere", seen, False)
 
     def reach(self, v: Floats, sign: int) -> Floats:
         """How far around each v sign h is convex, at most FAR; 0 where it is not at v."""
@@ -75,7 +88,7 @@ class Bending:
         return np.abs(v[:, None] - self.kinks).min(axis=1, initial=FAR)
 
     def _against(self, t: Floats, sign: int) -> Bools:
-        return ~(_at(self._h.second, t) * sign >= 0)
+        return ~(_at(self._h.second, t) * sign >= self._least)
 
     def _turns(self, sign: int) -> Floats:
         """Where sign h'' changes between what is allowed and what is not, to the last bits."""

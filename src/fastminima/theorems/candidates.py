@@ -20,6 +20,7 @@ from ..exact.dyadic import round_fraction
 from ..landscape.kink import KinkModel, best_kinks
 from ..least_squares import LeastSquares
 from ..network import OneHiddenLayer
+from ..splits import Search
 from .pair import kink_network, pair_network
 from .split_evidence import find_splits
 from .theorem1 import SpuriousMinimum
@@ -90,12 +91,16 @@ class TiedSplit:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network to be certified, with the closed form of its drop in the units of the data."""
+    """A network to be certified, with the closed form of its drop in the units of the data.
+
+    `found` is the certified split the network pushes apart, where there is one.
+    """
 
     network: OneHiddenLayer | None
     drop: float
     split: PushedSplit | TiedSplit | None
     method: str
+    found: Search | None = None
 
 
 # ---- case 1: J is not empty ------------------------------------------------------------------------------
@@ -106,7 +111,7 @@ def case1(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
     fit, activation = low.fit, low.activation
     kappa = _kappa(activation)
     weight = _total_weight(fit)
-    for position, S, lower, upper in _positions(low, reach):
+    for position, S, lower, upper, found in _positions(low, reach):
         limit = REACHES[reach] * (upper - lower)
         best = max(-abs(kappa) * limit, min(abs(kappa) * limit, 2 * S / weight))
         for push in _PUSHES:
@@ -115,11 +120,14 @@ def case1(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
             network = pair_network(fit, *fit.affine, beta, gamma, activation, low.network.width)
             drop = 2 * u * S - weight * u * u / 2
             split = PushedSplit(position, *(round_fraction(v) for v in (S, upper - lower, beta, gamma, u)))
-            yield Candidate(network, round_fraction(drop), split, "paper")
+            yield Candidate(network, round_fraction(drop), split, "paper", found)
 
 
-def _positions(low: SpuriousMinimum, reach: str) -> Iterator[tuple[int, Fraction, Fraction, Fraction]]:
-    """(position, S, lower, upper) to try, best first, as rationals in the units of the data."""
+_Position = tuple[int, Fraction, Fraction, Fraction, Search | None]
+
+
+def _positions(low: SpuriousMinimum, reach: str) -> Iterator[_Position]:
+    """(position, S, lower, upper, split) to try, best first, as rationals in the units of the data."""
     fit, evidence = low.fit, low.evidence
     assert evidence is not None
     frame = fit.frame
@@ -133,12 +141,13 @@ def _positions(low: SpuriousMinimum, reach: str) -> Iterator[tuple[int, Fraction
             Fraction(best.S) * unit,
             (Fraction(best.lower) + centre) * unit,
             (Fraction(best.upper) + centre) * unit,
+            best,
         )
         return
     yield from _exact_positions(fit)
 
 
-def _exact_positions(fit: LeastSquares) -> Iterator[tuple[int, Fraction, Fraction, Fraction]]:
+def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
     """The members of the exact J with the widest gaps and largest sums; float64 only ranks them."""
     splits = fit.exact.J()
     order, positions = splits.order, splits.positions
@@ -163,6 +172,7 @@ def _exact_positions(fit: LeastSquares) -> Iterator[tuple[int, Fraction, Fractio
             Fraction(sums[p]) * residual_scale,
             int(ranked[p]) * fitted_scale,
             int(ranked[p + 1]) * fitted_scale,
+            None,
         )
 
 
@@ -176,10 +186,13 @@ def _kappa(activation: PiecewiseLinear) -> Fraction:
 
 
 def _total_weight(fit: LeastSquares) -> Fraction:
+    if not fit.frame.weighted:
+        return Fraction(fit.data.n_samples)
+    if fit.search is not None:
+        return Fraction(fit.frame.total_weight)  # of a scan: it only chooses the push
     weights = fit.data.sample_weight
-    return (
-        Fraction(fit.data.n_samples) if weights is None else sum(map(Fraction, weights.tolist()), Fraction(0))
-    )
+    assert weights is not None
+    return sum(map(Fraction, weights.tolist()), Fraction(0))
 
 
 # ---- case 2: J is empty ----------------------------------------------------------------------------------

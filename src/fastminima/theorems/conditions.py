@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context
+from decimal import ROUND_DOWN, ROUND_UP, Context
 from fractions import Fraction
 
-__all__ = ["Condition", "rounded_down", "shown_exactly"]
+__all__ = ["Condition", "rounded_down", "rounded_up", "shown_exactly"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Condition:
 def rounded_down(radius: float, digits: int) -> str:
     """A radius in a few digits, none of which claims more than is proved."""
     return f"{Context(prec=digits, rounding=ROUND_DOWN).create_decimal(radius).normalize():f}"
+
+
+def rounded_up(bound: float, digits: int = 2) -> str:
+    """An upper bound in a few digits, none of which claims more than is proved."""
+    return f"{Context(prec=digits, rounding=ROUND_UP).create_decimal(bound):g}" if bound else "0"
 
 
 def shown_exactly(level: Fraction) -> str:

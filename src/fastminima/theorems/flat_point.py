@@ -60,18 +60,17 @@ def flat_point(h: Any, bending: Bending, form: str, balls: Balls | None) -> Flat
     balls : Balls or None
         None: nothing is proved, and the best estimate is taken.
     """
-    flats = (paper_flats if form == "paper" else biased_flats)(h, bending)
+    search = paper_flats if form == "paper" else biased_flats
+    flats = search(h, bending)
     if not flats:
         return None
     best, radius = flats[0], 0.0
-    for flat in flats:
-        if balls is None:
-            break
-        if flat.estimate * (1.0 if flat.case == "convex" else _LOW) <= radius:
-            continue
-        found = certified_radius(balls, (flat.v1, flat.v2), (flat.u1, flat.u2), flat.case, flat.estimate)
-        if found > radius * (1 + _HAIR):
-            best, radius = flat, found
+    if balls is not None:
+        best, radius = _certified(flats, balls)
+        if not radius:
+            # with new balls: the work that went into these is spent
+            clear_of_zero = search(h, Bending(h, strict=True))
+            best, radius = _certified([*clear_of_zero, best], Balls(balls.formula, balls.precision))
     return FlatPoint(
         _network(h, best, balls),
         {"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
@@ -80,6 +79,18 @@ def flat_point(h: Any, bending: Bending, form: str, balls: Balls | None) -> Flat
         radius,
         best.estimate,
     )
+
+
+def _certified(flats: list[Flat], balls: Balls) -> tuple[Flat, float]:
+    """The candidate with the largest certified radius, and that; those that cannot win are left out."""
+    best, radius = flats[0], 0.0
+    for flat in flats:
+        if flat.estimate * (1.0 if flat.case == "convex" else _LOW) <= radius:
+            continue
+        found = certified_radius(balls, (flat.v1, flat.v2), (flat.u1, flat.u2), flat.case, flat.estimate)
+        if found > radius * (1 + _HAIR):
+            best, radius = flat, found
+    return best, radius
 
 
 def _network(h: Any, flat: Flat, balls: Balls | None) -> OneHiddenLayer:

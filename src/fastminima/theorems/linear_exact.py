@@ -106,10 +106,17 @@ def decide_exactly(weights: Sequence[Floats], loss: ProductLoss) -> ExactFinding
     )
     if not G.any():
         return _stationary(found, loss, before, after)
-    if min(len(W) for W in weights[:-1]) < min(G.shape):
-        return _bottleneck(found, weights, loss)
-    chain = [W.T for W in reversed(layers)] if found.transposed else layers
-    return _saddle(found, chain, G.T if found.transposed else G)
+    width = min(len(W) for W in weights[:-1])
+    narrow = ""
+    if width < min(G.shape):
+        narrow = f"a hidden layer of width {width} is narrower than min(dx, dy) = {min(G.shape)}"
+    # without the width condition either side may have the vectors
+    for transposed in (found.transposed, not found.transposed)[: 2 if narrow else 1]:
+        chain = [W.T for W in reversed(layers)] if transposed else layers
+        saddle = _saddle(replace(found, transposed=transposed), chain, G.T if transposed else G, narrow)
+        if saddle is not None:
+            return saddle
+    return _bottleneck(found, weights, loss, narrow)
 
 
 def _stationary(
@@ -142,10 +149,10 @@ def _stationary(
     )
 
 
-def _bottleneck(found: ExactFindings, weights: Sequence[Floats], loss: ProductLoss) -> ExactFindings:
-    """A hidden layer narrower than both ends: theorem 4 is silent, squared loss is not."""
-    width = min(W.shape[0] for W in weights[:-1])
-    narrow = f"a hidden layer of width {width} is narrower than min(dx, dy) = {min(found.G.shape)}"
+def _bottleneck(
+    found: ExactFindings, weights: Sequence[Floats], loss: ProductLoss, narrow: str
+) -> ExactFindings:
+    """A hidden layer narrower than both ends, and full of what is learnt: theorem 4 is silent, squared loss is not."""
     learnt = analyse_squared(weights, loss) if isinstance(loss, SquaredLoss) else None
     if learnt is not None:
         return replace(
@@ -182,8 +189,14 @@ def _null(M: RationalMatrix) -> list[list[int]]:
     return null_space(M.numerators.tolist(), M.shape[1])
 
 
-def _saddle(found: ExactFindings, chain: list[RationalMatrix], G: RationalMatrix) -> ExactFindings:
-    """Part 1, with the vectors of the escape; `chain` and G are transposed where dy > dx."""
+def _saddle(
+    found: ExactFindings, chain: list[RationalMatrix], G: RationalMatrix, narrow: str
+) -> ExactFindings | None:
+    """Part 1, with the vectors of the escape; `chain` and G are transposed where dy > dx.
+
+    The width condition is what makes these vectors exist at every critical point with G != 0. Below it (`narrow`) they may
+    exist all the same, and prove as much; else None.
+    """
     H, width = len(chain) - 1, chain[0].shape[0]
     from_two = {1: RationalMatrix.identity(width)}
     null: dict[int, list[list[int]]] = {1: []}
@@ -197,18 +210,20 @@ def _saddle(found: ExactFindings, chain: list[RationalMatrix], G: RationalMatrix
     case, j_star = 1, None
     if v1 is None:
         case = 2
-        # at a critical point with G != 0 some W_{k:2} is not injective, so this ends (theorem 4, part 3)
-        j_star = next(j for j in range(H, 1, -1) if len(null[j]) != len(null[j - 1]))
+        j_star = next((j for j in range(H, 1, -1) if len(null[j]) != len(null[j - 1])), None)
+        left = [_null(from_two[k].T) for k in range(j_star or H + 1, H + 1)]
+        if j_star is None or not all(left):
+            return None
         v1 = _outside(null[j_star], from_two[j_star - 1])
-        left = [_null(from_two[k].T)[0] for k in range(j_star, H + 1)]
-        facts |= {"j_star": j_star, "left_null_vectors": left}
+        facts |= {"j_star": j_star, "left_null_vectors": [basis[0] for basis in left]}
     facts |= {"case": case, "v1": v1}
     side = " of the transposed, reversed network" if found.transposed else ""
     return replace(
         found,
         verdict="saddle",
         part=f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})",
-        reason="critical, exactly, and G is not 0",
+        reason="critical, exactly, and G is not 0"
+        + (f"; {narrow}, but the vectors that lead out exist all the same" if narrow else ""),
         ranks=ranks,
         case=case,
         j_star=j_star,

@@ -194,9 +194,9 @@ def _dyadic(M: RationalMatrix) -> RationalMatrix:
 
 
 def _shortened(M: NDArray[np.object_]) -> RationalMatrix:
-    """An integer matrix scaled by a power of two to a Frobenius norm of at most 1, above 1/4."""
+    """An integer matrix scaled by a power of two to a Frobenius norm of at most 1, above 1/2."""
     square = int((M * M).sum())
-    return RationalMatrix(M, power_of_two(-((square.bit_length() + 1) // 2)))
+    return RationalMatrix(M, power_of_two(-(((square - 1).bit_length() + 1) // 2)))
 
 
 def _outer(x: list[int], y: list[int]) -> RationalMatrix:

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from fastminima._chain import as_chain
 from fastminima._gradient_check import check_gradient
-from fastminima._product_loss import Change, Extremum, ProductLoss
+from fastminima._product_loss import Change, ProductLoss
+from fastminima._validate import as_real
 from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.exact.matrix import Rationals
 from fastminima.losses import SquaredLoss
 from fastminima.theorems.linear_change import product
-from fastminima.theorems.linear_exact import decide_exactly
+from fastminima.theorems.linear_exact import ExactFindings, decide_exactly
 from fastminima.theorems.linear_pair import escape_order, exact_pair
+from fastminima.theorems.linear_spans import Margin
 from fastminima.theorems.linear_squared import SquaredFindings, analyse_squared
-from fastminima.theorems.linear_tolerance import Margin, within_tolerance
-from fastminima.theorems.linear_walk import WalkOut, walk_by_product, walk_out
+from fastminima.theorems.linear_tolerance import ToleranceFindings, within_tolerance
+from fastminima.theorems.linear_walk import WalkOut, rotate_out, walk_by_product, walk_out
 from fastminima.user_loss import Loss
 
 __all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
@@ -105,8 +107,8 @@ class LinearReport:
     escape : LinearEscape or None
         Saddles: the pair within `radius`, made and confirmed when first asked for.
     escape_order : int or None
-        Exact saddles: the power of the radius with which ell(W) - ell(Q) shrinks, from 2 to H + 1; ell(P) - ell(W)
-        shrinks no faster, and slower where the loss's curvature helps it.
+        Exact saddles of part 1: the power of the radius with which ell(W) - ell(Q) shrinks, 2 in case 1 and from 2 to
+        2 (H - j* + 2) in case 2; ell(P) - ell(W) shrinks no faster, and slower where the loss's curvature helps it.
     squared : SquaredFindings or None
         Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
     facts : dict
@@ -157,7 +159,13 @@ class LinearReport:
         )
         lines = [f"{self.verdict.value} ({how})", f"  by {self.part}", f"  because {self.reason}"]
         if self.escape is not None:
-            state = "confirmed" if self.escape.confirmed else "not confirmed in float64"
+            state = (
+                "confirmed"
+                if self.escape.confirmed
+                else "not confirmed"
+                if self.escape.exact_P is None
+                else "confirmed for exact_P and exact_Q, which float64 does not hold"
+            )
             lines.append(
                 f"  within {self.escape.radius:g}: up {self.escape.up}, down {self.escape.down}, {state}"
             )
@@ -207,7 +215,8 @@ def classify_linear(
     -----
     Theorem 4 and corollary 5.
     """
-    if not isinstance(radius, (int, float)) or not 0.0 < radius < np.inf:
+    ball = as_real(radius)
+    if not 0.0 < ball < np.inf:
         raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
     if tol is not None and exact:
         raise OptionError(
@@ -221,7 +230,7 @@ def classify_linear(
     if isinstance(loss, Loss):
         check_gradient(loss, product(chain).unscaled()[0])
     if tol is not None:
-        return _within(chain, loss, tol, radius)
+        return _within(chain, loss, tol, ball)
     if not loss.rational:
         raise LossError(
             f"{type(loss).__name__} has no rational gradient, so nothing about it can be decided exactly; pass tol="
@@ -233,7 +242,7 @@ def classify_linear(
             f"an exact decision for {len(chain)} layers of width up to {widest} takes about {work:.0e} multiplications of "
             "long integers; pass exact=True to do it all the same, or tol= for an answer within a tolerance"
         )
-    return _exact(chain, loss, radius)
+    return _exact(chain, loss, ball)
 
 
 def escape(
@@ -251,7 +260,7 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
 
     def pair() -> LinearEscape | None:
         if found.verdict != "saddle" or found.case is None:
-            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+            return _other_way(chain, loss, found, radius)
         return _escape(walk_out(chain, loss, found, radius))
 
     return LinearReport(
@@ -274,13 +283,17 @@ def _escape(walk: WalkOut) -> LinearEscape:
     return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
 
 
-def _by_product(
-    chain: list[Floats], loss: ProductLoss, j_star: int | None, extremum: Extremum | None, radius: float
+def _other_way(
+    chain: list[Floats], loss: ProductLoss, found: ExactFindings | ToleranceFindings, radius: float
 ) -> LinearEscape | None:
-    """The pair of part 3, where it is known which way ell0 rises and falls around its critical point."""
-    if j_star is None or extremum is None or extremum.up is None or extremum.down is None:
+    """The pair of a saddle that theorem 4's part 1 does not decide: of part 3, or behind a bottleneck under squared loss."""
+    if found.verdict != "saddle":
         return None
-    walk = walk_by_product(chain, loss, j_star, extremum.up, extremum.down, radius)
+    walk: WalkOut | None = None
+    if found.extremum is None:
+        walk = rotate_out(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
+    elif found.j_star is not None and found.extremum.up is not None and found.extremum.down is not None:
+        walk = walk_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
     return None if walk is None else _escape(walk)
 
 
@@ -289,7 +302,7 @@ def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearRepor
 
     def pair() -> LinearEscape | None:
         if found.case is None:
-            return _by_product(chain, loss, found.j_star, found.extremum, radius)
+            return _other_way(chain, loss, found, radius)
         made = exact_pair(chain, loss, found, radius)
         return LinearEscape(
             made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q

@@ -22,50 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._product_loss import Extremum, ProductLoss, gamma
+from fastminima._validate import as_real
 from fastminima.errors import OptionError
+from fastminima.losses import SquaredLoss
+from fastminima.theorems.linear_bottleneck import judge
+from fastminima.theorems.linear_spans import Margin, Products, ScaledChain, span
 from fastminima.theorems.linear_stationary import decide_stationary
 
-__all__ = ["Margin", "ToleranceFindings", "within_tolerance"]
+__all__ = ["ToleranceFindings", "within_tolerance"]
 
 Floats = NDArray[np.float64]
-# backward error of LAPACK's singular values in units of u |A|: a modest multiple of the dimension
-_SVD_UNITS = 8
-
-
-@dataclass(frozen=True)
-class Margin:
-    """One decision by singular values or norms.
-
-    Attributes
-    ----------
-    name : str
-        What was measured.
-    kept : float
-        The smallest value above the threshold; inf if there is none.
-    dropped : float
-        The largest value at or below it; 0 if there is none.
-    threshold, error : float
-        The threshold, and how far rounding may have moved the values.
-    rank : int
-        How many values were kept.
-    """
-
-    name: str
-    kept: float
-    dropped: float
-    threshold: float
-    error: float
-    rank: int
-
-    @property
-    def clear(self) -> bool:
-        """Does no value lie within its rounding error of the threshold?"""
-        return self.kept - self.error > self.threshold and self.dropped + self.error <= self.threshold
-
-    def __str__(self) -> str:
-        kept = "none" if math.isinf(self.kept) else f"{self.kept:.3g}"
-        limit = f"threshold {self.threshold:.3g} ± {self.error:.1g}"
-        return f"{self.name}: kept from {kept}, dropped up to {self.dropped:.3g}, {limit}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,125 +84,7 @@ class ToleranceFindings:
     extremum: Extremum | None = None
 
 
-class _Chain:
-    """Layers scaled by powers of two to entries below 1, their norms, and what products of them lose to rounding.
-
-    A float64 product misses A B by at most gamma_n |A|_F |B|_F, and carries an earlier error e on B along as |A|_2 e.
-    """
-
-    def __init__(self, weights: Sequence[Floats]) -> None:
-        self.powers = [int(np.frexp(np.abs(W).max(initial=0.0))[1]) for W in weights]
-        self.weights = [np.ldexp(W, -p) for W, p in zip(weights, self.powers, strict=True)]
-        self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma(W.size + 2)) for W in self.weights]
-        self.norms = [_spectral(W) for W in self.weights]
-
-    def unit(self, low: int, high: int) -> float:
-        """What turns numbers about the scaled W_{high:low} (layers from 1) into those of W_{high:low}, 1 beyond float64."""
-        exponent = sum(self.powers[low - 1 : high])
-        return 2.0**exponent if abs(exponent) <= 500 else 1.0
-
-    def times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
-        """W_k B (k from 0) and the error of it when B is known up to `error`."""
-        return self.weights[k] @ B, self._next(k, B, error)
-
-    def transposed_times(self, k: int, B: Floats, error: float) -> tuple[Floats, float]:
-        """W_k^T B and its error."""
-        return self.weights[k].T @ B, self._next(k, B, error)
-
-    def _next(self, k: int, B: Floats, error: float) -> float:
-        if not self.frobenius[k] or not (error or B.any()):
-            return 0.0
-        n = max(self.weights[k].shape)
-        return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
-            1.0 + gamma(B.size + 8)
-        ) + B.size * n * 2.0**-1070
-
-
-def _spectral(W: Floats) -> float:
-    """|W|_2, rounded up by LAPACK's backward error."""
-    if not W.any():
-        return 0.0
-    return float(np.linalg.norm(W, 2)) * (1.0 + gamma(_SVD_UNITS * max(W.shape)))
-
-
-class _Products:
-    """Products W_{k:2} of a chain, SVDs of them, and their errors; layers counted from 1."""
-
-    def __init__(self, chain: _Chain, tol: float) -> None:
-        self.chain = chain
-        self.tol = tol
-        self._from_two: dict[int, tuple[Floats, float]] = {1: (np.eye(chain.weights[0].shape[0]), 0.0)}
-        self._svd: dict[int, tuple[Floats, Floats, Floats]] = {}
-
-    def from_two(self, k: int) -> Floats:
-        """W_{k:2}; the identity for k = 1."""
-        return self._product(k)[0]
-
-    def _product(self, k: int) -> tuple[Floats, float]:
-        if k not in self._from_two:
-            self._from_two[k] = self.chain.times(k - 1, *self._product(k - 1))
-        return self._from_two[k]
-
-    def svd(self, k: int) -> tuple[Floats, Floats, Floats]:
-        """Full SVD of W_{k:2}."""
-        if k not in self._svd:
-            self._svd[k] = np.linalg.svd(self.from_two(k))
-        return self._svd[k]
-
-    def error(self, k: int) -> float:
-        """How far a singular value of W_{k:2} may be off: rounding of the products, then of the SVD."""
-        if k == 1:
-            return 0.0
-        product, error = self._product(k)
-        return error + gamma(_SVD_UNITS * max(product.shape)) * float(self.svd(k)[1].max(initial=0.0))
-
-    def threshold(self, k: int) -> float:
-        """tol times the product of the spectral norms of W_2 .. W_k."""
-        return self.tol * math.prod(self.chain.norms[1:k])
-
-    def rank(self, k: int) -> Margin:
-        """Which singular values of W_{k:2} are kept."""
-        return self._margin(f"W_{{{k}:2}}", k, self.svd(k)[1], self.error(k))
-
-    def _margin(self, name: str, k: int, s: Floats, error: float) -> Margin:
-        """Values of W_{k:2} against its threshold, told in the units of the layers as they came where these fit float64."""
-        unit = self.chain.unit(2, k)
-        return _margin(name, s * unit, self.threshold(k) * unit, error * unit)
-
-    def null(self, k: int) -> Floats:
-        """Columns that span null(W_{k:2}) within tolerance."""
-        if k == 1:
-            return np.zeros((len(self.from_two(1)), 0))
-        return np.asarray(self.svd(k)[2][self.rank(k).rank :].T)
-
-    def reach(self, k: int, below: int) -> tuple[Margin, Floats]:
-        """W_{below:2} on null(W_{k:2}): is it 0 there, and the vector it stretches most."""
-        basis = self.null(k)
-        name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
-        # a rotation of the null space by error / gap moves the image by the same share of its size
-        values = self.svd(k)[1]
-        gap = float(values[values > self.threshold(k)].min(initial=math.inf))
-        tilt = 0.0 if math.isinf(gap) or gap == 0.0 else self.error(k) / gap
-        error = self.error(below) + tilt * math.prod(self.chain.norms[1:below])
-        if not basis.shape[1]:
-            return self._margin(name, below, np.zeros(0), error), basis
-        _, s, Vt = np.linalg.svd(self.from_two(below) @ basis, full_matrices=False)
-        return self._margin(name, below, s, error), basis @ Vt[0]
-
-
-def _margin(name: str, s: Floats, threshold: float, error: float) -> Margin:
-    kept, dropped = s[s > threshold], s[s <= threshold]
-    return Margin(
-        name,
-        float(kept.min()) if len(kept) else math.inf,
-        float(dropped.max()) if len(dropped) else 0.0,
-        threshold,
-        error,
-        len(kept),
-    )
-
-
-def _layer_gradients(chain: _Chain, G: Floats, G_error: float) -> tuple[list[float], list[float]]:
+def _layer_gradients(chain: ScaledChain, G: Floats, G_error: float) -> tuple[list[float], list[float]]:
     """|d ell / d W_j|_F and bounds on their errors, for every layer."""
     count = len(chain.weights)
     before = [(np.eye(chain.weights[0].shape[1]), 0.0)]
@@ -283,9 +131,10 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
     OptionError
         tol is not between 0 and 1.
     """
-    if not isinstance(tol, (int, float)) or not 0.0 < tol < 1.0:
-        raise OptionError(f"tol must be between 0 and 1, got {tol!r}")
-    chain = _Chain(weights)
+    given, tol = tol, as_real(tol)
+    if not 0.0 < tol < 1.0:
+        raise OptionError(f"tol must be between 0 and 1, got {given!r}")
+    chain = ScaledChain(weights)
     R, distance = chain.weights[0], 0.0
     for k in range(1, len(weights)):
         R, distance = chain.times(k, R, distance)
@@ -300,7 +149,7 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         "undetermined",
         "theorem 4",
         "",
-        float(tol),
+        tol,
         unit,
         tuple(norms),
         size,
@@ -338,21 +187,10 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         return replace(found, reason=f"whether G = 0 would flip within rounding: {whole}")
     if not whole.rank:
         return _stationary(found, chain, loss.extremum(R), loss.critical_is_global)
-    return _saddle(found, weights, G)
+    return _saddle(found, weights, G, loss)
 
 
-def _span(chain: _Chain, low: int, high: int, tol: float) -> Margin:
-    """Singular values of W_{high:low}, layers counted from 1, against tol times the product of the spectral norms."""
-    product, error = chain.weights[low - 1], 0.0
-    for k in range(low, high):
-        product, error = chain.times(k, product, error)
-    s = np.linalg.svd(product, compute_uv=False)
-    error += gamma(_SVD_UNITS * max(product.shape)) * float(s.max(initial=0.0))
-    unit, threshold = chain.unit(low, high), tol * math.prod(chain.norms[low - 1 : high])
-    return _margin(f"W_{{{high}:{low}}}", s * unit, threshold * unit, error * unit)
-
-
-def _full_ranks(chain: _Chain, j: int, tol: float) -> list[Margin] | None:
+def _full_ranks(chain: ScaledChain, j: int, tol: float) -> list[Margin] | None:
     """Part 3 at layer j (from 1): margins of W_{H+1:j+1} and W_{j-1:1} where these have full ranks, else None."""
     weights, margins = chain.weights, []
     spans = []
@@ -361,7 +199,7 @@ def _full_ranks(chain: _Chain, j: int, tol: float) -> list[Margin] | None:
     if j > 1:
         spans.append((1, j - 1, weights[0].shape[1]))
     for low, high, full in spans:
-        margin = _span(chain, low, high, tol)
+        margin = span(chain, low, high, tol)
         if margin.rank < full or not margin.clear:
             return None
         margins.append(margin)
@@ -369,7 +207,7 @@ def _full_ranks(chain: _Chain, j: int, tol: float) -> list[Margin] | None:
 
 
 def _stationary(
-    found: ToleranceFindings, chain: _Chain, extremum: Extremum, corollary: bool
+    found: ToleranceFindings, chain: ScaledChain, extremum: Extremum, corollary: bool
 ) -> ToleranceFindings:
     """G = 0: parts 2 and 3 of theorem 4."""
     margins: list[Margin] = []
@@ -398,21 +236,43 @@ def _sides(value: float, threshold: float) -> tuple[float, float]:
     return (value, 0.0) if value > threshold else (math.inf, value)
 
 
-def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> ToleranceFindings:
-    """Part 1 of theorem 4: G != 0. Which case of the escape, and its vectors."""
-    smallest = min(min(G.shape), min(W.shape[0] for W in weights[:-1]))
-    if smallest < min(G.shape):
-        k = next(j for j, W in enumerate(weights[:-1], 1) if W.shape[0] < min(G.shape))
-        return replace(
-            found,
-            verdict="width_condition_fails",
-            part="theorem 4",
-            reason=f"hidden layer {k} has width {weights[k - 1].shape[0]}, below min(dx, dy) = {min(G.shape)}: theorem 4 "
-            "says nothing about a critical point with G != 0 there",
-        )
+def _bottleneck(found: ToleranceFindings, weights: Sequence[Floats], loss: ProductLoss) -> ToleranceFindings:
+    """A hidden layer narrower than both ends, and full: theorem 4 is silent, squared loss is not."""
+    outer = min(len(weights[-1]), weights[0].shape[1])
+    k = next(j for j, W in enumerate(weights[:-1], 1) if len(W) < outer)
+    narrow = f"hidden layer {k} has width {len(weights[k - 1])}, below min(dx, dy) = {outer}"
+    judged = judge(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
+    if judged is not None:
+        verdict, reason = judged
+        part = "squared loss, matrices of bounded rank"
+        return replace(found, verdict=verdict, part=part, reason=f"{narrow}; {reason}")
+    return replace(
+        found,
+        verdict="width_condition_fails",
+        part="theorem 4",
+        reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
+    )
+
+
+def _saddle(
+    found: ToleranceFindings, weights: Sequence[Floats], G: Floats, loss: ProductLoss
+) -> ToleranceFindings:
+    """G != 0: part 1 of theorem 4, or what can be said of a hidden layer narrower than both ends."""
+    if min(len(W) for W in weights[:-1]) >= min(G.shape):
+        return _part_1(found, weights)
+    # without the width condition the vectors of the escape need not exist, on either side; where they do they prove as much
+    for transposed in (found.transposed, not found.transposed):
+        tried = _part_1(replace(found, transposed=transposed), weights)
+        if tried.verdict == "saddle":
+            return tried
+    return _bottleneck(found, weights, loss)
+
+
+def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFindings:
+    """Which case of the escape, and its vectors."""
     chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
     H = len(chain) - 1
-    p = _Products(_Chain(chain), found.tol)
+    p = Products(ScaledChain(chain), found.tol)
     margins = [p.rank(H + 1)]
     reach, v1 = p.reach(H + 1, H)
     margins.append(reach)
@@ -448,7 +308,7 @@ def _saddle(found: ToleranceFindings, weights: Sequence[Floats], G: Floats) -> T
                 )
             left.append(U[:, -1])
         directions = (v1, *left)
-    ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in sorted(p._svd)}
+    ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in p.decomposed}
     found = replace(found, margins=(*found.margins, *margins), ranks=ranks)
     vague = [m for m in margins if not m.clear]
     side = " of the transposed, reversed network" if found.transposed else ""

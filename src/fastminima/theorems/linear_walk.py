@@ -7,21 +7,25 @@ of the float64 tuples handed out, all of that included, and they are confirmed o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima._product_loss import Change, ProductLoss, gamma
+from fastminima._validate import as_real
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dd import two_sum
+from fastminima.losses import SquaredLoss
+from fastminima.theorems.linear_bottleneck import spectrum
 from fastminima.theorems.linear_change import loss_change
 from fastminima.theorems.linear_tolerance import ToleranceFindings
 from fastminima.theorems.local_inverse import local_inverse
 
-__all__ = ["WalkOut", "walk_by_product", "walk_out"]
+__all__ = ["WalkOut", "rotate_out", "walk_by_product", "walk_out"]
 
 Floats = NDArray[np.float64]
 # halvings of the common step, and of the last one: a power 2**-24 of the radius is as far as rounding lets it help
@@ -87,10 +91,6 @@ def _moved(W: Floats, E: Floats, radius: float) -> Floats:
     return W.copy()
 
 
-def _negated(change: Change) -> Change:
-    return Change(-change.value, change.error, change.exponent, change.proved)
-
-
 def walk_out(
     weights: Sequence[Floats], loss: ProductLoss, findings: ToleranceFindings, radius: float
 ) -> WalkOut:
@@ -114,8 +114,9 @@ def walk_out(
     OptionError
         radius is not a finite number above 0, or the findings are not those of a saddle.
     """
-    if not isinstance(radius, (int, float)) or not 0.0 < radius < math.inf:
-        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+    given, radius = radius, as_real(radius)
+    if not 0.0 < radius < math.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {given!r}")
     if findings.case is None or findings.gradient is None:
         raise OptionError(f"there is nothing to escape from: the verdict is {findings.verdict}")
     flip = findings.transposed
@@ -187,21 +188,23 @@ def _along(
     up = change(P)
     eta = step
     Q = tuple_at(-eta)
-    down = _negated(change(Q))
+    down = -change(Q)
     for _ in range(_STEPS):
         if up.rises and down.rises:
             break
         # with up = a eta + b eta^2 and down = a eta - b eta^2 the best step down is a / 2b
         total = up.value - math.ldexp(down.value, down.exponent - up.exponent)
         gain = up.value + math.ldexp(down.value, down.exponent - up.exponent)
-        share = gain / (2.0 * total) if total > 0.0 and gain > 0.0 else 0.5
+        # what cancels between them says nothing once it is below their errors
+        noise = up.error + math.ldexp(down.error, down.exponent - up.exponent)
+        share = 0.5 if total <= 0.0 else gain / (2.0 * total) if gain > noise else 0.0
         eta *= min(max(share, 2.0**-20), 0.5)
         if not up.rises:
             P = tuple_at(eta)
             up = change(P)
         if not down.rises:
             Q = tuple_at(-eta)
-            down = _negated(change(Q))
+            down = -change(Q)
     return WalkOut(P, Q, up, down, radius, step)
 
 
@@ -238,7 +241,7 @@ def walk_by_product(
             moved = list(weights)
             moved[j_star - 1] = _moved(weights[j_star - 1], radius * 0.5**halvings * step, radius)
             change = loss_change(weights, loss, moved)
-            found = moved, change if sign > 0.0 else _negated(change)
+            found = moved, change if sign > 0.0 else -change
             first = first or found
             if found[1].rises:
                 return found
@@ -247,3 +250,64 @@ def walk_by_product(
 
     (P, gain), (Q, drop) = walked(up, 1.0), walked(down, -1.0)
     return WalkOut(P, Q, gain, drop, radius, radius)
+
+
+def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> WalkOut | None:
+    """The pair at a saddle whose rank is used up; None where float64 sees no larger eigenvalue missing.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}]
+    loss : SquaredLoss
+    radius : float > 0
+    """
+    A = reduce(lambda P, W: W @ P, weights[2:], weights[1])
+    R = A @ weights[0]
+    rank = min(min(W.shape) for W in weights)
+    found = spectrum(R, loss, rank)
+    if found is None or not len(found.v) or not found.missing[0] > found.learnt[-1]:
+        return None
+    u, v = found.u, found.v
+    # A has the rank of the bottleneck; what is beyond it is rounding
+    left, values, right = np.linalg.svd(A, full_matrices=False)
+    if not values[rank - 1] > max(A.shape) * 2.0**-50 * values[0]:
+        return None
+    A_inverse = (right[:rank].T / values[:rank]) @ left[:, :rank].T
+
+    def rotated(t: float) -> tuple[Floats, Floats]:
+        # Rot - 1, without cancellation at small angles
+        turn = np.sin(t) * (np.outer(v, u) - np.outer(u, v))
+        turn -= 2.0 * np.sin(0.5 * t) ** 2 * (np.outer(u, u) + np.outer(v, v))
+        return A_inverse @ (turn.T @ found.fit), turn @ weights[-1]
+
+    def stretched(t: float) -> tuple[Floats, Floats]:
+        return np.zeros(weights[0].shape), t * weights[-1]
+
+    P, up = _walked(weights, loss, stretched, 1.0, radius)
+    Q, down = _walked(weights, loss, rotated, -1.0, radius)
+    return WalkOut(P, Q, up, down, radius, radius)
+
+
+def _walked(
+    weights: Sequence[Floats],
+    loss: SquaredLoss,
+    steps: Callable[[float], tuple[Floats, Floats]],
+    sign: float,
+    radius: float,
+) -> tuple[list[Floats], Change]:
+    """The longest of a few steps of the outer layers that shows the sign, inside the ball, with its change."""
+    tried: tuple[list[Floats], Change] | None = None
+    tiny = 2.0**-20
+    size = max(float(np.linalg.norm(E)) for E in steps(tiny)) / tiny
+    longest = min(1.0, radius / size)
+    for halvings in range(_STEPS):
+        E, F = steps(longest * 0.5**halvings)
+        moved = list(weights)
+        moved[0], moved[-1] = _moved(weights[0], E, radius), _moved(weights[-1], F, radius)
+        change = loss_change(weights, loss, moved)
+        found = moved, change if sign > 0.0 else -change
+        tried = tried or found
+        if found[1].rises:
+            return found
+    assert tried is not None  # _STEPS is at least 1
+    return tried

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima._chain import as_chain
 from fastminima.errors import NetworkError
 
 __all__ = ["LocalInverse", "local_inverse"]
@@ -74,7 +75,8 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
     Raises
     ------
     NetworkError
-        j_star is out of range, or the ranks are not full (for any j*, when none is given).
+        Layers that do not chain (the pair is named), NaN or inf; j_star out of range; ranks that are not full (for any j*,
+        when none is given).
 
     Notes
     -----
@@ -82,7 +84,7 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
     A A+ = I, B+ B = I, the tuple with W_{j*} + A+ (R' - R) B+ in place of W_{j*} has the product R' exactly, and
     |A+ (R' - R) B+|_F <= |A+| |B+| |R' - R|_F. The float64 result misses R' by rounding.
     """
-    given = [np.asarray(W, dtype=np.float64) for W in weights]
+    given = as_chain(weights)
     count = len(given)
     if j_star is not None and not 1 <= j_star <= count:
         raise NetworkError(f"j_star must be between 1 and {count}, got {j_star}")
@@ -101,9 +103,10 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
         a, b = np.linalg.svd(A, compute_uv=False), np.linalg.svd(B, compute_uv=False)
         # below this a singular value is rounding: the chain's own, at most the sum of its widths per product
         floor = sum(W.shape[1] for W in given) * 2.0**-52
-        if a[-1] <= floor * a[0] or b[-1] <= floor * b[0]:
+        low, other = a[-1] - floor * a[0], b[-1] - floor * b[0]
+        if low <= 0.0 or other <= 0.0:
             continue
-        bound = float(1.0 / a[-1] / b[-1])
+        bound = float(1.0 / low / other)
         if best is None or bound < best.norm_bound:
             right = np.asarray(np.linalg.pinv(A, rcond=0.0), np.float64)
             left = np.asarray(np.linalg.pinv(B, rcond=0.0), np.float64)

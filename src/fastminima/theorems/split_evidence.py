@@ -17,6 +17,7 @@ import numpy as np
 
 from ..activation import PiecewiseLinear
 from ..dataset import Dataset
+from ..errors import TooLargeError
 from ..exact.fit import ExactFit
 from ..least_squares import LeastSquares
 from ..splits import Search, search
@@ -52,6 +53,8 @@ class SplitEvidence:
 
     @property
     def status(self) -> MinimumStatus:
+        if self.obstacle is BetterStatus.UNDECIDED:
+            return MinimumStatus.UNDECIDED
         return MinimumStatus.SPURIOUS if self.obstacle is None else MinimumStatus.GLOBAL
 
     def __repr__(self) -> str:
@@ -77,6 +80,14 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
         reason = "J is not empty (theorem 1, case 1): a strictly better network of width 2 exists"
         notes = _decimal_note(fit)
         return SplitEvidence(fit, best, 1, found.n_certified, found.n_undecided, None, reason, notes)
+    try:
+        return _decided_exactly(fit)
+    except TooLargeError as error:
+        why = f"no split is certified in float64, and the exact way is closed: {error}"
+        return SplitEvidence(fit, None, None, 0, found.n_undecided, BetterStatus.UNDECIDED, why)
+
+
+def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
     exact = fit.exact
     if exact.linearly_fittable:
         why = "the data are exactly affine (condition C1.1 fails): risk 0, the minimum is global"
@@ -105,16 +116,19 @@ def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) ->
     """The certified search of the splits kernel on a fit, in its scaled units."""
     if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
         m = fit.data.n_samples
-        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1, np.arange(m - 1))
+        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+    bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
+    if fit.search is not None:
+        found: Search = fit.search(activation.kappa, reach, bounds)
+        return found
     return search(
         fit.fitted_centred,
         fit.residual_scaled,
         fit.data.sample_weight,
-        kappa=activation.kappa,
-        reach=reach,
-        eps_gap=2.0 * fit.fitted_error,
-        eps_sum_base=fit.sum_error,
-        eps_sum_rate=fit.term_error,
+        activation.kappa,
+        reach,
+        *bounds,
+        positions=False,
     )
 
 
@@ -123,7 +137,7 @@ def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
     data = fit.data
     if data.exact is not None or data.n_samples * (data.n_features + 1) > _DECIMAL_WORK:
         return ()
-    largest = float(np.abs(fit.residual_scaled).max())
+    largest = fit.sums.largest
     # decimals within half an ulp move a fitted value by at most a few ulps of its terms: only then look
     size = (
         float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre)))

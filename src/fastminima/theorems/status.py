@@ -14,6 +14,8 @@ class MinimumStatus(StrEnum):
     """A strictly better network of width 2 exists: the local minimum is not global."""
     GLOBAL = "global"
     """No better point exists: the data are exactly affine, or the linear fit is optimal among all functions of x."""
+    UNDECIDED = "undecided"
+    """A local minimum; float64 cannot tell whether a better network exists, and the data are too large for the exact way."""
 
 
 class BetterStatus(StrEnum):

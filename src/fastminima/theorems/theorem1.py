@@ -134,7 +134,7 @@ class SpuriousMinimum:
         smallest = np.full(width, math.inf)
         for _, X, _, _ in frame.blocks():
             smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
-        spread = float(np.abs(fit.fitted_centred).max()) or 1.0
+        spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
         room = np.maximum(spread, [_ulps(row, fit) for row in V])
         level = room * (0.1 + rng.exponential(size=width)) - smallest
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
@@ -277,11 +277,11 @@ def _parameters(
     """W1, b1, W2, eta and the alpha used."""
     frame, n = fit.frame, fit.data.n_features
     unit = Fraction(2) ** frame.exponent_y
-    spread = Fraction(float(np.abs(fit.fitted_centred - fit.residual_scaled).max())) * unit  # |y - c_y|
+    spread = Fraction(fit.y_max) * unit  # |y - c_y|
     one = Fraction(1)
     if 0 < spread < _SMALL_SPREAD:
         one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
-    lowest = (Fraction(float(fit.fitted_centred.min())) + Fraction(frame.centre_y)) * unit
+    lowest = (Fraction(fit.sums.lowest) + Fraction(frame.centre_y)) * unit
     slopes, intercept = fit.affine
     eta = min(-one, 2 * lowest)
     # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._memory import require
-from ..errors import NetworkError, OptionError
+from ..errors import NetworkError, OptionError, TooLargeError
 from ..exact.dyadic import round_fraction
 from ..exact.risk import exact_network_risk
 from ..least_squares import EXACT_WORK, LeastSquares
@@ -179,15 +179,22 @@ def _first_certified(
     fallback: Iterator[Candidate] | tuple[()],
 ) -> BetterPoint:
     tried = 0
-    for kind, source in (("asked", candidates), ("fallback", fallback)):
-        for candidate in source:
-            tried += 1
-            if candidate.network is None:
-                continue
-            drop = certify_drop(candidate.network, low.fit)
-            if drop.better:
-                fell_back = kind == "fallback"
-                return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
+    try:
+        for kind, source in (("asked", candidates), ("fallback", fallback)):
+            for candidate in source:
+                tried += 1
+                if candidate.network is None:
+                    continue
+                drop = certify_drop(candidate.network, low.fit, split=candidate.found)
+                if drop.better:
+                    fell_back = kind == "fallback"
+                    return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
+    except TooLargeError as error:
+        reason = (
+            f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
+            f"exact way is closed: {error}"
+        )
+        return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
     reason = (
         f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
         "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"

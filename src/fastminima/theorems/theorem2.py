@@ -68,13 +68,14 @@ class CounterExample:
     ----------
     activation : Smooth or PiecewiseLinear
     data : Dataset
-        The three samples.
+        The three samples, or their image.
     global_minimum, local_minimum : OneHiddenLayer or None
         Risk 0 (below 1e-28 as float64 arrays) and risk `level`, up to `excess`.
     form : "paper" (output biases 0, up to the rounding that keeps the risk at 1/3) or "bias"
     witness : dict of str to dict of str to float
         v1..v4 or t, p, q of the zero-risk point under "zero"; v1, v2, u1, u2 of the minimum under "flat".
     conditions : tuple of Condition
+        Of the untransformed example; where there is no witness, what was seen of the one that fails.
     radius : float
         No parameters within this Euclidean distance of the local minimum have a risk below `level`; the output bias may
         go anywhere. 0.0 where nothing is proved.
@@ -85,10 +86,10 @@ class CounterExample:
     excess : float
         A bound on how far the local minimum's own risk is above `level`, from the rounding of its parameters.
     zero_risk : float
-        A bound on the risk of the float64 global minimum.
+        A bound on the risk of the float64 global minimum. Without ball arithmetic this and `excess` are float64 values.
     status : CounterStatus
     reason : str
-    case : "convex" (u_i h'' >= 0 around both v_i) or "mixed" (the other unit's slope makes up for one that bends away)
+    case : "convex" (u_i h is convex around both v_i) or "mixed" (the slope makes up for a unit that bends the other way)
     """
 
     activation: Smooth | PiecewiseLinear
@@ -281,7 +282,7 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     tried = [_build(h, kind) for kind in (("paper", "bias") if form == "auto" else (form,))]
     ranks = list(CounterStatus)
     best = min(tried, key=lambda pair: ranks.index(pair.status))
-    if best.status == CounterStatus.NO_WITNESS and len(tried) > 1:
+    if best.status == CounterStatus.NO_WITNESS and len({pair.reason for pair in tried}) > 1:
         return replace(best, reason="; ".join(f"{pair.form} form: {pair.reason}" for pair in tried))
     return best
 
@@ -300,10 +301,8 @@ def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
     balls, missing = _balls(h)
     bending = Bending(h)
     if bending.straight:
-        reason = (
-            "h'' is 0 wherever it was looked at: a network with a linear activation has no bad local minimum"
-        )
-        return _nothing(h, form, reason)
+        reason = "h'' is 0 wherever looked at: a network with a linear activation has no bad local minimum"
+        return _nothing(h, form, reason, (bending.evidence(),))
     with balls.precisely() if balls is not None else nullcontext():
         zero = zero_point(h, data, form, balls)
         if zero is None:
@@ -364,8 +363,8 @@ def _balls(h: Smooth | PiecewiseLinear) -> tuple[Balls | None, str]:
         with balls.precisely():
             exact = balls.at(t)
             # half of float64's digits; a function may lose some, and another function agrees in none
-            agrees = abs(balls.ball(Fraction(value)) - exact) <= _AGREE * (1 + abs(exact))
-        if not agrees:
+            apart = abs(balls.ball(Fraction(value)) - exact) > _AGREE * (1 + abs(exact))
+        if apart:
             raise ActivationError(
                 f"{h} is {value:.6g} at t = {t:g}, but its formula gives {float(exact.mid()):.6g}; what is proved "
                 "would be about another function; correct the formula"

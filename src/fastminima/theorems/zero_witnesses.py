@@ -55,37 +55,47 @@ def zero_biased(h: Any) -> Iterator[list[tuple[float, float, float]]]:
     """(t, p, q) with D = ~h(q) ~h(p/2) - ~h(p) ~h(q/2) far from 0, ~h(x) = h(x+t) - h(t); the best of every scale."""
     for scale in _SCALES:
         tpq, D, size = _triples(h, scale)
-        best = _ranked(D, size, size, tpq)
-        yield [(float(t[k]), float(p[k]), float(q[k])) for t, p, q in [tpq] for k in best]
+        best = np.stack(tpq, axis=1)[_ranked(D, size, size, tpq)]
+        yield [(t, p, q) for t, p, q in best.tolist()]
 
 
 def _roots_of_c21(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats, float]:
-    """All (v1, v2, v3, v4) of a scale where h(v1) h(v4) - h(v2) h(v3) changes its sign near v4, the denominators of
-    (C2.2), max(|h(v1)|, |h(v3)|), and the largest |h| near."""
+    """All (v1, v2, v3, v4) of a scale where h(v1) h(v4) - h(v2) h(v3) changes its sign at v4, the denominators of (C2.2),
+    max(|h(v1)|, |h(v3)|), and the largest |h| near."""
     grid, fine = _V * scale, _V4 * scale
     value, wide = _value(h, grid), _value(h, fine)
     with np.errstate(all="ignore"):
         gap = value[:, None, None, None] * wide - (value[:, None] * value)[:, :, None]
         i, j, k, n = np.nonzero((gap[..., :-1] * gap[..., 1:] < 0) & (value != 0)[:, None, None, None])
-        low, high = gap[i, j, k, n], gap[i, j, k, n + 1]
-        v4 = fine[n] + low / (low - high) * (fine[1] - fine[0])
         v1, v2, v3 = grid[i], grid[j], grid[k]
+        v4 = _roots(h, value[i], value[j] * value[k], fine[n], fine[n + 1])
         den = value[k] * _value(h, (v1 + v2) / 2) - value[i] * _value(h, (v3 + v4) / 2)
         size = np.maximum(np.abs(value[i]), np.abs(value[k]))
         return [v1, v2, v3, v4], den, size, float(np.abs(wide[np.abs(_V4) < 3]).max())
 
 
+def _roots(h: Any, factor: Floats, level: Floats, low: Floats, high: Floats) -> Floats:
+    """Where factor h - level changes its sign between low and high, to the last bits."""
+
+    def gap(t: Floats) -> Floats:
+        return factor * _value(h, t) - level
+
+    zero = (low <= 0) & (high >= 0) & (gap(np.zeros_like(low)) == 0)
+    start = gap(low) < 0
+    for _ in range(64):
+        middle = (low + high) / 2
+        same = (gap(middle) < 0) == start
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    # a root at 0 is met by halving only at the end of the range of float64
+    return np.where(zero, 0.0, np.where(np.abs(gap(low)) <= np.abs(gap(high)), low, high))
+
+
 def zero_paper(h: Any) -> Iterator[list[tuple[float, float, float, float]]]:
-    """(v1, v2, v3, v4) with h(v1) h(v4) near h(v2) h(v3) and den far from 0; the best of every scale."""
+    """(v1, v2, v3, v4) with h(v1) h(v4) = h(v2) h(v3) to rounding and den far from 0; the best of every scale."""
     for scale in _SCALES:
         rows, den, size, top = _roots_of_c21(h, scale)
-        step = scale * float(_V4[1] - _V4[0])
-        batch = []
-        for m in _ranked(den, size, top, rows[:3]):
-            v1, v2, v3, near = (float(part[m]) for part in rows)
-            h1, h2, h3 = _value(h, [v1, v2, v3]).tolist()
-            batch.append((v1, v2, v3, _root(h, h1, h2 * h3, near - step, near + step)))
-        yield batch
+        best = np.stack(rows, axis=1)[_ranked(den, size, top, rows[:3])]
+        yield [(v1, v2, v3, v4) for v1, v2, v3, v4 in best.tolist()]
 
 
 def largest_denominator(h: Any, form: str) -> tuple[float, int]:
@@ -94,22 +104,3 @@ def largest_denominator(h: Any, form: str) -> tuple[float, int]:
     with np.errstate(all="ignore"):
         part = np.abs(denominator) / (size * size)
     return float(part.max(initial=0.0, where=np.isfinite(part))), len(part)
-
-
-def _root(h: Any, factor: float, level: float, low: float, high: float) -> float:
-    """Where factor h - level changes its sign, to the last bits; an end where it does not."""
-
-    def gap(t: float) -> float:
-        return factor * float(_value(h, [t])[0]) - level
-
-    start = gap(low) < 0
-    while high - low > 2.0**-60:
-        middle = (low + high) / 2
-        if not low < middle < high:
-            break
-        if (gap(middle) < 0) == start:
-            low = middle
-        else:
-            high = middle
-    # a root at 0 is met by halving only at the end of the range of float64
-    return min(((0.0, low, high) if low <= 0 <= high else (low, high)), key=lambda t: abs(gap(t)))
