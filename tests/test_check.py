@@ -327,6 +327,8 @@ REJECTED: list[tuple[str, Edit, str]] = [
         "more than one unit may lower the risk",
     ),
     ("cube", set_in("claims/0/network/W2", ["-1/10", "1"]), "the network's risk exceeds by more"),
+    ("relu", set_in("claims/0/network/W1/0", ["1"]), "expected a list of 2"),
+    ("relu", set_in("claims/1/network/W1/0", ["1"]), "expected a list of 2"),
     # theorem 4
     (
         "floats",

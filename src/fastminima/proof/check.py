@@ -229,8 +229,9 @@ class Theorem1:
         total = sum(squares - sums**2 / n for n, sums, squares in groups.values())
         need(total == 2 * exact(floor), "the floor is another number")
 
-    claims = {"least squares": least_squares, "no lower risk within": local_minimum, "lower risk": lower_risk}  # noqa: RUF012
-    claims |= {"linearly fittable": partial(after, linearly_fittable), "set J": set_J, "pure error": pure_error}
+    claims = {"least squares": least_squares, "linearly fittable": partial(after, linearly_fittable)}  # noqa: RUF012
+    claims |= {"no lower risk within": local_minimum, "lower risk": lower_risk}
+    claims |= {"set J": set_J, "pure error": pure_error}
 
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
