@@ -7,7 +7,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels hints bench docs torch verify clean
+.PHONY: demo test lint kernels hints bench docs torch verify mutants clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -39,6 +39,19 @@ docs: kernels
 # slower checks than the suite's ten minutes allow
 verify: kernels
 	FASTMINIMA_VERIFY=1 $(PY) -m pytest $(PYTEST_ARGS)
+
+# does a test notice every change of the checker? about ten minutes; what may live is in docs/mutants.md
+MUTANTS := build/mutants
+mutants: $(VENV)/.dev
+	$(PY) -m pip install --quiet "mutmut>=3.8"
+	rm -rf $(MUTANTS) && mkdir -p $(MUTANTS)/src/fastminima/proof $(MUTANTS)/tests
+	touch $(MUTANTS)/src/fastminima/__init__.py $(MUTANTS)/src/fastminima/proof/__init__.py
+	cp src/fastminima/proof/check.py $(MUTANTS)/src/fastminima/proof
+	cp tests/test_check.py tests/test_check_intervals.py tests/certificates_by_hand.py tests/profiles.py $(MUTANTS)/tests
+	echo "from fastminima.proof import check; check.PARTS = 12" > $(MUTANTS)/tests/conftest.py
+	cp pyproject.toml $(MUTANTS)
+	cd $(MUTANTS) && PYTHONPATH=src:tests $(CURDIR)/$(PY) -m mutmut run --max-children 2
+	cd $(MUTANTS) && $(CURDIR)/$(PY) -m mutmut results
 
 # an edited .pyx is silently stale in an editable install: always ask
 kernels: $(VENV)/.dev

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction as F
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -292,14 +294,14 @@ REJECTED: list[tuple[str, Edit, str]] = [
     ("relu", set_in("claims/1/witness/v1", "0"), "(C2.2): the denominator may be 0"),
     ("relu", set_in("claims/1/witness/v2", "1"), "(C2.1) is not shown to have a root v4 there"),
     ("relu", set_in("claims/1/witness/v4_high", "-3"), "(C2.1) is not shown to have a root v4 there"),
-    ("relu", set_in("claims/1/witness/v4_high", "3"), "(C2.1) is not shown to have a root v4 there"),
+    ("relu", set_in("claims/1/witness/v4_high", "3"), "two pieces of the activation meet in an interval"),
     (
         "relu",
         set_in(
             "claims/1/witness",
-            text_of({"v1": 2}["v1"]) and {"v1": "1", "v2": "1", "v3": "-1", "v4": "-1", "v4_high": "-1/2"},
+            {"v1": "1", "v2": "1", "v3": "-1", "v4": "-1", "v4_high": "-1/2"},
         ),
-        "(C2.1) is not shown to have a root v4 there",
+        "(C2.2): the denominator may be 0",
     ),
     ("exponential", set_in("claims/1/witness/v4", "381/1000"), "(C2.1) is not shown to have a root v4 there"),
     ("exponential", set_in("claims/1/witness/v4", "382/1000"), "(C2.1) is not shown to have a root v4 there"),
@@ -325,6 +327,8 @@ REJECTED: list[tuple[str, Edit, str]] = [
         "more than one unit may lower the risk",
     ),
     ("cube", set_in("claims/0/network/W2", ["-1/10", "1"]), "the network's risk exceeds by more"),
+    ("relu", set_in("claims/0/network/W1/0", ["1"]), "expected a list of 2"),
+    ("relu", set_in("claims/1/network/W1/0", ["1"]), "expected a list of 2"),
     # theorem 4
     (
         "floats",
@@ -958,3 +962,187 @@ def test_the_second_order_of_an_escape_counts(times_optimum, falls):
     down[1][a][0] = best * times_optimum  # type: ignore[call-overload]
     escape.update(down=text_of(down), radius="10")
     assert bool(verdict(made)) is falls
+
+
+def test_a_network_that_fits_xor():
+    """Preactivations of 1 in the data's own integers."""
+    made = CASES["xor"].copy()
+    point = network([[1, 1], [1, 1]], [0, -1], [1, -2], 0)
+    made.words["claims"].append({"claim": "lower risk", "network": point, "drop": "1/2"})
+    assert verdict(made)
+    made.words["claims"][-1]["drop"] = text_of(F(1, 2) + F(1, 2**99))
+    assert "the drop is not reached" in verdict(made).reason
+
+
+def statement_of(formula: Any) -> Any:
+    made = checker.Theorem2(checker.Table(None, relu().words["data"]), formula)
+    made.samples(relu().rows)
+    return made
+
+
+def test_risks_and_excesses_may_be_met_exactly():
+    made = CASES["exponential"].copy()
+    statement, (low, zero) = statement_of(made.words["setting"]), made.words["claims"]
+    low["excess"] = text_of(statement.network_risk(*checker.units(low["network"], 2)) - F(1, 3))
+    zero["risk"] = text_of(statement.network_risk(*checker.units(zero["network"], 2)))
+    assert verdict(made)
+    for claim, field in ((low, "excess"), (zero, "risk")):
+        word = claim[field]
+        claim[field] = text_of(F(word) - F(1, 2**300))
+        assert not verdict(made)
+        claim[field] = word
+
+
+def test_a_multiplicative_witness_has_no_denominator():
+    """t^2 at 1, 1/2, 1/2, 1/4: both units are multiples of one another, so c = 0; at -1/4 they are not."""
+    statement = statement_of(["pow", "t", 2])
+    point = network([[0, 0]], [0], [0], 0)
+    for v4, holds in (("-1/4", True), ("1/4", False)):
+        witness = {"v1": "1", "v2": "1/2", "v3": "1/2", "v4": v4, "v4_high": v4}
+        if holds:
+            statement.zero_risk(point, "1", witness)
+        else:
+            with pytest.raises(checker.Reject, match="denominator may be 0"):
+                statement.zero_risk(point, "1", witness)
+
+
+def test_a_jump_is_no_root():
+    """(C2.1) changes sign at 0, where h jumps."""
+    jump = ["if", "t", ["add", 1, ["div", "t", 10]], ["sub", ["div", "t", 10], 1]]
+    made = relu()
+    made.words["setting"] = ["if", ["sub", "t", 10], 0, jump]
+    zero = made.words["claims"][1]
+    zero.update(risk="1000", witness={"v1": "1", "v2": "20", "v3": "5", "v4": "-1", "v4_high": "1"})
+    made.words["claims"] = [zero]
+    assert verdict(made).reason == "claim 1, 'zero risk': two pieces of the activation meet in an interval"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "holds"),
+    [
+        ((-5, 0), (0, 5), True),
+        ((0, 5), (-5, 0), True),
+        ((-5, 1), (0, 5), False),
+        ((-5, 0), (-1, 5), False),
+        ((-1, 5), (-5, 0), False),
+        ((0, 5), (-5, 1), False),
+        ((1, 5), (1, 5), False),
+        ((-5, -1), (-5, -1), False),
+        ((0, 0), (0, 0), True),
+    ],
+)
+def test_the_sign_of_c2_1_at_both_ends(left, right, holds):
+    """h by a table: with h(v1) = 1 and h(v2) = 0 the left side of (C2.1) is h(v4)."""
+    statement = statement_of("t")
+    zero, one = checker.interval(0), checker.interval(1)
+    table = {1: one, 2: zero, F(3, 2): one, 3: one, 10: checker.Interval(*left), 11: checker.Interval(*right)}
+    statement.h = lambda *ends: zero if len(ends) == 2 else table.get(ends[0], zero)
+    witness = {"v1": "1", "v2": "2", "v3": "3", "v4": "10", "v4_high": "11"}
+    point = network([[0, 0]], [20], [0], 0)
+    if holds:
+        statement.zero_risk(point, "1", witness)
+    else:
+        with pytest.raises(checker.Reject, match=re.escape("(C2.1) is not shown to have a root v4 there")):
+            statement.zero_risk(point, "1", witness)
+
+
+@pytest.mark.parametrize(
+    "formula", [["if", "t", "t", ["mul", 2, "t"]], ["if", ["sub", "t", "1/2"], ["div", "t", 2], "t"]]
+)
+def test_the_radius_ends_at_the_concave_kink(formula):
+    """A quarter away from 1/4, on either side; the inputs' norms with the bias are up to the root of 2."""
+    made = relu()
+    made.words["setting"], made.words["claims"] = formula, made.words["claims"][:1]
+    for radius, accepted in (("1767/10000", True), ("1768/10000", False)):
+        made.words["claims"][0]["radius"] = radius
+        assert bool(verdict(made)) is accepted
+
+
+@pytest.mark.parametrize(
+    ("weight", "accepted"), [(F(1), True), (F(9, 10), True), (F(45, 100), False), (F(1, 3), False)]
+)
+def test_the_mixed_case_is_sharp(weight, accepted):
+    """t^3 at 1 and -1: where the rows move the falling unit needs a weight of 0.51, where nothing moves 0.33."""
+    made = CASES["cube"].copy()
+    point = network([[1, 1], [-1, -1]], [0, 0], [F(1, 10), weight], F(1, 3) - F(1, 10) + weight)
+    made.words["claims"] = [dict(made.words["claims"][0], network=point)]
+    assert bool(verdict(made)) is accepted
+    mirrored = network([[-1, -1], [1, 1]], [0, 0], [F(-1, 10), -weight], F(1, 3) - F(1, 10) + weight)
+    made.words["claims"][0]["network"] = mirrored
+    assert bool(verdict(made)) is accepted
+
+
+def test_roots_from_above():
+    for x in (F(0), F(1), F(2), F(1, 128), F(127, 128), F(10**12 + 1, 7)):
+        root = checker.root_above(x)
+        assert root**2 > x
+        assert x == 0 or (root - F(1, 2**60)) ** 2 <= x
+
+
+def test_parts_cover_their_interval():
+    found = statement_of(["pow", "t", 2]).cut(F(1), F(3))
+    assert len(found) == checker.WINDOW
+    assert found[0][0].lo == 4 * checker.UNIT
+    assert found[-1][0].hi == 36 * checker.UNIT
+    assert all(a[0].hi == b[0].lo for a, b in pairwise(found))
+    assert {bend for _, bend in found} == {checker.ONE}
+
+
+def test_ratios_of_slope_and_bend():
+    ratio, U = statement_of("t").ratio, checker.UNIT
+    found = [
+        (checker.Interval(4 * U, 9 * U), checker.Interval(U, 2 * U)),
+        (checker.Interval(5 * U, 16 * U), checker.Interval(3 * U, 4 * U)),
+    ]
+    opposite = [(s, -b) for s, b in found]
+    assert ratio(found, 1, max) == F(3 * 16, 2 * 1)
+    assert ratio(opposite, -1, max) == F(3 * 16, 2 * 1)
+    assert ratio(opposite, 1, min) == F(3 * 4, 2 * 4)
+    assert ratio(found, -1, min) == F(3 * 4, 2 * 4)
+    assert ratio(found, 1, min) == F(3 * 4 * U, 2)
+    least = [(checker.Interval(1, 1), checker.Interval(1, 1))]
+    assert ratio(least, 1, max) == F(3, 2)
+    for bend in ((0, 1), (-1, 1)):
+        with pytest.raises(checker.Reject, match=r"^h'' may vanish in the ball$"):
+            ratio([(checker.Interval(1, 1), checker.Interval(*bend))], 1, max)
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        (["pow", "t", 1001], r"^a power above 1,000$"),
+        (["add", "t", "t", "t"], r"^no such operation: 'add'$"),
+        (["mod", "t", 2], r"^no such operation: 'mod'$"),
+        (["if", "t", 1, 2], r"^two pieces of the activation meet in an interval$"),
+        (["add", ["if", "t", 1, 2], 1], r"^two pieces"),
+    ],
+)
+def test_formulas_are_refused_by_themselves(formula, reason):
+    with pytest.raises(checker.Reject, match=reason):
+        checker.jet(formula, checker.interval(0))
+
+
+def test_powers_constants_and_kinks_in_formulas():
+    one = checker.interval(1)
+    assert checker.jet(["pow", "t", 1000], one) == (one, checker.interval(1000), checker.interval(499_500))
+    assert checker.jet(["pow", "t", 0], one) == (one, checker.ZERO, checker.ZERO)
+    assert checker.jet("pi", one) == (checker.PI, checker.ZERO, checker.ZERO)
+    step, at_zero = ["if", "t", 1, 2], checker.interval(0)
+    both = checker.interval(1, 2)
+    for formula in (
+        ["add", step, 0],
+        ["add", 0, step],
+        ["if", 1, step, 0],
+        ["if", "t", step, 1],
+        ["if", "t", 2, step],
+    ):
+        assert checker.jet(formula, at_zero, True)[0] == both
+
+
+@pytest.mark.parametrize(("operation", "corner"), [("sub", 3), ("add", -3)])
+def test_corners_are_found_where_they_are(operation, corner):
+    concave = ["if", [operation, "t", 3], 0, ["sub", "t", corner]]
+    assert checker.meeting(concave) == corner
+    assert not bends(concave, corner - 1, corner + 1, 1)
+    assert bends(concave, corner - 1, corner + 1, -1)
+    assert bends(concave, corner, corner + 1, 1) is False  # a corner at the end counts

@@ -120,10 +120,17 @@ def test_the_sine_ends_at_24():
             checker.sin(checker.interval(sign * (24 + F(1, 2**100))))
 
 
+def test_the_sine_of_an_interval_reaches_as_far_as_its_argument():
+    middle = 5 * UNIT + 1
+    value = checker.series(checker.Interval(middle, middle), lambda i: 2 * i * (2 * i + 1))
+    assert checker.sin(checker.Interval(5 * UNIT, 5 * UNIT + 3)) == (value.lo - 2, value.hi + 2)
+
+
 def test_series_end_where_terms_are_below_a_unit():
     """Of t = 2^-100 the cube is 2^-300: nothing is added but the unit that stands for what is left out."""
     tiny = checker.Interval(1, 1)
     assert checker.series(tiny, lambda i: 2 * i * (2 * i + 1)) == (0, 2)
+    assert checker.series(checker.Interval(2, 2), lambda i: 2 * i * (2 * i + 1)) == (0, 3)
     small = checker.Interval(2**100, 2**100)
     assert checker.series(small, lambda i: 2 * i * (2 * i + 1)) == (2**100 - 2, 2**100 + 1)
     half = checker.interval(F(1, 2))

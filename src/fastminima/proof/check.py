@@ -229,8 +229,9 @@ class Theorem1:
         total = sum(squares - sums**2 / n for n, sums, squares in groups.values())
         need(total == 2 * exact(floor), "the floor is another number")
 
-    claims = {"least squares": least_squares, "no lower risk within": local_minimum, "lower risk": lower_risk}  # noqa: RUF012
-    claims |= {"linearly fittable": partial(after, linearly_fittable), "set J": set_J, "pure error": pure_error}
+    claims = {"least squares": least_squares, "linearly fittable": partial(after, linearly_fittable)}  # noqa: RUF012
+    claims |= {"no lower risk within": local_minimum, "lower risk": lower_risk}
+    claims |= {"set J": set_J, "pure error": pure_error}
 
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
@@ -299,7 +300,7 @@ def sin(x):  # |sin'| <= 1
     middle = (x.lo + x.hi) >> 1
     need(abs(middle) <= 24 * UNIT, "the sine is asked for at |t| > 24")
     value = series(Interval(middle, middle), lambda i: 2 * i * (2 * i + 1))
-    return value + Interval(middle - x.hi - 1, x.hi - middle + 1)
+    return value + Interval(middle - x.hi, x.hi - middle)
 
 
 def atan_at(n):  # three times t -> t/(1 + sqrt(1 + t^2)) halves the angle: tan(pi/16) < 1/5
@@ -380,6 +381,10 @@ def meeting(formula):
 PARTS, WINDOW, WORK = 128, 4, 2_000_000
 
 
+def root_above(x):
+    return Fraction(isqrt(x * 4**60 // 1) + 1, 2**60)
+
+
 class Theorem2:
     def __init__(self, table, formula):
         self.formula, self.dx, self.length, self.work = formula, table.dx, len(json.dumps(formula)), 0
@@ -426,8 +431,8 @@ class Theorem2:
             v1, v2, v3, low, high = map(exact, fields(witness, "v1", "v2", "v3", "v4", "v4_high"))
             a1, a2, a3, b1 = map(self.h, (v1, v2, (v1 + v2) / 2, v3))
             g, other = (a1 * self.h(v4) + -(a2 * b1) for v4 in (low, high))
-            root = g == (0, 0) if low == high else g.hi < 0 < other.lo or other.hi < 0 < g.lo
-            need(low <= high and root, "(C2.1) is not shown to have a root v4 there")
+            root = low <= high and (g.hi <= 0 <= other.lo or other.hi <= 0 <= g.lo)
+            need(root, "(C2.1) is not shown to have a root v4 there")
             b2, b3 = self.h(low, high), self.h((v3 + low) / 2, (v3 + high) / 2)
         c = b1 * a3 + -(a1 * b3), b2 * a3 + -(a2 * b3)
         need(any(x.lo > 0 or x.hi < 0 for x in c), "(C2.2): the denominator may be 0")
@@ -437,7 +442,7 @@ class Theorem2:
         (W1, b1, W2, b2), R = units(network, self.dx), exact(radius)
         need(self.network_risk(W1, b1, W2, b2) - self.risk <= exact(excess), "the network's risk exceeds by more")
         need(0 < R <= min(map(abs, W2)), "the radius is not positive, or above an output weight")
-        norms = [Fraction(sqrt(interval(at(x, x) + 1)).hi, UNIT) for *x, _ in self.rows]
+        norms = [root_above(at(x, x) + 1) for *x, _ in self.rows]
         z = [[at(w, x) + b for *x, _ in self.rows] for w, b in zip(W1, b1)]
         signs = [1 if self.k * v > 0 else -1 for v in W2]
 
@@ -449,7 +454,7 @@ class Theorem2:
         if not falling:
             return
         # one unit may: |k| + M <= m is enough, m = 3 |U_j| h'^2/|h''| of it, M the sum of the same over the others
-        roots = [Fraction(isqrt(n * 4**60 // PARTS) + 1, 2**60) * R for n in range(PARTS + 1)]  # above R sqrt(n/PARTS)
+        roots = [root_above(Fraction(n, PARTS)) * R for n in range(PARTS + 1)]
 
         def extreme(j, worst):
             """For n = 1, 2, ...: m or M of unit j where (row's move)^2 + (weight's move)^2 <= R^2 n/PARTS."""
