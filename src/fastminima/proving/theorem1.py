@@ -24,8 +24,8 @@ from ..proof.certificate import data_rows, matrix_words, network_words, word
 
 __all__ = ["Rows", "Solution", "claims_of", "networks", "same_activation", "streamed"]
 
-# samples up to which equal inputs and J are looked at exactly, samples up to which J is listed, and numbers in the data up to
-# which the paper's rational networks go in: a certificate of more data has the size of its columns, whatever the rows
+# samples up to which equal inputs and J are looked at exactly, samples up to which J is listed, and numbers in the data up
+# to which the paper's rational networks go in: a certificate of more data has the size of its columns, whatever the rows
 _SMALL, _LIST_J, _RATIONAL = 20_000, 200, 1_000
 
 
