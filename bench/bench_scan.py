@@ -1,6 +1,7 @@
 """Scans against the least they could cost: reading the file, a peer's fit and sort, the functions they wrap.
 
     python bench/bench_scan.py large [m ...]     files of m rows, dx = 10 (default 1e6 3e6 1e7; 1e8 takes 8.8 GB of disk)
+    python bench/bench_scan.py cold [m ...]      the same, the file out of the page cache when reading and scan begin
     python bench/bench_scan.py memory            2e6 x 20 in memory against scikit-learn and argsort
     python bench/bench_scan.py small             300 small tables
     python bench/bench_scan.py digits            streamed fits of ill-conditioned data against scipy.linalg.lstsq
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import os
 import statistics
 import sys
 import tempfile
@@ -89,7 +91,14 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def large(sizes: list[int], limit: str = "2GB") -> None:
+def forget(path: Path) -> None:
+    """Take a file out of the page cache."""
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def large(sizes: list[int], limit: str = "2GB", cold: bool = False) -> None:
     names = ("m", "workers", "read twice s", "scan s", "ratio", "CPU ratio", "ns/row", "peak MB")
     widths = (11, 7, 12, 8, 6, 9, 7, 8)
     print(*(f"{name:>{width}}" for name, width in zip(names, widths, strict=True)), " answer")
@@ -101,8 +110,12 @@ def large(sizes: list[int], limit: str = "2GB") -> None:
             for workers in (1, 2):
                 walls, cpus, scans, works, peak = [], [], [], [], 0
                 for _ in range(runs):
+                    if cold:
+                        forget(path)
                     with Clock() as reading:
                         sums = block_sums(path) + block_sums(path)
+                    if cold:
+                        forget(path)
                     with Clock() as scanning:
                         (result,) = fm.scan(path, target=DX, workers=workers, memory=limit)
                     walls.append(reading.wall), cpus.append(reading.cpu)
@@ -254,6 +267,8 @@ def main() -> None:
     sizes = [int(float(a)) for a in sys.argv[2:]] or [1_000_000, 3_000_000, 10_000_000]
     if what in ("large", "all"):
         large(sizes)
+    if what == "cold":
+        large(sizes, cold=True)
     if what in ("memory", "all"):
         memory()
     if what in ("small", "all"):
