@@ -639,6 +639,7 @@ def bends(formula: Any, low: Any, high: Any, sign: int) -> bool:
         (["if", "t", "t", ["sub", ["exp", "t"], 1]], -1, 1, 1, True),
         (["if", "t", "t", ["mul", 2, ["sub", ["exp", "t"], 1]]], -1, 1, 1, False),
         (["pow", "t", 4], -1, 1, 1, True),
+        (["if", "t", "t", ["sub", ["pow", "t", 4], ["div", ["pow", "t", 2], 8]]], -1, 1, 1, False),
         (["pow", "t", 3], -1, 1, 1, False),
         (["sub", ["pow", "t", 4], ["div", ["pow", "t", 2], 8]], -1, 1, 1, False),
         (["sub", ["pow", "t", 4], ["div", ["pow", "t", 2], 8]], F(1, 6), 1, 1, True),
@@ -1146,3 +1147,43 @@ def test_corners_are_found_where_they_are(operation, corner):
     assert not bends(concave, corner - 1, corner + 1, 1)
     assert bends(concave, corner - 1, corner + 1, -1)
     assert bends(concave, corner, corner + 1, 1) is False  # a corner at the end counts
+
+
+@pytest.mark.parametrize(
+    ("v1", "v2", "weight", "accepted"),
+    [
+        (1, -30, F(11, 100), True),
+        (1, -30, F(1, 10), False),  # the falling unit's weight may vanish in the ball
+        (30, -10, F(6), True),
+        (30, -10, F(4), False),  # the rising unit's weight may double in the ball
+    ],
+)
+def test_weights_move_in_the_mixed_case(v1, v2, weight, accepted):
+    made = CASES["cube"].copy()
+    outputs = F(1, 10) * v1**3 + weight * v2**3
+    point = network([[v1, v1], [v2, v2]], [0, 0], [F(1, 10), weight], F(1, 3) - outputs)
+    made.words["claims"] = [dict(made.words["claims"][0], network=point)]
+    found = verdict(made)
+    assert found if accepted else found.reason.endswith("': (C2.7) is not shown somewhere in the ball")
+
+
+def test_what_lies_between_the_samples_counts():
+    """Preactivations -3.5, -2.5 and -3: pieces that meet at -3 are met without any move."""
+    made = CASES["cube"].copy()
+    made.words["setting"] = ["if", ["add", "t", 3], CUBE, CUBE]
+    point = network([[1, 1], [F(-7, 2), F(-5, 2)]], [0, 0], [F(1, 10), 1], 27)
+    made.words["claims"] = [dict(made.words["claims"][0], network=point, radius="1/1000", excess="10000")]
+    assert "two pieces of the activation meet" in verdict(made).reason
+    made.words["setting"] = CUBE
+    assert verdict(made)
+
+
+def test_halves_are_halves():
+    statement = statement_of(["mul", "t", ["exp", "t"]])  # h'' = 2 e^t + t e^t
+    asked, jet = [], statement.jet
+    statement.jet = lambda low, high, formula: asked.append((low, high)) or jet(low, high, formula)
+    assert statement.bends(statement.formula, F(-3, 2), F(1), 1)
+    assert asked[0] == (F(-3, 2), F(1))
+    assert len(asked) > 2
+    halves = {half for a, b in asked for half in ((a, (a + b) / 2), ((a + b) / 2, b))}
+    assert set(asked[1:]) <= halves
