@@ -1187,3 +1187,15 @@ def test_halves_are_halves():
     assert len(asked) > 2
     halves = {half for a, b in asked for half in ((a, (a + b) / 2), ((a + b) / 2, b))}
     assert set(asked[1:]) <= halves
+
+
+@pytest.mark.parametrize("spread", [0, 1])
+def test_windows_hold_those_before_them(spread):
+    """h' and h'' may be taken at different places, so all parts found count together."""
+    statement, sizes = statement_of(CUBE), []
+    ratio = statement.ratio
+    statement.ratio = lambda found, *rest: sizes.append(len(found)) or ratio(found, *rest)
+    point = network([[-3 - spread, -3 + spread]], [0], [1], F(1, 3) + 27)
+    statement.local_minimum(point, "1/1000", "10000")
+    first = (2 + (spread > 0)) * checker.WINDOW
+    assert sizes == [first + 2 * checker.WINDOW * n for n in range(checker.PARTS)]

@@ -458,11 +458,11 @@ class Theorem2:
 
         def extreme(j, worst):
             """For n = 1, 2, ...: m or M of unit j where (row's move)^2 + (weight's move)^2 <= R^2 n/PARTS."""
-            (low, high), found, ratios, side = reach(j, 0), [], [], -1 if worst is min else 1
+            (low, high), ratios, side = reach(j, 0), [], -1 if worst is min else 1
+            found = self.cut(low, high) if low < high else []
             for r in roots[1:]:  # each window is the one before it, and what it adds on both sides
                 inner, (low, high) = (low, high), reach(j, r)
                 found += self.cut(low, inner[0]) + self.cut(inner[1], high)
-                found += self.cut(*inner) if not ratios and inner[0] < inner[1] else []
                 ratios.append(self.ratio(found, signs[j], worst))
             for n in range(1, PARTS + 1):
                 yield worst((abs(W2[j]) + side * roots[n - i]) * ratios[i] for i in range(n))
