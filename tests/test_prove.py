@@ -215,6 +215,21 @@ def test_rows_in_another_order_and_other_rows_are_told_apart():
     assert verdict.claims == []
 
 
+def test_targets_and_weights_are_the_same_columns_for_certificate_and_data():
+    """The rows (x, y, w) are the rows of a dataset with the inputs (x, y) and the target w, too."""
+    rng = np.random.default_rng(4)
+    X, y, w = rng.normal(size=(9, 2)), rng.normal(size=9), rng.choice([1.0, 2.0, 0.5], 9)
+    other = certified(fm.Dataset(np.column_stack([X, y]), w))[2]
+    verdict = fm.check(other, fm.Dataset(X, y, sample_weight=w))
+    assert not verdict
+    assert "(targets, weights) = (1, False), the data have (1, True)" in verdict.reason
+    loss = fm.SquaredLoss(np.ones((3, 1)), np.arange(6.0).reshape(3, 2))
+    weights = [np.zeros((2, 1)), np.zeros((2, 2))]
+    proof = fm.prove(fm.classify_linear(weights, loss), loss)
+    assert fm.check(proof, loss)
+    assert not fm.check(proof, fm.SquaredLoss(np.column_stack([loss.X, loss.Y[:, :1]]), loss.Y[:, 1:]))
+
+
 def test_files_that_are_no_certificates(tmp_path):
     proof = certified(fm.load_demo("xor"))[2]
     path = tmp_path / "proof.json"

@@ -226,7 +226,8 @@ def check(
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)
     if isinstance(data, SquaredLoss):
-        return checker.check(certificate.text, lambda: theorem4.loss_rows(data))
+        arranged = (data.Y.shape[1], False)
+        return checker.check(certificate.text, lambda: theorem4.loss_rows(data), arranged)
     if isinstance(data, (str, Path, os.PathLike)):
         meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
         data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
@@ -241,4 +242,5 @@ def check(
         return checker.Verdict(
             False, f"the certificate is about {certificate.meaning} numbers, these data are {data.meaning}", []
         )
-    return checker.check(certificate.text, lambda: data_rows(data))
+    # the certificate must mean the same columns by target and weight
+    return checker.check(certificate.text, lambda: data_rows(data), (1, data.sample_weight is not None))
