@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from mpmath import iv
 
-from certificates_by_hand import Case, all_cases, data_words
+from certificates_by_hand import Case, all_cases, data_words, rational
 from fastminima.proof import check as checker
 from profiles import examples
 
@@ -29,17 +29,17 @@ CASES = all_cases()
 
 
 def numbers(words: Any) -> Any:
-    return [numbers(part) for part in words] if isinstance(words, list) else F(words)
+    return [numbers(part) for part in words] if isinstance(words, list) else rational(words)
 
 
 def risk(words: Any, rows: list[list[F]], weighted: bool, h: Callable[[F], F]) -> F:
     total = F(0)
     for row in rows:
         *x, y = row[: len(row) - weighted]
-        output = F(words["b2"])
+        output = rational(words["b2"])
         for w, b, v in zip(words["W1"], words["b1"], words["W2"], strict=True):
             assert len(w) == len(x)
-            output += F(v) * h(sum((F(a) * c for a, c in zip(w, x, strict=True)), F(b)))
+            output += rational(v) * h(sum((rational(a) * c for a, c in zip(w, x, strict=True)), rational(b)))
         total += (row[-1] if weighted else 1) * (output - y) ** 2 / 2
     return total
 
@@ -59,23 +59,23 @@ def theorem1_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
     for claim in words["claims"]:
         kind = claim["claim"]
         if kind == "least squares":
-            best = [*map(F, claim["coef"]), F(claim["intercept"])]
+            best = [*map(rational, claim["coef"]), rational(claim["intercept"])]
             r = [sum(a * b for a, b in zip(x, best, strict=True)) - t for x, t in zip(X, y, strict=True)]
             if any(sum(c * e * x[j] for c, e, x in zip(w, r, X, strict=True)) for j in range(dx + 1)):
                 return False
             least = sum(c * e * e for c, e in zip(w, r, strict=True)) / 2
-            true = F(claim["risk"]) == least
+            true = rational(claim["risk"]) == least
         elif kind == "no lower risk within":
-            net, radius = claim["network"], F(claim["radius"])
+            net, radius = claim["network"], rational(claim["radius"])
             z = [
-                (sum(F(a) * c for a, c in zip([*row, b], x, strict=True)), sum(c * c for c in x))
+                (sum(rational(a) * c for a, c in zip([*row, b], x, strict=True)), sum(c * c for c in x))
                 for row, b in zip(net["W1"], net["b1"], strict=True)
                 for x in X
             ]
             true = radius > 0 and all(t > 0 and t * t >= radius**2 * size for t, size in z)
-            true = true and risk(net, rows, weighted, h) - least <= F(claim["excess"])
+            true = true and risk(net, rows, weighted, h) - least <= rational(claim["excess"])
         elif kind == "lower risk":
-            true = 0 < F(claim["drop"]) <= least - risk(claim["network"], rows, weighted, h)
+            true = 0 < rational(claim["drop"]) <= least - risk(claim["network"], rows, weighted, h)
         elif kind == "linearly fittable":
             true = least == 0
         elif kind == "set J":
@@ -93,7 +93,7 @@ def theorem1_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
                 group = [i for i, other in enumerate(X) if tuple(other) == x]
                 mean = sum(w[i] * y[i] for i in group) / sum(w[i] for i in group)
                 floor += sum(w[i] * (y[i] - mean) ** 2 for i in group) / 2
-            true = F(claim["floor"]) == floor
+            true = rational(claim["floor"]) == floor
         if not true:
             return False
     return True
@@ -152,10 +152,10 @@ def theorem2_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
     def network_risk(net: Any) -> Any:
         total = iv.mpf(0)
         for *x, y in rows:
-            output = hull(F(net["b2"]) - y, F(net["b2"]) - y)
+            output = hull(rational(net["b2"]) - y, rational(net["b2"]) - y)
             for w, b, v in zip(net["W1"], net["b1"], net["W2"], strict=True):
-                z = sum((F(a) * c for a, c in zip(w, x, strict=True)), F(b))
-                output += hull(F(v), F(v)) * h(z)[0]
+                z = sum((rational(a) * c for a, c in zip(w, x, strict=True)), rational(b))
+                output += hull(rational(v), rational(v)) * h(z)[0]
             total += output**2 / 2
         return total
 
@@ -163,61 +163,58 @@ def theorem2_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
         net = claim["network"]
         found = network_risk(net)
         if claim["claim"] == "zero risk":
-            true = bool(found.b <= hull(F(claim["risk"]), F(claim["risk"])).b) and witness_true(
-                claim["witness"], h
-            )
+            true = bool(found.b <= hull(rational(claim["risk"]), rational(claim["risk"])).b) and fits(net, rows, h)
         else:
-            excess = F(claim["excess"]) + k * k / 3
+            excess = rational(claim["excess"]) + k * k / 3
             true = bool(found.a <= hull(excess, excess).b) and radius_true(
-                net, F(claim["radius"]), rows, h, k
+                net, rational(claim["radius"]), rows, h, k
             )
         if not true:
             return False
     return True
 
 
-def witness_true(witness: dict[str, str], h: Curve) -> bool:
-    v = {name: F(value) for name, value in witness.items()}
-    if "t" in v:
-        tilde = {x: h(v["t"] + x)[0] - h(v["t"])[0] for x in (v["p"], v["q"], v["p"] / 2, v["q"] / 2)}
-        D = tilde[v["q"]] * tilde[v["p"] / 2] - tilde[v["p"]] * tilde[v["q"] / 2]
-        return bool(D.a > 0 or D.b < 0)
-    low, high = v["v4"], v["v4_high"]
-    assert low <= high
-    one, two, three = (h(v[name])[0] for name in ("v1", "v2", "v3"))
-    ends = [one * h(end)[0] - two * three for end in (low, high)]
-    root = ends[0].a <= 0 <= ends[1].b or ends[1].a <= 0 <= ends[0].b
-    four, right = h(low, high)[0], h((v["v3"] + low) / 2, (v["v3"] + high) / 2)[0]
-    middle = h((v["v1"] + v["v2"]) / 2)[0]
-    found = [three * middle - one * right, four * middle - two * right]
-    return bool(root) and any(bool(c.a > 0 or c.b < 0) for c in found)
+def fits(net: Any, rows: list[list[F]], h: Curve) -> bool:
+    """Output weights for 0, 0, k, by Cramer's rule on the samples' outputs (units and bias): for two units, or for one."""
+    values = [
+        [h(sum((rational(a) * c for a, c in zip(w, x, strict=True)), rational(b)))[0] for *x, _ in rows]
+        for w, b in zip(net["W1"], net["b1"], strict=True)
+    ]
+    for n, a in enumerate(values):
+        if a[0].a == a[0].b == a[1].a == a[1].b and (a[2].a > a[0].b or a[2].b < a[0].a):
+            return True
+        for b in values[:n]:
+            D = a[0] * (b[1] - b[2]) - a[1] * (b[0] - b[2]) + a[2] * (b[0] - b[1])
+            if D.a > 0 or D.b < 0:
+                return True
+    return False
 
 
 def radius_true(net: Any, R: F, rows: list[list[F]], h: Curve, k: F) -> bool:
     """Each unit at its worst on the whole ball: enough for the examples here."""
-    if not 0 < R <= min(abs(F(v)) for v in net["W2"]):
+    if not 0 < R <= min(abs(rational(v)) for v in net["W2"]):
         return False
     rising, falling = iv.mpf(0), []
     for w, b, v in zip(net["W1"], net["b1"], net["W2"], strict=True):
         ends = []
         for *x, _ in rows:
-            z = sum((F(a) * c for a, c in zip(w, x, strict=True)), F(b))
+            z = sum((rational(a) * c for a, c in zip(w, x, strict=True)), rational(b))
             norm = F(math.isqrt(int((1 + sum(c * c for c in x)) * 2**80)) + 1, 2**40)
             ends += [z - R * norm, z + R * norm]
         low, high = min(ends), max(ends)
-        sign = 1 if k * F(v) > 0 else -1
+        sign = 1 if k * rational(v) > 0 else -1
         steps = [low + (high - low) * F(i, 64) for i in range(65)]
         jets = [h(a, c) for a, c in pairwise(steps)]
         if all(sign * jet[2].a >= 0 and sign * jet[2].b >= 0 for jet in jets) and slopes_rise(jets, sign):
             if all(jet[2].a > 0 or jet[2].b < 0 for jet in jets):
                 worst = max((3 * jet[1] ** 2).b for jet in jets) / min(abs(jet[2]).a for jet in jets)
-                rising += hull(abs(F(v)) + R, abs(F(v)) + R) * iv.mpf(worst)
+                rising += hull(abs(rational(v)) + R, abs(rational(v)) + R) * iv.mpf(worst)
             else:
                 rising += iv.inf
         else:
             least = min((jet[1] ** 2).a for jet in jets)
             falling.append(
-                hull(abs(F(v)) - R, abs(F(v)) - R) * 3 * least / max(abs(jet[2]).b for jet in jets)
+                hull(abs(rational(v)) - R, abs(rational(v)) - R) * 3 * least / max(abs(jet[2]).b for jet in jets)
             )
     if not falling:
         return True
@@ -271,13 +268,13 @@ def theorem4_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
             true = not any(map(any, G))
         elif kind == "escape":
             pair = [numbers(claim[name]) for name in ("up", "down")]
-            true = loss(pair[0]) > loss(weights) > loss(pair[1]) and F(claim["radius"]) > 0
+            true = loss(pair[0]) > loss(weights) > loss(pair[1]) and rational(claim["radius"]) > 0
             for layers in pair:
                 for V, W in zip(layers, weights, strict=True):
                     moved = sum(
                         (a - b) ** 2 for v, w in zip(V, W, strict=True) for a, b in zip(v, w, strict=True)
                     )
-                    true = true and moved <= F(claim["radius"]) ** 2
+                    true = true and moved <= rational(claim["radius"]) ** 2
         else:
             assert kind == "saddle"
             layers, turned = weights, G
@@ -313,7 +310,7 @@ def judge(text: str, rows: list[list[Any]]) -> bool:
         return False
     if data["columns"] + data["targets"] + data["weighted"] != len(rows[0]):
         return False
-    exact = [[F(v) for v in row] for row in rows]
+    exact = [[rational(v) for v in row] for row in rows]
     if data["weighted"] and min(row[-1] for row in exact) <= 0:
         return False
     return {1: theorem1_true, 2: theorem2_true, 4: theorem4_true}[words["theorem"]](words, exact)
@@ -343,7 +340,7 @@ def get(words: Any, path: tuple[Any, ...]) -> Any:
 def altered_word(text: str, rng: random.Random) -> str:
     """A number by a unit in its last place, its sign, an eighth, its reciprocal; a text by a letter."""
     try:
-        value = F(text)
+        value = rational(text)
     except (ValueError, ZeroDivisionError):
         i = rng.randrange(len(text) + 1)
         return rng.choice(
@@ -463,14 +460,14 @@ def test_what_is_true_and_weaker_is_accepted():
             ):
                 if field in claim and claim["claim"] not in ("least squares", "escape"):
                     weaker = made.copy()
-                    weaker.words["claims"][i][field] = str(F(claim[field]) * factor)
+                    weaker.words["claims"][i][field] = str(rational(claim[field]) * factor)
                     assert checker.check(weaker.text, weaker.read), (name, field)
             for field in ("drop", "risk", "floor", "radius", "excess"):
                 exact = made.words["theorem"] == 1 and field in claim
                 if exact:
                     stronger = made.copy()
                     step = F(-1 if field == "excess" else 1, 2**99)
-                    stronger.words["claims"][i][field] = str(F(claim[field]) + step)
+                    stronger.words["claims"][i][field] = str(rational(claim[field]) + step)
                     assert not checker.check(stronger.text, stronger.read), (name, field)
 
 

@@ -292,11 +292,23 @@ def test_the_mixed_case_by_interval_arithmetic_of_mpmath():
     assert wide.words["setting"] == CUBE
 
 
-def test_the_root_of_c2_1_by_mpmath():
+@pytest.mark.parametrize("name", ["cube", "relu", "exponential"])
+def test_networks_of_risk_0_by_mpmath(name):
+    """The output weights that a linear solver finds for the hidden rows of the certificate fit the three samples."""
     mp.dps = 50
-    witness = CASES["exponential"].words["claims"][1]["witness"]
-    h = mp.expm1
-    v4 = mp.log1p(h(1) ** 2 / h(2))
-    assert float(F(witness["v4"])) < v4 < float(F(witness["v4_high"]))
-    denominator = h(1) * h(mp.mpf(3) / 2) - h(2) * h((1 + v4) / 2)
-    assert abs(denominator) > 0.1
+    made = CASES[name]
+    h = {"cube": lambda t: t**3, "relu": lambda t: max(t, mp.mpf(0)), "exponential": mp.expm1}[name]
+    net = made.words["claims"][1]["network"]
+
+    def exactly(text):
+        return mp.mpf(F(text).numerator) / F(text).denominator
+
+    hidden = mp.matrix(3, 3)
+    for i, (*x, _) in enumerate(made.rows):
+        for k in range(2):
+            hidden[i, k] = h(sum(exactly(w) * c for w, c in zip(net["W1"][k], x, strict=True)) + exactly(net["b1"][k]))
+        hidden[i, 2] = 1
+    targets = mp.matrix([y for *_, y in made.rows])
+    found = mp.lu_solve(hidden, targets)
+    assert mp.norm(hidden * found - targets) < mp.mpf(10) ** -40
+    assert accepted(made)

@@ -151,14 +151,24 @@ def _shown(text: Any) -> str:
         return "?"
 
 
+# from here on "p/2^k" is the shorter way to write a denominator
+_POWER = 10
+
+
 def word(value: Fraction | int | float) -> str:
-    """A number as "p/q" or "p", exactly."""
+    """A number as "p", "p/q" or, for q = 2^k from 2^10 on, "p/2^k", exactly."""
     exact = Fraction(value)
+    p, q = exact.numerator, exact.denominator
+    if q >> _POWER and q & (q - 1) == 0 and q.bit_length() <= 10_000:
+        return f"{_digits(p)}/2^{q.bit_length() - 1}"
+    return _digits(p) if q == 1 else f"{_digits(p)}/{_digits(q)}"
+
+
+def _digits(n: int) -> str:
     try:
-        return str(exact)
+        return str(n)
     except ValueError:  # Python refuses to print integers of more than 4,300 digits; decimals it prints
-        p, q = Decimal(exact.numerator), Decimal(exact.denominator)
-        return f"{p:f}" if q == 1 else f"{p:f}/{q:f}"
+        return f"{Decimal(n):f}"
 
 
 def matrix_words(rows: Iterable[Iterable[Any]]) -> list[list[str]]:

@@ -3,9 +3,10 @@
     python check.py proof.json data.npy --target 3
     python check.py proof.json houses.csv --target price --features rooms,age
 
-What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, which it rounds correctly), `json`, `struct`,
-`csv`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what is so, and every claim is
-derived again from the data, in integers. docs/proofs.md shows why what is accepted implies the claims.
+What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, which it rounds correctly),
+`json`, `struct`, `csv`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what
+is so, and every claim is derived again from the data, in exact arithmetic. docs/proofs.md shows why what is accepted
+implies the claims.
 
 The parts, in order: the words of a certificate; the data as integers; theorem 1; interval arithmetic; activations;
 theorem 2; theorem 4; the whole certificate; data files and the command. Whatever raises an error is a rejection.
@@ -24,7 +25,7 @@ from collections import namedtuple
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate, groupby, islice, pairwise, repeat
+from itertools import accumulate, combinations, groupby, islice, pairwise, repeat
 from math import comb, isqrt, lcm
 from operator import add, mul
 
@@ -45,7 +46,9 @@ def need(holds, why):
         raise Reject(why)
 
 
-# ---- words: JSON in which numbers are strings "p/q" ----------------------------------------------------------------
+# ---- words: JSON in which numbers are strings "p/q" or "p/2^k" -----------------------------------------------------
+
+NUMBER = r"(-?[0-9]+)(?:/0*([1-9][0-9]*)|/2\^([0-9]{1,4}))?"
 
 
 def parse(text):
@@ -67,9 +70,10 @@ def exact(words, *size):
     if size:
         need(isinstance(words, list) and size[0] in (None, len(words)), f"expected a list of {size[0]}")
         return [exact(part, *size[1:]) for part in words]
-    short = isinstance(words, str) and len(words) <= LONGEST_NUMBER
-    need(short and re.fullmatch("-?[0-9]+(/0*[1-9][0-9]*)?", words), f"expected a rational 'p/q', got {words!r:.40}")
-    return Fraction(*(int(Decimal(part)) for part in words.split("/")))  # int(text) refuses 4,300 digits
+    found = isinstance(words, str) and len(words) <= LONGEST_NUMBER and re.fullmatch(NUMBER, words)
+    need(found, f"expected a rational 'p/q' or 'p/2^k', got {words!r:.40}")
+    p, q, k = (int(Decimal(part or 0)) for part in found.groups())  # int(text) refuses 4,300 digits
+    return Fraction(p, q or 1 << k)
 
 
 def show(words):
@@ -174,33 +178,32 @@ class Theorem1:
         self.risk = square / (2 * unit**2)
         need(self.risk == exact(risk), "the risk of the fit is another number")
 
-    def local_minimum(self, network, radius, excess):
-        """Nor any network near by: z >= radius |(x, 1)| > 0 keeps every unit affine. Its own risk exceeds by `excess`."""
-        (W1, b1, W2, b2), radius, far, square = units(network, self.dx), exact(radius), True, 0
-        forms, unit = integral(*([*w, b] for w, b in zip(W1, b1)))
-        slopes, intercept = [at(W2, column) * self.slopes[0] for column in zip(*W1)], at(W2, b1) * self.slopes[0] + b2
-        (affine,), common = integral([*slopes, intercept, -1])
-        while block := (yield):
-            squares = (at(x, x) * (radius.numerator * unit) ** 2 for x in zip(*block.columns[: self.dx + 1]))
-            lists = zip(squares, *map(block.at, forms))
-            far = far and all(min(z) > 0 and (min(z) * radius.denominator) ** 2 >= bound for bound, *z in lists)
-            errors = block.at(affine)
-            square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
-        need(far and radius > 0, "a preactivation comes closer to 0 than the radius")
-        need(square / (2 * common**2) - self.risk <= exact(excess), "the network's risk exceeds least squares by more")
-
-    def lower_risk(self, network, drop):
-        """The network's risk is below the least-squares risk by `drop` at least."""
-        (W1, b1, W2, b2), square = units(network, self.dx), 0
+    def network(self, words, radius=0):
+        """Its risk, and whether z >= radius |(x, 1)| > 0 for every preactivation z."""
+        (W1, b1, W2, b2), square, far = units(words, self.dx), 0, radius > 0
         forms, unit = integral(*([*w, b] for w, b in zip(W1, b1)), [*[0] * self.dx, b2, -1])
         sides, common = integral(*([v * s for s in self.slopes] for v in W2), [1, 1])
         while block := (yield):
-            errors = repeat(0)
-            for form, (plus, minus) in zip(forms, sides):
-                if plus or minus:
-                    errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in block.at(form))))
+            z, errors = [block.at(form) for form in forms], repeat(0)
+            for values, (plus, minus) in zip(z, sides):
+                errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in values)))
             square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
-        need(0 < exact(drop) <= self.risk - square / (2 * (unit * common) ** 2), "the drop is not reached")
+            if far:
+                least = list(map(min, zip(*z[:-1])))
+                squares = (at(x, x) * (radius.numerator * unit) ** 2 for x in zip(*block.columns[: self.dx + 1]))
+                far = min(least) > 0 and all((t * radius.denominator) ** 2 >= bound for t, bound in zip(least, squares))
+        return square / (2 * (unit * common) ** 2), far
+
+    def local_minimum(self, network, radius, excess):
+        """Nor any network near by: within the radius every unit stays affine. Its own risk exceeds by `excess` at most."""
+        risk, far = yield from self.network(network, exact(radius))
+        need(far, "a preactivation comes closer to 0 than the radius")
+        need(risk - self.risk <= exact(excess), "the network's risk exceeds least squares by more")
+
+    def lower_risk(self, network, drop):
+        """The network's risk is below the least-squares risk by `drop` at least."""
+        risk, _ = yield from self.network(network)
+        need(0 < exact(drop) <= self.risk - risk, "the drop is not reached")
 
     def linearly_fittable(self):
         need(self.risk == 0, "the least-squares risk is not 0")
@@ -335,25 +338,22 @@ TAYLOR = {
 }
 
 
-def jet(formula, t, kinks=False):
-    """(h, h', h''/2). Where two pieces meet: h alone if `kinks`, with the values of both; else nothing."""
+def jet(formula, t):
+    """(h, h', h''/2) on an interval that lies in one piece; a place where pieces meet belongs to the one below."""
     if not isinstance(formula, list):
         return (t, ONE, ZERO) if formula == "t" else (PI if formula == "pi" else interval(exact(str(formula))), ZERO, ZERO)
     name, x, *rest = formula
-    x = jet(x, t, kinks)
+    x = jet(x, t)
     if name == "if":
         above, below = rest
-        if x[0].lo > 0 or x[0].hi < 0:
-            return jet(above if x[0].lo > 0 else below, t, kinks)
-        need(kinks, "two pieces of the activation meet in an interval")
-        a, b = jet(above, t, kinks)[0], jet(below, t, kinks)[0]
-        return Interval(min(a.lo, b.lo), max(a.hi, b.hi)), ZERO, ZERO
+        need(x[0].lo > 0 or x[0].hi <= 0, "two pieces of the activation meet in an interval")
+        return jet(above if x[0].lo > 0 else below, t)
     if name == "pow":
         n = whole(*rest, 0)
         need(n <= 1000, "a power above 1,000")
         g = [x[0].power(max(n - k, 0)) * interval(comb(n, k)) for k in range(3)]
     elif rest:
-        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t, kinks)
+        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t)
         need(len(rest) == 1 and name in ("add", "sub", "mul", "div"), f"no such operation: {name!r:.20}")
         if name in ("add", "sub"):
             return tuple(a + b for a, b in zip(x, y))
@@ -365,17 +365,6 @@ def jet(formula, t, kinks=False):
     return g[0], g[1] * x[1], g[1] * x[2] + g[2] * x[1].power(2)
 
 
-def meeting(formula):
-    """c for a formula ["if", t - c, above c, below c]; else None."""
-    if not isinstance(formula, list) or formula[0] != "if":
-        return None
-    condition = formula[1]
-    if condition == "t":
-        return Fraction(0)
-    if isinstance(condition, list) and len(condition) == 3 and condition[:2] in (["sub", "t"], ["add", "t"]):
-        return exact(str(condition[2])) * (1 if condition[0] == "sub" else -1)
-
-
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
 PARTS, WINDOW, WORK = 128, 4, 2_000_000
@@ -383,6 +372,10 @@ PARTS, WINDOW, WORK = 128, 4, 2_000_000
 
 def root_above(x):
     return Fraction(isqrt(x * 4**60 // 1) + 1, 2**60)
+
+
+def upward(x, sign):
+    return (x if sign > 0 else -x).lo >= 0
 
 
 class Theorem2:
@@ -395,61 +388,47 @@ class Theorem2:
         rows = []
         while block := (yield):
             rows += block.values
-        self.samples(rows)
-
-    def samples(self, rows):
         self.rows = (*x1, y1), (*x2, y2), (*x3, y3) = [list(map(Fraction, row)) for row in rows]
         need(all(a + b == 2 * c for a, b, c in zip(x1, x2, x3)), "the third input is not halfway between the others")
         need(x1 != x2 and y1 == y2 != y3, "expected x1 != x2 and y1 = y2 != y3")
         self.k, self.risk = y3 - y1, (y3 - y1) ** 2 / 3
 
     def jet(self, low, high=None, formula=None):
-        """At a point, or on an interval, in which no pieces meet: h is twice continuously differentiable there."""
         self.work += self.length
         need(self.work <= WORK, "more work than theorem 2 can need")
-        return jet(self.formula if formula is None else formula, interval(low, high), kinks=high in (None, low))
+        return jet(self.formula if formula is None else formula, interval(low, high))
 
-    def h(self, *ends):
-        return self.jet(*ends)[0]
+    def network(self, words):
+        """Preactivations z and values h(z), unit by unit, output weights, and an upper bound of the risk."""
+        W1, b1, W2, b2 = units(words, self.dx)
+        z = [[at(w, x) + b for *x, _ in self.rows] for w, b in zip(W1, b1)]
+        h = [[self.jet(v)[0] for v in unit] for unit in z]
+        outputs = (sum(map(mul, map(interval, W2), values), start=interval(b2)) for values in zip(*h))
+        squares = ((value + interval(-y)).power(2) for value, (*_, y) in zip(outputs, self.rows))
+        return z, h, W2, Fraction(sum(squares, start=ZERO).hi, 2 * UNIT)
 
-    def network_risk(self, W1, b1, W2, b2):
-        """An upper bound."""
-        total = ZERO
-        for *x, y in self.rows:
-            terms = (interval(v) * self.h(at(w, x) + b) for w, b, v in zip(W1, b1, W2))
-            total = total + sum(terms, start=interval(b2 - y)).power(2)
-        return Fraction(total.hi, 2 * UNIT)
-
-    def zero_risk(self, network, risk, witness):
-        """Two units with values a, b on the samples and a1 b2 = a2 b1 have a combination (0, 0, c); c != 0 is shown."""
-        need(self.network_risk(*units(network, self.dx)) <= exact(risk), "the network's risk is larger")
-        if "t" in witness:  # the output bias takes h(t) away: a2 = b2 = 0
-            t, p, q = map(exact, fields(witness, "t", "p", "q"))
-            a1, a3, b1, b3 = (self.h(x + t) + -self.h(t) for x in (p, p / 2, q, q / 2))
-            a2 = b2 = ZERO
-        else:
-            v1, v2, v3, low, high = map(exact, fields(witness, "v1", "v2", "v3", "v4", "v4_high"))
-            a1, a2, a3, b1 = map(self.h, (v1, v2, (v1 + v2) / 2, v3))
-            g, other = (a1 * self.h(v4) + -(a2 * b1) for v4 in (low, high))
-            root = low <= high and (g.hi <= 0 <= other.lo or other.hi <= 0 <= g.lo)
-            need(root, "(C2.1) is not shown to have a root v4 there")
-            b2, b3 = self.h(low, high), self.h((v3 + low) / 2, (v3 + high) / 2)
-        c = b1 * a3 + -(a1 * b3), b2 * a3 + -(a2 * b3)
-        need(any(x.lo > 0 or x.hi < 0 for x in c), "(C2.2): the denominator may be 0")
+    def zero_risk(self, network, risk):
+        """Two units, values a and b on the samples: u (a1 - a2) + v (b1 - b2) = 0, u (a3 - a2) + v (b3 - b2) = k."""
+        _, h, _, most = self.network(network)
+        need(most <= exact(risk), "the network's risk is larger")
+        changes = [(h1 + -h2, h3 + -h2) for h1, h2, h3 in h]
+        crossed = [a1 * b3 + -(a3 * b1) for (a1, a3), (b1, b3) in combinations(changes, 2)]
+        crossed += [a3 for a1, a3 in changes if a1 == ZERO]  # one unit is enough
+        need(any(c.lo > 0 or c.hi < 0 for c in crossed), "no two units are shown to fit exactly")
 
     def local_minimum(self, network, radius, excess):
         """risk - k^2/3 >= sum k U_j h''(xi_j) a_j^2/12 + (sum U_j h'(zeta_j) a_j)^2/4 >= 0, a_j = z_j(x1) - z_j(x2)."""
-        (W1, b1, W2, b2), R = units(network, self.dx), exact(radius)
-        need(self.network_risk(W1, b1, W2, b2) - self.risk <= exact(excess), "the network's risk exceeds by more")
+        (z, _, W2, most), R = self.network(network), exact(radius)
+        need(most - self.risk <= exact(excess), "the network's risk exceeds by more")
         need(0 < R <= min(map(abs, W2)), "the radius is not positive, or above an output weight")
         norms = [root_above(at(x, x) + 1) for *x, _ in self.rows]
-        z = [[at(w, x) + b for *x, _ in self.rows] for w, b in zip(W1, b1)]
         signs = [1 if self.k * v > 0 else -1 for v in W2]
 
-        def reach(j, r):  # all that unit j sees while its row moves by at most r, xi_j and zeta_j included
+        def window(j, r):
+            """All that unit j sees while its row moves by at most r, xi_j and zeta_j included."""
             return min(v - r * n for v, n in zip(z[j], norms)), max(v + r * n for v, n in zip(z[j], norms))
 
-        falling = [j for j, sign in enumerate(signs) if not self.bends(self.formula, *reach(j, R), sign)]
+        falling = [j for j, sign in enumerate(signs) if not self.bends(self.formula, *window(j, R), sign)]
         need(len(falling) <= 1, "more than one unit may lower the risk")
         if not falling:
             return
@@ -458,11 +437,10 @@ class Theorem2:
 
         def extreme(j, worst):
             """For n = 1, 2, ...: m or M of unit j where (row's move)^2 + (weight's move)^2 <= R^2 n/PARTS."""
-            (low, high), ratios, side = reach(j, 0), [], -1 if worst is min else 1
-            found = self.cut(low, high) if low < high else []
-            for r in roots[1:]:  # each window is the one before it, and what it adds on both sides
-                inner, (low, high) = (low, high), reach(j, r)
-                found += self.cut(low, inner[0]) + self.cut(inner[1], high)
+            windows, ratios, side = [window(j, r) for r in roots], [], -1 if worst is min else 1
+            found = self.enclosed(*windows[0])
+            for inner, outer in pairwise(windows):  # each window is the one before it, and what it adds on both sides
+                found += self.enclosed(outer[0], inner[0]) + self.enclosed(inner[1], outer[1])
                 ratios.append(self.ratio(found, signs[j], worst))
             for n in range(1, PARTS + 1):
                 yield worst((abs(W2[j]) + side * roots[n - i]) * ratios[i] for i in range(n))
@@ -475,23 +453,23 @@ class Theorem2:
     def bends(self, formula, low, high, sign, halvings=20):
         """Is sign h convex on [low, high]? h'' >= 0 is asked of an interval, then of its halves, and where pieces meet
         that h is continuous and its slope does not fall."""
-        corner = meeting(formula)
-        if corner is not None:
-            _, _, above, below = formula
-            if not low <= corner <= high:
-                return self.bends(above if corner < low else below, low, high, sign)
-            (a, a1, _), (b, b1, _) = (jet(piece, interval(corner)) for piece in (above, below))
-            meets = a == b and a.lo == a.hi and min(sign * v for v in a1 + -b1) >= 0
-            return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
         try:
-            if low == high or min(sign * v for v in self.jet(low, high, formula)[2]) >= 0:
+            if isinstance(formula, list) and formula[0] == "if":
+                _, condition, above, below = formula
+                (c, *_), (_, slope, _) = self.jet(0, None, condition), self.jet(min(low, 0), max(high, 0), condition)
+                corner = -Fraction(c.lo, UNIT)
+                if slope == ONE and c.lo == c.hi and low <= corner <= high:  # the condition is t - corner
+                    (a, a1, _), (b, b1, _) = (self.jet(corner, None, piece) for piece in (above, below))
+                    meets = a == b and a.lo == a.hi and upward(a1 + -b1, sign)
+                    return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
+            if upward(self.jet(low, high, formula)[2], sign):
                 return True
         except (Reject, ArithmeticError):
             pass
         ends = low, (low + high) / 2, high
         return halvings > 0 and all(self.bends(formula, *half, sign, halvings - 1) for half in pairwise(ends))
 
-    def cut(self, low, high):
+    def enclosed(self, low, high):
         """(h'^2, h''/2) on the parts of an interval."""
         ends = [low + (high - low) * i / WINDOW for i in range(WINDOW + 1)]
         return [(h1.power(2), h2) for _, h1, h2 in (self.jet(*part) for part in pairwise(ends))]

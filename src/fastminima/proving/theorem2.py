@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -23,8 +22,6 @@ __all__ = ["claims_of", "formula_words"]
 
 # the smallest share of the radius tried, and halvings of the gap to the next larger one
 _SMALLEST, _HALVINGS = 1e-3, 8
-# half widths in which the root of (C2.1) is looked for
-_WIDTHS = (0, Fraction(1, 2**48), Fraction(1, 2**42), Fraction(1, 2**34), Fraction(1, 2**26), Fraction(1, 2**18))
 
 
 def formula_words(activation: Any) -> Any:
@@ -60,18 +57,23 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
     Raises
     ------
     ProofError
-        A point is missing, or no radius and no witness is shown.
+        A point is missing, or no radius is shown, or no fit of risk 0.
     """
     if pair.local_minimum is None or pair.global_minimum is None:
         raise ProofError(f"there is no counterexample to certify: {pair.reason}")
     table = checker.Table(lambda: data_rows(pair.data), words)
     statement = checker.Theorem2(table, formula_words(pair.activation))
-    statement.samples(list(data_rows(pair.data)))
+    samples = statement.data()
+    next(samples)
+    for block in table.blocks():
+        samples.send(block)
+    next(samples, None)
     return [_minimum(statement, pair, pair.local_minimum), _zero(statement, pair, pair.global_minimum)]
 
 
 def _risk(statement: Any, network: OneHiddenLayer) -> Fraction:
-    return statement.network_risk(*checker.units(network_words(network), network.n_features))
+    *_, most = statement.network(network_words(network))
+    return most
 
 
 def _shown(check: Any, statement: Any, claim: dict[str, Any]) -> bool:
@@ -113,18 +115,6 @@ def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[st
         "network": network_words(best),
         "risk": word(round_up(_risk(statement, best))),
     }
-    for witness in _witnesses(pair.witness["zero"]):
-        claim["witness"] = witness
-        if _shown(checker.Theorem2.zero_risk, statement, claim):
-            return claim
+    if _shown(checker.Theorem2.zero_risk, statement, claim):
+        return claim
     raise ProofError(f"the checker's intervals show no network of risk 0 for {pair.activation}")
-
-
-def _witnesses(found: dict[str, float]) -> Iterator[dict[str, str]]:
-    exact = {name: Fraction(value) for name, value in found.items()}
-    if "t" in exact:
-        yield {name: word(value) for name, value in exact.items()}
-        return
-    v4 = exact.pop("v4")
-    for width in _WIDTHS:
-        yield {name: word(value) for name, value in exact.items()} | {"v4": word(v4 - width), "v4_high": word(v4 + width)}
