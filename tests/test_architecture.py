@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pickle
 import re
 import subprocess
 import sys
@@ -162,7 +163,7 @@ def test_theorem_1_needs_no_special_functions_and_no_scan():
 
 def test_public_names_are_the_same_for_type_checkers_and_the_interpreter():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {alias.asname: node.module for node in block.body for alias in node.names}
     assert typed == fm._HOMES
     assert set(fm.__all__) == {"errors", *typed}
@@ -184,6 +185,14 @@ def test_names_stay_functions_when_modules_of_the_same_name_are_imported():
         "print(losses.__name__, fm.network.__name__, fm.theorems.theorem1.__name__)"
     )
     assert fresh(code) == ["fastminima.losses fastminima.network fastminima.theorems.theorem1"]
+
+
+def test_a_pickled_result_is_read_where_nothing_has_been_imported(tmp_path):
+    low = fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0]))
+    path = tmp_path / "low.pickle"
+    path.write_bytes(pickle.dumps(low))
+    code = f"import pickle\nlow = pickle.load(open({str(path)!r}, 'rb'))\nprint(low.risk.hex(), low.network.W1.tolist())"
+    assert fresh(code) == [f"{low.risk.hex()} {low.network.W1.tolist()}"]
 
 
 def paper_rows():

@@ -106,27 +106,28 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted(["errors", *_HOMES])
+if not TYPE_CHECKING:
+    # hidden, because a computed list exports nothing to type checkers, and a `__getattr__` would make every typo a name
+    __all__ = sorted(["errors", *_HOMES])
 
-
-def __getattr__(name: str) -> Any:
-    """A public name or a module of the package, imported now."""
-    if name in _HOMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-    if not name.startswith("_"):
-        module = f"{__name__}.{name}"
-        try:
-            return importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """A public name or a module of the package, imported now."""
+        if name in _HOMES:
+            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+            globals()[name] = value
+            return value
+        if not name.startswith("_"):
+            module = f"{__name__}.{name}"
+            try:
+                return importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name != module:
+                    raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})
 
 
 class _Package(ModuleType):
