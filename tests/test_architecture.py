@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pickle
 import re
 import subprocess
 import sys
@@ -116,17 +117,82 @@ def test_theorems_do_no_input_output_and_proof_never_imports_theorems():
         assert "theorems" not in imports(path)[0], path.name
 
 
+def fresh(code: str) -> list[str]:
+    """What a new interpreter prints."""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()
+
+
 def test_core_needs_numpy_scipy_and_threadpoolctl_only():
+    # every name is imported, as a star does it
     code = (
-        "import sys, fastminima\n"
+        "import sys\nfrom fastminima import *\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "extras = {'sklearn', 'pandas', 'pyarrow', 'matplotlib', 'rich', 'flint', 'torch', 'polars', 'h5py', 'zarr'}\n"
         "extras |= {'dask', 'distributed'}\n"
         "print(' '.join(sorted(loaded & extras)))\n"
         "print('scipy.optimize' in sys.modules)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.split("\n")[:2] == ["", "False"]
+    assert fresh(code) == ["", "False"]
+
+
+HEAVY = ["argparse", "csv", "multiprocessing", "concurrent.futures", "logging", "zipfile", "tempfile", "threadpoolctl"]
+HEAVY_SCIPY = ["scipy.special", "scipy.stats", "scipy.optimize", "scipy.sparse"]
+HEAVY_PARTS = [f"fastminima.{part}" for part in ("scan", "proof", "proving", "report", "landscape", "theorems")]
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    # `-c` may have brought some along (site, coverage): only what the import adds counts
+    watched = repr([*HEAVY, *HEAVY_SCIPY, *HEAVY_PARTS])
+    code = (
+        "import sys, numpy\nimport scipy.linalg.cython_blas\nbefore = set(sys.modules)\nimport fastminima\n"
+        f"print([name for name in {watched} if name in sys.modules and name not in before])"
+    )
+    assert fresh(code) == ["[]"]
+
+
+def test_theorem_1_needs_no_special_functions_and_no_scan():
+    watched = repr([*HEAVY_SCIPY, "multiprocessing", "fastminima.scan", "fastminima.proving"])
+    code = (
+        "import sys, numpy\nbefore = set(sys.modules)\nimport fastminima as fm\n"
+        "fm.better_point(fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0])))\n"
+        f"print([name for name in {watched} if name in sys.modules and name not in before])"
+    )
+    assert fresh(code) == ["[]"]
+
+
+def test_public_names_are_the_same_for_type_checkers_and_the_interpreter():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.asname: node.module for node in block.body for alias in node.names}
+    assert typed == fm._HOMES
+    assert set(fm.__all__) == {"errors", *typed}
+    assert set(fm.__all__) <= set(dir(fm))
+    for name, module in typed.items():
+        assert getattr(fm, name) is getattr(importlib.import_module(f"fastminima.{module}"), name)
+    assert not hasattr(fm, "no_such_name")
+
+
+def test_names_stay_functions_when_modules_of_the_same_name_are_imported():
+    same = sorted(name for name in fm.__all__ if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir())
+    assert {"activation", "activations", "least_squares", "scan"} <= set(same)
+    code = (
+        "import fastminima.scan.table, fastminima.cli, fastminima as fm, pickle\n"
+        "from fastminima import losses\nfrom fastminima import *\n"
+        f"for name in {[name for name in same if name != 'errors']!r}:\n"
+        "    assert globals()[name] is getattr(fm, name) and callable(getattr(fm, name)), name\n"
+        "    assert pickle.loads(pickle.dumps(getattr(fm, name))) is getattr(fm, name), name\n"
+        "print(losses.__name__, fm.network.__name__, fm.theorems.theorem1.__name__)"
+    )
+    assert fresh(code) == ["fastminima.losses fastminima.network fastminima.theorems.theorem1"]
+
+
+def test_a_pickled_result_is_read_where_nothing_has_been_imported(tmp_path):
+    low = fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0]))
+    path = tmp_path / "low.pickle"
+    path.write_bytes(pickle.dumps(low))
+    code = f"import pickle\nlow = pickle.load(open({str(path)!r}, 'rb'))\nprint(low.risk.hex(), low.network.W1.tolist())"
+    assert fresh(code) == [f"{low.risk.hex()} {low.network.W1.tolist()}"]
 
 
 def paper_rows():

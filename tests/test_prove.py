@@ -259,6 +259,15 @@ def test_claims_are_copies_and_lines_are_words():
     assert re.search(r"lower risk: drop 0\.01785714286", str(proof))
     assert "accepted by the checker" in str(proof)
     assert "least squares" in repr(proof)
+    # the table, the lines and the text are made of the same pairs
+    pairs = proof.claim_numbers()
+    assert [name for name, _ in pairs] == names(proof)
+    assert dict(pairs)["least squares"]["risk"].startswith("0.5")
+    assert dict(pairs)["set J"]["elements"] == "0"
+    assert str(proof).splitlines()[1:] == [f"  {line}" for line in proof.claim_lines()]
+    for line, (name, shown) in zip(proof.claim_lines(), pairs, strict=True):
+        assert line.startswith(name)
+        assert all(text in line for text in shown.values())
 
 
 def test_nothing_false_gets_a_certificate():

@@ -10,20 +10,20 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 
 
 def _bell(t: Floats) -> Floats:
     """s(t) s(-t), the derivative of the logistic function."""
-    return special.expit(t) * special.expit(-t)
+    return scipy.special.expit(t) * scipy.special.expit(-t)
 
 
 def sigmoid(order: int, t: Floats) -> Any:
     if order == 0:
-        return special.expit(t)
+        return scipy.special.expit(t)
     return _bell(t) if order == 1 else -_bell(t) * np.tanh(t / 2)
 
 
@@ -68,22 +68,22 @@ def celu(order: int, t: Floats, alpha: float) -> Any:
 def softplus(order: int, t: Floats, beta: float) -> Any:
     if order == 0:
         return np.logaddexp(0.0, beta * t) / beta
-    return special.expit(beta * t) if order == 1 else beta * _bell(beta * t)
+    return scipy.special.expit(beta * t) if order == 1 else beta * _bell(beta * t)
 
 
 def gelu(order: int, t: Floats) -> Any:
     if order == 0:
-        return t * special.ndtr(t)
+        return t * scipy.special.ndtr(t)
     with np.errstate(over="ignore", under="ignore"):
         density = np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
-    return special.ndtr(t) + t * density if order == 1 else density * (2 - np.minimum(t * t, 1e300))
+    return scipy.special.ndtr(t) + t * density if order == 1 else density * (2 - np.minimum(t * t, 1e300))
 
 
 def gelu_tanh(order: int, t: Floats) -> Any:
     c = math.sqrt(8 / math.pi)
     with np.errstate(over="ignore"):
         u = c * (t + 0.044715 * t**3)
-    s = special.expit(u)
+    s = scipy.special.expit(u)
     if order == 0:
         return t * s
     # beyond this every derivative of the logistic is 0 in float64
@@ -96,7 +96,7 @@ def gelu_tanh(order: int, t: Floats) -> Any:
 
 
 def silu(order: int, t: Floats, beta: float) -> Any:
-    s = special.expit(beta * t)
+    s = scipy.special.expit(beta * t)
     if order == 0:
         return t * s
     bell = _bell(beta * t)
@@ -110,7 +110,7 @@ def mish(order: int, t: Floats) -> Any:
     w = np.tanh(soft)
     if order == 0:
         return t * w
-    s, bell = special.expit(t), 4 * _bell(2 * soft)
+    s, bell = scipy.special.expit(t), 4 * _bell(2 * soft)
     slope = bell * s
     if order == 1:
         return w + t * slope
@@ -123,7 +123,7 @@ def sine(order: int, t: Floats) -> Any:
 
 def erf(order: int, t: Floats) -> Any:
     if order == 0:
-        return special.erf(t)
+        return scipy.special.erf(t)
     with np.errstate(over="ignore", under="ignore"):
         bell = np.exp(-t * t) * (2 / math.sqrt(math.pi))
     return bell if order == 1 else -2 * t * bell
@@ -160,7 +160,7 @@ def exponential(order: int, t: Floats) -> Any:
 def log_sigmoid(order: int, t: Floats) -> Any:
     if order == 0:
         return -np.logaddexp(0.0, -t)
-    return special.expit(-t) if order == 1 else -_bell(t)
+    return scipy.special.expit(-t) if order == 1 else -_bell(t)
 
 
 def identity(order: int, t: Floats) -> Any:

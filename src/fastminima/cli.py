@@ -16,7 +16,14 @@ from . import cli_counterexample, cli_linear, cli_probe, cli_prove, cli_scan
 from ._atomic import replacing
 from ._version import __version__
 from .activation import PiecewiseLinear
-from .cli_common import OutputFolder, add_data_arguments, join_positions, load, print_table
+from .cli_common import (
+    OutputFolder,
+    add_data_arguments,
+    add_network_arguments,
+    join_positions,
+    load,
+    print_table,
+)
 from .cli_prove import proof_row
 from .errors import FastMinimaError, OptionError
 from .least_squares import least_squares
@@ -54,13 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_data_arguments(construct)
-    construct.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
-    construct.add_argument(
-        "--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)"
-    )
-    construct.add_argument(
-        "--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)"
-    )
+    add_network_arguments(construct)
     construct.add_argument(
         "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
     )

@@ -12,7 +12,18 @@ from ._atomic import replacing
 from .dataset import Dataset
 from .errors import OutputError, TargetError
 
-__all__ = ["OutputFolder", "add_data_arguments", "join_positions", "load", "print_table"]
+__all__ = [
+    "OutputFolder",
+    "add_column_arguments",
+    "add_data_arguments",
+    "add_network_arguments",
+    "example_csv",
+    "features_of",
+    "join_positions",
+    "load",
+    "print_table",
+    "write_text",
+]
 
 
 def add_data_arguments(
@@ -25,9 +36,7 @@ def add_data_arguments(
         nargs="?" if optional else None,
         help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
     )
-    parser.add_argument("--target", metavar="COLUMN", help="name or index of the target column")
-    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
-    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    add_column_arguments(parser)
     if not meaning:
         return
     parser.add_argument(
@@ -36,6 +45,25 @@ def add_data_arguments(
         default="binary",
         help="what a CSV number means: its float64, or the decimal as written",
     )
+
+
+def add_column_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name columns."""
+    parser.add_argument("--target", metavar="COLUMN", help="name or position of the target column")
+    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
+    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the width and the slopes of theorem 1's network."""
+    parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
+    parser.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
+    parser.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
+
+
+def features_of(arguments: argparse.Namespace) -> list[str] | None:
+    """The columns that --features names."""
+    return None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
 
 
 def load(arguments: argparse.Namespace) -> Dataset:
@@ -52,11 +80,10 @@ def load(arguments: argparse.Namespace) -> Dataset:
         return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
     from .readers import read
 
-    features = None if arguments.features is None else [f.strip() for f in arguments.features.split(",")]
     return read(
         arguments.data,
         target=arguments.target,
-        features=features,
+        features=features_of(arguments),
         sample_weight=arguments.sample_weight,
         meaning=arguments.meaning,
         accuracy=arguments.accuracy,
@@ -111,6 +138,18 @@ class OutputFolder:
             # only empty folders go
             with suppress(OSError):
                 folder.rmdir()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file; it appears whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+def example_csv(data: Dataset) -> str:
+    """The three samples of theorem 2 as CSV, every digit kept."""
+    rows = [[*x, y] for x, y in zip(data.X.tolist(), data.y.tolist(), strict=True)]
+    return "x1,x2,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows)
 
 
 def print_table(

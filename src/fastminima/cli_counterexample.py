@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ._atomic import replacing
 from .activations import activations
-from .cli_common import OutputFolder, print_table
+from .cli_common import OutputFolder, example_csv, print_table, write_text
 from .errors import MissingDependencyError, OptionError
 from .report.example_table import example_table
 from .report.slice_plot import plot_slice
@@ -225,17 +224,14 @@ def _write(folder: Path, summary: dict[str, Any], pair: CounterExample) -> list[
     files: list[str] = []
 
     def add(name: str, text: str) -> None:
-        path = folder / name
-        with replacing(path) as stream:
-            stream.write(text.encode())
-        files.append(str(path))
+        write_text(folder / name, text)
+        files.append(str(folder / name))
 
     if pair.local_minimum is not None and pair.global_minimum is not None:
         for name, network in (("local_minimum", pair.local_minimum), ("global_minimum", pair.global_minimum)):
             network.save(folder / f"{name}.npz")
             files.append(str(folder / f"{name}.npz"))
-        rows = np.column_stack([pair.data.X, pair.data.y]).tolist()
-        add("data.csv", "x1,x2,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
+        add("data.csv", example_csv(pair.data))
         try:
             plot_slice(pair, folder / "slice.png")
             files.append(str(folder / "slice.png"))

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .cli_common import add_data_arguments, load, print_table
+from ._chain import read_chain
+from .cli_common import add_data_arguments, example_csv, load, print_table, write_text
 from .cli_linear import samples
 from .errors import OptionError, OutputError
 from .losses import SquaredLoss
 from .network import OneHiddenLayer
-from .proof.certificate import Certificate
+from .proof.certificate import Certificate, numbers_line
 from .proving.prove import check, prove
 from .theorems.linear_report import classify_linear
 from .theorems.theorem1 import spurious_minimum
@@ -90,7 +91,8 @@ def run_prove(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_summary(certificate) | {"file": str(out), "data": data_file, "seconds": seconds}, indent=2))
         return 0
-    rows = [["theorem", str(certificate.theorem)], *_claim_rows(certificate)]
+    rows = [["theorem", str(certificate.theorem)]]
+    rows += [[name, numbers_line(shown)] for name, shown in certificate.claim_numbers()]
     rows += [["open", reason] for reason in certificate.open]
     rows.append(["proof", proof_row(certificate, str(out))])
     if data_file is not None:
@@ -108,14 +110,11 @@ def _made(arguments: argparse.Namespace, out: Path) -> tuple[Certificate, str | 
         pair = counterexample(arguments.counterexample)
         made = prove(pair, verify=verify)
         table = out.with_suffix(".csv")
-        rows = [[*x, y] for x, y in zip(pair.data.X.tolist(), pair.data.y.tolist(), strict=True)]
-        _write_text(table, "x1,x2,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
+        write_text(table, example_csv(pair.data))
         return made, str(table)
     if arguments.data is None:
         raise OptionError("which data? Give DATA, or --counterexample NAME")
     if arguments.weights is not None:
-        from ._chain import read_chain
-
         arguments.targets = arguments.target
         loss = SquaredLoss(*samples(arguments), bias=arguments.bias)
         report = classify_linear(read_chain(arguments.weights), loss, exact=True)
@@ -128,22 +127,11 @@ def _made(arguments: argparse.Namespace, out: Path) -> tuple[Certificate, str | 
     return prove(low, better_point(low), method=arguments.method, verify=verify), None
 
 
-def _write_text(path: Path, text: str) -> None:
-    from ._atomic import replacing
-
-    with replacing(path) as stream:
-        stream.write(text.encode())
-
-
-def _claim_rows(certificate: Certificate) -> list[list[str]]:
-    return [line.strip().split(": ", 1) if ": " in line else [line.strip(), ""] for line in certificate.claim_lines()]
-
-
 def _summary(certificate: Certificate) -> dict[str, Any]:
     return {
         "theorem": certificate.theorem,
         "meaning": certificate.meaning,
-        "claims": [line.strip() for line in certificate.claim_lines()],
+        "claims": certificate.claim_lines(),
         "method": certificate.method,
         "checked": certificate.checked,
         "open": list(certificate.open),

@@ -14,7 +14,7 @@ from typing import Any
 from ._memory import parse_bytes
 from ._progress import rows_bar
 from .activation import PiecewiseLinear
-from .cli_common import OutputFolder, print_table
+from .cli_common import OutputFolder, add_column_arguments, add_network_arguments, features_of, print_table
 from .errors import OptionError, OutputError
 from .scan.scan import scan
 from .scan.table import HEAD, ScanTable, cells, json_line
@@ -54,9 +54,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help=".csv, .tsv (also .gz), .npy, .npz, .parquet, .h5 files, Zarr folders, 'file.h5::dataset'; a folder (every "
         "such file in it; Parquet files with the same columns are one table), a glob, or demo:NAME",
     )
-    parser.add_argument("--target", metavar="COLUMN", help="name or position of the target column")
-    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
-    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+    add_column_arguments(parser)
     parser.add_argument(
         "--missing",
         choices=("fail", "drop"),
@@ -69,9 +67,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="reject",
         help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
     )
-    parser.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
-    parser.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
-    parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
+    add_network_arguments(parser)
     parser.add_argument(
         "--workers",
         type=int,
@@ -134,7 +130,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
-    features = None if arguments.features is None else [f.strip() for f in arguments.features.split(",")]
     files, rows = _Files(folder), list[dict[str, Any]]()
     start = time.perf_counter()
     with ExitStack() as stack:
@@ -157,7 +152,7 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
         scan(
             arguments.paths,
             target=arguments.target,
-            features=features,
+            features=features_of(arguments),
             sample_weight=arguments.sample_weight,
             missing=arguments.missing,
             categories=arguments.categories,

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from .errors import ActivationError
 from .formula import Formula, evaluate, freeze, jet
@@ -133,7 +133,7 @@ class _Arrays:
         return 0
 
     def erf(self, x: Any) -> Any:
-        return special.erf(x)
+        return scipy.special.erf(x)
 
     def softplus(self, x: Any) -> Any:
         return np.logaddexp(0.0, x)

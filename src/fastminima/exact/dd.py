@@ -30,16 +30,6 @@ class DoubleDouble(NamedTuple):
     bound: float
     exponent: int
 
-    def unscaled(self) -> DoubleDouble:
-        """The same with exponent 0, where that neither overflows nor loses more than the bound says."""
-        if self.exponent == 0 or not -900 <= self.exponent <= 900:
-            return self
-        factor = 2.0**self.exponent
-        # products by a power of two are exact unless subnormal: at most 2**-1074 is lost in each part
-        return DoubleDouble(
-            self.hi * factor, self.lo * factor, self.bound * factor * (1 + 2.0**-40) + 2.0**-1072, 0
-        )
-
 
 def two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """s = fl(a + b) and e with s + e = a + b exactly (Knuth)."""

@@ -122,19 +122,6 @@ class ExactFit:
         fitted, residual = evaluate(self._columns, [self.fitted_form, self.residual_form])
         return fitted, residual
 
-    def dd_fitted_residual(self) -> tuple[DoubleDouble, DoubleDouble]:
-        """Fitted values and residuals in double-double, each with a uniform error bound.
-
-        Returns
-        -------
-        fitted, residual : DoubleDouble (hi, lo, bound, exponent)
-            |value_i - (hi_i + lo_i) * 2**exponent| <= bound * 2**exponent. `exponent` is 0 unless the numbers
-            lie near the ends of the range of float64. The bound is about 2**-98 of sum |w_j| max|x_j| at
-            dx = 10.
-        """
-        fitted, residual = self._double_double
-        return fitted.unscaled(), residual.unscaled()
-
     @cached_property
     def _group_ids(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return group_ids(self._columns)

@@ -63,15 +63,6 @@ class ExactGram:
         """Sum of the weights (the number of rows without weights)."""
         return self.value(0, 0)
 
-    def times(self, form: Sequence[Fraction]) -> list[Fraction]:
-        """G c for a vector of dx + 2 rationals."""
-        integers, unit = common_numerators([c * s for c, s in zip(form, self.scales, strict=True)])
-        unit *= self.weight_scale
-        return [
-            sum(g * c for g, c in zip(row, integers, strict=True)) * unit * scale
-            for row, scale in zip(self.entries, self.scales, strict=True)
-        ]
-
     def quadratic(self, form: Sequence[Fraction]) -> Fraction:
         """c^T G c for a vector of dx + 2 rationals."""
         integers, unit = common_numerators([c * s for c, s in zip(form, self.scales, strict=True)])

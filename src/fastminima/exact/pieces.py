@@ -58,13 +58,6 @@ class NetworkMoments:
             total += gram.quadratic([form[0] + shift, *form[1:]])
         return total / 2
 
-    def optimal_bias(self) -> Fraction:
-        """The exact b2 of least risk: minus the weighted mean of f - y without bias."""
-        total = sum(
-            (gram.times(form)[0] for form, gram in zip(self.forms, self.grams, strict=True)), Fraction(0)
-        )
-        return -total / sum((gram.total_weight for gram in self.grams), Fraction(0))
-
 
 class Pieces:
     """The affine pieces of b2 + W2 h(W1 x + b1), without b2.

@@ -20,18 +20,17 @@ import numpy as np
 
 from .._atomic import replacing
 from .._reading import reading
-from ..dataset import Dataset
+from ..dataset import Block, Dataset
 from ..errors import CertificateError
 from ..exact.digest import DataDigests
 from ..network import OneHiddenLayer
 from . import check as checker
 
-__all__ = ["Certificate", "data_rows", "network_words", "word"]
+__all__ = ["Certificate", "block_rows", "data_rows", "network_words", "numbers_line", "word"]
 
 Row = Sequence[float] | Sequence[Fraction]
 
 _FORMAT = "fastminima certificate"
-_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,18 +122,22 @@ class Certificate:
 
     def __str__(self) -> str:
         state = "accepted by the checker" if self.checked else "not yet checked"
-        lines = [f"certificate of theorem {self.content.get('theorem')}, {state}", *self.claim_lines()]
-        return "\n".join([*lines, *(f"  open: {reason}" for reason in self.open)])
+        lines = [*self.claim_lines(), *(f"open: {reason}" for reason in self.open)]
+        return "\n  ".join([f"certificate of theorem {self.content.get('theorem')}, {state}", *lines])
+
+    def claim_numbers(self) -> list[tuple[str, dict[str, str]]]:
+        """The name of every claim, and its numbers by their fields as rounded text; "elements" counts positions."""
+        found = []
+        for claim in self.content["claims"]:
+            shown = {name: _shown(value) for name, value in claim.items() if name in _SHOWN}
+            if isinstance(claim.get("positions"), list):
+                shown["elements"] = f"{len(claim['positions']):,}"
+            found.append((str(claim.get("claim")), shown))
+        return found
 
     def claim_lines(self) -> list[str]:
         """One line a claim, its numbers rounded."""
-        lines = []
-        for claim in self.content["claims"]:
-            shown = [f"{name} {_shown(value)}" for name, value in claim.items() if name in _SHOWN]
-            if isinstance(claim.get("positions"), list):
-                shown.append(f"{len(claim['positions']):,} elements")
-            lines.append("  " + ": ".join([str(claim.get("claim")), *([", ".join(shown)] if shown else [])]))
-        return lines
+        return [": ".join([name, numbers_line(shown)] if shown else [name]) for name, shown in self.claim_numbers()]
 
 
 def _json(value: Any) -> str:
@@ -142,6 +145,11 @@ def _json(value: Any) -> str:
 
 
 _SHOWN = ("risk", "radius", "excess", "drop", "floor")
+
+
+def numbers_line(shown: dict[str, str]) -> str:
+    """The numbers of a claim on one line, as the tables have it."""
+    return ", ".join(f"{text} {name}" if name == "elements" else f"{name} {text}" for name, text in shown.items())
 
 
 def _shown(text: Any) -> str:
@@ -213,15 +221,19 @@ def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool,
     }
 
 
+def block_rows(blocks: Iterable[Block]) -> Iterator[list[float]]:
+    """The rows (x, y, weight) of blocks of float64 numbers (X, y, weights or None), for the checker."""
+    for X, y, weight in blocks:
+        parts = [X, y[:, None], *([] if weight is None else [weight[:, None]])]
+        yield from np.hstack(parts).tolist()
+
+
 def data_rows(data: Dataset) -> Iterator[Row]:
     """The rows (x, y, weight) of a dataset as exact numbers, for the checker."""
-    weights = data.sample_weight
     if data.exact is None:
-        for start in range(0, data.n_samples, _ROWS):
-            rows = slice(start, start + _ROWS)
-            parts = [data.X[rows], data.y[rows, None], *([] if weights is None else [weights[rows, None]])]
-            yield from np.hstack(parts).tolist()
+        yield from block_rows(data.blocks())
         return
+    weights = data.sample_weight
     columns = list(zip(data.exact.numerators, data.exact.scales, strict=True))
     for i in range(data.n_samples):
         row = [int(numerators[i]) * scale for numerators, scale in columns]

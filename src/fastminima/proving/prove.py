@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from ..losses import SquaredLoss
 from ..network import OneHiddenLayer
 from ..proof import check as checker
 from ..proof.bounds import certify_drop
-from ..proof.certificate import Certificate, assemble, data_rows, data_words, matrix_words, word
+from ..proof.certificate import Certificate, assemble, block_rows, data_rows, data_words, matrix_words, word
 from ..readers import read
 from ..theorems.linear_report import LinearReport
 from ..theorems.theorem1 import SpuriousMinimum
@@ -116,7 +116,7 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
         numbers, solution = theorem1.streamed(data, networks)
         claims = theorem1.claims_of(None, solution, numbers, minimum, better)
         words = _words(numbers, data.n_features, data.weighted, True)
-        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: _block_rows(data)
+        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: block_rows(data.blocks())
     how = "exact"
     if better is not None and method != "exact":
         drop = certify_drop(better, fit if fit is not None else least_squares(data), exact=False)
@@ -141,12 +141,6 @@ def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> d
     """What a certificate says of the data that a pass has seen."""
     assert numbers.digests is not None
     return data_words(numbers.n_samples, columns, 1, weighted, floats, numbers.digests)
-
-
-def _block_rows(source: Any) -> Iterator[list[float]]:
-    for X, y, weight in source.blocks():
-        parts = [X, y[:, None], *([] if weight is None else [weight[:, None]])]
-        yield from np.hstack(parts).tolist()
 
 
 def _theorem2(pair: CounterExample) -> Made:
@@ -182,15 +176,13 @@ def _loss_meaning(loss: SquaredLoss) -> str:
 
 
 def _loss_words(loss: SquaredLoss) -> dict[str, Any]:
-    rows, digests = list(theorem4.loss_rows(loss)), Digests()
+    digests, columns = Digests(), loss.X.shape[1] - loss.bias
     floats = loss.exact_columns() is None
     if floats:
-        table = np.array(rows, dtype=np.float64)
-        digests.update(table[:, :-1], table[:, -1])
+        digests.update(np.hstack([loss.X[:, :columns], loss.Y[:, :-1]]), loss.Y[:, -1])
     else:
-        digests.update_exact(list(zip(*rows, strict=True)))
-    columns = loss.X.shape[1] - loss.bias
-    return data_words(len(rows), columns, loss.Y.shape[1], False, floats, digests.result())
+        digests.update_exact(list(zip(*theorem4.loss_rows(loss), strict=True)))
+    return data_words(len(loss.X), columns, loss.Y.shape[1], False, floats, digests.result())
 
 
 def check(

@@ -38,7 +38,6 @@ class Dealer:
 
     def __init__(self, executor: Submitter | None, workers: int) -> None:
         self._executor, self._ahead = executor, 2 * workers + 1
-        self.retried = 0
 
     @property
     def elsewhere(self) -> bool:
@@ -96,6 +95,5 @@ class Dealer:
                 return future.result()
             except Exception:
                 # only the machinery raises here, see above; CancelledError is one of its ways
-                self.retried += 1
                 future = self._submit(fn, task)
         return fn(*task)
