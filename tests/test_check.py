@@ -89,6 +89,37 @@ def test_true_certificates_are_accepted(name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("-7", F(-7)),
+        ("6/4", F(3, 2)),
+        ("3/008", F(3, 8)),
+        ("-3/2^4", F(-3, 16)),
+        ("3/2^0", F(3)),
+        ("5/2^9999", F(5, 2**9999)),
+        ("3/2^10000", None),
+        ("3/2^-1", None),
+        ("3/2^", None),
+        ("3/3^2", None),
+        ("3^2", None),
+        ("3/2^4/5", None),
+        ("3/0", None),
+        ("3/-2", None),
+        ("+3", None),
+        (" 3", None),
+        ("3\n", None),
+        ("", None),
+    ],
+)
+def test_words_for_numbers(word, value):
+    if value is None:
+        with pytest.raises(checker.Reject, match=re.escape("expected a rational 'p/q' or 'p/2^k', got " + repr(word))):
+            checker.exact(word)
+    else:
+        assert checker.exact(word) == value
+
+
 def test_the_numbers_of_a_claim_are_named():
     fit, low, better, _, floor = verdict(CASES["floats"]).claims
     claims = CASES["floats"].words["claims"]

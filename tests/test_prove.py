@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 import fastminima as fm
+from certificates_by_hand import rational
 from fastminima.errors import CertificateError, DataError, DataTypeError, OptionError, ProofError
 from fastminima.proving import prove as proving
 from profiles import examples
@@ -76,7 +77,7 @@ def test_the_demos_are_proved(demo, method):
     if demo != "diabetes":
         assert next(c for c in proof.claims if c["claim"] == "set J")["positions"] == []
     drop = next(c["drop"] for c in proof.claims if c["claim"] == "lower risk")
-    assert Fraction(drop) == pytest.approx(better.drop, rel=1e-9)
+    assert rational(drop) == pytest.approx(better.drop, rel=1e-9)
 
 
 @given(tables(), activations)
@@ -90,7 +91,7 @@ def test_whatever_construct_hands_out_the_checker_accepts(table, activation):
     assert_fits(better, proof)
     if better.status is fm.BetterStatus.NO_BETTER_POINT:
         floor = next(c["floor"] for c in proof.claims if c["claim"] == "pure error")
-        assert Fraction(floor) == Fraction(proof.claims[0]["risk"])
+        assert rational(floor) == rational(proof.claims[0]["risk"])
     for member in low.sample(1, rng=0):
         assert fm.prove(member).checked
 
@@ -142,7 +143,7 @@ def test_the_papers_point_in_rationals_has_no_excess_and_its_closed_form():
         total += r
         u = max(-kappa * (b - a) / 4, min(kappa * (b - a) / 4, total / 2))
         best = max(best, 2 * u * total - 2 * u * u)
-    assert Fraction(drops[1]["drop"]) == best
+    assert rational(drops[1]["drop"]) == best
 
 
 @pytest.mark.parametrize(("dx", "limit"), [(2, 2), (10, 15), (30, 100)])
@@ -337,9 +338,9 @@ def test_every_named_activation_has_a_certificate_of_theorem_2(name):
         return
     proof = fm.prove(pair)
     assert proof.checked
-    radius = Fraction(proof.claims[0]["radius"])
+    radius = rational(proof.claims[0]["radius"])
     assert 0.9 * pair.radius <= radius <= pair.radius
-    assert Fraction(proof.claims[1]["risk"]) < Fraction(1, 10**28)
+    assert rational(proof.claims[1]["risk"]) < Fraction(1, 10**28)
     assert fm.check(proof, pair.data)
 
 
@@ -350,7 +351,7 @@ def test_images_are_certified_on_their_own_samples():
         proof = fm.prove(image)
         assert proof.checked
         assert len(proof.claims[0]["network"]["b1"]) == width
-        assert 0 < Fraction(proof.claims[0]["radius"]) <= image.radius
+        assert 0 < rational(proof.claims[0]["radius"]) <= image.radius
 
 
 def test_theorem_2_needs_no_ball_arithmetic(monkeypatch):
@@ -365,7 +366,7 @@ def test_theorem_2_needs_no_ball_arithmetic(monkeypatch):
     assert not pair.certified
     proof = fm.prove(pair)
     assert proof.checked
-    assert Fraction(proof.claims[0]["radius"]) > 2
+    assert rational(proof.claims[0]["radius"]) > 2
 
 
 def test_a_function_that_can_only_be_called_is_not_proved():
