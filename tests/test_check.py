@@ -1194,11 +1194,88 @@ def test_halves_are_halves():
 
 @pytest.mark.parametrize("spread", [0, 1])
 def test_windows_hold_those_before_them(spread):
-    """h' and h'' may be taken at different places, so all parts found count together."""
-    statement, sizes = statement_of(CUBE), []
-    ratio = statement.ratio
+    """h' and h'' may be taken at different places, so all parts found count together, without a gap."""
+    statement, sizes, spans = statement_of(CUBE), [], []
+    ratio, enclosed = statement.ratio, statement.enclosed
     statement.ratio = lambda found, *rest: sizes.append(len(found)) or ratio(found, *rest)
+    statement.enclosed = lambda *span: spans.append(span) or enclosed(*span)
     point = network([[-3 - spread, -3 + spread]], [0], [1], F(1, 3) + 27)
     statement.local_minimum(point, "1/1000", "10000")
-    first = 3 * checker.WINDOW
-    assert sizes == [first + 2 * checker.WINDOW * n for n in range(checker.PARTS)]
+    assert sizes == [checker.WINDOW * (3 + 2 * n) for n in range(checker.PARTS)]
+    (low, high), *added = spans
+    assert (low, high) == pytest.approx((-3 - spread, -3 + spread), abs=1e-8)
+    assert low <= -3 - spread <= -3 + spread <= high
+    for left, right in zip(added[::2], added[1::2], strict=True):
+        assert left[0] < left[1] == low
+        assert high == right[0] < right[1]
+        low, high = left[0], right[1]
+    assert -low - 3 - spread == pytest.approx(2**0.5 / 1000) == high + 3 - spread
+
+
+@pytest.mark.parametrize(
+    ("condition", "low", "high", "above", "jumps"),
+    [
+        # slope 1 at the lower end alone: -1/4 is the value at 0, the pieces meet where t + t^2 = 1/4
+        (["sub", ["add", "t", ["pow", "t", 2]], "1/4"], 0, 1, "1/4", True),
+        # t - 1/2 on the interval, but not at 0
+        (["if", ["sub", "t", "1/4"], ["sub", "t", "1/2"], "-3/4"], "3/8", 1, "3/4", True),
+        (["if", ["add", "t", "1/4"], "3/4", ["add", "t", "1/2"]], -1, "-3/8", "-3/4", True),
+        (["sub", "t", "1/4"], 0, 1, "1/4", False),
+    ],
+)
+def test_a_condition_must_be_t_less_a_number_wherever_it_is_used(condition, low, high, above, jumps):
+    assert bends(["if", condition, ["sub", "t", above], 0], low, high, 1) is not jumps
+
+
+def test_what_the_command_prints(tmp_path, capsys, monkeypatch):
+    np.save(tmp_path / "data.npy", np.array(CASES["xor"].rows))
+    proof = saved(CASES["xor"], tmp_path)
+    command = [str(proof), str(tmp_path / "data.npy")]
+    assert checker.main(command) == 0
+    held = verdict(CASES["xor"]).claims
+    assert len(held) > 2
+    assert capsys.readouterr() == ("".join(f"holds: {claim}\n" for claim in held) + "accepted: every claim holds\n", "")
+    np.save(tmp_path / "data.npy", np.array(CASES["xor"].rows) + 1.0)
+    assert checker.main(command) == 1
+    assert capsys.readouterr().out.startswith("\nrejected: the data: these are not the data of the certificate")
+    np.save(tmp_path / "data.npy", np.array(CASES["xor"].rows).ravel()[:-1])
+    assert checker.main(command) == 1
+    proof.unlink()
+    capsys.readouterr()
+    assert checker.main(command) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith("cannot read the certificate: ")
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        checker.main(["--help"])
+    words = capsys.readouterr().out
+    for text in (
+        "\nChecks a certificate of fastminima against a data file.\n",
+        " .npy, or .csv or .tsv with a line of column names\n",
+        " column, or A,B,...; default: the last\n",
+        " A,B,...; default: all others\n",
+        " column of weights\n",
+    ):
+        assert text in words
+
+
+def test_a_file_may_have_the_longest_size_and_no_more(tmp_path, capsys):
+    np.save(tmp_path / "data.npy", np.array(CASES["xor"].rows))
+    proof = saved(CASES["xor"], tmp_path)
+    text = proof.read_text(encoding="utf-8")
+    for extra, status in ((0, 0), (1, 1)):
+        proof.write_text(text + " " * (checker.LONGEST_FILE + extra - len(text)), encoding="utf-8")
+        assert checker.main([str(proof), str(tmp_path / "data.npy")]) == status
+    longer = f"rejected: the certificate: the certificate is longer than {checker.LONGEST_FILE} characters\n"
+    assert capsys.readouterr().out.endswith(longer)
+
+
+def test_no_field_is_given_in_two_ways():
+    text = CASES["xor"].text.replace('"version": 1', '"version": 1, "version": 1')
+    found = checker.check(text, CASES["xor"].read)
+    assert found.reason == "the certificate: a name occurs twice in one object"
+    number = "0" * (checker.LONGEST_NUMBER - 1) + "7"
+    assert checker.exact(number) == 7
+    with pytest.raises(checker.Reject):
+        checker.exact("0" + number)
