@@ -82,7 +82,7 @@ VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 def layout(variant, item, d1, dx):
     """Samples in one panel of `variant` for numbers of `item` bytes, and panels in a group."""
     cdef int lanes = (item, 16, 32, 64)[variant] // item
-    stride = (dx + 2 + 2 * d1) * 3 * lanes
+    stride = (dx + 2 + 3 * d1) * 3 * lanes
     return 3 * lanes, min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
 
 
@@ -94,7 +94,7 @@ def workspace_items(variant, item, d1, dx):
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
     scratch = ((dx + 3) * panel + (group + block + 2) * d1 + block) * (8 // item) + (rows + 1) * panel
-    return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
+    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (2 * panel // 3 + 2 * d1 + rounded)
 
 
 def perturbations(unsigned long long seed, unsigned long long first, int distribution, int variant,
