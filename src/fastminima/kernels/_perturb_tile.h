@@ -2,6 +2,18 @@
 
 #define PANEL (3 * LANES)
 
+#if ROWS > 4
+#define FP_SIDE 8
+#define FP_SIDES fp_d8
+#define FP_UNALIGNED fp_d8u
+#define FP_SPREAD(s) ((fp_d8){(s), (s), (s), (s), (s), (s), (s), (s)})
+#else
+#define FP_SIDE 4
+#define FP_SIDES fp_d4
+#define FP_UNALIGNED fp_d4u
+#define FP_SPREAD(s) ((fp_d4){(s), (s), (s), (s)})
+#endif
+
 /* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same bits. */
 FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const double *w, const double *b, ptrdiff_t dx,
                                           const double *FM_RESTRICT x, double *FM_RESTRICT z)
@@ -10,25 +22,25 @@ FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const doubl
     int r, l;
 #if defined(FM_HAVE_VECTOR16) && LANES % 4 == 0
     int v;
-    for (l = 0; l < PANEL; l += 12) {
-        fp_d4 sum[2][3];
+    for (l = 0; l < PANEL; l += 3 * FP_SIDE) {
+        FP_SIDES sum[2][3];
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < 3; v++)
-                sum[r][v] = (fp_d4){b[r], b[r], b[r], b[r]};
+                sum[r][v] = FP_SPREAD(b[r]);
         for (j = 0; j < dx; j++) {
             FM_UNROLL
             for (r = 0; r < units; r++) {
-                const double s = w[r * dx + j];
+                const FP_SIDES s = FP_SPREAD(w[r * dx + j]);
                 FM_UNROLL
                 for (v = 0; v < 3; v++)
-                    sum[r][v] = sum[r][v] + (fp_d4){s, s, s, s} * *(const fp_d4u *)(x + j * PANEL + l + 4 * v);
+                    sum[r][v] = sum[r][v] + s * *(const FP_UNALIGNED *)(x + j * PANEL + l + FP_SIDE * v);
             }
         }
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < 3; v++)
-                *(fp_d4u *)(z + r * PANEL + l + 4 * v) = sum[r][v];
+                *(FP_UNALIGNED *)(z + r * PANEL + l + FP_SIDE * v) = sum[r][v];
     }
 #else
     for (r = 0; r < units; r++)
@@ -54,7 +66,8 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
     const double slack = 1 - FP_SLACK(dx, sizeof(REAL));
     double largest;
     ptrdiff_t i, j, u;
-    int lane, r;
+    const REAL plus = (REAL)base->s_plus, below = (REAL)base->s_minus;
+    int lane, r, v;
     for (i = 0; i < count; i += PANEL, pack += stride) {
         const int full = count - i < PANEL ? (int)(count - i) : PANEL;
         REAL *weights = pack + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
@@ -105,38 +118,47 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
                 FM_NAME(fp_preactivations)(1, base->W1 + u * dx, bias + u, dx, scratch, z);
             for (r = 0; r < units; r++) {
                 const double doubt = base->doubt[2 * (u + r)] + base->doubt[2 * (u + r) + 1] * largest;
-                for (lane = 0; lane < full; lane++)
-                    if (FM_UNLIKELY(!(fabs(z[r * PANEL + lane]) > doubt)))
+                int near = 0;
+                for (lane = 0; lane < PANEL; lane++)
+                    near |= !(fabs(z[r * PANEL + lane]) > doubt);
+                for (lane = 0; FM_UNLIKELY(near) && lane < full; lane++)
+                    if (!(fabs(z[r * PANEL + lane]) > doubt))
                         z[r * PANEL + lane] =
                             fp_exactly(base->W1 + (u + r) * dx, base->b1[u + r], X + (i + lane) * dx, dx);
             }
-            for (lane = 0; lane < units * PANEL; lane++) {
-                REAL zr = (REAL)z[lane];
 #if FM_ITEM == 4
-                if (FM_UNLIKELY(zr == 0 && z[lane] > 0))
-                    zr = FP_TINY;
+            /* what is positive stays so in float32 */
+            for (lane = 0; lane < units * PANEL; lane++)
+                z[lane] = z[lane] > 0 && z[lane] < FP_TINY ? FP_TINY : z[lane];
 #endif
-                /* 0 - z and not -z: a zero must come out positive */
-                minus[lane] = 0 - zr;
-                slopes[lane] = zr > 0 ? (REAL)base->s_plus : (REAL)base->s_minus;
-                scaled[lane] = slopes[lane] * zr;
-            }
-            for (r = 0; margins && r < units; r++) {
-                double margin = FM_INFINITY;
-                for (lane = 0; lane < full; lane++) {
-                    const double own = fabs((double)minus[r * PANEL + lane]) * norms[lane];
-                    /* no norm is below 0: a NaN is always watched */
-                    if (!(own >= margin))
-                        margin = own >= 0 ? own : 0;
-                }
-                *margins++ = margin;
-            }
+            /* 0 - z and not -z: a zero must come out positive */
+            for (lane = 0; lane < units * PANEL; lane++)
+                minus[lane] = 0 - (REAL)z[lane];
+            for (lane = 0; lane < units * PANEL; lane++)
+                slopes[lane] = minus[lane] < 0 ? plus : below;
+            for (lane = 0; lane < units * PANEL; lane++)
+                scaled[lane] = slopes[lane] * (0 - minus[lane]);
             for (r = 0; r < units; r++)
                 for (lane = full; lane < PANEL; lane++) {
                     minus[r * PANEL + lane] = (REAL)FM_INFINITY;
                     scaled[r * PANEL + lane] = 0;
                     slopes[r * PANEL + lane] = 0;
                 }
+            for (r = 0; margins && r < units; r++) {
+                double least[LANES];
+                for (lane = 0; lane < LANES; lane++)
+                    least[lane] = FM_INFINITY;
+                for (v = 0; v < 3; v++)
+                    for (lane = 0; lane < LANES; lane++) {
+                        double own = fabs((double)minus[r * PANEL + v * LANES + lane]) * norms[v * LANES + lane];
+                        /* no norm is below 0: a NaN is always watched */
+                        own = own >= 0 ? own : 0;
+                        least[lane] = own < least[lane] ? own : least[lane];
+                    }
+                for (lane = 1; lane < LANES; lane++)
+                    least[0] = least[lane] < least[0] ? least[lane] : least[0];
+                *margins++ = least[0];
+            }
         }
     }
 }
@@ -296,7 +318,8 @@ FM_TARGET FM_INLINE void FM_NAME(fp_squares)(const int width, VEC *D, ptrdiff_t 
 FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *theta, const REAL *bias, const REAL *after,
                                                 const double *norms, const double *margins, double least,
                                                 ptrdiff_t tuples, ptrdiff_t dx, const REAL *x, int weighted,
-                                                REAL *total, REAL *change, REAL *spill, int64_t *n_changed)
+                                                REAL *total, REAL *change, REAL *spill, int64_t *n_changed,
+                                                fm_ahead *ahead)
 {
     const int many = ROWS / units;
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
@@ -324,6 +347,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *the
             FM_NAME(fp_squares)(3, D, flips, weights, errors, weighted, spill, total + (t + n) * LANES,
                                 change + (t + n) * LANES);
             n_changed[t + n] += flips;
+            fm_fetch(ahead);
         }
     }
     return t;
@@ -334,7 +358,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *the
 FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *bias, const REAL *slopes,
                                            const double *norms, const double *margins, ptrdiff_t tuples,
                                            ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
-                                           REAL *change, REAL *spill, int64_t *n_changed)
+                                           REAL *change, REAL *spill, int64_t *n_changed, fm_ahead *ahead)
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
@@ -345,7 +369,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
         least = margins[i] < least ? margins[i] : least;
     if (width == 3 && d1 <= ROWS / 2) {
 #define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, norms, margins, least, tuples, dx, x, weighted, total, \
-                                      change, spill, n_changed)
+                                      change, spill, n_changed, ahead)
         switch (d1) {
         case 1: t = FP_SMALL(1); break;
 #if ROWS > 4
@@ -371,6 +395,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
         for (i = tiles; i > 0; i--) {
             const ptrdiff_t units = (rest + i - 1) / i;
             int watch = !safe;
+            fm_fetch(ahead);
             if (watch && width == 3 && margins) {
                 ptrdiff_t r;
                 watch = 0;
@@ -426,6 +451,9 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     for (first = 0; first < m; first += group * PANEL) {
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
+        const ptrdiff_t later = m - first - count, following = later < group * PANEL ? later : group * PANEL;
+        /* the next group of samples comes from memory while this one is used */
+        fm_ahead ahead = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * ((d1 + ROWS - 1) / ROWS));
         FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
                          screened ? margins : 0, pack);
         for (k0 = 0; k0 < K; k0 += block) {
@@ -465,13 +493,13 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 const double *margin = screened ? margins + p * d1 : 0;
                 if (left > 2 * LANES)
                     FM_NAME(fp_panel)(3, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
                 else if (left > LANES)
                     FM_NAME(fp_panel)(2, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
                 else
                     FM_NAME(fp_panel)(1, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
             }
             for (t = 0; t < tuples; t++) {
                 double squares = 0, changes = 0;
@@ -487,3 +515,7 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
 }
 
 #undef PANEL
+#undef FP_SIDE
+#undef FP_SIDES
+#undef FP_UNALIGNED
+#undef FP_SPREAD
