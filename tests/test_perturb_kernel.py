@@ -331,7 +331,8 @@ def exact_parts(p: SimpleNamespace, k: int, unit: float) -> tuple[Fraction, Frac
     """quadratic and change from the formula, and bounds on the kernel's errors in arithmetic of roundoff `unit`.
 
     No product in D + Delta passes more than n = dx + 2 d1 + 12 roundings (arguments to the working precision, x and
-    bias about the centre, the dx + 1 sums of dz or of z, z + dz, v + dv, slopes and their product, 2 d1 + 2 sums), and Delta is Lipschitz
+    bias about the centre, the dx + 1 sums of dz or of z, z + dz, v + dv, slopes and their product,
+    2 d1 + 2 sums), and Delta is Lipschitz
     across a change of sign: the error of a sample is at most B = gamma_n times the same formula with absolute values.
     """
     d1, dx = p.W1.shape
