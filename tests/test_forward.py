@@ -57,15 +57,15 @@ def call(module: Any, item: int, variant: int, network: Any, data: Any, slopes: 
 def bound(network: Any, data: Any, slopes: tuple[float, float], sums: F64, unit: float) -> F64:
     """A bound on |computed sum - exact sum|, arithmetic of unit roundoff `unit`, any order of operations.
 
-    Every product in f(x) - y passes at most n = dx + d1 + 8 roundings (data and parameters to the working
-    precision 3, dx + 1 in z, 2 in its scaling, d1 + 1 in the output, 1 for y), and h is Lipschitz with the
+    Every product in f(x) - y passes at most n = dx + d1 + 9 roundings (data and parameters to the working
+    precision 3, dx + 1 in z, 3 in its scaling, d1 + 1 in the output, 1 for y), and h is Lipschitz with the
     larger slope: the error of a residual is at most gamma_n times the same formula with absolute values, B.
     Squares then differ by |e'^2 - e^2| <= (2|e'| + B) B; at most m + 3 roundings act on a term of their sum.
     """
     W1, b1, W2, b2 = (np.abs(a).astype(np.float64) for a in network)
     m, dx = data.X.shape
     d1 = W1.shape[1]
-    n = dx + d1 + 8
+    n = dx + d1 + 9
     gamma = n * unit / (1 - n * unit)
     weight = np.ones(m) if data.sample_weight is None else data.sample_weight
     result = np.empty(len(W1))
@@ -199,6 +199,20 @@ def test_every_remainder_of_the_block_of_tuples(variant: int, item: int) -> None
         for K in sizes:
             network, data = problem(K, d1, dx, 31, item=item)
             check_twin(item, variant, network, data, (1.0, 0.0))
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_small_networks_share_a_tile(variant: int, item: int) -> None:
+    # up to eight networks at once, and what they leave over: the bits of each are those it has alone
+    panel, _ = _forward.layout(variant, item)
+    for d1, dx, K in itertools.product(range(1, 6), (0, 1, 3, 8, 17), (1, 2, 3, 4, 7, 8, 9, 15, 17)):
+        network, data = problem(K, d1, dx, 2 * panel - 1, weighted=K % 2 == 0, item=item)
+        slopes = SLOPES[(d1 + dx) % len(SLOPES)]
+        check_twin(item, variant, network, data, slopes)
+        together = call(_forward, item, variant, network, data, slopes)
+        for k in range(K):
+            alone = call(_forward, item, variant, tuple(a[k : k + 1] for a in network), data, slopes)
+            assert alone[0] == together[k]
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)

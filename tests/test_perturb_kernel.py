@@ -330,14 +330,15 @@ def test_several_groups_and_cuts_give_the_same_bits(variant: int, item: int) -> 
 def exact_parts(p: SimpleNamespace, k: int, unit: float) -> tuple[Fraction, Fraction, float, float]:
     """quadratic and change from the formula, and bounds on the kernel's errors in arithmetic of roundoff `unit`.
 
-    No product in D + Delta passes more than n = dx + 2 d1 + 11 roundings (arguments to the working precision, x and
-    bias about the centre, the dx + 1 sums of dz or of z, z + dz, v + dv, slopes, 2 d1 + 2 sums), and Delta is Lipschitz
+    No product in D + Delta passes more than n = dx + 2 d1 + 12 roundings (arguments to the working precision, x and
+    bias about the centre, the dx + 1 sums of dz or of z, z + dz, v + dv, slopes and their product,
+    2 d1 + 2 sums), and Delta is Lipschitz
     across a change of sign: the error of a sample is at most B = gamma_n times the same formula with absolute values.
     """
     d1, dx = p.W1.shape
     plus, minus = map(Fraction, p.slopes)
     row = [Fraction(float(v)) for v in p.delta[k]]
-    n = dx + 2 * d1 + 11
+    n = dx + 2 * d1 + 12
     gamma = n * unit / (1 - n * unit)
     quadratic, change, spread, shift, moved = Fraction(0), Fraction(0), 0.0, 0.0, 0.0
     for i, x in enumerate(p.X):

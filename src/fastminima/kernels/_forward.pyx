@@ -5,18 +5,22 @@ a.  Formula. For each of K tuples (W1, b1, W2, b2) of one shape and the samples 
 
         f_k(x) = b2 + sum_j W2_j h(z_j),  z_j = <W1_j, x> + b1_j;   sums_out[k] = sum_i w_i (f_k(x_i) - y_i)^2
 
-    h(t) = s_plus t for t >= 0, s_minus t for t < 0. With up_j = s_plus W2_j and down_j = s_minus W2_j, made
-    once per block, a unit adds (z_j < 0 ? down_j : up_j) z_j: one select and one multiply-add, where
-    a t + c |t| would take two and cancel, and ReLU costs what any other slopes cost.
+    h(t) = s_plus t for t >= 0, s_minus t for t < 0. Rows and biases are multiplied by s_plus |W2_j| once per block
+    and group; a unit then adds (z_j < 0 ? +-s_minus / s_plus : +-1) z_j with the sign of W2_j. AVX-512 makes that
+    factor in one instruction, others with a comparison and a blend; a t + c |t| would cancel, and ReLU costs what
+    any other slopes cost. A product W2_j W1_j below the smallest normal number has fewer digits: it shows where inputs
+    are so large (1e18 in float32, 1e145 in float64) that outputs can be seen nevertheless.
 b.  Shapes. W1 (K, d1, dx), b1 (K, d1), W2 (K, d1), b2 (K,), X (m, dx), y (m,), weight (m,) or empty. The
-    parameters are read where they lie: a broadcast needs no packing, a remainder of d1 no padding.
+    scaled parameters keep their order: a broadcast needs no packing, a remainder of d1 no padding.
 c.  Registers. A tile of 4 units (8 where there are 32 registers) by 3 vectors of samples stays in registers
     from the bias, its start value, through the dx multiply-adds to the activation. Per step of dx 3 + 4 loads
-    feed 12 multiply-adds, in independent chains that cover their latency. The hidden layer is never stored.
+    feed 12 multiply-adds, in independent chains that cover their latency. The hidden layer is never stored. Networks
+    of at most half a tile's units fill a tile together: the end of one otherwise waits for its own few chains.
 d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 16 panels and about 256 KiB at
     a time (the second-level cache). A block of tuples (at most 20 KiB) stays in the first-level cache while
     the panels of the group pass it, panels outer and tuples inner: each panel is fetched once per block, not
-    once per tuple.
+    once per tuple. Each tile asks for a few lines of what comes next from memory: the next group of samples,
+    or the next block of tuples where one group is all.
 e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
     flushed: at most 48 additions in a chain before, so float32 arithmetic loses no digits to long sums. The
     order depends on m, dx and the variant alone: never on K, on how K is cut, or on threads.
@@ -62,7 +66,7 @@ def workspace_items(variant, item, d1, dx):
     stride = (dx + 2) * panel
     group = min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 3) + 1), 1), FM_BLOCK_TUPLES)
-    return 64 // item + group * stride + block * (panel // 3 + 2 * d1) + panel
+    return 64 // item + group * stride + block * (panel // 3 + d1 * (dx + 4)) + 2 * panel
 
 
 def sums_f64(const double[:, :, ::1] W1, const double[:, ::1] b1, const double[:, ::1] W2,

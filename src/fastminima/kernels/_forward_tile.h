@@ -40,14 +40,39 @@ FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const d
     }
 }
 
-/* f += sum over `units` hidden units of W2 h(W1 x + b1), on the first `width` vectors of one panel. Both are
- * constants after inlining, so that z is width * units registers and never memory. */
-FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, const REAL *FM_RESTRICT w,
-                                          const REAL *FM_RESTRICT b, const REAL *FM_RESTRICT up,
-                                          const REAL *FM_RESTRICT down, ptrdiff_t dx, const REAL *FM_RESTRICT x,
-                                          VEC *FM_RESTRICT f)
+/* Parameters of `tuples` networks as the tiles want them: rows of W1 and b1 times |W2| s_plus, and of each unit the codes
+ * of +-1 and +-s_minus / s_plus. `all` numbers may be read from W1. */
+FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *FM_RESTRICT b1,
+                                        const REAL *FM_RESTRICT W2, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t all,
+                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
+                                        REAL *FM_RESTRICT b, REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
 {
-    VEC z[ROWS][3];
+    const REAL plus = (REAL)s_plus, ratio = (REAL)(s_minus / s_plus), codes[2] = {V_UP(1), V_UP(-1)};
+    ptrdiff_t u, j;
+    for (u = 0; u < units; u++) {
+        const REAL a = W2[u] * plus;
+        scale[u] = a < 0 ? -a : a;
+        b[u] = b1[u] * scale[u];
+        up[u] = W2[u] < 0 ? codes[1] : codes[0];
+        down[u] = W2[u] < 0 ? -ratio : ratio;
+    }
+    /* whole vectors: what a row writes beyond its end the next row overwrites */
+    for (u = 0; u < units && u * dx + dx + LANES <= all; u++) {
+        const VEC s = V_SET1(scale[u]);
+        for (j = 0; j < dx; j += LANES)
+            V_STOREU(w + u * dx + j, V_MUL(s, V_LOADU(W1 + u * dx + j)));
+    }
+    for (; u < units; u++)
+        for (j = 0; j < dx; j++)
+            w[u * dx + j] = W1[u * dx + j] * scale[u];
+}
+
+/* z = W1 x + b1 of `units` hidden units on the first `width` vectors of one panel, from scaled parameters. Both are
+ * constants after inlining, so that z is width * units registers and never memory. */
+FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, const REAL *FM_RESTRICT w,
+                                          const REAL *FM_RESTRICT b, ptrdiff_t dx, const REAL *FM_RESTRICT x,
+                                          VEC z[ROWS][3])
+{
     ptrdiff_t j;
     int r, v;
     FM_UNROLL
@@ -67,20 +92,80 @@ FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, cons
                 z[r][2] = V_FMA(s, x2, z[r][2]);
         }
     }
+}
+
+/* f += sum over `units` hidden units of W2 h(z) */
+FM_TARGET FM_INLINE void FM_NAME(fm_bend)(const int units, const int width, const REAL *FM_RESTRICT up,
+                                          const REAL *FM_RESTRICT down, VEC (*z)[3], VEC *f)
+{
+    int r, v;
     FM_UNROLL
     for (r = 0; r < units; r++) {
         const VEC p = V_SET1(up[r]), n = V_SET1(down[r]);
         FM_UNROLL
         for (v = 0; v < width; v++)
-            f[v] = V_FMA(V_PICK(z[r][v], p, n), z[r][v], f[v]);
+            f[v] = V_FMA(V_TURN(z[r][v], p, n), z[r][v], f[v]);
     }
+}
+
+FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, const REAL *w, const REAL *b,
+                                          const REAL *up, const REAL *down, ptrdiff_t dx, const REAL *x, VEC *f)
+{
+    VEC z[ROWS][3];
+    FM_NAME(fm_dots)(units, width, w, b, dx, x, z);
+    FM_NAME(fm_bend)(units, width, up, down, z, f);
+}
+
+/* total += weight (f - y)^2 */
+FM_TARGET FM_INLINE void FM_NAME(fm_squares)(const int width, const VEC *f, const REAL *targets, const REAL *weights,
+                                             int weighted, REAL *total)
+{
+    VEC sum = V_LOAD(total);
+    int v;
+    FM_UNROLL
+    for (v = 0; v < width; v++) {
+        const VEC e = V_SUB(f[v], V_LOAD(targets + v * LANES));
+        VEC scaled = e;
+        if (weighted)
+            scaled = V_MUL(e, V_LOAD(weights + v * LANES));
+        sum = V_FMA(scaled, e, sum);
+    }
+    V_STORE(total, sum);
+}
+
+/* fm_squares for tuples of `units` hidden units, as many at a time as make a tile; returns how many are done. Each goes
+ * through the operations that it goes through alone. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const int units, const REAL *w, const REAL *b, const REAL *up,
+                                                const REAL *down, const REAL *b2, ptrdiff_t tuples, ptrdiff_t dx,
+                                                const REAL *x, int weighted, REAL *total, fm_ahead *ahead)
+{
+    const int many = ROWS / units;
+    const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
+    ptrdiff_t t;
+    int n, v;
+    for (t = 0; t + many <= tuples; t += many) {
+        VEC z[ROWS][3];
+        FM_NAME(fm_dots)(many * units, 3, w, b, dx, x, z);
+        FM_UNROLL
+        for (n = 0; n < many; n++) {
+            VEC f[3];
+            for (v = 0; v < 3; v++)
+                f[v] = V_SET1(b2[t + n]);
+            FM_NAME(fm_bend)(units, 3, up + n * units, down + n * units, z + n * units, f);
+            FM_NAME(fm_squares)(3, f, targets, weights, weighted, total + n * LANES);
+            fm_fetch(ahead);
+        }
+        w += many * units * dx, b += many * units, up += many * units, down += many * units, total += many * LANES;
+    }
+    return t;
 }
 
 /* Outputs of one network on one panel. The units are dealt into tiles of nearly equal height: five units as 3 + 2
  * keep more multiply-adds in flight than 4 + 1, and none is padding. */
 FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
                                              const REAL *FM_RESTRICT up, const REAL *FM_RESTRICT down, REAL b2,
-                                             ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC *f)
+                                             ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC *f,
+                                             fm_ahead *ahead)
 {
     ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS, rest = d1;
     int v;
@@ -88,6 +173,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RES
         f[v] = V_SET1(b2);
     for (; tiles > 0; tiles--) {
         const ptrdiff_t units = (rest + tiles - 1) / tiles;
+        fm_fetch(ahead);
         switch (units) {
         case 1: FM_NAME(fm_tile)(1, width, w, b, up, down, dx, x, f); break;
         case 2: FM_NAME(fm_tile)(2, width, w, b, up, down, dx, x, f); break;
@@ -107,23 +193,25 @@ FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RES
 /* total += weight (f - y)^2 lane by lane, for a block of tuples on the first `width` vectors of one panel. */
 FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const REAL *b, const REAL *up,
                                            const REAL *down, const REAL *b2, ptrdiff_t tuples, ptrdiff_t d1,
-                                           ptrdiff_t dx, const REAL *x, int weighted, REAL *total)
+                                           ptrdiff_t dx, const REAL *x, int weighted, REAL *total, fm_ahead *ahead)
 {
     const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
-    ptrdiff_t t;
-    int v;
-    for (t = 0; t < tuples; t++, w += d1 * dx, b += d1, up += d1, down += d1, total += LANES) {
-        VEC f[3], sum = V_LOAD(total);
-        FM_NAME(fm_network)(width, w, b, up, down, b2[t], d1, dx, x, f);
-        FM_UNROLL
-        for (v = 0; v < width; v++) {
-            const VEC e = V_SUB(f[v], V_LOAD(targets + v * LANES));
-            VEC scaled = e;
-            if (weighted)
-                scaled = V_MUL(e, V_LOAD(weights + v * LANES));
-            sum = V_FMA(scaled, e, sum);
+    ptrdiff_t t = 0;
+    if (width == 3 && d1 <= ROWS / 2) {
+        switch (d1) {
+        case 1: t = FM_NAME(fm_small)(1, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+#if ROWS > 4
+        case 3: t = FM_NAME(fm_small)(3, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 4: t = FM_NAME(fm_small)(4, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+#endif
+        default: t = FM_NAME(fm_small)(2, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
         }
-        V_STORE(total, sum);
+        w += t * d1 * dx, b += t * d1, up += t * d1, down += t * d1, total += t * LANES;
+    }
+    for (; t < tuples; t++, w += d1 * dx, b += d1, up += d1, down += d1, total += LANES) {
+        VEC f[3];
+        FM_NAME(fm_network)(width, w, b, up, down, b2[t], d1, dx, x, f, ahead);
+        FM_NAME(fm_squares)(width, f, targets, weights, weighted, total);
     }
 }
 
@@ -136,43 +224,42 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
     const ptrdiff_t stride = (dx + 2) * PANEL, matrix = d1 * dx;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
     const ptrdiff_t block = fm_block_tuples(d1, dx, sizeof(REAL));
+    const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS, room = block * d1;
     REAL *pack = (REAL *)fm_align(workspace);
-    REAL *total = pack + group * stride, *up = total + block * LANES, *down = up + block * d1;
-    ptrdiff_t first, k0, k, t, p, u;
+    REAL *total = pack + group * stride, *w = total + block * LANES, *b = w + block * matrix + LANES, *up = b + room;
+    REAL *down = up + room, *scale = down + room;
+    ptrdiff_t first, k0, k, t, p;
     for (k = 0; k < K; k++)
         out[k] = 0;
     for (first = 0; first < m; first += group * PANEL) {
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
+        const ptrdiff_t later = m - first - count, following = later < group * PANEL ? later : group * PANEL;
+        fm_ahead samples = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * tiles);
         FM_NAME(fm_pack)(X + first * dx, y + first, weight ? weight + first : 0, count, dx, pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const ptrdiff_t after = K - k0 - tuples, next = after < block ? after : block;
-            const REAL *w = W1 + k0 * matrix, *b = b1 + k0 * d1;
-            for (u = 0; u < tuples * d1; u++) {
-                up[u] = W2[k0 * d1 + u] * (REAL)s_plus;
-                down[u] = W2[k0 * d1 + u] * (REAL)s_minus;
-            }
+            /* With few samples a network is used up before the next one has come from memory; with few networks the
+             * samples are. All networks are read for each group: only a single group leaves the line fetchers free. */
+            fm_ahead networks = fm_ahead_of(W1 + (k0 + tuples) * matrix, next * matrix * (ptrdiff_t)sizeof(REAL),
+                                            panels * tuples * tiles);
+            fm_ahead *ahead = later > 0 ? &samples : &networks;
+            FM_NAME(fm_scale)(W1 + k0 * matrix, b1 + k0 * d1, W2 + k0 * d1, tuples * d1, dx, (K - k0) * matrix, s_plus,
+                              s_minus, scale, w, b, up, down);
             for (t = 0; t < tuples * LANES; t++)
                 total[t] = 0;
             for (p = 0; p < panels; p++) {
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
-                /* with few samples a network is used up before the next one has come from memory */
-                if (next > 0) {
-                    const char *from = (const char *)(w + tuples * matrix);
-                    const ptrdiff_t bytes = next * matrix * (ptrdiff_t)sizeof(REAL), end = bytes * (p + 1) / panels;
-                    for (t = bytes * p / panels & ~(ptrdiff_t)63; t < end; t += 64)
-                        FM_PREFETCH(from + t);
-                }
                 /* the last panel may hold fewer vectors: 200 samples are 4 panels of 48 and one vector of 16 */
                 if (left > 2 * LANES)
-                    FM_NAME(fm_panel)(3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+                    FM_NAME(fm_panel)(3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
                 else if (left > LANES)
-                    FM_NAME(fm_panel)(2, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+                    FM_NAME(fm_panel)(2, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
                 else
-                    FM_NAME(fm_panel)(1, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total);
+                    FM_NAME(fm_panel)(1, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
             }
             for (t = 0; t < tuples; t++) {
                 double sum = 0;
@@ -192,17 +279,15 @@ FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const 
 {
     const ptrdiff_t stride = (dx + 2) * PANEL;
     REAL *pack = (REAL *)fm_align(workspace);
-    REAL *result = pack + stride, *up = result + PANEL, *down = up + d1;
-    ptrdiff_t first, i, u;
-    for (u = 0; u < d1; u++) {
-        up[u] = W2[u] * (REAL)s_plus;
-        down[u] = W2[u] * (REAL)s_minus;
-    }
+    REAL *result = pack + stride, *w = result + PANEL, *b = w + d1 * dx + LANES, *up = b + d1, *down = up + d1;
+    fm_ahead nothing = fm_ahead_of(X, 0, 1);
+    ptrdiff_t first, i;
+    FM_NAME(fm_scale)(W1, b1, W2, d1, dx, d1 * dx, s_plus, s_minus, down + d1, w, b, up, down);
     for (first = 0; first < m; first += PANEL) {
         const ptrdiff_t count = m - first < PANEL ? m - first : PANEL;
         VEC f[3];
         FM_NAME(fm_pack)(X + first * dx, 0, 0, count, dx, pack);
-        FM_NAME(fm_network)(3, W1, b1, up, down, b2, d1, dx, pack, f);
+        FM_NAME(fm_network)(3, w, b, up, down, b2, d1, dx, pack, f, &nothing);
         V_STORE(result, f[0]);
         V_STORE(result + LANES, f[1]);
         V_STORE(result + 2 * LANES, f[2]);

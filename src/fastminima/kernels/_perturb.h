@@ -312,6 +312,8 @@ static inline int fp_count_bits(unsigned bits)
 #ifdef FM_HAVE_VECTOR16
 typedef double fp_d4 __attribute__((vector_size(32)));
 typedef double fp_d4u __attribute__((vector_size(32), may_alias, aligned(8)));
+typedef double fp_d8 __attribute__((vector_size(64)));
+typedef double fp_d8u __attribute__((vector_size(64), may_alias, aligned(8)));
 #endif
 
 #define FM_BODY "_perturb_tile.h"

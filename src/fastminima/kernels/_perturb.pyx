@@ -29,18 +29,21 @@ d.  Shapes. W1 (d1, dx), b1 (d1,), W2 (d1,), X (m, dx), e (m,), weight (m,) or e
     b + w_1 x_1 + ... + w_dx x_dx in float64, from left to right and not fused, the same in every variant; where that
     may have another sign than the exact one it is made again in double-double, from the inputs as they are, like those
     behind e and g: a slope on which the two differ would count as a change. Slopes at z = 0: s_minus.
-e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples holds dz, from db to the epilogue. That
-    takes 2 multiply-adds and a select where the forward pass takes 1 and a select; signs are compared by adding up
-    the sign bits of (-z) xor (-z - dz), tested once per tile. Stored as -z with zeros positive, the sign bit is set
-    exactly where the unit is active, before and after: x - x is +0 in round-to-nearest. The tile's rare second
-    half (Delta) is a call. With few features even that watch is dear: where the norms of a perturbation's
-    (dw_j, db_j) are below |z_ij| / ||(x_i, 1)|| for all samples of the panel, less a bound on rounding errors, a tile
-    without it does the same operations on D.
-f.  Memory traffic. Panels [dx + 2 + 2 d1][3 vectors] hold x, w, w e, -z and s z, at most 16 panels and about 256 KiB
-    at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it.
+e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples holds dz, from db to the epilogue, and
+    perturbations of few units share one. The epilogue takes 2 multiply-adds and a product where the forward pass takes
+    a multiply-add and a select; signs are compared by adding up the sign bits of (-z) xor (-z - dz), tested once per
+    tile. Stored as -z with zeros positive, the sign bit is set exactly where the unit is active, before and after:
+    x - x is +0 in round-to-nearest. The tile's rare second half (Delta) is a call. With few features even that watch is
+    dear: where the norms of a perturbation's (dw_j, db_j) are below |z_ij| / ||(x_i, 1)|| for all samples of the panel,
+    less a bound on rounding errors, a tile without it does the same operations on D; a panel where that holds for
+    fewer than seven of the first eight perturbations is watched without asking, as branches that go either way cost
+    more.
+f.  Memory traffic. Panels [dx + 2 + 3 d1][3 vectors] hold x, w, w e, -z, s z and s, at most 16 panels and about 256 KiB
+    at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it, and
+    the next group of samples is fetched meanwhile.
     z is made once per panel and call: one more perturbation's work, so a call should bring many. float64 reads
     `delta` where it lies; float32 rounds a block of it.
-g.  float32. X, delta and v' times slopes are rounded to float32, z is computed in float64 and then rounded; the sign
+g.  float32. X, delta, v' and slopes are rounded to float32, z is computed in float64 and then rounded; the sign
     after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
     outputs below about 1e-19 underflow.
 h.  Sums are added to the outputs, group of panels by group of panels: samples may come in several calls, cut at
@@ -82,7 +85,7 @@ VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 def layout(variant, item, d1, dx):
     """Samples in one panel of `variant` for numbers of `item` bytes, and panels in a group."""
     cdef int lanes = (item, 16, 32, 64)[variant] // item
-    stride = (dx + 2 + 2 * d1) * 3 * lanes
+    stride = (dx + 2 + 3 * d1) * 3 * lanes
     return 3 * lanes, min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
 
 
@@ -94,7 +97,7 @@ def workspace_items(variant, item, d1, dx):
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
     scratch = ((dx + 3) * panel + (group + block + 2) * d1 + block) * (8 // item) + (rows + 1) * panel
-    return 128 // item + scratch + group * (dx + 2 + 2 * d1) * panel + block * (2 * panel // 3 + 3 * d1 + rounded)
+    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (2 * panel // 3 + 2 * d1 + rounded)
 
 
 def perturbations(unsigned long long seed, unsigned long long first, int distribution, int variant,

@@ -2,6 +2,18 @@
 
 #define PANEL (3 * LANES)
 
+#if ROWS > 4
+#define FP_SIDE 8
+#define FP_SIDES fp_d8
+#define FP_UNALIGNED fp_d8u
+#define FP_SPREAD(s) ((fp_d8){(s), (s), (s), (s), (s), (s), (s), (s)})
+#else
+#define FP_SIDE 4
+#define FP_SIDES fp_d4
+#define FP_UNALIGNED fp_d4u
+#define FP_SPREAD(s) ((fp_d4){(s), (s), (s), (s)})
+#endif
+
 /* z = b + w_1 x_1 + ... + w_dx x_dx from left to right, no multiply-add fused: every variant has the same bits. */
 FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const double *w, const double *b, ptrdiff_t dx,
                                           const double *FM_RESTRICT x, double *FM_RESTRICT z)
@@ -10,25 +22,25 @@ FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const doubl
     int r, l;
 #if defined(FM_HAVE_VECTOR16) && LANES % 4 == 0
     int v;
-    for (l = 0; l < PANEL; l += 12) {
-        fp_d4 sum[2][3];
+    for (l = 0; l < PANEL; l += 3 * FP_SIDE) {
+        FP_SIDES sum[2][3];
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < 3; v++)
-                sum[r][v] = (fp_d4){b[r], b[r], b[r], b[r]};
+                sum[r][v] = FP_SPREAD(b[r]);
         for (j = 0; j < dx; j++) {
             FM_UNROLL
             for (r = 0; r < units; r++) {
-                const double s = w[r * dx + j];
+                const FP_SIDES s = FP_SPREAD(w[r * dx + j]);
                 FM_UNROLL
                 for (v = 0; v < 3; v++)
-                    sum[r][v] = sum[r][v] + (fp_d4){s, s, s, s} * *(const fp_d4u *)(x + j * PANEL + l + 4 * v);
+                    sum[r][v] = sum[r][v] + s * *(const FP_UNALIGNED *)(x + j * PANEL + l + FP_SIDE * v);
             }
         }
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < 3; v++)
-                *(fp_d4u *)(z + r * PANEL + l + 4 * v) = sum[r][v];
+                *(FP_UNALIGNED *)(z + r * PANEL + l + FP_SIDE * v) = sum[r][v];
     }
 #else
     for (r = 0; r < units; r++)
@@ -41,24 +53,25 @@ FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const doubl
 #endif
 }
 
-/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z][PANEL] of `count` samples, x about the
+/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z | d1 rows of s][PANEL] of `count` samples, x about the
  * centre. The last one is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation
  * turns. `scratch`: dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which
  * no sample of the panel can change its sign in unit u, all rounding errors allowed for. */
 FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, const double *e, const double *weight,
                                        ptrdiff_t count, double *scratch, double *margins, REAL *FM_RESTRICT pack)
 {
-    const ptrdiff_t d1 = base->d1, dx = base->dx, stride = (dx + 2 + 2 * d1) * PANEL;
+    const ptrdiff_t d1 = base->d1, dx = base->dx, stride = (dx + 2 + 3 * d1) * PANEL;
     const double *bias = base->centred_bias;
     double *FM_RESTRICT z = scratch + dx * PANEL, *FM_RESTRICT norms = z + 2 * PANEL;
     const double slack = 1 - FP_SLACK(dx, sizeof(REAL));
     double largest;
     ptrdiff_t i, j, u;
-    int lane, r;
+    const REAL plus = (REAL)base->s_plus, below = (REAL)base->s_minus;
+    int lane, r, v;
     for (i = 0; i < count; i += PANEL, pack += stride) {
         const int full = count - i < PANEL ? (int)(count - i) : PANEL;
         REAL *weights = pack + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
-        REAL *scaled = minus + d1 * PANEL;
+        REAL *scaled = minus + d1 * PANEL, *slopes = scaled + d1 * PANEL;
         lane = 0;
 #ifdef V_TRANSPOSE4
         for (; lane + 4 <= full; lane += 4) {
@@ -97,7 +110,7 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
         largest = sqrt(largest);
         for (lane = 0; margins && lane < PANEL; lane++)
             norms[lane] = slack / sqrt(norms[lane]);
-        for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL) {
+        for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL, slopes += 2 * PANEL) {
             const int units = d1 - u < 2 ? 1 : 2;
             if (units == 2)
                 FM_NAME(fp_preactivations)(2, base->W1 + u * dx, bias + u, dx, scratch, z);
@@ -105,36 +118,47 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
                 FM_NAME(fp_preactivations)(1, base->W1 + u * dx, bias + u, dx, scratch, z);
             for (r = 0; r < units; r++) {
                 const double doubt = base->doubt[2 * (u + r)] + base->doubt[2 * (u + r) + 1] * largest;
-                for (lane = 0; lane < full; lane++)
-                    if (FM_UNLIKELY(!(fabs(z[r * PANEL + lane]) > doubt)))
+                int near = 0;
+                for (lane = 0; lane < PANEL; lane++)
+                    near |= !(fabs(z[r * PANEL + lane]) > doubt);
+                for (lane = 0; FM_UNLIKELY(near) && lane < full; lane++)
+                    if (!(fabs(z[r * PANEL + lane]) > doubt))
                         z[r * PANEL + lane] =
                             fp_exactly(base->W1 + (u + r) * dx, base->b1[u + r], X + (i + lane) * dx, dx);
             }
-            for (lane = 0; lane < units * PANEL; lane++) {
-                REAL zr = (REAL)z[lane];
 #if FM_ITEM == 4
-                if (FM_UNLIKELY(zr == 0 && z[lane] > 0))
-                    zr = FP_TINY;
+            /* what is positive stays so in float32 */
+            for (lane = 0; lane < units * PANEL; lane++)
+                z[lane] = z[lane] > 0 && z[lane] < FP_TINY ? FP_TINY : z[lane];
 #endif
-                /* 0 - z and not -z: a zero must come out positive */
-                minus[lane] = 0 - zr;
-                scaled[lane] = (zr > 0 ? (REAL)base->s_plus : (REAL)base->s_minus) * zr;
-            }
-            for (r = 0; margins && r < units; r++) {
-                double margin = FM_INFINITY;
-                for (lane = 0; lane < full; lane++) {
-                    const double own = fabs((double)minus[r * PANEL + lane]) * norms[lane];
-                    /* no norm is below 0: a NaN is always watched */
-                    if (!(own >= margin))
-                        margin = own >= 0 ? own : 0;
-                }
-                *margins++ = margin;
-            }
+            /* 0 - z and not -z: a zero must come out positive */
+            for (lane = 0; lane < units * PANEL; lane++)
+                minus[lane] = 0 - (REAL)z[lane];
+            for (lane = 0; lane < units * PANEL; lane++)
+                slopes[lane] = minus[lane] < 0 ? plus : below;
+            for (lane = 0; lane < units * PANEL; lane++)
+                scaled[lane] = slopes[lane] * (0 - minus[lane]);
             for (r = 0; r < units; r++)
                 for (lane = full; lane < PANEL; lane++) {
                     minus[r * PANEL + lane] = (REAL)FM_INFINITY;
                     scaled[r * PANEL + lane] = 0;
+                    slopes[r * PANEL + lane] = 0;
                 }
+            for (r = 0; margins && r < units; r++) {
+                double least[LANES];
+                for (lane = 0; lane < LANES; lane++)
+                    least[lane] = FM_INFINITY;
+                for (v = 0; v < 3; v++)
+                    for (lane = 0; lane < LANES; lane++) {
+                        double own = fabs((double)minus[r * PANEL + v * LANES + lane]) * norms[v * LANES + lane];
+                        /* no norm is below 0: a NaN is always watched */
+                        own = own >= 0 ? own : 0;
+                        least[lane] = own < least[lane] ? own : least[lane];
+                    }
+                for (lane = 1; lane < LANES; lane++)
+                    least[0] = least[lane] < least[0] ? least[lane] : least[0];
+                *margins++ = least[0];
+            }
         }
     }
 }
@@ -176,30 +200,25 @@ FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, c
 }
 #endif
 
-/* D += sum over `units` hidden units of s (v' dz + dv z) on the first `width` vectors of one panel; with `watch` also
- * Delta, else no sign can change. The operations on D are the same. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch,
-                                               const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
-                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT slopes,
-                                               ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x,
-                                               const REAL *FM_RESTRICT minus,
-                                               VEC *FM_RESTRICT D, REAL *FM_RESTRICT spill)
+/* dz of `units` hidden units on the first `width` vectors of one panel: `many` perturbations, `hop` and `skip` numbers
+ * apart in the rows and biases, of units / many units each. */
+FM_TARGET FM_INLINE void FM_NAME(fp_dots)(const int units, const int many, const int width, const REAL *FM_RESTRICT w,
+                                          const REAL *FM_RESTRICT b, ptrdiff_t hop, ptrdiff_t skip, ptrdiff_t dx,
+                                          const REAL *FM_RESTRICT x, VEC dz[ROWS][3])
 {
-    VEC dz[ROWS][3];
-    const REAL *FM_RESTRICT scaled = minus + d1 * PANEL;
-    ANY any = ANY_NONE;
+    const int own = units / many;
     ptrdiff_t j;
     int r, v;
     FM_UNROLL
     for (r = 0; r < units; r++)
         for (v = 0; v < width; v++)
-            dz[r][v] = V_SET1(b[r]);
+            dz[r][v] = V_SET1(b[r / own * skip + r % own]);
     for (j = 0; j < dx; j++, x += PANEL) {
         const VEC x0 = V_LOAD(x);
         const VEC x1 = width > 1 ? V_LOAD(x + LANES) : x0, x2 = width > 2 ? V_LOAD(x + 2 * LANES) : x0;
         FM_UNROLL
         for (r = 0; r < units; r++) {
-            const VEC s = V_SET1(w[r * dx + j]);
+            const VEC s = V_SET1(w[r / own * hop + r % own * dx + j]);
             dz[r][0] = V_FMA(s, x0, dz[r][0]);
             if (width > 1)
                 dz[r][1] = V_FMA(s, x1, dz[r][1]);
@@ -207,16 +226,29 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
                 dz[r][2] = V_FMA(s, x2, dz[r][2]);
         }
     }
+}
+
+/* D += sum over `units` hidden units of s (v' dz + dv z); with `watch` also Delta, else no sign can change. The
+ * operations on D are the same. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width, const int watch, VEC (*dz)[3],
+                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT after, ptrdiff_t d1,
+                                               const REAL *FM_RESTRICT minus, VEC *FM_RESTRICT D,
+                                               REAL *FM_RESTRICT spill)
+{
+    const REAL *FM_RESTRICT scaled = minus + d1 * PANEL, *FM_RESTRICT slopes = scaled + d1 * PANEL;
+    ANY any = ANY_NONE;
+    int r, v;
     FM_UNROLL
     for (r = 0; r < units; r++) {
-        const VEC up = V_SET1(slopes[r]), down = V_SET1(slopes[d1 + r]), q = V_SET1(dv[r]);
+        const VEC whole = V_SET1(after[r]), q = V_SET1(dv[r]);
         FM_UNROLL
         for (v = 0; v < width; v++) {
-            const VEC base = V_LOAD(minus + r * PANEL + v * LANES);
             D[v] = V_FMA(q, V_LOAD(scaled + r * PANEL + v * LANES), D[v]);
-            D[v] = V_FMA(V_PICK(base, down, up), dz[r][v], D[v]);
-            if (watch)
+            D[v] = V_FMA(V_MUL(whole, V_LOAD(slopes + r * PANEL + v * LANES)), dz[r][v], D[v]);
+            if (watch) {
+                const VEC base = V_LOAD(minus + r * PANEL + v * LANES);
                 ANY_OR(any, base, V_SUB(base, dz[r][v]));
+            }
         }
     }
     if (watch && ANY_SET(any)) {
@@ -225,7 +257,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
         for (r = 0; r < units; r++)
             for (v = 0; v < width; v++)
                 V_STORE(spill + PANEL + r * PANEL + v * LANES, dz[r][v]);
-        return FM_NAME(fp_flips)(units, width, spill + PANEL, minus, slopes + 2 * d1, spill);
+        return FM_NAME(fp_flips)(units, width, spill + PANEL, minus, after + d1, spill);
 #else
         ptrdiff_t flips = 0;
         FM_UNROLL
@@ -236,7 +268,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
                 const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
                 const VEC size = V_ABS(next);
                 flips += fp_count_bits(V_FLIPS(base, next));
-                moved = V_FMA(V_SET1(slopes[2 * d1 + r]), V_FLIP(base, next, size), moved);
+                moved = V_FMA(V_SET1(after[d1 + r]), V_FLIP(base, next, size), moved);
             }
             V_STORE(spill + v * LANES, moved);
         }
@@ -246,34 +278,141 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width,
     return 0;
 }
 
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch, const REAL *w,
+                                               const REAL *b, const REAL *dv, const REAL *after, ptrdiff_t d1,
+                                               ptrdiff_t dx, const REAL *x, const REAL *minus, VEC *D, REAL *spill)
+{
+    VEC dz[ROWS][3];
+    FM_NAME(fp_dots)(units, 1, width, w, b, 0, 0, dx, x, dz);
+    return FM_NAME(fp_bend)(units, width, watch, dz, dv, after, d1, minus, D, spill);
+}
+
+/* total += weight (D + Delta)^2 and change += weight e Delta; Delta is set back to zero. */
+FM_TARGET FM_INLINE void FM_NAME(fp_squares)(const int width, VEC *D, ptrdiff_t flips, const REAL *weights,
+                                             const REAL *errors, int weighted, REAL *spill, REAL *total, REAL *change)
+{
+    VEC sum = V_LOAD(total);
+    int v;
+    if (FM_UNLIKELY(flips != 0)) {
+        VEC moved = V_LOAD(change);
+        for (v = 0; v < width; v++) {
+            const VEC delta = V_LOAD(spill + v * LANES);
+            V_STORE(spill + v * LANES, V_SET1(0));
+            D[v] = V_ADD(D[v], delta);
+            moved = V_FMA(V_LOAD(errors + v * LANES), delta, moved);
+        }
+        V_STORE(change, moved);
+    }
+    FM_UNROLL
+    for (v = 0; v < width; v++) {
+        VEC scaled = D[v];
+        if (weighted)
+            scaled = V_MUL(scaled, V_LOAD(weights + v * LANES));
+        sum = V_FMA(scaled, D[v], sum);
+    }
+    V_STORE(total, sum);
+}
+
+/* fp_panel at full width for perturbations of `units` hidden units, as many at a time as make a tile; returns how many
+ * are done. Each goes through the operations that it goes through alone. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *theta, const REAL *bias, const REAL *after,
+                                                const double *norms, const double *margins, double least,
+                                                ptrdiff_t tuples, ptrdiff_t dx, const REAL *x, int weighted,
+                                                REAL *total, REAL *change, REAL *spill, int64_t *n_changed,
+                                                fm_ahead *ahead)
+{
+    const int many = ROWS / units;
+    const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
+    const ptrdiff_t size = units * (dx + 2) + 1;
+    ptrdiff_t t;
+    int n, r, v;
+    for (t = 0; t + many <= tuples; t += many) {
+        const REAL *w = theta + t * size, *b = bias ? bias + t * units : w + units * dx;
+        VEC dz[ROWS][3];
+        FM_NAME(fp_dots)(many * units, many, 3, w, b, size, bias ? units : size, dx, x, dz);
+        FM_UNROLL
+        for (n = 0; n < many; n++) {
+            const REAL *dv = w + n * size + units * (dx + 1), *v1 = after + (t + n) * 2 * units;
+            const double *norm = norms + (t + n) * (units + 1);
+            int watch = !margins;
+            ptrdiff_t flips;
+            VEC D[3];
+            for (v = 0; v < 3; v++)
+                D[v] = V_SET1(dv[units]);
+            if (margins && !(norm[units] < least))
+                for (r = 0; r < units; r++)
+                    watch |= !(norm[r] < margins[r]);
+            flips = watch ? FM_NAME(fp_bend)(units, 3, 1, dz + n * units, dv, v1, units, minus, D, spill)
+                          : FM_NAME(fp_bend)(units, 3, 0, dz + n * units, dv, v1, units, minus, D, spill);
+            FM_NAME(fp_squares)(3, D, flips, weights, errors, weighted, spill, total + (t + n) * LANES,
+                                change + (t + n) * LANES);
+            n_changed[t + n] += flips;
+            fm_fetch(ahead);
+        }
+    }
+    return t;
+}
+
+/* Whether most perturbations keep all signs on a panel, by the first eight: where about half do, asking each costs more in
+ * branches foretold wrongly than the watch does. */
+static int FM_NAME(fp_calm)(const double *norms, const double *margins, ptrdiff_t tuples, ptrdiff_t d1)
+{
+    const ptrdiff_t some = tuples < 8 ? tuples : 8;
+    ptrdiff_t t, u, safe = 0;
+    for (t = 0; t < some; t++, norms += d1 + 1) {
+        int within = 1;
+        for (u = 0; u < d1; u++)
+            within &= norms[u] < margins[u];
+        safe += within;
+    }
+    return 8 * safe >= 7 * some;
+}
+
 /* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
  * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
 FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *bias, const REAL *slopes,
                                            const double *norms, const double *margins, ptrdiff_t tuples,
                                            ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
-                                           REAL *change, REAL *spill, int64_t *n_changed)
+                                           REAL *change, REAL *spill, int64_t *n_changed, fm_ahead *ahead)
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
     double least = FM_INFINITY;
-    ptrdiff_t t, i;
+    ptrdiff_t t = 0, i;
     int v;
+    if (width < 3 || (margins && !FM_NAME(fp_calm)(norms, margins, tuples, d1)))
+        margins = 0;
     for (i = 0; margins && i < d1; i++)
         least = margins[i] < least ? margins[i] : least;
-    for (t = 0; t < tuples; t++, slopes += 3 * d1, total += LANES, change += LANES) {
+    if (width == 3 && d1 <= ROWS / 2) {
+#define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, norms, margins, least, tuples, dx, x, weighted, total, \
+                                      change, spill, n_changed, ahead)
+        switch (d1) {
+        case 1: t = FP_SMALL(1); break;
+#if ROWS > 4
+        case 3: t = FP_SMALL(3); break;
+        case 4: t = FP_SMALL(4); break;
+#endif
+        default: t = FP_SMALL(2); break;
+        }
+#undef FP_SMALL
+        theta += t * (d1 * (dx + 2) + 1), slopes += t * 2 * d1, total += t * LANES, change += t * LANES;
+    }
+    for (; t < tuples; t++, slopes += 2 * d1, total += LANES, change += LANES) {
         const REAL *w = theta, *b = bias ? bias + t * d1 : w + d1 * dx, *dv = w + d1 * (dx + 1);
         const REAL *slope = slopes, *base = minus;
         const double *margin = margins, *norm = norms + t * (d1 + 1);
         /* only the full width has a body for either case: the others hold the last few samples */
         const int safe = width == 3 && margins && norm[d1] < least;
         ptrdiff_t flips = 0, rest = d1;
-        VEC D[3], sum = V_LOAD(total);
+        VEC D[3];
         theta = dv + d1 + 1;
         for (v = 0; v < width; v++)
             D[v] = V_SET1(dv[d1]);
         for (i = tiles; i > 0; i--) {
             const ptrdiff_t units = (rest + i - 1) / i;
             int watch = !safe;
+            fm_fetch(ahead);
             if (watch && width == 3 && margins) {
                 ptrdiff_t r;
                 watch = 0;
@@ -299,25 +438,8 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
 #undef FP_TILE
             w += units * dx, b += units, dv += units, slope += units, base += units * PANEL, rest -= units;
         }
-        if (FM_UNLIKELY(flips != 0)) {
-            VEC moved = V_LOAD(change);
-            for (v = 0; v < width; v++) {
-                const VEC delta = V_LOAD(spill + v * LANES);
-                V_STORE(spill + v * LANES, V_SET1(0));
-                D[v] = V_ADD(D[v], delta);
-                moved = V_FMA(V_LOAD(errors + v * LANES), delta, moved);
-            }
-            V_STORE(change, moved);
-            n_changed[t] += flips;
-        }
-        FM_UNROLL
-        for (v = 0; v < width; v++) {
-            VEC scaled = D[v];
-            if (weighted)
-                scaled = V_MUL(scaled, V_LOAD(weights + v * LANES));
-            sum = V_FMA(scaled, D[v], sum);
-        }
-        V_STORE(total, sum);
+        FM_NAME(fp_squares)(width, D, flips, weights, errors, weighted, spill, total, change);
+        n_changed[t] += flips;
     }
 }
 
@@ -326,7 +448,7 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K,
                                          REAL *workspace, double *quadratic, double *change, int64_t *n_changed)
 {
-    const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 2 * d1) * PANEL, size = d1 * (dx + 2) + 1;
+    const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 3 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
     const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
     const int screened = dx <= FP_SCREENED;
@@ -336,7 +458,7 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     REAL *slopes = moved + block * LANES;
 #if FM_ITEM == 4
-    REAL *rounded = slopes + block * 3 * d1;
+    REAL *rounded = slopes + block * 2 * d1;
 #endif
     ptrdiff_t first, k0, t, p, u, l;
     fp_doubts(&base, FM_ITEM, doubt);
@@ -346,6 +468,9 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     for (first = 0; first < m; first += group * PANEL) {
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
+        const ptrdiff_t later = m - first - count, following = later < group * PANEL ? later : group * PANEL;
+        /* the next group of samples comes from memory while this one is used */
+        fm_ahead ahead = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * ((d1 + ROWS - 1) / ROWS));
         FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
                          screened ? margins : 0, pack);
         for (k0 = 0; k0 < K; k0 += block) {
@@ -365,10 +490,9 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 for (u = 0; u < d1; u++) {
                     double *norm = norms + t * (d1 + 1);
                     const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
-                    slopes[3 * t * d1 + u] = (REAL)(v * base.s_plus);
-                    slopes[(3 * t + 1) * d1 + u] = (REAL)(v * base.s_minus);
-                    /* never the difference of the two above: slopes may agree in all but their last digits */
-                    slopes[(3 * t + 2) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
+                    slopes[2 * t * d1 + u] = (REAL)v;
+                    /* never v times the difference of rounded slopes: they may agree in all but their last digits */
+                    slopes[(2 * t + 1) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
                     if (screened) {
                         norm[u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
                                                    shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
@@ -386,13 +510,13 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 const double *margin = screened ? margins + p * d1 : 0;
                 if (left > 2 * LANES)
                     FM_NAME(fp_panel)(3, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
                 else if (left > LANES)
                     FM_NAME(fp_panel)(2, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
                 else
                     FM_NAME(fp_panel)(1, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0);
+                                      moved, spill, n_changed + k0, &ahead);
             }
             for (t = 0; t < tuples; t++) {
                 double squares = 0, changes = 0;
@@ -408,3 +532,7 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
 }
 
 #undef PANEL
+#undef FP_SIDE
+#undef FP_SIDES
+#undef FP_UNALIGNED
+#undef FP_SPREAD

@@ -50,6 +50,29 @@
 #define FM_PASTE2(a, b) a##_##b
 #define FM_PASTE(a, b) FM_PASTE2(a, b)
 
+/* Cache lines to ask for ahead of their use, a few at a time: too many at once stop the pipeline. */
+typedef struct {
+    const char *next, *due, *end;
+    ptrdiff_t step;
+} fm_ahead;
+
+/* `bytes` from `start`, in `times` portions */
+static inline fm_ahead fm_ahead_of(const void *start, ptrdiff_t bytes, ptrdiff_t times)
+{
+    const char *from = (const char *)start;
+    const fm_ahead ahead = {from, from, from + bytes, bytes / times + 1};
+    return ahead;
+}
+
+FM_INLINE void fm_fetch(fm_ahead *ahead)
+{
+    if (ahead->next < ahead->end) {
+        ahead->due += ahead->step;
+        for (; ahead->next < ahead->due; ahead->next += 64)
+            FM_PREFETCH(ahead->next);
+    }
+}
+
 static inline void *fm_align(void *p)
 {
     return (void *)(((uintptr_t)p + 63) & ~(uintptr_t)63);

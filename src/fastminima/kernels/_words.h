@@ -4,6 +4,7 @@
  * V_LOAD V_STORE (aligned), V_LOADU V_STOREU, V_SET1, V_MUL V_ADD V_SUB V_ABS; V_FMA(a, b, c) = a b + c, fused where
  *     the instruction set has that
  * V_PICK(z, p, n): lane by lane n where z is negative, else p (at z = +-0 either)
+ * V_TURN(z, V_SET1(V_UP(s)), n): the same with s = 1 or -1 for p
  * V_FLIPS(a, b): bits of the lanes where just one of a < 0, b < 0 holds; V_FLIP(a, b, t): t in those lanes, else 0; a
  *     running disjunction of such lanes: its type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have
  *     either sign as b, never as a.
@@ -162,6 +163,9 @@
 #define V_SUB(a, b) _mm512_sub_pd(a, b)
 #define V_ABS(a) _mm512_abs_pd(a)
 #define V_PICK(z, p, n) _mm512_mask_blend_pd(FM_SIGNS(z), p, n)
+/* one instruction for a comparison and a blend: +-1 for what the code's nibbles call positive, n for everything else */
+#define V_UP(s) fm_code_f64((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
+#define V_TURN(z, p, n) _mm512_fixupimm_pd(n, z, _mm512_castpd_si512(p), 0)
 #define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_pd(a, b))
 #define V_FLIP(a, b, t) _mm512_maskz_mov_pd(FM_SIGNS(_mm512_xor_pd(a, b)), t)
 #define ANY __m512i
@@ -193,6 +197,8 @@
 #define V_SUB(a, b) _mm512_sub_ps(a, b)
 #define V_ABS(a) _mm512_abs_ps(a)
 #define V_PICK(z, p, n) _mm512_mask_blend_ps(FM_SIGNS(z), p, n)
+#define V_UP(s) fm_code_f32((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
+#define V_TURN(z, p, n) _mm512_fixupimm_ps(n, z, _mm512_castps_si512(p), 0)
 #define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_ps(a, b))
 #define V_FLIP(a, b, t) _mm512_maskz_mov_ps(FM_SIGNS(_mm512_xor_ps(a, b)), t)
 #define ANY __m512i
@@ -202,6 +208,11 @@
 #define ANY_SET(any) _mm512_movepi32_mask(any)
 #define V_TRANSPOSE4 fm_transpose4_f32
 
+#endif
+
+#ifndef V_TURN
+#define V_UP(s) (REAL)(s)
+#define V_TURN(z, p, n) V_PICK(z, p, n)
 #endif
 
 #define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)

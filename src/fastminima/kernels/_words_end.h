@@ -19,6 +19,8 @@
 #undef V_SUB
 #undef V_ABS
 #undef V_PICK
+#undef V_UP
+#undef V_TURN
 #undef V_FLIPS
 #undef V_FLIP
 #undef V_POSITIVE
