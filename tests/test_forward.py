@@ -479,3 +479,23 @@ def test_too_large_is_said_before_anything_is_taken() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("slopes", [(1e-300, 1.0), (1.0, 1e-300), (1e-200, 1e100), (1e150, 1e-100)])
+def test_slopes_far_apart_lose_no_digits(variant, slopes):
+    """Each unit is scaled by the larger slope: a row that is small is not made smaller."""
+    rng = np.random.default_rng(4)
+    K, d1, dx, m = 3, 5, 4, 50
+    small = 1e-20 / max(slopes)
+    network = (
+        small * rng.normal(size=(K, d1, dx)),
+        small * rng.normal(size=(K, d1)),
+        rng.normal(size=(K, d1)),
+        np.zeros(K),
+    )
+    data = SimpleNamespace(X=rng.normal(size=(m, dx)), y=np.zeros(m), sample_weight=None)
+    sums = call(_forward, 8, variant, network, data, slopes)
+    twin = call(reference_forward, 8, variant, network, data, slopes)
+    assert (twin > 1e-42).all()
+    np.testing.assert_allclose(sums, twin, rtol=1e-13)

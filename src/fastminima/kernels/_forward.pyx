@@ -5,11 +5,12 @@ a.  Formula. For each of K tuples (W1, b1, W2, b2) of one shape and the samples 
 
         f_k(x) = b2 + sum_j W2_j h(z_j),  z_j = <W1_j, x> + b1_j;   sums_out[k] = sum_i w_i (f_k(x_i) - y_i)^2
 
-    h(t) = s_plus t for t >= 0, s_minus t for t < 0. Rows and biases are multiplied by s_plus |W2_j| once per block
-    and group; a unit then adds (z_j < 0 ? +-s_minus / s_plus : +-1) z_j with the sign of W2_j. AVX-512 makes that
-    factor in one instruction, others with a comparison and a blend; a t + c |t| would cancel, and ReLU costs what
-    any other slopes cost. A product W2_j W1_j below the smallest normal number has fewer digits: it shows where inputs
-    are so large (1e18 in float32, 1e145 in float64) that outputs can be seen nevertheless.
+    h(t) = s_plus t for t >= 0, s_minus t for t < 0. Rows and biases are multiplied by |W2_j| and the larger slope s once
+    per block and group (by -s if it is s_minus: h(t) = -g(-t), g with the slopes exchanged); a unit then adds
+    +-z_j or, on the other side, +-(smaller / s) z_j. AVX-512 makes that factor in one instruction, others with a
+    comparison and a blend; a t + c |t| would cancel, and ReLU costs what any other slopes cost. A product s W2_j W1_j
+    beyond the largest number ends in inf or NaN; one below the smallest normal number has fewer digits, which shows
+    where inputs are so large (1e18 in float32, 1e145 in float64) that outputs can be seen nevertheless.
 b.  Shapes. W1 (K, d1, dx), b1 (K, d1), W2 (K, d1), b2 (K,), X (m, dx), y (m,), weight (m,) or empty. The
     scaled parameters keep their order: a broadcast needs no packing, a remainder of d1 no padding.
 c.  Registers. A tile of 4 units (8 where there are 32 registers) by 3 vectors of samples stays in registers

@@ -40,21 +40,25 @@ FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const d
     }
 }
 
-/* Parameters of `tuples` networks as the tiles want them: rows of W1 and b1 times |W2| s_plus, and of each unit the codes
- * of +-1 and +-s_minus / s_plus. `all` numbers may be read from W1. */
+/* Parameters of networks as the tiles want them: rows of W1 and b1 times |W2| and the larger slope (times -1 if that is
+ * s_minus), and of each unit the codes of +-1 and +-smaller / larger slope. `all` numbers may be read from W1. */
 FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *FM_RESTRICT b1,
                                         const REAL *FM_RESTRICT W2, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t all,
                                         double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
                                         REAL *FM_RESTRICT b, REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
 {
-    const REAL plus = (REAL)s_plus, ratio = (REAL)(s_minus / s_plus), codes[2] = {V_UP(1), V_UP(-1)};
+    /* h(t) = -g(-t), g with the slopes exchanged: the ratio is at most 1, and what is small is not made smaller */
+    const int turned = s_minus > s_plus;
+    const double larger = turned ? s_minus : s_plus, smaller = turned ? s_plus : s_minus;
+    const REAL ratio = (REAL)(smaller / larger), codes[2] = {V_UP(1), V_UP(-1)};
     ptrdiff_t u, j;
     for (u = 0; u < units; u++) {
-        const REAL a = W2[u] * plus;
-        scale[u] = a < 0 ? -a : a;
+        const REAL a = W2[u] * (REAL)larger;
+        const int negative = (W2[u] < 0) != turned;
+        scale[u] = (a < 0) != turned ? -a : a;
         b[u] = b1[u] * scale[u];
-        up[u] = W2[u] < 0 ? codes[1] : codes[0];
-        down[u] = W2[u] < 0 ? -ratio : ratio;
+        up[u] = codes[negative];
+        down[u] = negative ? -ratio : ratio;
     }
     /* whole vectors: what a row writes beyond its end the next row overwrites */
     for (u = 0; u < units && u * dx + dx + LANES <= all; u++) {
