@@ -276,6 +276,7 @@ def test_bits_do_not_depend_on_the_cut(dtype: str, weighted: bool, monkeypatch: 
     for workers, chunk, units in itertools.product((1, 2, 3), (1, 700, 1 << 20), (0, 256)):
         # units = 0 deals networks to the threads, 256 deals samples
         monkeypatch.setattr(batched, "_CHUNK_BYTES", chunk)
+        monkeypatch.setattr(batched, "_CALL_FLOPS", 0.0)
         monkeypatch.setattr(batched, "_MIN_UNITS", units)
         monkeypatch.setattr(batched, "_MANY_UNITS", units)
         again = batched_risk(*network, data, relu, dtype=dtype, workers=workers)
@@ -419,6 +420,7 @@ def test_shapes_that_do_not_fit() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_parameters_that_are_not_finite(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batched, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr(batched, "_CALL_FLOPS", 0.0)
     for index, name in enumerate(("W1", "b1", "W2", "b2")):
         network, data = problem(9, 3, 2, 10)
         place = (7, 1, 1)[: network[index].ndim]

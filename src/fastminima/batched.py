@@ -27,6 +27,9 @@ _VARIANT = _forward.BEST_VARIANT
 # One kernel call takes about this much of the parameters: large against packing X again, small for the memory
 # and for dealing work evenly to threads.
 _CHUNK_BYTES = 1 << 21
+# Parameters that need no copy are taken by calls of at least so many flops, some 50 ms in which nobody can interrupt: where
+# samples are few, packing them for each chunk of parameters would show.
+_CALL_FLOPS = 2e9
 # X is packed once per call and chunk at about one cycle a number; this many hidden units make that a few
 # per cent.
 _MIN_UNITS = 256
@@ -185,14 +188,17 @@ def batched_risk(
 
     tuple_bytes = kind.itemsize * (d1 * (dx + 2) + 1)
     chunk = max(1, _CHUNK_BYTES // tuple_bytes)
-    if 2.0 * m * K * d1 * (dx + 2) < _MIN_FLOPS:
+    copied = any(array.dtype != kind or not array.flags.c_contiguous for array in arrays)
+    flops = max(1.0, 2.0 * m * d1 * (dx + 2))
+    if not copied:
+        chunk = max(chunk, int(_CALL_FLOPS / flops))
+    if K * flops < _MIN_FLOPS:
         threads = 1
     # Few networks: each thread packs its own samples. Many: each packs all of them, for its own networks.
     by_samples = 1 < threads <= len(segments) and K * d1 < _MANY_UNITS * threads
     if threads > 1 and not by_samples:
         chunk = min(chunk, max(-(-_MIN_UNITS // d1), -(-K // (4 * threads))))
     items = _forward.workspace_items(_VARIANT, kind.itemsize, d1, dx)
-    copied = any(array.dtype != kind or not array.flags.c_contiguous for array in arrays)
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
     require(threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
