@@ -5,8 +5,8 @@ a.  Formula. For each of K tuples (W1, b1, W2, b2) of one shape and the samples 
 
         f_k(x) = b2 + sum_j W2_j h(z_j),  z_j = <W1_j, x> + b1_j;   sums_out[k] = sum_i w_i (f_k(x_i) - y_i)^2
 
-    h(t) = s_plus t for t >= 0, s_minus t for t < 0. Rows and biases are multiplied by |W2_j| and the larger slope s once
-    per block and group (by -s if it is s_minus: h(t) = -g(-t), g with the slopes exchanged); a unit then adds
+    h(t) = s_plus t for t >= 0, s_minus t for t < 0. Rows and biases are multiplied by |W2_j| and the larger slope s
+    once per block and group (by -s if it is s_minus: h(t) = -g(-t), g with the slopes exchanged); a unit then adds
     +-z_j or, on the other side, +-(smaller / s) z_j. AVX-512 makes that factor in one instruction, others with a
     comparison and a blend; a t + c |t| would cancel, and ReLU costs what any other slopes cost. A product s W2_j W1_j
     beyond the largest number ends in inf or NaN; one below the smallest normal number has fewer digits, which shows
