@@ -373,9 +373,12 @@ def on_a_terminal(arguments):
 
 
 def test_an_interrupted_scan_says_how_to_go_on(tmp_path):
-    paths = [tmp_path / "small.npy", tmp_path / "large.npy"]
-    for path, m in zip(paths, (100, 1_000_000), strict=True):
+    # the same rows under many names: seconds of work, so that a slow machine interrupts it too
+    paths = [tmp_path / "small.npy", *(tmp_path / f"large{i}.npy" for i in range(20))]
+    for path, m in zip(paths, (100, 1_000_000), strict=False):
         np.save(path, np.random.default_rng(0).normal(size=(m, 8)))
+    for path in paths[2:]:
+        path.hardlink_to(paths[1])
     with start(tmp_path / "out", paths, tmp_path) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
