@@ -321,7 +321,13 @@ def start(folder, paths, temporary):
     command = [sys.executable, "-m", "fastminima", "scan", *map(str, paths), "--out", str(folder), "--json"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        # a parent in the background ignores interrupts, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        args=command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
 
 
