@@ -47,25 +47,11 @@
 #define FP_C2 -0x1.6c0c32p-10f
 #define FP_C3 0x1.99eb9cp-16f
 
-static inline double fp_double(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static inline uint64_t fp_bits(double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
-}
-
-static inline float fp_single(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 static inline uint32_t fp_word(float value)
@@ -92,11 +78,11 @@ FM_INLINE void fp_rows_plain(const float *g, double *out, ptrdiff_t step, double
 #define I_SET1(c) (c)
 #define D_SET1(c) (c)
 #define AS_I(d) fp_bits(d)
-#define AS_D(i) fp_double(i)
+#define AS_D(i) fm_double(i)
 #define W_SET1(c) (c)
 #define F_SET1(c) (c)
 #define AS_W(f) fp_word(f)
-#define AS_F(w) fp_single(w)
+#define AS_F(w) fm_single(w)
 #define F_OF(w) (float)(int32_t)(w)
 #define F_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define F_SQRT(f) sqrtf(f)

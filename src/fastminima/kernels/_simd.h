@@ -50,6 +50,21 @@
 #define FM_PASTE2(a, b) a##_##b
 #define FM_PASTE(a, b) FM_PASTE2(a, b)
 
+/* numbers by their bits */
+static inline double fm_double(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline float fm_single(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* Cache lines to ask for ahead of their use, a few at a time: too many at once stop the pipeline. */
 typedef struct {
     const char *next, *due, *end;

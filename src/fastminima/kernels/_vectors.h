@@ -91,20 +91,6 @@ static inline unsigned fm_mask4(fm_i4 turned)
 #define FM_CODE_PLUS 0xA0A0A000u
 #define FM_CODE_MINUS 0x90909000u
 
-static inline double fm_code_f64(uint64_t bits)
-{
-    double code;
-    memcpy(&code, &bits, sizeof code);
-    return code;
-}
-
-static inline float fm_code_f32(uint32_t bits)
-{
-    float code;
-    memcpy(&code, &bits, sizeof code);
-    return code;
-}
-
 /* four rows by four columns through registers: reads and writes are whole vectors, and four streams of rows never
  * fight for one cache set, however a power of two dx is */
 __attribute__((target("avx2")))

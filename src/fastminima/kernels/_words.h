@@ -164,7 +164,7 @@
 #define V_ABS(a) _mm512_abs_pd(a)
 #define V_PICK(z, p, n) _mm512_mask_blend_pd(FM_SIGNS(z), p, n)
 /* one instruction for a comparison and a blend: +-1 for what the code's nibbles call positive, n for everything else */
-#define V_UP(s) fm_code_f64((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
+#define V_UP(s) fm_double((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
 #define V_TURN(z, p, n) _mm512_fixupimm_pd(n, z, _mm512_castpd_si512(p), 0)
 #define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_pd(a, b))
 #define V_FLIP(a, b, t) _mm512_maskz_mov_pd(FM_SIGNS(_mm512_xor_pd(a, b)), t)
@@ -197,7 +197,7 @@
 #define V_SUB(a, b) _mm512_sub_ps(a, b)
 #define V_ABS(a) _mm512_abs_ps(a)
 #define V_PICK(z, p, n) _mm512_mask_blend_ps(FM_SIGNS(z), p, n)
-#define V_UP(s) fm_code_f32((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
+#define V_UP(s) fm_single((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
 #define V_TURN(z, p, n) _mm512_fixupimm_ps(n, z, _mm512_castps_si512(p), 0)
 #define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_ps(a, b))
 #define V_FLIP(a, b, t) _mm512_maskz_mov_ps(FM_SIGNS(_mm512_xor_ps(a, b)), t)
