@@ -66,8 +66,7 @@ def probe(
     for k in range(0, K, step):
         cut = slice(k, min(k + step, K))
         rows = delta[: cut.stop - k]
-        _perturb.perturbations(1, k, 0, variant, rows)
-        rows *= radius
+        _perturb.perturbations(1, k, 0, radius, variant, rows)
         kernel(
             W1, b1, W2, data.X, none, b1, data.e, none, ACT.s_plus, ACT.s_minus, rows, rows, variant, workspace,
             quadratic[cut], change[cut], flips[cut],
@@ -91,9 +90,9 @@ def clock(run: Callable[[], Any]) -> tuple[float, Any]:
 @pytest.mark.parametrize("variant", range(_perturb.BEST_VARIANT + 1))
 def test_perturbations(benchmark: Any, variant: int, distribution: int) -> None:
     out, expected = np.empty((2048, 41)), np.empty((8, 41))
-    benchmark(_perturb.perturbations, 1, 0, distribution, variant, out)
+    benchmark(_perturb.perturbations, 1, 0, distribution, 1.0, variant, out)
     benchmark.extra_info["ns_per_number"] = benchmark.stats.stats.median / out.size * 1e9
-    reference_perturb.perturbations(1, 0, distribution, variant, expected)
+    reference_perturb.perturbations(1, 0, distribution, 1.0, variant, expected)
     assert (out[:8] == expected).all()
 
 
@@ -126,7 +125,7 @@ def main() -> None:
             line, total = f"P = {P:4} {label:14}", 0.0
             for distribution in (0, 1, 2):
                 times = [
-                    clock(lambda v=variant, d=distribution, o=out: _perturb.perturbations(1, 0, d, v, o))[0]
+                    clock(lambda v=variant, d=distribution, o=out: _perturb.perturbations(1, 0, d, 1.0, v, o))[0]
                     for _ in range(9)
                 ]
                 line += f"{np.median(times) / out.size * 1e9:12.2f}"

@@ -71,7 +71,7 @@ def draw_seconds() -> float:
     out = np.empty((4096, P))
 
     def draw() -> None:
-        _perturb.perturbations(7, 0, 0, _perturb.BEST_VARIANT, out)
+        _perturb.perturbations(7, 0, 0, 1.0, _perturb.BEST_VARIANT, out)
         np.multiply(out, 1e-3, out=out)
 
     draw()

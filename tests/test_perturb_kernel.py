@@ -22,14 +22,14 @@ NAMES = [f"{_perturb.VARIANTS[variant]}-f{8 * item}" for variant, item in BOTH]
 SPHERE, BALL, NORMAL = range(3)
 SEED = 0x9E3779B97F4A7C15
 U = 2.0**-53
-# words at which logarithm and angle change their branch, and the ends
+# words at which the logarithm changes its branch and the angle its sign, and the ends
 EDGES = [0, 1, 2, 3, 2**32 - 1, 2**32 - 2, 2**31, 2**31 - 1, 3037000499, 3037000500, 2**29, 2**29 - 1]
-EDGES += [2**30, 3 * 2**29, 3 * 2**29 - 1, 2**32 - 2**29, 2**32 - 2**29 - 1, 5 * 2**29, 2**32 - 2**20]
+EDGES += [2**30, 2**31 + 1, 2**32 - 2**29, 2**32 - 2**20, 2**32 - 200, 2**32 - 128]
 
 
 def draw(K: int, P: int, distribution: int, first: int = 0, seed: int = SEED) -> F64:
     out = np.empty((K, P))
-    _perturb.perturbations(seed, first, distribution, _perturb.BEST_VARIANT, out)
+    _perturb.perturbations(seed, first, distribution, 1.0, _perturb.BEST_VARIANT, out)
     return out
 
 
@@ -49,16 +49,28 @@ def test_philox_known_answers() -> None:
         assert reference_perturb.philox(column, key)[:, 0].tolist() == words
 
 
+def test_streams_by_their_definition() -> None:
+    """sfc32 (PractRand) in unbounded integers."""
+    state = np.array([[1, 2**32 - 1, SEED >> 32], [2, 0, 7], [3, 2**31, 2**32 - 1], [1, 2**32 - 1, 5]], np.uint32)
+    words = reference_perturb._sfc32(state, 60)
+    for column in range(3):
+        a, b, c, n = (int(word) for word in state[:, column])
+        for word in words[:, column].tolist():
+            assert word == (a + b + n) % 2**32
+            a, b, c, n = b ^ b >> 9, c * 9 % 2**32, ((c << 21 | c >> 11) + word) % 2**32, (n + 1) % 2**32
+
+
 @pytest.mark.parametrize("distribution", [SPHERE, BALL, NORMAL])
 def test_every_variant_gives_the_bits_of_the_twin(distribution: int) -> None:
     # 19 = 2 * 8 + 3 rows: whole vectors and a rest in every variant; k passes 2^32, and wraps at 2^64
     for P in range(1, 71):
+        radius = 1.0 if P % 3 else 1e-3
         for first in (0, 2**32 - 9, 2**64 - 5)[: 3 if P < 20 else 2]:
             expected = np.empty((19, P))
-            reference_perturb.perturbations(SEED, first, distribution, 0, expected)
+            reference_perturb.perturbations(SEED, first, distribution, radius, 0, expected)
             for variant in VARIANTS:
                 out = np.full((20, P), 7.0)
-                _perturb.perturbations(SEED, first, distribution, variant, out[:19])
+                _perturb.perturbations(SEED, first, distribution, radius, variant, out[:19])
                 assert (out[:19].view(np.int64) == expected.view(np.int64)).all(), (P, first, variant)
                 assert (out[19] == 7.0).all()
 
@@ -67,10 +79,10 @@ def test_every_variant_gives_the_bits_of_the_twin(distribution: int) -> None:
 @pytest.mark.parametrize("distribution", [SPHERE, BALL, NORMAL])
 def test_a_row_depends_on_its_index_alone(variant: int, distribution: int) -> None:
     whole = np.empty((40, 13))
-    _perturb.perturbations(SEED, 2**32 - 20, distribution, variant, whole)
+    _perturb.perturbations(SEED, 2**32 - 20, distribution, 1.0, variant, whole)
     for start, count in itertools.product((0, 1, 5, 19, 20, 31), range(10)):
         part = np.empty((count, 13))
-        _perturb.perturbations(SEED, 2**32 - 20 + start, distribution, variant, part)
+        _perturb.perturbations(SEED, 2**32 - 20 + start, distribution, 1.0, variant, part)
         assert (part == whole[start : start + count]).all()
     assert len(np.unique(whole)) == whole.size
     assert not (draw(40, 13, distribution, 2**32 - 20, seed=SEED ^ 1 << 40) == whole).any()
@@ -81,10 +93,20 @@ def test_normals_extend_each_other() -> None:
     assert (draw(9, 70, NORMAL)[:, :41] == draw(9, 41, NORMAL)).all()
 
 
+@pytest.mark.parametrize("distribution", [SPHERE, BALL, NORMAL])
+def test_a_radius_scales_the_rounded_unit_perturbation(distribution: int) -> None:
+    """So that one radius and a sweep of many have the same points."""
+    unit = draw(19, 41, distribution)
+    for radius in (0.0, 1e-12, 0.1, 3.0, 1e300):
+        out = np.empty((19, 41))
+        _perturb.perturbations(SEED, 0, distribution, radius, _perturb.BEST_VARIANT, out)
+        assert (out == unit * radius).all()
+
+
 def test_no_rows_or_no_columns() -> None:
     for shape in ((0, 5), (3, 0)):
         for variant in VARIANTS:
-            _perturb.perturbations(1, 0, SPHERE, variant, np.empty(shape))
+            _perturb.perturbations(1, 0, SPHERE, 1.0, variant, np.empty(shape))
 
 
 def test_logarithm_sine_cosine_and_power_against_long_arithmetic() -> None:
@@ -103,30 +125,22 @@ def test_logarithm_sine_cosine_and_power_against_long_arithmetic() -> None:
                 # the quotient's rounding (1/2 ulp of at most 23) and the logarithm's ulp move the power by 35 U
                 assert abs(value / base ** (mpmath.mpf(1) / P) - 1) <= 70 * U
         single = 2.0**-24
-        first = words[: len(others)]
+        first = words[: len(others)].astype(np.uint32)
         radii = reference_perturb._radius_argument(first)
-        rests, quarters = reference_perturb._angle_argument(others)
+        turns = others.astype(np.uint32)
         for w, x in zip(first.tolist(), radii.tolist(), strict=True):
             # two roundings of the argument; never 1
             assert abs(x / (w // 2 + 0.5) - 1) <= 2.01 * single
             assert 0 < x < 2**31
-        for v, rest, quarter in zip(others.tolist(), rests, quarters.tolist(), strict=True):
-            angle = 2 * mpmath.pi * (mpmath.mpf(v) + 0.5) / 2**32 - quarter * mpmath.pi / 2
-            angle -= 2 * mpmath.pi * mpmath.nint(angle / (2 * mpmath.pi))
-            # conversion, + 1/2, pi and the product: 1/2 ulp each
-            assert abs(mpmath.mpf(float(rest)) / angle - 1) <= 4.01 * single
-        for x, a, q, c, s in zip(
-            radii.tolist(),
-            rests.tolist(),
-            quarters.tolist(),
-            *reference_perturb._normals(first, others),
-            strict=True,
-        ):
+        cosines, sines = reference_perturb._normals(first, turns)
+        for w, x, v, c, s in zip(first.tolist(), radii.tolist(), turns.tolist(), cosines, sines, strict=True):
             r = mpmath.sqrt(-2 * mpmath.log(mpmath.mpf(x) / 2**31))
-            turn = mpmath.mpf(a) + q * mpmath.pi / 2
-            # log and series one ulp, root (halves the first) and product 1/2, cosine down to sqrt 1/2 of its terms
-            for value, exact in ((c, r * mpmath.cos(turn)), (s, r * mpmath.sin(turn))):
-                assert abs(mpmath.mpf(float(value)) / exact - 1) <= 6 * single
+            angle = mpmath.pi * (v - 2**32 * (v >= 2**31)) / 2**32
+            sign = -1 if w % 2 else 1
+            # r: the polynomial 3, its evaluation 4, the sum 2, half of which the root leaves, and 1/2. The angle 3, which
+            # moves r cos by at most r. Series and products 4
+            assert abs(mpmath.mpf(float(c)) - sign * r * mpmath.cos(angle)) <= 12 * single * r
+            assert abs(mpmath.mpf(float(s)) - r * mpmath.sin(angle)) <= 12 * single * r * abs(mpmath.sin(angle))
 
 
 def test_normals_are_normal() -> None:

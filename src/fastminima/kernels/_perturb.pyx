@@ -62,7 +62,7 @@ cdef extern from "_perturb.h" nogil:
         FM_BLOCK_TUPLES
         FM_ROWS
         FM_ROWS512
-    void fp_draw(int, uint64_t, uint64_t, int, Py_ssize_t, Py_ssize_t, double *)
+    void fp_draw(int, uint64_t, uint64_t, int, double, Py_ssize_t, Py_ssize_t, double *)
     ctypedef struct fp_base:
         Py_ssize_t d1, dx
         const double *W1
@@ -100,12 +100,12 @@ def workspace_items(variant, item, d1, dx):
     return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (2 * panel // 3 + 2 * d1 + rounded)
 
 
-def perturbations(unsigned long long seed, unsigned long long first, int distribution, int variant,
+def perturbations(unsigned long long seed, unsigned long long first, int distribution, double radius, int variant,
                   double[:, ::1] out):
-    """out[i] = unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal. Of P <= 2^34 entries."""
+    """out[i] = radius times unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal."""
     with nogil:
         if out.shape[0] > 0 and out.shape[1] > 0:
-            fp_draw(variant, seed, first, distribution, out.shape[0], out.shape[1], &out[0, 0])
+            fp_draw(variant, seed, first, distribution, radius, out.shape[0], out.shape[1], &out[0, 0])
 
 
 cdef fp_base _base(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[::1] centre,

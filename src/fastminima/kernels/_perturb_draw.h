@@ -5,7 +5,8 @@
  * act lane by lane), FP_PAIRS (pairs of normals made side by side), and the words I_MUL (product of the low halves of
  * 64 bits), I_HIGH (their upper halves, moved down), I_SET1 D_SET1 F_SET1 W_SET1, AS_I AS_D AS_F AS_W (the same bits),
  * F_OF (float of a signed integer), F_MIN, F_SQRT, FP_WORDS(w, v): the low halves of the words w[0 .. 7] of two blocks
- * to v, FP_ROWS(g, out, step, sums): the normals in FV to rows. This file undefines them all at its end.
+ * to v, W_DOWN(w, n): shift of a signed number, W_TURN(w, n): rotation to the left, FP_ROWS(g, out, step, sums): the
+ * normals in FV to rows. This file undefines them all at its end.
  *
  * No step crosses perturbations, so that every variant does the same operations in the same order. No fused
  * multiply-add and no library function: the bits are the same everywhere.
@@ -80,49 +81,58 @@ FM_TARGET FM_INLINE DV FM_NAME(fp_exp)(DV x)
     return AS_D(AS_I(p) + (AS_I(t) << 52));
 }
 
-/* Box-Muller: g[2e], g[2e + 1] = sqrt(-2 ln u) times the cosine and the sine of an angle, u = (v[2e] / 2 + 1/2) 2^-31 and
- * the angle 2 pi (v[2e + 1] + 1/2) 2^-32 less its quarter turns both rounded to float32. Each line is done for
- * all e before the next: one chain of operations alone would wait for its own results. */
+/* One word of each stream: sfc32, the small fast counting generator of PractRand (Doty-Humphrey). */
+FM_TARGET FM_INLINE WV FM_NAME(fp_word)(WV *a, WV *b, WV *c, WV *n)
+{
+    const WV word = *a + *b + *n;
+    *n = *n + WC(1);
+    *a = *b ^ (*b >> 9);
+    *b = *c + (*c << 3);
+    *c = W_TURN(*c, 21) + word;
+    return word;
+}
+
+/* Box-Muller: g[2e], g[2e + 1] = sqrt(-2 ln u) times the cosine and the sine of an angle, u = (v[2e] / 2 + 1/2) 2^-31
+ * rounded to float32 and the angle pi v[2e + 1] 2^-32 with v[2e + 1] read as a signed number: half a turn. The other
+ * half is the sign of the cosine, which the last bit of v[2e] gives. Each line is done for all e before the next: one
+ * chain of operations alone would wait for its own results. */
 FM_TARGET FM_INLINE void FM_NAME(fp_normals)(const WV *FM_RESTRICT v, FV *FM_RESTRICT g)
 {
     const int n = FP_PAIRS;
-    FV x[FP_PAIRS], f[FP_PAIRS], s[FP_PAIRS], k[FP_PAIRS], half[FP_PAIRS], z[FP_PAIRS], y[FP_PAIRS];
-    FV r[FP_PAIRS], a[FP_PAIRS], c[FP_PAIRS];
-    WV h[FP_PAIRS], quarter[FP_PAIRS], swap[FP_PAIRS];
+    FV x[FP_PAIRS], f[FP_PAIRS], s[FP_PAIRS], k[FP_PAIRS], z[FP_PAIRS], r[FP_PAIRS], a[FP_PAIRS], c[FP_PAIRS];
+    WV h[FP_PAIRS];
     int e;
     /* never 1, whose logarithm 0 would make a point of nothing */
     FP_EACH x[e] = F_MIN(F_OF(v[2 * e] >> 1) + FC(0.5f), FC(0x1.fffffep30f));
-    /* fdlibm's __ieee754_logf */
-    FP_EACH h[e] = AS_W(x[e]) + WC(0x3F800000 - 0x3F3504F3);
-    FP_EACH k[e] = F_OF(h[e] >> 23) - FC(127.0f + 31.0f);
-    FP_EACH f[e] = AS_F((h[e] & WC(0x007FFFFF)) + WC(0x3F3504F3)) - FC(1.0f);
-    FP_EACH s[e] = f[e] / (FC(2.0f) + f[e]);
-    FP_EACH half[e] = FC(0.5f) * f[e] * f[e];
-    FP_EACH z[e] = s[e] * s[e];
-    FP_EACH y[e] = z[e] * z[e];
-    FP_EACH r[e] = z[e] * (FC(FP_F1) + y[e] * FC(FP_F3));
-    FP_EACH y[e] = y[e] * (FC(FP_F2) + y[e] * FC(FP_F4));
-    FP_EACH r[e] = s[e] * (half[e] + (r[e] + y[e])) + k[e] * FC(FP_FLN2_LO);
-    FP_EACH r[e] = k[e] * FC(FP_FLN2_HI) - ((half[e] - r[e]) - f[e]);
-    FP_EACH r[e] = F_SQRT(FC(-2.0f) * r[e]);
-    /* the nearest quarter turn is taken off in integers, exactly; what is left lies within an eighth */
-    FP_EACH h[e] = v[2 * e + 1] + WC(1 << 29);
-    FP_EACH quarter[e] = h[e] >> 30;
-    FP_EACH a[e] = (F_OF((h[e] & WC(0x3FFFFFFF)) - WC(1 << 29)) + FC(0.5f)) * FC(FP_ANGLE);
+    /* u = 2^k (1 + f) with 1 + f between the roots of 1/2 and 2, and -2 ln u = f p(f) - 2 k ln 2 */
+    FP_EACH h[e] = AS_W(x[e]) + WC((127u << 23) - FP_ROOT - (158u << 23));
+    FP_EACH k[e] = F_OF(W_DOWN(h[e], 23));
+    FP_EACH f[e] = AS_F((h[e] & WC(0x007FFFFF)) + WC(FP_ROOT)) - FC(1.0f);
+    FP_EACH z[e] = f[e] * f[e];
+    FP_EACH s[e] = FC(FP_L4F) + z[e] * FC(FP_L6F);
+    FP_EACH c[e] = FC(FP_L5F) + z[e] * FC(FP_L7F);
+    FP_EACH s[e] = FC(FP_L2F) + z[e] * s[e];
+    FP_EACH c[e] = FC(FP_L3F) + z[e] * c[e];
+    FP_EACH s[e] = FC(FP_L0F) + z[e] * s[e];
+    FP_EACH c[e] = FC(FP_L1F) + z[e] * c[e];
+    FP_EACH r[e] = f[e] * (s[e] + f[e] * c[e]);
+    FP_EACH r[e] = F_SQRT(k[e] * FC(FP_LNF) + r[e]);
+    FP_EACH a[e] = F_OF(v[2 * e + 1]) * FC(FP_ANGLE);
     FP_EACH z[e] = a[e] * a[e];
-    FP_EACH s[e] = FC(FP_S2) + z[e] * FC(FP_S3);
-    FP_EACH c[e] = FC(FP_C2) + z[e] * FC(FP_C3);
+    FP_EACH s[e] = FC(FP_S3) + z[e] * FC(FP_S4);
+    FP_EACH c[e] = FC(FP_C3) + z[e] * FC(FP_C4);
+    FP_EACH s[e] = FC(FP_S2) + z[e] * s[e];
+    FP_EACH c[e] = FC(FP_C2) + z[e] * c[e];
     FP_EACH s[e] = FC(FP_S1) + z[e] * s[e];
     FP_EACH c[e] = FC(FP_C1) + z[e] * c[e];
-    FP_EACH s[e] = r[e] * (a[e] + a[e] * (z[e] * s[e]));
-    FP_EACH c[e] = r[e] * (FC(1.0f) - (FC(0.5f) * z[e] - z[e] * (z[e] * c[e])));
-    FP_EACH swap[e] = (AS_W(c[e]) ^ AS_W(s[e])) & (WC(0) - (quarter[e] & WC(1)));
-    FP_EACH g[2 * e] = AS_F((AS_W(c[e]) ^ swap[e]) ^ (((quarter[e] + WC(1)) & WC(2)) << 30));
-    FP_EACH g[2 * e + 1] = AS_F((AS_W(s[e]) ^ swap[e]) ^ ((quarter[e] & WC(2)) << 30));
+    FP_EACH s[e] = FC(1.0f) + z[e] * s[e];
+    FP_EACH c[e] = FC(FP_C0) + z[e] * c[e];
+    FP_EACH g[2 * e] = AS_F(AS_W(r[e] * c[e]) ^ (v[2 * e] << 31));
+    FP_EACH g[2 * e + 1] = (r[e] * a[e]) * s[e];
 }
 
-FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distribution, ptrdiff_t K, ptrdiff_t P,
-                                       double *out)
+FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distribution, double radius, ptrdiff_t K,
+                                       ptrdiff_t P, double *out)
 {
     IV keys[20];
     double room[2 * 8 * LANES + 8], *sums = (double *)fm_align(room), *rest = sums + 8 * LANES;
@@ -135,7 +145,7 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
     }
     for (i = 0; i < K; i += LANES, first += LANES, out += LANES * P) {
         FV g[2 * FP_PAIRS];
-        WV v[2 * FP_PAIRS];
+        WV v[2 * FP_PAIRS], state[2 * FP_PAIRS];
         IV k, w[8];
         double power[LANES];
         live = K - i < LANES ? K - i : LANES;
@@ -144,9 +154,13 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
         memcpy(&k, lanes, sizeof k);
         for (e = 0; e < 8 * LANES; e++)
             sums[e] = 0.0;
+        FM_NAME(fp_philox)(keys, k, k >> 32, IC(0), IC(1), IC(0), w);
+        FP_WORDS(w, state);
         for (j = 0; j < P; j += 8) {
-            FM_NAME(fp_philox)(keys, k, k >> 32, IC(j / 4), IC(j / 4 + 1), IC(0), w);
-            FP_WORDS(w, v);
+            for (e = 0; e < 4; e++)
+                for (lane = 0; lane < FP_PAIRS / 2; lane++)
+                    v[4 * lane + e] = FM_NAME(fp_word)(state + 4 * lane, state + 4 * lane + 1, state + 4 * lane + 2,
+                                                       state + 4 * lane + 3);
             FM_NAME(fp_normals)(v, g);
             if (P - j >= 8 && live == LANES) {
                 FP_ROWS(g, out + j, P, sums);
@@ -163,7 +177,7 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
                     sums[8 * lane + e] = sums[8 * lane + e] + entry * entry;
                 }
         }
-        if (distribution == FM_NORMAL)
+        if (distribution == FM_NORMAL && radius == 1.0)
             continue;
         if (distribution == FM_BALL) {
             FM_NAME(fp_philox)(keys, k, k >> 32, IC(0), IC(0), IC(1), w);
@@ -173,10 +187,11 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
         for (lane = 0; lane < live; lane++) {
             const double *p = sums + 8 * lane;
             const double norm = sqrt(((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7])));
-            const double scale = (distribution == FM_BALL ? power[lane] : 1.0) / norm;
+            const double scale =
+                distribution == FM_NORMAL ? 1.0 : (distribution == FM_BALL ? power[lane] : 1.0) / norm;
             double *FM_RESTRICT row = out + lane * P;
             for (j = 0; j < P; j++)
-                row[j] = row[j] * scale;
+                row[j] = row[j] * scale * radius;
         }
     }
 }
@@ -210,5 +225,7 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
 #undef AS_W
 #undef AS_F
 #undef F_OF
+#undef W_DOWN
+#undef W_TURN
 #undef F_MIN
 #undef F_SQRT

@@ -18,6 +18,7 @@ __all__ = ["excess_f32", "excess_f64", "perturbations", "philox"]
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -25,17 +26,20 @@ _LOG = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
-# fdlibm's logf, and Cephes' sine and cosine in float32
-_LOGF = tuple(
-    map(
-        np.float32,
-        map(float.fromhex, ("0xaaaaaa.0p-24", "0xccce13.0p-25", "0x91e9ee.0p-25", "0xf89e26.0p-26")),
-    )
-)
-_SIN = tuple(map(np.float32, map(float.fromhex, ("-0x1.555544p-3", "0x1.11073cp-7", "-0x1.9943f2p-13"))))
-_COS = tuple(map(np.float32, map(float.fromhex, ("0x1.55554ap-5", "-0x1.6c0c32p-10", "0x1.99eb9cp-16"))))
-_LN2F_HI, _LN2F_LO = np.float32(float.fromhex("0x1.62e3p-1")), np.float32(float.fromhex("0x1.2fefa2p-17"))
-_ANGLE = np.float32(float.fromhex("0x1.921fb6p-30"))
+
+
+def _singles(*values: str) -> tuple[np.float32, ...]:
+    return tuple(np.float32(float.fromhex(value)) for value in values)
+
+
+# -2 ln(1 + f) / f for 1 + f between the roots of 1/2 and 2, sine over its argument and cosine on [-pi/2, pi/2]
+_LOGF = _singles(
+    "-0x1.fffffep0", "0x1.00007ap0", "-0x1.5559dcp-1", "0x1.ff623cp-2", "-0x1.978e2ep-2", "0x1.614c08p-2",
+    "-0x1.4c3d0ap-2", "0x1.9dfa74p-3",
+)  # fmt: skip
+_SIN = _singles("0x1p0", "-0x1.55553cp-3", "0x1.110d6ep-7", "-0x1.9f4142p-13", "0x1.5bb082p-19")
+_COS = _singles("0x1.fffffep-1", "-0x1.ffffcp-2", "0x1.554edep-5", "-0x1.6b2aa2p-10", "0x1.847562p-16")
+_LN4F, _ANGLE = _singles("-0x1.62e43p0", "0x1.921fb6p-31")
 _LN2_HI, _LN2_LO, _LOG2E = 6.93147180369123816490e-01, 1.90821492927058770002e-10, 1.44269504088896338700
 
 
@@ -81,69 +85,68 @@ def _exp(x: F64) -> F64:
     return np.ldexp(p, k.astype(np.int64))
 
 
-def _logf(x: F32) -> F32:
-    """ln(x 2^-31) for 1/2 <= x < 2^31: with x = m 2^k, sqrt(1/2) <= m < sqrt(2), fdlibm's series for ln m."""
-    h = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
+def _sfc32(state: U32, count: int) -> U32:
+    """`count` words (count, ...) of the small fast counting generators (Doty-Humphrey) in state (4, ...)."""
+    a, b, c, n = state
+    words = np.empty((count, *a.shape), np.uint32)
+    for i in range(count):
+        words[i] = a + b + n
+        n = n + np.uint32(1)
+        a = b ^ (b >> 9)
+        b = c + (c << 3)
+        c = ((c << 21) | (c >> 11)) + words[i]
+    return words
+
+
+def _minus_two_log(x: F32) -> F32:
+    """-2 ln(x 2^-31) for 1/2 <= x < 2^31: with x = (1 + f) 2^k, sqrt(1/2) <= 1 + f < sqrt(2)."""
+    root = np.uint32(0x3F3504F3)
+    h = x.view(np.uint32) + (np.uint32(127 << 23) - root)
     k = (h >> 23).astype(np.float32) - np.float32(127 + 31)
-    f = ((h & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
-    s = f / (np.float32(2) + f)
-    half = np.float32(0.5) * f * f
-    z = s * s
-    y = z * z
-    R = z * (_LOGF[0] + y * _LOGF[2]) + y * (_LOGF[1] + y * _LOGF[3])
-    result: F32 = k * _LN2F_HI - ((half - (s * (half + R) + k * _LN2F_LO)) - f)
+    f = ((h & np.uint32(0x007FFFFF)) + root).view(np.float32) - np.float32(1)
+    y = f * f
+    result: F32 = k * _LN4F + f * (_horner(y, _LOGF[::2]) + f * _horner(y, _LOGF[1::2]))
     return result
 
 
-def _radius_argument(w: U64) -> F32:
+def _radius_argument(w: U32) -> F32:
     """u 2^31 = w/2 + 1/2 in float32, below 2^31."""
     x = (w >> 1).astype(np.float32) + np.float32(0.5)
     return np.minimum(x, np.float32(2**31 - 128))
 
 
-def _angle_argument(v: U64) -> tuple[F32, NDArray[np.int64]]:
-    """The angle 2 pi (v + 1/2) 2^-32 as an eighth turn at most, and quarter turns."""
-    turned = (v + np.uint64(1 << 29)) & _LOW
-    rest = ((turned & np.uint64(0x3FFFFFFF)).astype(np.int64) - (1 << 29)).astype(np.float32)
-    return (rest + np.float32(0.5)) * _ANGLE, (turned >> 30).astype(np.int64)
-
-
-def _normals(w: U64, v: U64) -> tuple[F32, F32]:
-    """r cos, r sin with r = sqrt(-2 ln((w/2 + 1/2) 2^-31)) and the angle 2 pi (v + 1/2) 2^-32, in float32."""
-    r = np.sqrt(np.float32(-2) * _logf(_radius_argument(w)))
-    a, quarter = _angle_argument(v)
+def _normals(w: U32, v: U32) -> tuple[F32, F32]:
+    """+-r cos, r sin with r = sqrt(-2 ln((w/2 + 1/2) 2^-31)), the angle pi v 2^-32, v signed; w's last bit: the sign."""
+    r = np.sqrt(_minus_two_log(_radius_argument(w)))
+    a = v.view(np.int32).astype(np.float32) * _ANGLE
     z = a * a
-    s = r * (a + a * (z * _horner(z, _SIN)))
-    c = r * (np.float32(1) - (np.float32(0.5) * z - z * (z * _horner(z, _COS))))
-    return np.choose(quarter, (c, -s, -c, s)), np.choose(quarter, (s, c, -s, -c))
+    c = r * _horner(z, _COS)
+    return np.where(w & np.uint32(1), -c, c), (r * a) * _horner(z, _SIN)
 
 
-def perturbations(seed: int, first: int, distribution: int, variant: int, out: F64) -> None:
-    """out[i] = unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal."""
+def perturbations(seed: int, first: int, distribution: int, radius: float, variant: int, out: F64) -> None:
+    """out[i] = radius times unit perturbation first + i: 0 on the sphere, 1 in the ball, 2 normal."""
     key = (seed & 0xFFFFFFFF, seed >> 32)
     K, P = out.shape
-    blocks = 2 * -(-P // 8)
-    for i in range(K):
-        k = (first + i) & 0xFFFFFFFFFFFFFFFF
-        counter = np.zeros((4, blocks), np.uint64)
-        counter[0], counter[1], counter[2] = k & 0xFFFFFFFF, k >> 32, np.arange(blocks)
-        w = philox(counter, key)
-        # normal i of the blocks 2c and 2c + 1 are the entries 8c + 2i and 8c + 2i + 1
-        g = np.stack((*_normals(w[0], w[1]), *_normals(w[2], w[3]))).reshape(4, -1, 2)
-        g = g.transpose(1, 0, 2).reshape(-1)[:P].astype(np.float64)
-        if distribution == 2:
-            out[i] = g
-            continue
-        t = np.zeros(8)
+    k = [(first + i) & 0xFFFFFFFFFFFFFFFF for i in range(K)]
+    counter = np.zeros((4, K), np.uint64)
+    counter[0], counter[1] = [i & 0xFFFFFFFF for i in k], [i >> 32 for i in k]
+    streams = [philox(counter + np.array([[0], [0], [t], [0]], np.uint64), key) for t in (0, 1)]
+    words = _sfc32(np.stack(streams, axis=-1).astype(np.uint32), 4 * -(-P // 8)).reshape(-1, 4, K, 2)
+    # normal i of four words of stream t is number 2 i + t of eight entries
+    g = np.stack((*_normals(words[:, 0], words[:, 1]), *_normals(words[:, 2], words[:, 3])))
+    g = g.transpose(2, 1, 0, 3).reshape(K, -1)[:, :P].astype(np.float64)
+    scale = np.ones(K)
+    if distribution == 1:
+        counter[3] = 1
+        scale = _exp(_log(philox(counter, key)[0]) / P)
+    if distribution != 2:
+        t = np.zeros((8, K))
         for start in range(0, P, 8):
-            part = g[start : start + 8]
+            part = g[:, start : start + 8].T
             t[: len(part)] += part * part
-        norm = np.sqrt(((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])))
-        if distribution == 1:
-            counter = np.array([[k & 0xFFFFFFFF], [k >> 32], [0], [1]], np.uint64)
-            out[i] = g * (_exp(_log(philox(counter, key)[0]) / P)[0] / norm)
-        else:
-            out[i] = g * (1.0 / norm)
+        scale /= np.sqrt(((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])))
+    out[:] = g * scale[:, None] * radius
 
 
 def _excess(

@@ -21,20 +21,22 @@ from .sampling import Block, Tally, directions, n_parameters
 __all__ = ["Plan", "run"]
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer]]]
 
-# A block is what one thread does between two reports: at most this many points and bytes of directions,
+# A block is what one thread does between two reports: at most this many points and about so many multiply-adds (a few
+# seconds). It goes through them by as many perturbations as fit in these bytes, of the second-level cache; either has at
+# least so many hidden units that packing the samples for them is a few per cent.
 _BLOCK_POINTS = 4_096
-_BLOCK_BYTES = 1 << 20
-# at most about this many multiply-adds (a few seconds), and at least so many hidden units that packing the
-# samples for them is a few per cent.
 _BLOCK_WORK = 1 << 35
+_PART_BYTES = 1 << 20
 _MIN_UNITS = 256
 # A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
 # evaluation asks between segments of samples whether to go on.
 _CALL_SECONDS = 0.05
 _FIRST_CALL = 8
 _WAIT_SECONDS = 0.1
+_NONE = np.empty((0, 0))
 
 
 @dataclass
@@ -89,16 +91,17 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _block_points(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct: bool) -> int:
-    """Points per block. No result depends on it."""
+def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct: bool) -> tuple[int, int]:
+    """Points per block, and of them at a time. No result depends on it."""
     d1, dx = network.W1.shape
     least = -(-_MIN_UNITS // d1)
-    points = min(_BLOCK_POINTS, max(_BLOCK_BYTES // (8 * n_parameters(d1, dx)), least))
+    points = _BLOCK_POINTS
     if direct:
         points = min(points, max(_BLOCK_WORK // (data.n_samples * d1 * (dx + 2)), least))
     # enough blocks to share out evenly, and for all threads to end together
     shared = -(-n // (4 * threads)) if threads > 1 else n
-    return max(1, min(points, max(shared, min(least, -(-n // threads)))))
+    points = max(1, min(points, max(shared, min(least, -(-n // threads)))))
+    return points, min(points, max(_PART_BYTES // (8 * n_parameters(d1, dx)), least))
 
 
 def run(
@@ -115,39 +118,48 @@ def run(
     tallies = [Tally() for _ in plans]
     if not plans:
         return tallies
-    points = _block_points(network, data, n, threads, any(plan.method == "direct" for plan in plans))
-    paces = [_Pace(points if plan.method == "direct" else _FIRST_CALL, points) for plan in plans]
-    P = n_parameters(*network.W1.shape)
+    points, at_once = _sizes(network, data, n, threads, any(plan.method == "direct" for plan in plans))
+    paces = [_Pace(at_once if plan.method == "direct" else _FIRST_CALL, at_once) for plan in plans]
+    shape = (at_once, n_parameters(*network.W1.shape))
     spare: list[tuple[F64, F64]] = []
 
     def work(first: int) -> list[Block]:
-        count = min(points, n - first)
-        unit, delta = spare.pop() if spare else (np.empty((points, P)), np.empty((points, P)))
+        last = min(first + points, n)
+        unit, delta = spare.pop() if spare else (np.empty(shape) if len(plans) > 1 else _NONE, np.empty(shape))
+        excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
         with np.errstate(all="ignore"):  # a thread does not inherit its caller's
-            directions(seed, first, distribution, unit[:count])
-            blocks = [
-                part(plan, pace, first, unit[:count], delta) for plan, pace in zip(plans, paces, strict=True)
-            ]
+            for k in range(first, last, at_once):
+                count = min(at_once, last - k)
+                moves = delta[:count]
+                if len(plans) > 1:
+                    directions(seed, k, distribution, 1.0, unit[:count])
+                else:
+                    directions(seed, k, distribution, plans[0].radius, moves)
+                for i, (plan, pace) in enumerate(zip(plans, paces, strict=True)):
+                    if len(plans) > 1:
+                        np.multiply(unit[:count], plan.radius, out=moves)
+                    cut = slice(k - first, k - first + count)
+                    evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
         spare.append((unit, delta))
-        return blocks
+        return [summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
 
-    def part(plan: Plan, pace: _Pace, first: int, unit: F64, delta: F64) -> Block:
-        excess, changed = np.empty(len(unit)), np.empty(len(unit), np.int64)
+    def evaluate(plan: Plan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
         start = 0
-        while start < len(unit):
+        while start < len(moves):
             if stop.is_set():
                 raise Stopped
-            rows = slice(start, min(start + pace.points, len(unit)))
-            moves = np.multiply(unit[rows], plan.radius, out=delta[: rows.stop - start])
+            rows = slice(start, min(start + pace.points, len(moves)))
             began = time.perf_counter()
-            excess[rows], changed[rows] = plan.evaluate(moves)
+            excess[rows], changed[rows] = plan.evaluate(moves[rows])
             if plan.method != "direct":
                 pace.done(rows.stop - start, time.perf_counter() - began)
             start = rows.stop
-        block = Block.of(excess, changed, first)
+
+    def summary(plan: Plan, excess: F64, changed: I64, first: int) -> Block:
+        result = Block.of(excess, changed, first)
         if plan.kept is not None:
             plan.kept[first : first + len(excess)] = excess
-        return block
+        return result
 
     done = 0
     with bar("probing", n, enabled=progress) as advance:

@@ -159,9 +159,7 @@ class Probe:
         """
         d1, dx = self.network.W1.shape
         flat = np.empty((1, n_parameters(d1, dx)))
-        directions(self.seed, self._check_index(k), self.distribution, flat)
-        with np.errstate(over="ignore"):
-            flat *= self.radius
+        directions(self.seed, self._check_index(k), self.distribution, self.radius, flat)
         W1, b1, W2, b2 = split(flat[0], d1, dx)
         return sealed(W1), sealed(b1), sealed(W2), b2
 

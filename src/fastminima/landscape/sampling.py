@@ -46,9 +46,9 @@ def split(flat: F64, d1: int, dx: int) -> tuple[F64, F64, F64, float]:
     return flat[:a].reshape(d1, dx), flat[a:b], flat[b : b + d1], float(flat[b + d1])
 
 
-def directions(seed: int, first: int, distribution: str, out: F64) -> None:
-    """Fill the rows of `out` (K, P) with unit_first, ..., unit_{first + K - 1}."""
-    perturbations(seed, first, DISTRIBUTIONS[distribution], BEST_VARIANT, out)
+def directions(seed: int, first: int, distribution: str, radius: float, out: F64) -> None:
+    """Fill the rows of `out` (K, P) with radius * unit_k, k = first, ..., first + K - 1; each product rounded once."""
+    perturbations(seed, first, DISTRIBUTIONS[distribution], radius, BEST_VARIANT, out)
 
 
 def reach(radius: float, distribution: str, d1: int, dx: int, n: int) -> float:
