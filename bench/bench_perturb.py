@@ -68,8 +68,8 @@ def probe(
         rows = delta[: cut.stop - k]
         _perturb.perturbations(1, k, 0, radius, variant, rows)
         kernel(
-            W1, b1, W2, data.X, none, b1, data.e, none, ACT.s_plus, ACT.s_minus, rows, rows, variant, workspace,
-            quadratic[cut], change[cut], flips[cut],
+            W1, b1, W2, data.X, none, b1, data.e, none, ACT.s_plus, ACT.s_minus, rows, rows, variant, k > 0,
+            workspace, quadratic[cut], change[cut], flips[cut],
         )  # fmt: skip
     return quadratic + change, int(flips.sum())
 

@@ -247,20 +247,26 @@ def call(
     p: SimpleNamespace,
     start: tuple[Any, ...] = (),
 ) -> tuple[F64, F64, NDArray[np.int64]]:
-    """One direct call, with workspace and outputs exactly as large as they are said to be."""
+    """Two direct calls, with workspace and outputs exactly as large as they are said to be; the second may find its
+    samples packed."""
     K = len(p.delta)
     items = _perturb.workspace_items(variant, item, *p.W1.shape)
     guarded = np.full(items + 16, 7.0, np.float32 if item == 4 else np.float64)
-    outs = [np.full(K + 1, -3.0), np.full(K + 1, -3.0), np.full(K + 1, -3)]
-    for i, out in enumerate(outs):
-        out[:K] = start[i] if start else 0
-    (module.excess_f32 if item == 4 else module.excess_f64)(
-        p.W1, p.b1, p.W2, p.X, p.centre, *about_the_centre(p), p.e, p.weight, *p.slopes, p.delta, biases(p), variant,
-        guarded[:items], *(out[:K] for out in outs),
-    )  # fmt: skip
-    assert (guarded[items:] == 7.0).all()
-    assert all(out[K] == -3 for out in outs)
-    return outs[0][:K], outs[1][:K], outs[2][:K]
+    results = []
+    for packed in (False, True):
+        outs = [np.full(K + 1, -3.0), np.full(K + 1, -3.0), np.full(K + 1, -3)]
+        for i, out in enumerate(outs):
+            out[:K] = start[i] if start else 0
+        (module.excess_f32 if item == 4 else module.excess_f64)(
+            p.W1, p.b1, p.W2, p.X, p.centre, *about_the_centre(p), p.e, p.weight, *p.slopes, p.delta, biases(p),
+            variant, packed, guarded[:items], *(out[:K] for out in outs),
+        )  # fmt: skip
+        assert (guarded[items:] == 7.0).all()
+        assert all(out[K] == -3 for out in outs)
+        results.append([out[:K] for out in outs])
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_array_equal(first, second)
+    return tuple(results[0])
 
 
 def activity(values: F64, slopes: tuple[float, float]) -> F64:

@@ -344,7 +344,7 @@ def test_the_slow_sums_are_the_same_function():
             items = np.empty(_screen.linear_items(3, 3))
             _screen.linear_term(
                 base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta,
-                _screen.BEST_VARIANT, items, *wanted,
+                True, _screen.BEST_VARIANT, items, *wanted,
             )  # fmt: skip
             quadratic, change, changed = cancelling.sums(base, delta)
             assert changed.tolist() == flips.tolist()

@@ -290,7 +290,7 @@ def test_margins_are_lower_bounds(table, seed):
         assert all(Fraction(b) ** 2 <= e for b, e in zip(bounds, exact, strict=True))
 
 
-def linear_words(module, base, delta, variant):
+def linear_words(module, base, delta, variant, double_double=True):
     """Words of <g, c>, biases about the centre and sizes; the work space, no larger than asked for, is NaN at first."""
     network = base.network
     items = _screen.linear_items(network.width, network.n_features)
@@ -298,8 +298,8 @@ def linear_words(module, base, delta, variant):
     room[items:] = 7.0
     words, bias, size = np.empty((2, len(delta))), np.zeros((len(delta), network.width)), np.empty(len(delta))
     module.linear_term(
-        base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta, variant,
-        room[:items], words, bias, size,
+        base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta, double_double,
+        variant, room[:items], words, bias, size,
     )  # fmt: skip
     assert (room[items:] == 7.0).all()
     return words, bias, size
@@ -356,6 +356,28 @@ def test_linear_term_is_right_where_it_almost_vanishes(variant, radius, m, dx, d
         assert abs(want) <= (Fraction(2) ** -51 if share == 0.0 else Fraction(1e-10)) * size
         if share:
             assert error <= Fraction(1e-14) * abs(want)
+
+
+@pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_the_linear_term_in_float64_alone(variant, offset):
+    for dx, d1 in ((0, 2), (1, 3), (3, 2), (7, 5), (8, 1), (9, 4), (21, 3), (64, 2)):
+        network, data = random_problem(dx, 30, dx, d1, fm.leaky_relu(0.1), weighted=True)
+        base = BasePoint(network, fm.Dataset(data.X + offset, data.y, sample_weight=data.sample_weight))
+        assert base.centre.size == (dx if offset else 0)
+        delta = deltas(dx, network, 9, 0.1)
+        words, bias, size = linear_words(_screen, base, delta, variant, False)
+        twin = linear_words(reference_screen, base, delta, variant, False)
+        assert (words[1] == 0).all()
+        assert (size == 0).all()
+        # both lose at most (terms + 6) 2^-53 of what each is a sum of, in any order
+        u = (d1 * (dx + 4) + 6) * 2.0**-53
+        for value, other, row in zip(words[0], twin[0][0], delta, strict=True):
+            want, terms = exact_linear(base, row)
+            assert abs(Fraction(value) - want) <= u * terms + abs(Fraction(2) ** -100)
+            assert abs(Fraction(other) - want) <= u * terms + abs(Fraction(2) ** -100)
+        moves = np.abs(delta[:, : d1 * dx].reshape(9, d1, dx)) @ np.abs(base.centre) if offset else 0
+        assert (np.abs(bias - twin[1]) <= 2 * u * (np.abs(delta[:, d1 * dx : d1 * (dx + 1)]) + moves)).all()
 
 
 @pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))

@@ -320,19 +320,21 @@ typedef double fp_d8u __attribute__((vector_size(64), may_alias, aligned(8)));
 #include "_each.h"
 
 static void fp_excess_f64(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
-                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, double *workspace,
-                          double *quadratic, double *change, int64_t *n_changed)
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, int packed,
+                          double *workspace, double *quadratic, double *change, int64_t *n_changed)
 {
-#define CALL(v) fp_excess_##v##_f64(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
+#define CALL(v) \
+    fp_excess_##v##_f64(*base, X, e, weight, m, delta, bias, K, packed, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }
 
 static void fp_excess_f32(int variant, const fp_base *base, const double *X, const double *e, const double *weight,
-                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, float *workspace,
-                          double *quadratic, double *change, int64_t *n_changed)
+                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K, int packed,
+                          float *workspace, double *quadratic, double *change, int64_t *n_changed)
 {
-#define CALL(v) fp_excess_##v##_f32(*base, X, e, weight, m, delta, bias, K, workspace, quadratic, change, n_changed)
+#define CALL(v) \
+    fp_excess_##v##_f32(*base, X, e, weight, m, delta, bias, K, packed, workspace, quadratic, change, n_changed)
     FM_DISPATCH(variant, CALL)
 #undef CALL
 }

@@ -41,7 +41,8 @@ e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples hol
 f.  Memory traffic. Panels [dx + 2 + 3 d1][3 vectors] hold x, w, w e, -z, s z and s, at most 16 panels and about 256 KiB
     at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it, and
     the next group of samples is fetched meanwhile.
-    z is made once per panel and call: one more perturbation's work, so a call should bring many. float64 reads
+    z is made once per panel and call: one more perturbation's work, so a call should bring many, or samples so few that
+    they stay packed. float64 reads
     `delta` where it lies; float32 rounds a block of it.
 g.  float32. X, delta, v' and slopes are rounded to float32, z is computed in float64 and then rounded; the sign
     after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
@@ -73,9 +74,9 @@ cdef extern from "_perturb.h" nogil:
         const double *centred_bias
         const double *doubt
     void fp_excess_f64(int, const fp_base *, const double *, const double *, const double *, Py_ssize_t,
-                       const double *, const double *, Py_ssize_t, double *, double *, double *, int64_t *)
+                       const double *, const double *, Py_ssize_t, int, double *, double *, double *, int64_t *)
     void fp_excess_f32(int, const fp_base *, const double *, const double *, const double *, Py_ssize_t,
-                       const double *, const double *, Py_ssize_t, float *, double *, double *, int64_t *)
+                       const double *, const double *, Py_ssize_t, int, float *, double *, double *, int64_t *)
 
 
 BEST_VARIANT = fm_best_variant()
@@ -127,21 +128,25 @@ cdef fp_base _base(const double[:, ::1] W1, const double[::1] b1, const double[:
 def excess_f64(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
                const double[::1] centre, const double[::1] centred_bias, const double[::1] e,
                const double[::1] weight, double s_plus, double s_minus, const double[:, ::1] delta,
-               const double[:, ::1] bias, int variant, double[::1] workspace, double[::1] quadratic_out,
+               const double[:, ::1] bias, int variant, bint packed, double[::1] workspace, double[::1] quadratic_out,
                double[::1] change_out, int64_t[::1] n_changed_out):
-    """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign."""
+    """Add 1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the (i, j) whose z changes sign.
+
+    packed: the workspace still holds what the last call with these samples and this base point made of them; that is
+    used where they are a single group.
+    """
     cdef fp_base base = _base(W1, b1, W2, centre, centred_bias, s_plus, s_minus)
     with nogil:
         if delta.shape[0] > 0 and X.shape[0] > 0:
             fp_excess_f64(variant, &base, &X[0, 0], &e[0], &weight[0] if weight.shape[0] > 0 else NULL,
                           X.shape[0], &delta[0, 0], &bias[0, 0] if centre.shape[0] > 0 else NULL,
-                          delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])
+                          delta.shape[0], packed, &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])
 
 
 def excess_f32(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, const double[:, ::1] X,
                const double[::1] centre, const double[::1] centred_bias, const double[::1] e,
                const double[::1] weight, double s_plus, double s_minus, const double[:, ::1] delta,
-               const double[:, ::1] bias, int variant, float[::1] workspace, double[::1] quadratic_out,
+               const double[:, ::1] bias, int variant, bint packed, float[::1] workspace, double[::1] quadratic_out,
                double[::1] change_out, int64_t[::1] n_changed_out):
     """The same in float32 arithmetic, summed in float64; the arguments are rounded as they are packed."""
     cdef fp_base base = _base(W1, b1, W2, centre, centred_bias, s_plus, s_minus)
@@ -149,4 +154,4 @@ def excess_f32(const double[:, ::1] W1, const double[::1] b1, const double[::1] 
         if delta.shape[0] > 0 and X.shape[0] > 0:
             fp_excess_f32(variant, &base, &X[0, 0], &e[0], &weight[0] if weight.shape[0] > 0 else NULL,
                           X.shape[0], &delta[0, 0], &bias[0, 0] if centre.shape[0] > 0 else NULL,
-                          delta.shape[0], &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])
+                          delta.shape[0], packed, &workspace[0], &quadratic_out[0], &change_out[0], &n_changed_out[0])

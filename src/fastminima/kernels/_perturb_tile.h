@@ -443,10 +443,12 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     }
 }
 
-/* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. */
+/* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. If `packed`, it holds the
+ * panels of the only group already. */
 FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const double *e, const double *weight,
                                          ptrdiff_t m, const double *delta, const double *bias, ptrdiff_t K,
-                                         REAL *workspace, double *quadratic, double *change, int64_t *n_changed)
+                                         int packed, REAL *workspace, double *quadratic, double *change,
+                                         int64_t *n_changed)
 {
     const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 3 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
@@ -471,8 +473,9 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
         const ptrdiff_t later = m - first - count, following = later < group * PANEL ? later : group * PANEL;
         /* the next group of samples comes from memory while this one is used */
         fm_ahead ahead = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * ((d1 + ROWS - 1) / ROWS));
-        FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
-                         screened ? margins : 0, pack);
+        if (!packed || m > group * PANEL)
+            FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
+                             screened ? margins : 0, pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const double *rows = delta + k0 * size;

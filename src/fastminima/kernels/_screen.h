@@ -232,4 +232,10 @@ static void fs_linear(int variant, const fs_base_point *s, const double *delta, 
     }
 }
 
+static void fs_linear_once(int variant, const fs_base_point *s, const double *delta, ptrdiff_t K, double *value,
+                           double *bias)
+{
+    FM_PICK(variant, fs_linear_once, _f64)(s, delta, K, value, bias);
+}
+
 #endif

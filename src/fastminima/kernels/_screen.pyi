@@ -48,6 +48,7 @@ def linear_term(
     centred_bias: NDArray[np.float64],
     steep: NDArray[np.float64],
     delta: NDArray[np.float64],
+    double_double: bool,
     variant: int,
     workspace: NDArray[np.float64],
     linear_out: NDArray[np.float64],

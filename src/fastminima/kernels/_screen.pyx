@@ -17,7 +17,7 @@ c.  Linear term. g . c = sum_j (v_j + dv_j) g_j . dw_j + dv_j g_j . w_j + g_q db
     an entry: whatever the perturbation, it is right to the last bits, so the excess loses digits only where
     linear and quadratic term cancel. The products g_j . w_j are made once. `linear_term` gives it alone, both
     words, for evaluations that make the other terms themselves: one pass over delta, FS_ROWS of its columns at
-    a time transposed in first-level cache.
+    a time transposed in first-level cache. Where those are in float32, float64 is enough for it.
 d.  Quadratic term as a sum of squares, G = R'R, so that it is never negative. Either one factor R (rows, q), or
     per sign pattern p one R_p (rows, dx + 1) for the coefficients sum_j s_pj c_j, whichever has fewer entries.
     Inputs far from the origin are centred, their bias changes being db_j + dw_j . centre from double-double: no
@@ -98,6 +98,7 @@ cdef extern from "_screen_walk.h" nogil:
                  double *, double *)
     void fs_linear(int, const fs_base_point *, const double *, Py_ssize_t, double *, double *, double *, double *,
                    double *)
+    void fs_linear_once(int, const fs_base_point *, const double *, Py_ssize_t, double *, double *)
     void fs_screen(int, const fs_problem *, fs_scratch *, const double *, Py_ssize_t, int64_t, double *, double *,
                    int64_t *, double *)
 
@@ -162,15 +163,16 @@ def preactivations(const double[:, ::1] W1, const double[::1] b1, const double[:
 
 def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const double[::1] W2,
                 const double[::1] centre, const double[:, ::1] centred_bias, const double[::1] steep,
-                const double[:, ::1] delta, int variant, double[::1] workspace, double[:, ::1] linear_out,
-                double[:, ::1] bias_out, double[::1] size_out):
+                const double[:, ::1] delta, bint double_double, int variant, double[::1] workspace,
+                double[:, ::1] linear_out, double[:, ::1] bias_out, double[::1] size_out):
     """linear_out (2, K): high and low words of g . c for the rows of delta (K, P).
 
     gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words. The words are not brought into order: their
     sum, rounded once, is the term. Also, for the sums over the samples: bias_out (K, d1) = db_j + dw_j . centre,
     rounded once, if there is a centre (dx,) at all; size_out (K,), the sum over the units of
     steep_j (|v'_j bias_j| + |dv_j centred_bias_j|), the parts of an output's change that may be large and cancel.
-    steep (d1,): slopes.
+    steep (d1,): slopes. Without `double_double` linear_out[0] and bias_out are sums in float64, whose order depends on
+    the variant, and the other two are zeros.
     """
     cdef fs_base_point s
     with nogil:
@@ -185,8 +187,14 @@ def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const d
             s.centre = &centre[0] if centre.shape[0] > 0 else NULL
             s.centred_bias = &centred_bias[0, 0]
             s.steep = &steep[0]
-            fs_linear(variant, &s, &delta[0, 0], delta.shape[0], &workspace[0], &linear_out[0, 0], &linear_out[1, 0],
-                      &bias_out[0, 0] if centre.shape[0] > 0 else NULL, &size_out[0])
+            if double_double:
+                fs_linear(variant, &s, &delta[0, 0], delta.shape[0], &workspace[0], &linear_out[0, 0],
+                          &linear_out[1, 0], &bias_out[0, 0] if centre.shape[0] > 0 else NULL, &size_out[0])
+            else:
+                fs_linear_once(variant, &s, &delta[0, 0], delta.shape[0], &linear_out[0, 0],
+                               &bias_out[0, 0] if centre.shape[0] > 0 else NULL)
+                linear_out[1] = 0.0
+                size_out[:] = 0.0
 
 
 def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,

@@ -197,6 +197,40 @@ FM_TARGET static void FM_NAME(fs_linear)(const fs_base_point *s, const double *d
     }
 }
 
+/* The linear terms and biases of rows of delta in float64 alone, a row at a time */
+FM_TARGET static void FM_NAME(fs_linear_once)(const fs_base_point *s, const double *delta, ptrdiff_t K, double *value,
+                                              double *bias)
+{
+    const ptrdiff_t d1 = s->d1, dx = s->dx, n = dx + 1;
+    for (ptrdiff_t k = 0; k < K; k++) {
+        const double *w = delta + k * (d1 * (dx + 2) + 1), *db = w + d1 * dx, *dv = db + d1;
+        double lanes[LANES], sum = s->g_hi[d1 * n] * dv[d1];
+        VEC sums = V_SET1(0.0);
+        for (ptrdiff_t j = 0; j < d1; j++, w += dx) {
+            const double *g = s->g_hi + j * n, v = s->W2[j] + dv[j];
+            double rest = g[dx] * db[j];
+            VEC t = V_SET1(0.0);
+            ptrdiff_t a = 0;
+            for (; a + LANES <= dx; a += LANES)
+                t = V_FMA(V_LOADU(g + a), V_LOADU(w + a), t);
+            for (; a < dx; a++)
+                rest += g[a] * w[a];
+            sums = V_FMA(V_SET1(v), t, sums);
+            sum += v * rest + dv[j] * s->own_hi[j];
+            if (s->centre) {
+                double shift = db[j];
+                for (a = 0; a < dx; a++)
+                    shift += s->centre[a] * w[a];
+                bias[k * d1 + j] = shift;
+            }
+        }
+        V_STOREU(lanes, sums);
+        for (int l = 0; l < LANES; l++)
+            sum += lanes[l];
+        value[k] = sum;
+    }
+}
+
 /* One panel of perturbations: effective changes c, their low words where centred, changes of the biases (about the
  * centre), squared norms of the units' changes, g.c + 1/2 c'Gc */
 FM_TARGET static void FM_NAME(fs_form)(const fs_problem *s, const double *dt, double *c, double *u, double *bias,

@@ -1,6 +1,6 @@
 """The slow, obvious twins of the kernels in `_perturb`: same names, same signatures, NumPy only.
 
-`variant` and `workspace` are taken and not used: the twins know no instruction sets. `perturbations` is the same to
+`variant`, `packed` and `workspace` are taken and not used: the twins know no instruction sets and keep nothing. `perturbations` is the same to
 the last bit: each line does one IEEE operation at a time in the kernel's order, and calls no library function but sqrt.
 """
 
@@ -209,6 +209,7 @@ def excess_f64(
     delta: F64,
     bias: F64,
     variant: int,
+    packed: bool,
     workspace: F64,
     quadratic_out: F64,
     change_out: F64,
@@ -249,6 +250,7 @@ def excess_f32(
     delta: F64,
     bias: F64,
     variant: int,
+    packed: bool,
     workspace: F32,
     quadratic_out: F64,
     change_out: F64,

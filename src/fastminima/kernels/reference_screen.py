@@ -123,6 +123,7 @@ def linear_term(
     centred_bias: F64,
     steep: F64,
     delta: F64,
+    double_double: bool,
     variant: int,
     workspace: F64,
     linear_out: F64,
@@ -134,6 +135,15 @@ def linear_term(
     size_out[:] = 0.0
     n = (gradient.shape[1] - 1) // d1
     dx = n - 1
+    if not double_double:
+        dw, (db, dv) = delta[:, : d1 * dx].reshape(K, d1, dx), np.split(delta[:, d1 * dx : -1], 2, axis=1)
+        g = gradient[0, :-1].reshape(d1, n)
+        linear_out[0] = ((W2 + dv) * (np.einsum("kja,ja->kj", dw, g[:, :dx]) + db * g[:, dx])).sum(axis=1)
+        linear_out[0] += dv @ own[0] + gradient[0, -1] * delta[:, -1]
+        linear_out[1] = 0.0
+        if len(centre):
+            bias_out[:] = db + dw @ centre
+        return
     gh, gl = _two_product(gradient[0, -1], delta[:, -1])
     gl = gl + gradient[1, -1] * delta[:, -1]
     for j in range(d1):
@@ -247,7 +257,8 @@ def screened_excess(
     gh, gl = linear = np.empty((2, K))
     none = np.empty((K, d1))
     linear_term(
-        gradient, own, W2, centre, centred_bias, np.ones(d1), delta, variant, workspace, linear, none, np.empty(K)
+        gradient, own, W2, centre, centred_bias, np.ones(d1), delta, True, variant, workspace, linear, none,
+        np.empty(K),
     )  # fmt: skip
     for j in range(d1):
         d2 = dv[:, j]

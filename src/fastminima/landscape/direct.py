@@ -7,7 +7,8 @@ D_i = sum_j s_ij <c_j, x_i> + db2, plus Delta_i where samples change sides:
 
 g = sum_i w_i e_i phi_i is known once, in double-double; nothing here is a difference of two outputs. The
 linear term, O(P) a perturbation, is the one that screening uses, in double-double too: right to the last bits
-also where a perturbation is almost orthogonal to g. The sums over the samples are the other kernel's.
+also where a perturbation is almost orthogonal to g. The sums over the samples are the other kernel's. With those in
+float32 the linear term is in float64, far within their error.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Direct:
     ----------
     base : BasePoint
     dtype : {"float64", "float32"}
-        Arithmetic of preactivations and output changes; sums over samples are float64 in any case, <g, c> is
-        double-double.
+        Arithmetic of preactivations and output changes. Sums over samples are float64 in any case; <g, c> is
+        double-double or float64.
     """
 
     def __init__(self, base: BasePoint, dtype: str = "float64") -> None:
@@ -60,12 +61,13 @@ class Direct:
         self._kernel: Callable[..., None] = _perturb.excess_f32 if dtype == "float32" else _perturb.excess_f64
         d1, dx = base.network.W1.shape
         panel, group = _perturb.layout(_perturb.BEST_VARIANT, self._kind.itemsize, d1, dx)
+        self._kept = base.data.n_samples <= panel * group
         self._step = panel * group * -(-_SEGMENT // (panel * group))
         self._items = _perturb.workspace_items(_perturb.BEST_VARIANT, self._kind.itemsize, d1, dx)
         self._linear_items = _screen.linear_items(d1, dx)
         weight = base.data.sample_weight
         self._mass = float(base.data.n_samples if weight is None else np.sum(weight))
-        # handed on from call to call: fresh pages cost more than packing a small dataset
+        # handed on from call to call, with the samples in it if they are few: fresh pages cost more than packing those
         self._spare: list[tuple[NDArray[np.generic], F64]] = []
 
     def excess(self, delta: F64, stop: Callable[[], bool] | None = None) -> tuple[F64, I64]:
@@ -86,22 +88,24 @@ class Direct:
         """
         K, base = len(delta), self.base
         quadratic, change, changed = np.zeros(K), np.zeros(K), np.zeros(K, np.int64)
+        packed = self._kept
         try:
             workspace, scratch = self._spare.pop()
         except IndexError:
+            packed = False
             workspace, scratch = np.empty(self._items, self._kind), np.empty(self._linear_items)
         high, low = linear = np.empty((2, K))
         bias, size = np.empty((K, base.network.width)), np.empty(K)
         with np.errstate(all="ignore"):
             _screen.linear_term(
                 base.gradient, base.own, base.network.W2, base.centre, base.centred_bias, base.steep, delta,
-                _screen.BEST_VARIANT, scratch, linear, bias, size,
+                self._kind.itemsize == 8, _screen.BEST_VARIANT, scratch, linear, bias, size,
             )  # fmt: skip
             for start in range(0, base.data.n_samples, self._step):
                 if stop is not None and stop():
                     raise Stopped
                 cut = slice(start, start + self._step)
-                self._add(cut, delta, bias, workspace, quadratic, change, changed)
+                self._add(cut, delta, bias, packed, workspace, quadratic, change, changed)
             if self._kind.itemsize == 8:
                 lost = 2.0**-54 * size * np.sqrt(2.0 * self._mass * quadratic)
                 again = np.flatnonzero(
@@ -117,11 +121,12 @@ class Direct:
         return result, changed
 
     def _add(
-        self, cut: slice, delta: F64, bias: F64, workspace: NDArray[np.generic], *out: NDArray[Any]
+        self, cut: slice, delta: F64, bias: F64, packed: bool, workspace: NDArray[np.generic], *out: NDArray[Any]
     ) -> None:
         network, data = self.base.network, self.base.data
         weight = _NO_WEIGHT if data.sample_weight is None else data.sample_weight[cut]
         self._kernel(
             network.W1, network.b1, network.W2, data.X[cut], self.base.centre, self.base.centred_bias[0],
-            self.base.residual[cut], weight, *network.slopes, delta, bias, _perturb.BEST_VARIANT, workspace, *out,
+            self.base.residual[cut], weight, *network.slopes, delta, bias, _perturb.BEST_VARIANT, packed,
+            workspace, *out,
         )  # fmt: skip
