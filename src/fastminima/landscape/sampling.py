@@ -128,6 +128,8 @@ class Tally:
         self.argmin: int | None = None
         self.largest = -math.inf
         self._counts = np.zeros(2 * _TOP + 1, np.int64)
+        # the keys met, so that nobody looks through all of it
+        self._first, self._last = _TOP, -_TOP
 
     def update(self, block: Block) -> None:
         """Add a block. Of equal smallest excesses the first block's stays, so feed blocks in order."""
@@ -140,7 +142,9 @@ class Tally:
         if self.argmin is None or (block.smallest, block.argmin) < (self.smallest, self.argmin):
             self.smallest, self.argmin = block.smallest, block.argmin
         self.largest = max(self.largest, block.largest)
-        self._counts[block.keys + _TOP] += block.counts
+        if len(block.keys):
+            self._first, self._last = min(self._first, int(block.keys[0])), max(self._last, int(block.keys[-1]))
+            self._counts[block.keys + _TOP] += block.counts
 
     def merge(self, other: Tally) -> None:
         """Add what another state has seen."""
@@ -148,7 +152,7 @@ class Tally:
 
     def block(self) -> Block:
         """The whole state as one block."""
-        index = np.flatnonzero(self._counts)
+        index = self._first + _TOP + np.flatnonzero(self._counts[self._first + _TOP : self._last + _TOP + 1])
         return Block(
             self.n, self.n_negative, self.n_overflow, self.n_changed, self.smallest,
             -1 if self.argmin is None else self.argmin, self.largest,
