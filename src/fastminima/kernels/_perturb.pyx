@@ -98,7 +98,7 @@ def workspace_items(variant, item, d1, dx):
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
     scratch = ((dx + 3) * panel + (group + block + 2) * d1 + block) * (8 // item) + (rows + 1) * panel
-    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (2 * panel // 3 + 2 * d1 + rounded)
+    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (panel + 2 * d1 + rounded)
 
 
 def perturbations(unsigned long long seed, unsigned long long first, int distribution, double radius, int variant,

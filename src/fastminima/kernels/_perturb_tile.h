@@ -228,11 +228,17 @@ FM_TARGET FM_INLINE void FM_NAME(fp_dots)(const int units, const int many, const
     }
 }
 
-/* D += sum over `units` hidden units of s (v' dz + dv z); with `watch` also Delta, else no sign can change. The
- * operations on D are the same. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width, const int watch, VEC (*dz)[3],
+/* What becomes of signs. They cannot change; some do, to be found by a test; many do, and all lanes go through Delta. */
+#define FP_KEPT 0
+#define FP_WATCHED 1
+#define FP_OFTEN 2
+
+/* D += sum over `units` hidden units of s (v' dz + dv z); where signs may change also Delta, in `spill` or, where they
+ * often do, in `moved`, beside the number of changes in `count`. The operations on D and Delta are the same. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width, const int signs, VEC (*dz)[3],
                                                const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT after, ptrdiff_t d1,
                                                const REAL *FM_RESTRICT minus, VEC *FM_RESTRICT D,
+                                               VEC *FM_RESTRICT moved, COUNT *FM_RESTRICT count,
                                                REAL *FM_RESTRICT spill)
 {
     const REAL *FM_RESTRICT scaled = minus + d1 * PANEL, *FM_RESTRICT slopes = scaled + d1 * PANEL;
@@ -245,13 +251,16 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
         for (v = 0; v < width; v++) {
             D[v] = V_FMA(q, V_LOAD(scaled + r * PANEL + v * LANES), D[v]);
             D[v] = V_FMA(V_MUL(whole, V_LOAD(slopes + r * PANEL + v * LANES)), dz[r][v], D[v]);
-            if (watch) {
-                const VEC base = V_LOAD(minus + r * PANEL + v * LANES);
-                ANY_OR(any, base, V_SUB(base, dz[r][v]));
+            if (signs != FP_KEPT) {
+                const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
+                if (signs == FP_OFTEN)
+                    V_MOVE(moved[v], *count, base, next, V_SET1(after[d1 + r]));
+                else
+                    ANY_OR(any, base, next);
             }
         }
     }
-    if (watch && ANY_SET(any)) {
+    if (signs == FP_WATCHED && ANY_SET(any)) {
 #if ROWS > 4
         FM_UNROLL
         for (r = 0; r < units; r++)
@@ -262,15 +271,15 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
         ptrdiff_t flips = 0;
         FM_UNROLL
         for (v = 0; v < width; v++) {
-            VEC moved = V_LOAD(spill + v * LANES);
+            VEC delta = V_LOAD(spill + v * LANES);
             FM_UNROLL
             for (r = 0; r < units; r++) {
                 const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
                 const VEC size = V_ABS(next);
                 flips += fp_count_bits(V_FLIPS(base, next));
-                moved = V_FMA(V_SET1(after[d1 + r]), V_FLIP(base, next, size), moved);
+                delta = V_FMA(V_SET1(after[d1 + r]), V_FLIP(base, next, size), delta);
             }
-            V_STORE(spill + v * LANES, moved);
+            V_STORE(spill + v * LANES, delta);
         }
         return flips;
 #endif
@@ -278,31 +287,35 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
     return 0;
 }
 
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int watch, const REAL *w,
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int signs, const REAL *w,
                                                const REAL *b, const REAL *dv, const REAL *after, ptrdiff_t d1,
-                                               ptrdiff_t dx, const REAL *x, const REAL *minus, VEC *D, REAL *spill)
+                                               ptrdiff_t dx, const REAL *x, const REAL *minus, VEC *D, VEC *moved,
+                                               COUNT *count, REAL *spill)
 {
     VEC dz[ROWS][3];
     FM_NAME(fp_dots)(units, 1, width, w, b, 0, 0, dx, x, dz);
-    return FM_NAME(fp_bend)(units, width, watch, dz, dv, after, d1, minus, D, spill);
+    return FM_NAME(fp_bend)(units, width, signs, dz, dv, after, d1, minus, D, moved, count, spill);
 }
 
-/* total += weight (D + Delta)^2 and change += weight e Delta; Delta is set back to zero. */
-FM_TARGET FM_INLINE void FM_NAME(fp_squares)(const int width, VEC *D, ptrdiff_t flips, const REAL *weights,
-                                             const REAL *errors, int weighted, REAL *spill, REAL *total, REAL *change)
+/* D += Delta and change += weight e Delta */
+FM_TARGET FM_INLINE void FM_NAME(fp_moves)(const int width, VEC *D, const VEC *moved, const REAL *errors, REAL *change)
+{
+    VEC sum = V_LOAD(change);
+    int v;
+    FM_UNROLL
+    for (v = 0; v < width; v++) {
+        D[v] = V_ADD(D[v], moved[v]);
+        sum = V_FMA(V_LOAD(errors + v * LANES), moved[v], sum);
+    }
+    V_STORE(change, sum);
+}
+
+/* total += weight D^2 */
+FM_TARGET FM_INLINE void FM_NAME(fp_squares)(const int width, const VEC *D, const REAL *weights, int weighted,
+                                             REAL *total)
 {
     VEC sum = V_LOAD(total);
     int v;
-    if (FM_UNLIKELY(flips != 0)) {
-        VEC moved = V_LOAD(change);
-        for (v = 0; v < width; v++) {
-            const VEC delta = V_LOAD(spill + v * LANES);
-            V_STORE(spill + v * LANES, V_SET1(0));
-            D[v] = V_ADD(D[v], delta);
-            moved = V_FMA(V_LOAD(errors + v * LANES), delta, moved);
-        }
-        V_STORE(change, moved);
-    }
     FM_UNROLL
     for (v = 0; v < width; v++) {
         VEC scaled = D[v];
@@ -313,13 +326,28 @@ FM_TARGET FM_INLINE void FM_NAME(fp_squares)(const int width, VEC *D, ptrdiff_t 
     V_STORE(total, sum);
 }
 
+/* fp_moves where there were any by the way of `spill`, which is set back to zero */
+FM_TARGET FM_INLINE void FM_NAME(fp_spilled)(const int width, VEC *D, ptrdiff_t flips, const REAL *errors, REAL *spill,
+                                             REAL *change)
+{
+    VEC moved[3];
+    int v;
+    if (!FM_UNLIKELY(flips != 0))
+        return;
+    for (v = 0; v < width; v++) {
+        moved[v] = V_LOAD(spill + v * LANES);
+        V_STORE(spill + v * LANES, V_SET1(0));
+    }
+    FM_NAME(fp_moves)(width, D, moved, errors, change);
+}
+
 /* fp_panel at full width for perturbations of `units` hidden units, as many at a time as make a tile; returns how many
  * are done. Each goes through the operations that it goes through alone. */
 FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *theta, const REAL *bias, const REAL *after,
                                                 const double *norms, const double *margins, double least,
-                                                ptrdiff_t tuples, ptrdiff_t dx, const REAL *x, int weighted,
-                                                REAL *total, REAL *change, REAL *spill, int64_t *n_changed,
-                                                fm_ahead *ahead)
+                                                int often, ptrdiff_t tuples, ptrdiff_t dx, const REAL *x,
+                                                int weighted, REAL *total, REAL *change, INT *crossed, REAL *spill,
+                                                int64_t *n_changed, fm_ahead *ahead)
 {
     const int many = ROWS / units;
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
@@ -335,18 +363,25 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *the
             const REAL *dv = w + n * size + units * (dx + 1), *v1 = after + (t + n) * 2 * units;
             const double *norm = norms + (t + n) * (units + 1);
             int watch = !margins;
-            ptrdiff_t flips;
-            VEC D[3];
+            VEC D[3], moved[3];
             for (v = 0; v < 3; v++)
-                D[v] = V_SET1(dv[units]);
+                D[v] = V_SET1(dv[units]), moved[v] = V_SET1(0);
             if (margins && !(norm[units] < least))
                 for (r = 0; r < units; r++)
                     watch |= !(norm[r] < margins[r]);
-            flips = watch ? FM_NAME(fp_bend)(units, 3, 1, dz + n * units, dv, v1, units, minus, D, spill)
-                          : FM_NAME(fp_bend)(units, 3, 0, dz + n * units, dv, v1, units, minus, D, spill);
-            FM_NAME(fp_squares)(3, D, flips, weights, errors, weighted, spill, total + (t + n) * LANES,
-                                change + (t + n) * LANES);
-            n_changed[t + n] += flips;
+#define FP_BEND(signs, count) \
+    FM_NAME(fp_bend)(units, 3, signs, dz + n * units, dv, v1, units, minus, D, moved, count, spill)
+            if (V_MOVES && often) {
+                COUNT *count = (COUNT *)(crossed + (t + n) * LANES);
+                FP_BEND(FP_OFTEN, count);
+                FM_NAME(fp_moves)(3, D, moved, errors, change + (t + n) * LANES);
+            } else {
+                const ptrdiff_t flips = watch ? FP_BEND(FP_WATCHED, 0) : FP_BEND(FP_KEPT, 0);
+                FM_NAME(fp_spilled)(3, D, flips, errors, spill, change + (t + n) * LANES);
+                n_changed[t + n] += flips;
+            }
+#undef FP_BEND
+            FM_NAME(fp_squares)(3, D, weights, weighted, total + (t + n) * LANES);
             fm_fetch(ahead);
         }
     }
@@ -371,9 +406,10 @@ static int FM_NAME(fp_calm)(const double *norms, const double *margins, ptrdiff_
 /* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
  * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
 FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *bias, const REAL *slopes,
-                                           const double *norms, const double *margins, ptrdiff_t tuples,
-                                           ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
-                                           REAL *change, REAL *spill, int64_t *n_changed, fm_ahead *ahead)
+                                           const double *norms, const double *margins, int often,
+                                           ptrdiff_t tuples, ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted,
+                                           REAL *total, REAL *change, INT *crossed, REAL *spill, int64_t *n_changed,
+                                           fm_ahead *ahead)
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
@@ -382,11 +418,12 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     int v;
     if (width < 3 || (margins && !FM_NAME(fp_calm)(norms, margins, tuples, d1)))
         margins = 0;
+    often = V_MOVES && often && width == 3 && !margins;
     for (i = 0; margins && i < d1; i++)
         least = margins[i] < least ? margins[i] : least;
     if (width == 3 && d1 <= ROWS / 2) {
-#define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, norms, margins, least, tuples, dx, x, weighted, total, \
-                                      change, spill, n_changed, ahead)
+#define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, norms, margins, least, often, tuples, dx, x, weighted, \
+                                      total, change, crossed, spill, n_changed, ahead)
         switch (d1) {
         case 1: t = FP_SMALL(1); break;
 #if ROWS > 4
@@ -397,18 +434,19 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
         }
 #undef FP_SMALL
         theta += t * (d1 * (dx + 2) + 1), slopes += t * 2 * d1, total += t * LANES, change += t * LANES;
+        crossed += t * LANES;
     }
-    for (; t < tuples; t++, slopes += 2 * d1, total += LANES, change += LANES) {
+    for (; t < tuples; t++, slopes += 2 * d1, total += LANES, change += LANES, crossed += LANES) {
         const REAL *w = theta, *b = bias ? bias + t * d1 : w + d1 * dx, *dv = w + d1 * (dx + 1);
         const REAL *slope = slopes, *base = minus;
         const double *margin = margins, *norm = norms + t * (d1 + 1);
         /* only the full width has a body for either case: the others hold the last few samples */
         const int safe = width == 3 && margins && norm[d1] < least;
         ptrdiff_t flips = 0, rest = d1;
-        VEC D[3];
+        VEC D[3], moved[3];
         theta = dv + d1 + 1;
         for (v = 0; v < width; v++)
-            D[v] = V_SET1(dv[d1]);
+            D[v] = V_SET1(dv[d1]), moved[v] = V_SET1(0);
         for (i = tiles; i > 0; i--) {
             const ptrdiff_t units = (rest + i - 1) / i;
             int watch = !safe;
@@ -420,8 +458,11 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
                     watch |= !(norm[r] < margin[r]);
                 norm += units, margin += units;
             }
-#define FP_TILE(n, watch) FM_NAME(fp_tile)(n, width, watch, w, b, dv, slope, d1, dx, x, base, D, spill)
-#define FP_CASE(n) flips += watch ? FP_TILE(n, 1) : FP_TILE(n, 0); break
+#define FP_TILE(n, signs) \
+    FM_NAME(fp_tile)(n, width, signs, w, b, dv, slope, d1, dx, x, base, D, moved, (COUNT *)crossed, spill)
+#define FP_CASE(n) \
+    flips += V_MOVES && often ? FP_TILE(n, FP_OFTEN) : watch ? FP_TILE(n, FP_WATCHED) : FP_TILE(n, FP_KEPT); \
+    break
             switch (units) {
             case 1: FP_CASE(1);
             case 2: FP_CASE(2);
@@ -438,7 +479,11 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
 #undef FP_TILE
             w += units * dx, b += units, dv += units, slope += units, base += units * PANEL, rest -= units;
         }
-        FM_NAME(fp_squares)(width, D, flips, weights, errors, weighted, spill, total, change);
+        if (V_MOVES && often)
+            FM_NAME(fp_moves)(width, D, moved, errors, change);
+        else
+            FM_NAME(fp_spilled)(width, D, flips, errors, spill, change);
+        FM_NAME(fp_squares)(width, D, weights, weighted, total);
         n_changed[t] += flips;
     }
 }
@@ -458,11 +503,13 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1, *doubt = norms + block * (d1 + 1);
     REAL *pack = (REAL *)fm_align(doubt + 2 * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
-    REAL *slopes = moved + block * LANES;
+    INT *crossed = (INT *)(moved + block * LANES);
+    REAL *slopes = moved + 2 * block * LANES;
 #if FM_ITEM == 4
     REAL *rounded = slopes + block * 2 * d1;
 #endif
     ptrdiff_t first, k0, t, p, u, l;
+    int often = 0;
     fp_doubts(&base, FM_ITEM, doubt);
     base.doubt = doubt;
     for (p = 0; p < PANEL; p++)
@@ -504,37 +551,50 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                         norm[d1] = u && norm[u] <= norm[d1] ? norm[d1] : norm[u];
                     }
                 }
+            int64_t changes = 0;
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;
+            for (t = 0; t < block * LANES; t++)
+                crossed[t] = 0;
+            for (t = 0; t < tuples; t++)
+                changes -= n_changed[k0 + t];
             for (p = 0; p < panels; p++) {
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
                 const double *margin = screened ? margins + p * d1 : 0;
+#define FP_PANEL(width) \
+    FM_NAME(fp_panel)(width, theta, shifts, slopes, norms, margin, often, tuples, d1, dx, x, weighted, total, moved, \
+                      crossed, spill, n_changed + k0, &ahead)
                 if (left > 2 * LANES)
-                    FM_NAME(fp_panel)(3, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0, &ahead);
+                    FP_PANEL(3);
                 else if (left > LANES)
-                    FM_NAME(fp_panel)(2, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0, &ahead);
+                    FP_PANEL(2);
                 else
-                    FM_NAME(fp_panel)(1, theta, shifts, slopes, norms, margin, tuples, d1, dx, x, weighted, total,
-                                      moved, spill, n_changed + k0, &ahead);
+                    FP_PANEL(1);
+#undef FP_PANEL
             }
             for (t = 0; t < tuples; t++) {
-                double squares = 0, changes = 0;
+                double squares = 0, sum = 0;
                 for (l = 0; l < LANES; l++) {
                     squares += total[t * LANES + l];
-                    changes += moved[t * LANES + l];
+                    sum += moved[t * LANES + l];
+                    n_changed[k0 + t] += (int64_t)crossed[t * LANES + l];
                 }
                 quadratic[k0 + t] += 0.5 * squares;
-                change[k0 + t] += changes;
+                change[k0 + t] += sum;
+                changes += n_changed[k0 + t];
             }
+            /* to look for a change and find it costs about as much as going through Delta in three tiles unasked */
+            often = 8 * changes > 3 * tuples * panels * ((d1 + ROWS - 1) / ROWS);
         }
     }
 }
 
 #undef PANEL
+#undef FP_KEPT
+#undef FP_WATCHED
+#undef FP_OFTEN
 #undef FP_SIDE
 #undef FP_SIDES
 #undef FP_UNALIGNED

@@ -8,6 +8,8 @@
  * V_FLIPS(a, b): bits of the lanes where just one of a < 0, b < 0 holds; V_FLIP(a, b, t): t in those lanes, else 0; a
  *     running disjunction of such lanes: its type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have
  *     either sign as b, never as a.
+ * V_MOVES: whether there is V_MOVE(moved, count, base, next, gap), without a branch: in the lanes where just one of
+ *     base < 0, next < 0 holds adds gap |next| to moved and 1 to count: integers INT of REAL's size in a COUNT
  * float64 also: V_POSITIVE(z, p, n), p where z > 0 and else n; V_ERROR(a, b, p) = a b - p for p = fl(a b), exactly.
  *     + - * on VEC round each operation.
  * V_TRANSPOSE4, where there is one: four rows of float64 to four columns of REAL.
@@ -174,6 +176,18 @@
 #define ANY_OR(any, a, b) \
     ((any) = _mm512_ternarylogic_epi64(any, _mm512_castpd_si512(a), _mm512_castpd_si512(b), 0xF6))
 #define ANY_SET(any) _mm512_movepi64_mask(any)
+/* 0x6C: next with its sign turned where base has one */
+#define V_MOVE(moved, count, base, next, gap) \
+    do { \
+        const __m512i t_ = _mm512_ternarylogic_epi64(_mm512_castpd_si512(base), _mm512_castpd_si512(next), \
+                                                     _mm512_set1_epi64(INT64_MIN), 0x6C); \
+        const __mmask8 k_ = _mm512_movepi64_mask(t_); \
+        (moved) = _mm512_mask3_fnmadd_pd(gap, _mm512_castsi512_pd(t_), moved, k_); \
+        (count) = _mm512_mask_add_epi64(count, k_, count, _mm512_set1_epi64(1)); \
+    } while (0)
+#define V_MOVES 1
+#define INT int64_t
+#define COUNT __m512i
 #define V_POSITIVE(z, p, n) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(z, _mm512_setzero_pd(), _CMP_GT_OQ), n, p)
 #define V_ERROR(a, b, p) _mm512_fmsub_pd(a, b, p)
 #define V_TRANSPOSE4 fm_transpose4_f64
@@ -206,8 +220,26 @@
 #define ANY_OR(any, a, b) \
     ((any) = _mm512_ternarylogic_epi64(any, _mm512_castps_si512(a), _mm512_castps_si512(b), 0xF6))
 #define ANY_SET(any) _mm512_movepi32_mask(any)
+#define V_MOVE(moved, count, base, next, gap) \
+    do { \
+        const __m512i t_ = _mm512_ternarylogic_epi32(_mm512_castps_si512(base), _mm512_castps_si512(next), \
+                                                     _mm512_set1_epi32(INT32_MIN), 0x6C); \
+        const __mmask16 k_ = _mm512_movepi32_mask(t_); \
+        (moved) = _mm512_mask3_fnmadd_ps(gap, _mm512_castsi512_ps(t_), moved, k_); \
+        (count) = _mm512_mask_add_epi32(count, k_, count, _mm512_set1_epi32(1)); \
+    } while (0)
+#define V_MOVES 1
+#define INT int32_t
+#define COUNT __m512i
 #define V_TRANSPOSE4 fm_transpose4_f32
 
+#endif
+
+#ifndef V_MOVES
+#define V_MOVES 0
+#define INT REAL
+#define COUNT VEC
+#define V_MOVE(moved, count, base, next, gap) ((void)(count))
 #endif
 
 #ifndef V_TURN

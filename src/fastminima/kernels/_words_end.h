@@ -30,3 +30,7 @@
 #undef ANY_NONE
 #undef ANY_OR
 #undef ANY_SET
+#undef V_MOVES
+#undef V_MOVE
+#undef COUNT
+#undef INT

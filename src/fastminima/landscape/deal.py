@@ -28,7 +28,7 @@ Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer]]]
 # seconds). It goes through them by as many perturbations as fit in these bytes, of the second-level cache; either has at
 # least so many hidden units that packing the samples for them is a few per cent.
 _BLOCK_POINTS = 4_096
-_BLOCK_WORK = 1 << 35
+_BLOCK_WORK = 1 << 37
 _PART_BYTES = 1 << 20
 _MIN_UNITS = 256
 # A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
@@ -101,6 +101,8 @@ def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct:
     # enough blocks to share out evenly, and for all threads to end together
     shared = -(-n // (4 * threads)) if threads > 1 else n
     points = max(1, min(points, max(shared, min(least, -(-n // threads)))))
+    # no last block of a few points, which would pack all samples for itself
+    points = -(-n // -(-n // points))
     return points, min(points, max(_PART_BYTES // (8 * n_parameters(d1, dx)), least))
 
 
