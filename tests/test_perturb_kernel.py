@@ -447,35 +447,61 @@ def test_slopes_are_those_of_exact_preactivations(variant: int, item: int, far: 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
 def test_what_is_taken_for_safe_changes_no_sign(variant: int, item: int) -> None:
-    """Perturbations along a sample's own (x, 1), which carry it just to, short of or past the kink; with 26 features,
-    22 of them zero, every tile watches."""
-    panel = _perturb.layout(variant, item, 3, 26)[0]
-    d1, dx, m = 3, 4, 5 * panel
+    """Perturbations along a sample's own (x, 1), which carry it just to, short of or past the kink: alone, when their own
+    norm decides what is watched, all together, and beside one that is not a number, when everything is."""
+    d1, dx = 3, 9
+    panel = _perturb.layout(variant, item, d1, dx)[0]
+    m = 5 * panel + panel // 3
     p = problem(d1, dx, m, 1, 3)
     x = np.c_[p.X, np.ones(m)].astype(np.float32 if item == 4 else np.float64)
     unit = 2.0**-24 if item == 4 else U
-    rows, wide = [], []
+    rows = []
     margins = abs(x @ np.c_[p.W1, p.b1].T) / np.linalg.norm(x, axis=1)[:, None]
     # the sample of each panel that is first to change
-    closest = np.argmin(margins.reshape(5, panel, d1), axis=1) + np.arange(0, m, panel)[:, None]
+    closest = np.argmin(margins[: 5 * panel].reshape(5, panel, d1), axis=1) + np.arange(0, 5 * panel, panel)[:, None]
     for t in [0, *(s * f for s in (-1, 1) for f in (unit, 2 * unit, 8 * unit, 40 * unit, 1e-3, 0.1))]:
         for j, i in [(j, i) for row in closest for j, i in enumerate(row)]:
             step = -(x[i] @ np.r_[p.W1[j], p.b1[j]]) / (x[i] @ x[i]) * (1 + t) * x[i]
-            row, more = np.zeros(d1 * (dx + 2) + 1), np.zeros(d1 * (26 + 2) + 1)
-            row[j * dx : (j + 1) * dx] = more[j * 26 : j * 26 + dx] = step[:-1]
-            row[d1 * dx + j] = more[d1 * 26 + j] = step[-1]
+            row = np.zeros(d1 * (dx + 2) + 1)
+            row[j * dx : (j + 1) * dx] = step[:-1]
+            row[d1 * dx + j] = step[-1]
             rows.append(row)
-            wide.append(more)
     p.delta = np.array(rows)
-    padded = {
-        "W1": np.pad(p.W1, ((0, 0), (0, 22))),
-        "X": np.pad(p.X, ((0, 0), (0, 22))),
-        "delta": np.array(wide),
-    }
-    watched = call(_perturb, item, variant, SimpleNamespace(**{**vars(p), **padded}))
-    for ours, expected in zip(call(_perturb, item, variant, p), watched, strict=True):
-        assert (ours == expected).all()
-    assert 0 < np.count_nonzero(watched[2] == 0) < len(rows)
+    together = call(_perturb, item, variant, p)
+    found = 0
+    for k, row in enumerate(rows):
+        p.delta = np.array([row, np.full(len(row), np.nan)])
+        watched = call(_perturb, item, variant, p)
+        p.delta = np.array([row])
+        alone = call(_perturb, item, variant, p)
+        for ours, same, expected in zip(alone, together, watched, strict=True):
+            assert ours[0] == same[k] == expected[0]
+        found += int(watched[2][0])
+    assert 0 < np.count_nonzero(together[2] == 0) < len(rows)
+    assert found == together[2].sum()
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+@pytest.mark.parametrize("d1", [2, 4, 5, 8, 11])
+def test_many_and_few_changes_of_sign_go_the_same_way(variant: int, item: int, d1: int) -> None:
+    """Perturbations of one size after another: what a block of them meets decides how the next looks for changes."""
+    m = 40 * _perturb.layout(variant, item, d1, 3)[0]
+    p = problem(d1, 3, m, 1200, 5)
+    p.delta = p.delta * np.repeat([1e-3, 1.0, 1e-1, 1e-5], 300)[:, None]
+    whole = call(_perturb, item, variant, p)
+    order = np.random.default_rng(d1).permutation(1200)
+    p.delta = p.delta[order]
+    for ours, expected in zip(call(_perturb, item, variant, p), whole, strict=True):
+        np.testing.assert_array_equal(ours, expected[order])
+    z = p.X @ p.W1.T + p.b1
+    counts = []
+    for row in p.delta[:40]:
+        dz = p.X @ row[: 3 * d1].reshape(d1, 3).T + row[3 * d1 : 4 * d1]
+        counts.append(np.count_nonzero((z > 0) != (z + dz > 0)))
+    # in float32 a sample may lie on either side of a kink closer than its rounding
+    assert (abs(whole[2][order][:40] - counts) <= (m * d1 // 1000 if item == 4 else 0)).all()
+    assert min(counts) <= 2
+    assert max(counts) > m * d1 // 8
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)

@@ -15,7 +15,7 @@ _patterns
     preactivations: z = W1 x + b1 with a proved error bound; sign_keys, equal_keys, grouped_columns: rows grouped by the
     signs of z; quotients: bounds of z / |(x, 1)|. 4 m d1 (dx + 1) flops. Called by `fastminima.exact.signs` and `.stream`.
 _perturb
-    perturbations: the k-th random direction of a (seed, k) alone, Philox4x32-10 and Box-Muller in plain IEEE arithmetic,
+    perturbations: the k-th random direction of a (seed, k) alone, Philox, sfc32 and Box-Muller in plain IEEE arithmetic,
     the same bits in every variant. excess_f64, excess_f32: what a block of perturbations changes, fused like
     `_forward`, D built from the perturbation and never as a difference of outputs. Called by
     `fastminima.landscape.sampling` and `.direct`.

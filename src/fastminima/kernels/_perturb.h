@@ -282,9 +282,6 @@ static void fp_doubts(const fp_base *base, int item, double *doubt)
     }
 }
 
-/* Up to this many features the watch over signs costs more than norms that often make it needless. A choice. */
-#define FP_SCREENED 24
-
 /* A lane is safe if |dz| < |z| as computed. With u the roundoff of the working precision, |dz| <= (1 + u)^(dx + 3)
  * ||(dw, db)|| ||(x, 1)|| after the rounding of x, and each of the two norms (in float64) may be too small by (dx + 4)
  * halves of u, the quotient and the product by 3 u: together less than 3 (dx + 8) u. */

@@ -1,16 +1,17 @@
 # cython: language_level=3
 """Random perturbations of a one-hidden-layer network, and their excess risks evaluated sample by sample.
 
-a.  Perturbations. The four words w of Philox4x32-10 with key `seed` and counter (k low, k high, b, 0) make two
-    Box-Muller pairs (r cos, r sin, r' cos', r' sin') in float32,
+a.  Perturbations. Philox4x32-10 with key `seed` and counter (k low, k high, t, 0), t = 0 and 1, gives the state (a, b,
+    c, n) of two sfc32 streams (small, fast, counting; PractRand). Of every four words w of a stream two Box-Muller
+    pairs are made in float32, (+-r cos, r sin) from w0 and w1, likewise from w2 and w3,
 
-        r = sqrt(-2 ln((w0/2 + 1/2) 2^-31)),  angle 2 pi (w1 + 1/2) 2^-32,  likewise from w2, w3;
+        r = sqrt(-2 ln((w0/2 + 1/2) 2^-31)),  angle pi w1 2^-32, w1 signed,  the sign that of the last bit of w0;
 
-    number i of block b is entry 8 (b/2) + 2 i + b mod 2 of perturbation k. `distribution` 2 leaves these normals g;
-    0 multiplies by 1/||g|| in float64; 1 by U^(1/P) / ||g||, where U is (w0 + 1/2) 2^-32 of the counter (k low, k
-    high, 0, 1). The squares are summed in eight strided partial sums, those as ((0+4)+(2+6))+((1+5)+(3+7)).
+    number i of stream t is entry 2 i + t of eight. `distribution` 2 leaves these normals g; 0 multiplies by 1/||g|| in
+    float64; 1 by U^(1/P) / ||g||, where U is (w0 + 1/2) 2^-32 of the counter (k low, k high, 0, 1); then all of them by
+    the radius. The squares are summed in eight strided partial sums, those as ((0+4)+(2+6))+((1+5)+(3+7)).
     float32 is enough for a direction: its 24 bits are the grain of the set of points, not an error of one.
-b.  The same bits everywhere. Logarithm, sine, cosine and exponential are polynomials (fdlibm's, Cephes') in +, -, *,
+b.  The same bits everywhere. Logarithm, sine, cosine and exponential are polynomials (minimax, fdlibm's) in +, -, *,
     / and sqrt, each correctly rounded in IEEE arithmetic, none fused; arguments are reduced in integers, exactly. No
     step crosses perturbations: their number in a vector changes nothing. A row depends on (seed, k, P, distribution)
     alone.
@@ -33,17 +34,15 @@ e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples hol
     perturbations of few units share one. The epilogue takes 2 multiply-adds and a product where the forward pass takes
     a multiply-add and a select; signs are compared by adding up the sign bits of (-z) xor (-z - dz), tested once per
     tile. Stored as -z with zeros positive, the sign bit is set exactly where the unit is active, before and after:
-    x - x is +0 in round-to-nearest. The tile's rare second half (Delta) is a call. With few features even that watch is
-    dear: where the norms of a perturbation's (dw_j, db_j) are below |z_ij| / ||(x_i, 1)|| for all samples of the panel,
-    less a bound on rounding errors, a tile without it does the same operations on D; a panel where that holds for
-    fewer than seven of the first eight perturbations is watched without asking, as branches that go either way cost
-    more.
+    x - x is +0 in round-to-nearest. The tile's second half (Delta) is a call while it is rare; where changes are many,
+    AVX-512 does it unasked and without a branch. Either goes over few units: where the norm of no (dw_j, db_j) of the
+    block reaches min |z_ij| / ||(x_i, 1)|| over the samples of a panel, less a bound on rounding errors, unit j of that
+    panel is not looked at. The operations on D and Delta are the same all ways.
 f.  Memory traffic. Panels [dx + 2 + 3 d1][3 vectors] hold x, w, w e, -z, s z and s, at most 16 panels and about 256 KiB
     at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it, and
     the next group of samples is fetched meanwhile.
-    z is made once per panel and call: one more perturbation's work, so a call should bring many, or samples so few that
-    they stay packed. float64 reads
-    `delta` where it lies; float32 rounds a block of it.
+    z is made once per panel and call: a few more perturbations' work, so a call should bring many, or samples so few that
+    they stay packed. float64 reads `delta` where it lies; float32 rounds a block of it.
 g.  float32. X, delta, v' and slopes are rounded to float32, z is computed in float64 and then rounded; the sign
     after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
     outputs below about 1e-19 underflow.
@@ -97,7 +96,7 @@ def workspace_items(variant, item, d1, dx):
     rows = FM_ROWS512 if variant == 3 else FM_ROWS
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
     rounded = 0 if item == 8 else d1 * (dx + 2) + 1
-    scratch = ((dx + 3) * panel + (group + block + 2) * d1 + block) * (8 // item) + (rows + 1) * panel
+    scratch = ((dx + 3) * panel + (group + 4) * d1) * (8 // item) + (rows + 1) * panel
     return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (panel + 2 * d1 + rounded)
 
 

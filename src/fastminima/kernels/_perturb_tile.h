@@ -55,7 +55,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const doubl
 
 /* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z | d1 rows of s][PANEL] of `count` samples, x about the
  * centre. The last one is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation
- * turns. `scratch`: dx + 3 rows of doubles. margins[u], unless null: a norm of a unit's perturbation (dw, db) below which
+ * turns. `scratch`: dx + 3 rows of doubles. margins[u]: a norm of a unit's perturbation (dw, db) below which
  * no sample of the panel can change its sign in unit u, all rounding errors allowed for. */
 FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, const double *e, const double *weight,
                                        ptrdiff_t count, double *scratch, double *margins, REAL *FM_RESTRICT pack)
@@ -108,7 +108,7 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
         for (lane = 1; lane < PANEL; lane++)
             largest = norms[lane] <= largest ? largest : norms[lane];
         largest = sqrt(largest);
-        for (lane = 0; margins && lane < PANEL; lane++)
+        for (lane = 0; lane < PANEL; lane++)
             norms[lane] = slack / sqrt(norms[lane]);
         for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL, slopes += 2 * PANEL) {
             const int units = d1 - u < 2 ? 1 : 2;
@@ -144,7 +144,7 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
                     scaled[r * PANEL + lane] = 0;
                     slopes[r * PANEL + lane] = 0;
                 }
-            for (r = 0; margins && r < units; r++) {
+            for (r = 0; r < units; r++) {
                 double least[LANES];
                 for (lane = 0; lane < LANES; lane++)
                     least[lane] = FM_INFINITY;
@@ -166,30 +166,32 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
 /* ||(w, b)|| and a little, so that neither underflow here nor in dz makes it too small. */
 FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double b)
 {
-    double s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
+    double sums[8] = {b * b};
     ptrdiff_t j;
-    for (j = 0; j + 4 <= dx; j += 4) {
-        s0 += (double)w[j] * w[j];
-        s1 += (double)w[j + 1] * w[j + 1];
-        s2 += (double)w[j + 2] * w[j + 2];
-        s3 += (double)w[j + 3] * w[j + 3];
-    }
+    int l;
+    for (j = 0; j + 8 <= dx; j += 8)
+        for (l = 0; l < 8; l++)
+            sums[l] += (double)w[j + l] * w[j + l];
     for (; j < dx; j++)
-        s1 += (double)w[j] * w[j];
-    return sqrt((s0 + s1) + (s2 + s3)) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
+        sums[1] += (double)w[j] * w[j];
+    for (l = 0; l < 4; l++)
+        sums[l] += sums[l + 4];
+    return sqrt((sums[0] + sums[1]) + (sums[2] + sums[3])) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
 }
 
 #if ROWS > 4
-/* delta += sum over the units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. All of the
- * tile at once: to look for the lanes takes longer. A large tile spends less on the call than on so much code. */
-FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, const REAL *dz, const REAL *minus,
-                                                         const REAL *gap, REAL *delta)
+/* delta += sum over the watched units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. All
+ * their lanes at once: to look for some takes longer. A large tile spends less on the call than on so much code. */
+FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, unsigned watch, const REAL *dz,
+                                                         const REAL *minus, const REAL *gap, REAL *delta)
 {
     ptrdiff_t flips = 0;
     int r, v;
     for (v = 0; v < width; v++, dz += LANES, minus += LANES, delta += LANES) {
         VEC moved = V_LOAD(delta);
         for (r = 0; r < units; r++) {
+            if (!(watch >> r & 1))
+                continue;
             const VEC base = V_LOAD(minus + r * PANEL), next = V_SUB(base, V_LOAD(dz + r * PANEL)), size = V_ABS(next);
             flips += fp_count_bits(V_FLIPS(base, next));
             moved = V_FMA(V_SET1(gap[r]), V_FLIP(base, next, size), moved);
@@ -228,15 +230,12 @@ FM_TARGET FM_INLINE void FM_NAME(fp_dots)(const int units, const int many, const
     }
 }
 
-/* What becomes of signs. They cannot change; some do, to be found by a test; many do, and all lanes go through Delta. */
-#define FP_KEPT 0
-#define FP_WATCHED 1
-#define FP_OFTEN 2
-
-/* D += sum over `units` hidden units of s (v' dz + dv z); where signs may change also Delta, in `spill` or, where they
- * often do, in `moved`, beside the number of changes in `count`. The operations on D and Delta are the same. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width, const int signs, VEC (*dz)[3],
-                                               const REAL *FM_RESTRICT dv, const REAL *FM_RESTRICT after, ptrdiff_t d1,
+/* D += sum over `units` hidden units of s (v' dz + dv z); where the units whose bits `watch` has change signs also Delta:
+ * in `spill`, after a test, or if they do so `often` in `moved` without one, beside the number of changes in `count`.
+ * The operations on D and Delta are the same. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width, const int often, unsigned watch,
+                                               VEC (*dz)[3], const REAL *FM_RESTRICT dv,
+                                               const REAL *FM_RESTRICT after, ptrdiff_t d1,
                                                const REAL *FM_RESTRICT minus, VEC *FM_RESTRICT D,
                                                VEC *FM_RESTRICT moved, COUNT *FM_RESTRICT count,
                                                REAL *FM_RESTRICT spill)
@@ -251,22 +250,31 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
         for (v = 0; v < width; v++) {
             D[v] = V_FMA(q, V_LOAD(scaled + r * PANEL + v * LANES), D[v]);
             D[v] = V_FMA(V_MUL(whole, V_LOAD(slopes + r * PANEL + v * LANES)), dz[r][v], D[v]);
-            if (signs != FP_KEPT) {
-                const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
-                if (signs == FP_OFTEN)
-                    V_MOVE(moved[v], *count, base, next, V_SET1(after[d1 + r]));
-                else
-                    ANY_OR(any, base, next);
-            }
         }
     }
-    if (signs == FP_WATCHED && ANY_SET(any)) {
+    if (!watch)
+        return 0;
+    /* these branches are foretold well: the same for all perturbations of a block */
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        if (!(watch >> r & 1))
+            continue;
+        FM_UNROLL
+        for (v = 0; v < width; v++) {
+            const VEC base = V_LOAD(minus + r * PANEL + v * LANES), next = V_SUB(base, dz[r][v]);
+            if (often)
+                V_MOVE(moved[v], *count, base, next, V_SET1(after[d1 + r]));
+            else
+                ANY_OR(any, base, next);
+        }
+    }
+    if (!often && ANY_SET(any)) {
 #if ROWS > 4
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < width; v++)
                 V_STORE(spill + PANEL + r * PANEL + v * LANES, dz[r][v]);
-        return FM_NAME(fp_flips)(units, width, spill + PANEL, minus, after + d1, spill);
+        return FM_NAME(fp_flips)(units, width, watch, spill + PANEL, minus, after + d1, spill);
 #else
         ptrdiff_t flips = 0;
         FM_UNROLL
@@ -287,14 +295,14 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
     return 0;
 }
 
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int signs, const REAL *w,
-                                               const REAL *b, const REAL *dv, const REAL *after, ptrdiff_t d1,
-                                               ptrdiff_t dx, const REAL *x, const REAL *minus, VEC *D, VEC *moved,
-                                               COUNT *count, REAL *spill)
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_tile)(const int units, const int width, const int often, unsigned watch,
+                                               const REAL *w, const REAL *b, const REAL *dv, const REAL *after,
+                                               ptrdiff_t d1, ptrdiff_t dx, const REAL *x, const REAL *minus, VEC *D,
+                                               VEC *moved, COUNT *count, REAL *spill)
 {
     VEC dz[ROWS][3];
     FM_NAME(fp_dots)(units, 1, width, w, b, 0, 0, dx, x, dz);
-    return FM_NAME(fp_bend)(units, width, signs, dz, dv, after, d1, minus, D, moved, count, spill);
+    return FM_NAME(fp_bend)(units, width, often, watch, dz, dv, after, d1, minus, D, moved, count, spill);
 }
 
 /* D += Delta and change += weight e Delta */
@@ -344,16 +352,15 @@ FM_TARGET FM_INLINE void FM_NAME(fp_spilled)(const int width, VEC *D, ptrdiff_t 
 /* fp_panel at full width for perturbations of `units` hidden units, as many at a time as make a tile; returns how many
  * are done. Each goes through the operations that it goes through alone. */
 FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *theta, const REAL *bias, const REAL *after,
-                                                const double *norms, const double *margins, double least,
-                                                int often, ptrdiff_t tuples, ptrdiff_t dx, const REAL *x,
-                                                int weighted, REAL *total, REAL *change, INT *crossed, REAL *spill,
-                                                int64_t *n_changed, fm_ahead *ahead)
+                                                unsigned watch, int often, ptrdiff_t tuples, ptrdiff_t dx,
+                                                const REAL *x, int weighted, REAL *total, REAL *change, INT *crossed,
+                                                REAL *spill, int64_t *n_changed, fm_ahead *ahead)
 {
     const int many = ROWS / units;
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t size = units * (dx + 2) + 1;
     ptrdiff_t t;
-    int n, r, v;
+    int n, v;
     for (t = 0; t + many <= tuples; t += many) {
         const REAL *w = theta + t * size, *b = bias ? bias + t * units : w + units * dx;
         VEC dz[ROWS][3];
@@ -361,22 +368,17 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *the
         FM_UNROLL
         for (n = 0; n < many; n++) {
             const REAL *dv = w + n * size + units * (dx + 1), *v1 = after + (t + n) * 2 * units;
-            const double *norm = norms + (t + n) * (units + 1);
-            int watch = !margins;
+            COUNT *count = (COUNT *)(crossed + (t + n) * LANES);
             VEC D[3], moved[3];
             for (v = 0; v < 3; v++)
                 D[v] = V_SET1(dv[units]), moved[v] = V_SET1(0);
-            if (margins && !(norm[units] < least))
-                for (r = 0; r < units; r++)
-                    watch |= !(norm[r] < margins[r]);
-#define FP_BEND(signs, count) \
-    FM_NAME(fp_bend)(units, 3, signs, dz + n * units, dv, v1, units, minus, D, moved, count, spill)
+#define FP_BEND(often) \
+    FM_NAME(fp_bend)(units, 3, often, watch, dz + n * units, dv, v1, units, minus, D, moved, count, spill)
             if (V_MOVES && often) {
-                COUNT *count = (COUNT *)(crossed + (t + n) * LANES);
-                FP_BEND(FP_OFTEN, count);
+                FP_BEND(1);
                 FM_NAME(fp_moves)(3, D, moved, errors, change + (t + n) * LANES);
             } else {
-                const ptrdiff_t flips = watch ? FP_BEND(FP_WATCHED, 0) : FP_BEND(FP_KEPT, 0);
+                const ptrdiff_t flips = FP_BEND(0);
                 FM_NAME(fp_spilled)(3, D, flips, errors, spill, change + (t + n) * LANES);
                 n_changed[t + n] += flips;
             }
@@ -388,42 +390,23 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_small)(const int units, const REAL *the
     return t;
 }
 
-/* Whether most perturbations keep all signs on a panel, by the first eight: where about half do, asking each costs more in
- * branches foretold wrongly than the watch does. */
-static int FM_NAME(fp_calm)(const double *norms, const double *margins, ptrdiff_t tuples, ptrdiff_t d1)
-{
-    const ptrdiff_t some = tuples < 8 ? tuples : 8;
-    ptrdiff_t t, u, safe = 0;
-    for (t = 0; t < some; t++, norms += d1 + 1) {
-        int within = 1;
-        for (u = 0; u < d1; u++)
-            within &= norms[u] < margins[u];
-        safe += within;
-    }
-    return 8 * safe >= 7 * some;
-}
-
 /* total += weight (D + Delta)^2 and change += weight e Delta lane by lane, for a block of perturbations on the first
- * `width` vectors of one panel. `spill`: a row of Delta, all zero between two perturbations, and ROWS rows of dz. */
+ * `width` vectors of one panel. `watch`: of every tile the units whose signs may change; `spill`: a row of Delta, all
+ * zero between two perturbations, and ROWS rows of dz. */
 FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, const REAL *bias, const REAL *slopes,
-                                           const double *norms, const double *margins, int often,
-                                           ptrdiff_t tuples, ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted,
-                                           REAL *total, REAL *change, INT *crossed, REAL *spill, int64_t *n_changed,
-                                           fm_ahead *ahead)
+                                           const int *watch, int often, ptrdiff_t tuples, ptrdiff_t d1, ptrdiff_t dx,
+                                           const REAL *x, int weighted, REAL *total, REAL *change, INT *crossed,
+                                           REAL *spill, int64_t *n_changed, fm_ahead *ahead)
 {
     const REAL *weights = x + dx * PANEL, *errors = weights + PANEL, *minus = errors + PANEL;
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
-    double least = FM_INFINITY;
     ptrdiff_t t = 0, i;
     int v;
-    if (width < 3 || (margins && !FM_NAME(fp_calm)(norms, margins, tuples, d1)))
-        margins = 0;
-    often = V_MOVES && often && width == 3 && !margins;
-    for (i = 0; margins && i < d1; i++)
-        least = margins[i] < least ? margins[i] : least;
+    /* only the full width has both bodies: the others hold the last few samples */
+    often = V_MOVES && often && width == 3;
     if (width == 3 && d1 <= ROWS / 2) {
-#define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, norms, margins, least, often, tuples, dx, x, weighted, \
-                                      total, change, crossed, spill, n_changed, ahead)
+#define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, (unsigned)watch[0], often, tuples, dx, x, weighted, total, \
+                                      change, crossed, spill, n_changed, ahead)
         switch (d1) {
         case 1: t = FP_SMALL(1); break;
 #if ROWS > 4
@@ -439,30 +422,18 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     for (; t < tuples; t++, slopes += 2 * d1, total += LANES, change += LANES, crossed += LANES) {
         const REAL *w = theta, *b = bias ? bias + t * d1 : w + d1 * dx, *dv = w + d1 * (dx + 1);
         const REAL *slope = slopes, *base = minus;
-        const double *margin = margins, *norm = norms + t * (d1 + 1);
-        /* only the full width has a body for either case: the others hold the last few samples */
-        const int safe = width == 3 && margins && norm[d1] < least;
         ptrdiff_t flips = 0, rest = d1;
         VEC D[3], moved[3];
         theta = dv + d1 + 1;
         for (v = 0; v < width; v++)
             D[v] = V_SET1(dv[d1]), moved[v] = V_SET1(0);
-        for (i = tiles; i > 0; i--) {
-            const ptrdiff_t units = (rest + i - 1) / i;
-            int watch = !safe;
+        for (i = 0; i < tiles; i++) {
+            const ptrdiff_t units = (rest + tiles - i - 1) / (tiles - i);
             fm_fetch(ahead);
-            if (watch && width == 3 && margins) {
-                ptrdiff_t r;
-                watch = 0;
-                for (r = 0; r < units; r++)
-                    watch |= !(norm[r] < margin[r]);
-                norm += units, margin += units;
-            }
-#define FP_TILE(n, signs) \
-    FM_NAME(fp_tile)(n, width, signs, w, b, dv, slope, d1, dx, x, base, D, moved, (COUNT *)crossed, spill)
-#define FP_CASE(n) \
-    flips += V_MOVES && often ? FP_TILE(n, FP_OFTEN) : watch ? FP_TILE(n, FP_WATCHED) : FP_TILE(n, FP_KEPT); \
-    break
+#define FP_TILE(n, often) \
+    FM_NAME(fp_tile)(n, width, often, (unsigned)watch[i], w, b, dv, slope, d1, dx, x, base, D, moved, \
+                     (COUNT *)crossed, spill)
+#define FP_CASE(n) flips += V_MOVES && often ? FP_TILE(n, 1) : FP_TILE(n, 0); break
             switch (units) {
             case 1: FP_CASE(1);
             case 2: FP_CASE(2);
@@ -488,6 +459,23 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     }
 }
 
+/* The units of each tile that some perturbation's norm lets change a sign in a panel of these margins; their number */
+static ptrdiff_t FM_NAME(fp_watch)(const double *peaks, const double *margins, ptrdiff_t d1, int *watch)
+{
+    ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS, rest = d1, number = 0, r;
+    for (; tiles > 0; tiles--) {
+        const ptrdiff_t units = (rest + tiles - 1) / tiles;
+        *watch = 0;
+        for (r = 0; r < units; r++) {
+            const int may = !(*peaks++ < *margins++);
+            *watch |= may << r;
+            number += may;
+        }
+        watch++, rest -= units;
+    }
+    return number;
+}
+
 /* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. If `packed`, it holds the
  * panels of the only group already. */
 FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const double *e, const double *weight,
@@ -498,10 +486,11 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 3 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
     const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
-    const int screened = dx <= FP_SCREENED;
+    const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
     double *scratch = (double *)fm_align(workspace);
-    double *margins = scratch + (dx + 3) * PANEL, *norms = margins + group * d1, *doubt = norms + block * (d1 + 1);
-    REAL *pack = (REAL *)fm_align(doubt + 2 * d1);
+    double *margins = scratch + (dx + 3) * PANEL, *peaks = margins + group * d1, *doubt = peaks + d1;
+    int *watch = (int *)(doubt + 2 * d1);
+    REAL *pack = (REAL *)fm_align(doubt + 3 * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     INT *crossed = (INT *)(moved + block * LANES);
     REAL *slopes = moved + 2 * block * LANES;
@@ -519,10 +508,10 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
         const ptrdiff_t later = m - first - count, following = later < group * PANEL ? later : group * PANEL;
         /* the next group of samples comes from memory while this one is used */
-        fm_ahead ahead = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * ((d1 + ROWS - 1) / ROWS));
+        fm_ahead ahead = fm_ahead_of(X + (first + count) * dx, following * dx * 8, panels * K * tiles);
         if (!packed || m > group * PANEL)
-            FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch,
-                             screened ? margins : 0, pack);
+            FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch, margins,
+                             pack);
         for (k0 = 0; k0 < K; k0 += block) {
             const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
             const double *rows = delta + k0 * size;
@@ -536,36 +525,34 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 for (u = 0; u < d1; u++)
                     rounded[t * size + d1 * dx + u] = (REAL)bias[(k0 + t) * d1 + u];
 #endif
+            for (u = 0; u < d1; u++)
+                peaks[u] = 0;
             for (t = 0; t < tuples; t++)
                 for (u = 0; u < d1; u++) {
-                    double *norm = norms + t * (d1 + 1);
                     const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
+                    const double norm = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
+                                                         shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
                     slopes[2 * t * d1 + u] = (REAL)v;
                     /* never v times the difference of rounded slopes: they may agree in all but their last digits */
                     slopes[(2 * t + 1) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
-                    if (screened) {
-                        norm[u] = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
-                                                   shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
-                        /* a NaN is below no margin */
-                        norm[u] = norm[u] == norm[u] ? norm[u] : FM_INFINITY;
-                        norm[d1] = u && norm[u] <= norm[d1] ? norm[d1] : norm[u];
-                    }
+                    /* a NaN is below no margin */
+                    peaks[u] = norm <= peaks[u] ? peaks[u] : norm == norm ? norm : FM_INFINITY;
                 }
-            int64_t changes = 0;
+            double changes = 0, watched = 0;
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;
             for (t = 0; t < block * LANES; t++)
                 crossed[t] = 0;
             for (t = 0; t < tuples; t++)
-                changes -= n_changed[k0 + t];
+                changes -= (double)n_changed[k0 + t];
             for (p = 0; p < panels; p++) {
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
-                const double *margin = screened ? margins + p * d1 : 0;
+                watched += (double)FM_NAME(fp_watch)(peaks, margins + p * d1, d1, watch);
 #define FP_PANEL(width) \
-    FM_NAME(fp_panel)(width, theta, shifts, slopes, norms, margin, often, tuples, d1, dx, x, weighted, total, moved, \
-                      crossed, spill, n_changed + k0, &ahead)
+    FM_NAME(fp_panel)(width, theta, shifts, slopes, watch, often, tuples, d1, dx, x, weighted, total, moved, crossed, \
+                      spill, n_changed + k0, &ahead)
                 if (left > 2 * LANES)
                     FP_PANEL(3);
                 else if (left > LANES)
@@ -583,18 +570,16 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 }
                 quadratic[k0 + t] += 0.5 * squares;
                 change[k0 + t] += sum;
-                changes += n_changed[k0 + t];
+                changes += (double)n_changed[k0 + t];
             }
-            /* to look for a change and find it costs about as much as going through Delta in three tiles unasked */
-            often = 8 * changes > 3 * tuples * panels * ((d1 + ROWS - 1) / ROWS);
+            /* In half vectors of work: the test that finds a change costs about 90, most of it a branch foretold wrongly, and
+             * 24 for each watched unit; unasked such a unit costs 9 more than the test. */
+            often = changes * (90 * (double)(panels * tiles) + 24 * watched) > 9 * watched * (double)(panels * tiles * tuples);
         }
     }
 }
 
 #undef PANEL
-#undef FP_KEPT
-#undef FP_WATCHED
-#undef FP_OFTEN
 #undef FP_SIDE
 #undef FP_SIDES
 #undef FP_UNALIGNED
