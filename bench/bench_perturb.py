@@ -2,7 +2,8 @@
 
 `python bench/bench_perturb.py [--quick]` prints nanoseconds a normal, then perturbations x samples a second of the
 whole probe (generation, scaling, excess) as a share of what `batched_risk` reaches on stored parameters in the same
-run. CPU time, one thread, medians of interleaved runs, a checksum beside each.
+run, and the same share for `fm.probe(method="direct")` as it is called, its set-up, linear term and tallies included.
+CPU time, one thread, medians of interleaved runs, a checksum beside each.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import fastminima as fm
 from fastminima import batched
 from fastminima.activation import leaky_relu
 from fastminima.batched import batched_risk
@@ -135,25 +137,30 @@ def main() -> None:
         if len(sums) > 1:
             sys.exit("two variants drew different perturbations")
     print(f"\nvariant {options.variant}; 1e9 perturbations x samples a second")
-    print("workload dtype    radius    probe  spread | batched risk  of it | sign changes  checksum")
+    print("workload dtype    radius    probe  spread | batched risk  of it  as called | sign changes  checksum")
     for name in WORKLOADS:
         network, data, K = problem(name, 0.1 if options.quick else 1.0)
         work = len(data.y) * K / 1e9
+        base = fm.OneHiddenLayer(*network[:3], float(network[3]), ACT), fm.Dataset(data.X, data.y)
         for dtype in ("float64", "float32"):
             others = stored(network, K, dtype)
             for radius in (1e-6, 1e-2):
                 peers: list[float] = []
                 own: list[float] = []
+                called: list[float] = []
                 for _ in range(options.rounds):
                     peers.append(clock(lambda n=others, d=data: batched_risk(*n, d, ACT))[0])
                     seconds, (excess, flips) = clock(
                         lambda n=network, d=data, k=K, r=radius, t=dtype: probe(n, d, k, r, t, chosen)
                     )
                     own.append(seconds)
+                    called.append(
+                        clock(lambda b=base, r=radius, k=K, t=dtype: fm.probe(*b, r, k, dtype=t, method="direct"))[0]
+                    )
                 rate, peer = work / float(np.median(own)), work / float(np.median(peers))
                 print(
                     f"{name:8} {dtype} {radius:7.0e} {rate:8.3f} {min(own) / max(own):6.0%}  |"
-                    f" {peer:10.3f} {rate / peer:9.0%} | {flips / (work * 1e9):10.2e}  {excess.sum():.15g}"
+                    f" {peer:10.3f} {rate / peer:9.0%} {np.median(peers) / np.median(called):9.0%} | {flips / (work * 1e9):10.2e}  {excess.sum():.15g}"
                 )
 
 
