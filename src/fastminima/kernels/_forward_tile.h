@@ -50,15 +50,15 @@ FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *
     /* h(t) = -g(-t), g with the slopes exchanged: the ratio is at most 1, and what is small is not made smaller */
     const int turned = s_minus > s_plus;
     const double larger = turned ? s_minus : s_plus, smaller = turned ? s_plus : s_minus;
-    const REAL ratio = (REAL)(smaller / larger), codes[2] = {V_UP(1), V_UP(-1)};
+    const REAL ratio = (REAL)(smaller / larger), above = V_UP(1), below = V_UP(-1), turn = turned ? -1 : 1;
     ptrdiff_t u, j;
+    /* no branches: the signs are as good as random */
     for (u = 0; u < units; u++) {
-        const REAL a = W2[u] * (REAL)larger;
-        const int negative = (W2[u] < 0) != turned;
-        scale[u] = (a < 0) != turned ? -a : a;
+        const REAL size = (REAL)fabs(W2[u] * (REAL)larger);
+        scale[u] = turn * size;
         b[u] = b1[u] * scale[u];
-        up[u] = codes[negative];
-        down[u] = negative ? -ratio : ratio;
+        up[u] = W2[u] * turn < 0 ? below : above;
+        down[u] = W2[u] * turn < 0 ? -ratio : ratio;
     }
     /* whole vectors: what a row writes beyond its end the next row overwrites */
     for (u = 0; u < units && u * dx + dx + LANES <= all; u++) {
