@@ -163,8 +163,8 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
     }
 }
 
-/* ||(w, b)|| and a little, so that neither underflow here nor in dz makes it too small. */
-FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double b)
+/* ||(w, b)||^2 */
+FM_TARGET FM_INLINE double FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, double b)
 {
     double sums[8] = {b * b};
     ptrdiff_t j;
@@ -176,7 +176,7 @@ FM_TARGET FM_INLINE double FM_NAME(fp_norm)(const REAL *w, ptrdiff_t dx, double 
         sums[1] += (double)w[j] * w[j];
     for (l = 0; l < 4; l++)
         sums[l] += sums[l + 4];
-    return sqrt((sums[0] + sums[1]) + (sums[2] + sums[3])) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 #if ROWS > 4
@@ -530,14 +530,18 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
             for (t = 0; t < tuples; t++)
                 for (u = 0; u < d1; u++) {
                     const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
-                    const double norm = FM_NAME(fp_norm)(theta + t * size + u * dx, dx,
-                                                         shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
+                    const double square = FM_NAME(fp_square)(
+                        theta + t * size + u * dx, dx, shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
                     slopes[2 * t * d1 + u] = (REAL)v;
                     /* never v times the difference of rounded slopes: they may agree in all but their last digits */
                     slopes[(2 * t + 1) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
                     /* a NaN is below no margin */
-                    peaks[u] = norm <= peaks[u] ? peaks[u] : norm == norm ? norm : FM_INFINITY;
+                    if (FM_UNLIKELY(!(square <= peaks[u])))
+                        peaks[u] = square == square ? square : FM_INFINITY;
                 }
+            /* and a little, so that neither underflow here nor in dz makes a norm too small */
+            for (u = 0; u < d1; u++)
+                peaks[u] = sqrt(peaks[u]) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
             double changes = 0, watched = 0;
             for (t = 0; t < 2 * block * LANES; t++)
                 total[t] = 0;
