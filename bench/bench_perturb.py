@@ -160,7 +160,8 @@ def main() -> None:
                 rate, peer = work / float(np.median(own)), work / float(np.median(peers))
                 print(
                     f"{name:8} {dtype} {radius:7.0e} {rate:8.3f} {min(own) / max(own):6.0%}  |"
-                    f" {peer:10.3f} {rate / peer:9.0%} {np.median(peers) / np.median(called):9.0%} | {flips / (work * 1e9):10.2e}  {excess.sum():.15g}"
+                    f" {peer:10.3f} {rate / peer:9.0%} {np.median(peers) / np.median(called):9.0%} |"
+                    f" {flips / (work * 1e9):10.2e}  {excess.sum():.15g}"
                 )
 
 

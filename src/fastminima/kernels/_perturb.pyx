@@ -41,8 +41,8 @@ e.  Registers. As in _forward: a tile of 4 (8) units by 3 vectors of samples hol
 f.  Memory traffic. Panels [dx + 2 + 3 d1][3 vectors] hold x, w, w e, -z, s z and s, at most 16 panels and about 256 KiB
     at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it, and
     the next group of samples is fetched meanwhile.
-    z is made once per panel and call: a few more perturbations' work, so a call should bring many, or samples so few that
-    they stay packed. float64 reads `delta` where it lies; float32 rounds a block of it.
+    z is made once per panel and call: a few more perturbations' work, so a call should bring many, or samples so few
+    that they stay packed. float64 reads `delta` where it lies; float32 rounds a block of it.
 g.  float32. X, delta, v' and slopes are rounded to float32, z is computed in float64 and then rounded; the sign
     after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
     outputs below about 1e-19 underflow.

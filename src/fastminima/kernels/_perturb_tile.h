@@ -53,9 +53,9 @@ FM_TARGET FM_INLINE void FM_NAME(fp_preactivations)(const int units, const doubl
 #endif
 }
 
-/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z | d1 rows of s][PANEL] of `count` samples, x about the
- * centre. The last one is filled up with copies of its last sample at weight 0 and at -z = inf, which no perturbation
- * turns. `scratch`: dx + 3 rows of doubles. margins[u]: a norm of a unit's perturbation (dw, db) below which
+/* Panels [dx rows of x | weight | weight e | d1 rows of -z | d1 rows of s z | d1 rows of s][PANEL] of `count` samples, x
+ * about the centre. The last one is filled up with copies of its last sample at weight 0 and at -z = inf, which no
+ * perturbation turns. `scratch`: dx + 3 rows of doubles. margins[u]: a norm of a unit's perturbation (dw, db) below which
  * no sample of the panel can change its sign in unit u, all rounding errors allowed for. */
 FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, const double *e, const double *weight,
                                        ptrdiff_t count, double *scratch, double *margins, REAL *FM_RESTRICT pack)
@@ -576,9 +576,10 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 change[k0 + t] += sum;
                 changes += (double)n_changed[k0 + t];
             }
-            /* In half vectors of work: the test that finds a change costs about 90, most of it a branch foretold wrongly, and
-             * 24 for each watched unit; unasked such a unit costs 9 more than the test. */
-            often = changes * (90 * (double)(panels * tiles) + 24 * watched) > 9 * watched * (double)(panels * tiles * tuples);
+            /* In instructions: the test that finds a change costs about 90, most of it a branch foretold wrongly, and 24
+             * for each watched unit; without it such a unit costs 9 more. */
+            const double seen = (double)(panels * tiles);
+            often = changes * (90 * seen + 24 * watched) > 9 * watched * seen * (double)tuples;
         }
     }
 }

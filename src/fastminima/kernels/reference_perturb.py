@@ -1,7 +1,8 @@
 """The slow, obvious twins of the kernels in `_perturb`: same names, same signatures, NumPy only.
 
-`variant`, `packed` and `workspace` are taken and not used: the twins know no instruction sets and keep nothing. `perturbations` is the same to
-the last bit: each line does one IEEE operation at a time in the kernel's order, and calls no library function but sqrt.
+`variant`, `packed` and `workspace` are taken and not used: the twins know no instruction sets and keep nothing.
+`perturbations` is the same to the last bit: each line does one IEEE operation at a time in the kernel's order, and
+calls no library function but sqrt.
 """
 
 from __future__ import annotations
