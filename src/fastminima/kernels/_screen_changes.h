@@ -1,7 +1,7 @@
 /* The samples of one chunk that change sides; see _screen_walk.h, which includes this once per instruction set.
  *
- * V4 is four numbers: V4_ADD(t, p, q) adds products of four at p and q, V4_SUM(t) is (t0 + t2) + (t1 + t3). Nothing is
- * fused, so every set gives the same bits.
+ * V4 is four numbers: V4_ADD(t, p, q) adds products of four at p and q, V4_SUM(t) is (t0 + t2) + (t1 + t3). FS_EIGHT, if
+ * defined, does for eight samples what is done here for one. Nothing is fused, so every set gives the same bits.
  */
 
 #define FM_NAME(stem) FM_PASTE(stem, FM_SUFFIX)
@@ -33,11 +33,21 @@ FM_TARGET FM_NOINLINE static void FM_NAME(fs_pattern)(const fs_problem *s, const
     to[pad] += c[q - 1];
 }
 
-/* Sum of w Delta (e + D + Delta/2) over those of the `found` samples of unit j that change; `pad` is a constant where
- * inlined so. Perturbation t of the tile is number `at` of its block. */
-FM_TARGET FM_INLINE double FM_NAME(fs_changed)(const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t at,
-                                               ptrdiff_t t, ptrdiff_t j, ptrdiff_t found, int64_t serial,
-                                               int64_t *changed, ptrdiff_t pad)
+/* A changed pair of a sample that is listed for several units, `id` its number, to be looked at with the others */
+FM_TARGET FM_INLINE void FM_NAME(fs_share)(fs_scratch *k, ptrdiff_t t, int32_t id, double move, double weight)
+{
+    const ptrdiff_t place = k->n_shared[t]++;
+    double *by = k->shared_by + 2 * t * k->shared + place;
+    k->shared_id[t * k->shared + place] = id;
+    by[0] = move;
+    by[k->shared] = weight;
+}
+
+/* Delta, e + D and weight of those of the `found` samples of unit j that change, in k->change; their number. `pad` is a
+ * constant where inlined so; perturbation t of the tile is number `at` of its block. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fs_moved)(const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t at,
+                                                ptrdiff_t t, ptrdiff_t j, ptrdiff_t found, int64_t serial,
+                                                ptrdiff_t pad)
 {
     const ptrdiff_t d1 = s->d1, n = s->dx + 1, q = d1 * n + 1, stride = pad + 4;
     const ptrdiff_t room = (fs_chunk_panels(s->dx) + 1) * FS_NEAR;
@@ -46,9 +56,36 @@ FM_TARGET FM_INLINE double FM_NAME(fs_changed)(const fs_problem *s, fs_scratch *
     const double *rows = s->rows + s->near_start[j] * stride;
     int64_t *stamp = k->stamp + t * s->near_patterns;
     double *pattern_q = k->pattern_q + t * s->near_patterns * (pad + 1);
-    double *moves = k->change, *linear = moves + room, *weight = linear + room, sum[4] = {0.0, 0.0, 0.0, 0.0};
+    double *moves = k->change, *linear = moves + room, *weight = linear + room;
     const ptrdiff_t reach = k->reach[t];
     ptrdiff_t count = 0, i;
+#ifdef FS_EIGHT
+    int l;
+    for (i = 0; i < found; i += 8) {
+        const int here = found - i < 8 ? (int)(found - i) : 8;
+        const double *row[8], *by[8];
+        int32_t id[2];
+        for (l = 0; l < 8; l++) {
+            row[l] = rows + k->found[i + (l < here ? l : here - 1)] * stride;
+            memcpy(id, row[l] + pad + 3, sizeof id);
+            by[l] = pattern_q + id[1] * (pad + 1);
+            if (FM_UNLIKELY(stamp[id[1]] != serial)) {
+                stamp[id[1]] = serial;
+                FM_NAME(fs_pattern)(s, c, s->near_slopes + id[1] * d1, pad, pattern_q + id[1] * (pad + 1));
+            }
+        }
+        unsigned shared;
+        const unsigned bits = FS_EIGHT(row, by, pad, d, db, up, k->found + i, reach, here, moves + count,
+                                       linear + count, weight + count, &shared);
+        for (; FM_UNLIKELY(shared != 0); shared &= shared - 1) {
+            l = __builtin_ctz(shared);
+            const ptrdiff_t place = count + __builtin_popcount(bits & ((1u << l) - 1));
+            memcpy(id, row[l] + pad + 3, sizeof id);
+            FM_NAME(fs_share)(k, t, id[0], moves[place], weight[place]);
+        }
+        count += __builtin_popcount(bits);
+    }
+#else
     /* without branches on the outcome: most that pass the filter do change. Padding of a panel may be among them, where
      * float32 overflowed: rows reach a panel beyond the pairs */
     for (i = 0; i < found; i++) {
@@ -72,15 +109,24 @@ FM_TARGET FM_INLINE double FM_NAME(fs_changed)(const fs_problem *s, fs_scratch *
         moves[count] = up * fabs(moved);
         linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));
         weight[count] = row[pad + 2];
-        if (FM_UNLIKELY(changes & (id[0] >= 0))) {
-            const ptrdiff_t place = k->n_shared[t]++;
-            double *by = k->shared_by + 2 * t * k->shared + place;
-            k->shared_id[t * k->shared + place] = id[0];
-            by[0] = moves[count];
-            by[k->shared] = weight[count];
-        }
+        if (FM_UNLIKELY(changes & (id[0] >= 0)))
+            FM_NAME(fs_share)(k, t, id[0], moves[count], weight[count]);
         count += changes;
     }
+#endif
+    return count;
+}
+
+/* Sum of w Delta (e + D + Delta/2) over those of the `found` samples of unit j that change */
+FM_TARGET FM_INLINE double FM_NAME(fs_changed)(const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t at,
+                                               ptrdiff_t t, ptrdiff_t j, ptrdiff_t found, int64_t serial,
+                                               int64_t *changed, ptrdiff_t pad)
+{
+    const ptrdiff_t room = (fs_chunk_panels(s->dx) + 1) * FS_NEAR;
+    const double *moves = k->change, *linear = moves + room, *weight = linear + room;
+    const ptrdiff_t count = FM_NAME(fs_moved)(s, k, delta, at, t, j, found, serial, pad);
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    ptrdiff_t i;
     *changed += count;
     for (i = 0; i + 4 <= count; i += 4)
         for (int l = 0; l < 4; l++)
@@ -111,3 +157,4 @@ FM_TARGET static double FM_NAME(fs_changes)(const fs_problem *s, fs_scratch *k, 
 #undef V4_ZERO
 #undef V4_ADD
 #undef V4_SUM
+#undef FS_EIGHT

@@ -53,7 +53,74 @@ static inline ptrdiff_t fs_chunk_panels(ptrdiff_t dx)
 #define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
 #define V4_SUM(t) fs_sum4(t)
 #include "_screen_changes.h"
-#define fs_changes_avx512 fs_changes_avx2
+
+/* Pairs of halves: rows 0, 2 and 4, 6 and 1, 3 and 5, 7, so that sums of fours come out in order. */
+#define FS_HALVES(p, h, a) \
+    _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd((p)[(h) / 2 + (h) % 2 * 4] + (a))), \
+                       _mm256_loadu_pd((p)[(h) / 2 + (h) % 2 * 4 + 2] + (a)), 1)
+
+/* (t0 + t2) + (t1 + t3) of each of the eight */
+__attribute__((target("avx512f,avx512dq,avx512vl")))
+FM_INLINE __m512d fs_sums8(const __m512d *t)
+{
+    const __m512d even = _mm512_add_pd(_mm512_shuffle_f64x2(t[0], t[1], 0x88), _mm512_shuffle_f64x2(t[0], t[1], 0xDD));
+    const __m512d odd = _mm512_add_pd(_mm512_shuffle_f64x2(t[2], t[3], 0x88), _mm512_shuffle_f64x2(t[2], t[3], 0xDD));
+    return _mm512_add_pd(_mm512_unpacklo_pd(even, odd), _mm512_unpackhi_pd(even, odd));
+}
+
+/* What _screen_changes.h does with one sample, for the first `here` of eight with these rows and coefficients; bits of
+ * those that change, and of them the ones listed for several units. */
+__attribute__((target("avx512f,avx512dq,avx512vl")))
+FM_INLINE unsigned fs_eight(const double *const *row, const double *const *by, ptrdiff_t pad, const double *d, double db,
+                            double up, const int32_t *found, ptrdiff_t reach, int here, double *moves, double *linear,
+                            double *weight, unsigned *shared)
+{
+    const __m512d zero = _mm512_setzero_pd();
+    __m512d u[4] = {zero, zero, zero, zero}, r[4] = {zero, zero, zero, zero}, tail[4];
+    ptrdiff_t a;
+    int h;
+    for (a = 0; a < pad; a += 4) {
+        const __m512d step = _mm512_broadcast_f64x4(_mm256_loadu_pd(d + a));
+        FM_UNROLL
+        for (h = 0; h < 4; h++) {
+            const __m512d x = FS_HALVES(row, h, a);
+            u[h] = _mm512_add_pd(u[h], _mm512_mul_pd(step, x));
+            r[h] = _mm512_add_pd(r[h], _mm512_mul_pd(FS_HALVES(by, h, a), x));
+        }
+    }
+    FM_UNROLL
+    for (h = 0; h < 4; h++)
+        tail[h] = FS_HALVES(row, h, pad);
+    const __m512d zw0 = _mm512_unpacklo_pd(tail[0], tail[2]), zw1 = _mm512_unpacklo_pd(tail[1], tail[3]);
+    const __m512d ei0 = _mm512_unpackhi_pd(tail[0], tail[2]), ei1 = _mm512_unpackhi_pd(tail[1], tail[3]);
+    const __m512d z = _mm512_shuffle_f64x2(zw0, zw1, 0x88), w = _mm512_shuffle_f64x2(zw0, zw1, 0xDD);
+    const __m512d e = _mm512_shuffle_f64x2(ei0, ei1, 0x88);
+    const __m512i ids = _mm512_castpd_si512(_mm512_shuffle_f64x2(ei0, ei1, 0xDD));
+    const __m512d constant = _mm512_setr_pd(by[0][pad], by[1][pad], by[2][pad], by[3][pad], by[4][pad], by[5][pad],
+                                            by[6][pad], by[7][pad]);
+    const __m512d moved = _mm512_add_pd(z, _mm512_add_pd(_mm512_set1_pd(db), fs_sums8(u)));
+    const __mmask8 within = _mm256_cmplt_epi32_mask(_mm256_loadu_si256((const __m256i *)found),
+                                                    _mm256_set1_epi32((int32_t)reach));
+    const unsigned turned = (unsigned)_mm512_cmp_pd_mask(moved, zero, _CMP_GT_OQ)
+                            ^ (unsigned)_mm512_cmp_pd_mask(z, zero, _CMP_GT_OQ);
+    const unsigned bits = turned & (unsigned)within & ((1u << here) - 1);
+    _mm512_storeu_pd(moves, _mm512_maskz_compress_pd((__mmask8)bits, _mm512_mul_pd(_mm512_set1_pd(up),
+                                                                                 _mm512_abs_pd(moved))));
+    _mm512_storeu_pd(linear, _mm512_maskz_compress_pd((__mmask8)bits,
+                                                      _mm512_add_pd(e, _mm512_add_pd(constant, fs_sums8(r)))));
+    _mm512_storeu_pd(weight, _mm512_maskz_compress_pd((__mmask8)bits, w));
+    *shared = bits & ~(unsigned)_mm512_movepi64_mask(_mm512_slli_epi64(ids, 32));
+    return bits;
+}
+
+#define FM_SUFFIX avx512
+#define FM_TARGET __attribute__((target("avx512f,avx512dq,avx512vl")))
+#define V4 __m256d
+#define V4_ZERO _mm256_setzero_pd()
+#define V4_ADD(t, p, q) ((t) = _mm256_add_pd(t, _mm256_mul_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(q))))
+#define V4_SUM(t) fs_sum4(t)
+#define FS_EIGHT fs_eight
+#include "_screen_changes.h"
 #endif
 #define fs_changes_v16 fs_changes_plain
 
