@@ -61,26 +61,25 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fs_moved)(const fs_problem *s, fs_scratch 
     ptrdiff_t count = 0, i;
 #ifdef FS_EIGHT
     int l;
+    for (l = 0; l < 8; l++)
+        k->found[found + l] = k->found[found - 1];
     for (i = 0; i < found; i += 8) {
-        const int here = found - i < 8 ? (int)(found - i) : 8;
-        const double *row[8], *by[8];
+        const int32_t *here = k->found + i;
         int32_t id[2];
+        unsigned shared, bits;
         for (l = 0; l < 8; l++) {
-            row[l] = rows + k->found[i + (l < here ? l : here - 1)] * stride;
-            memcpy(id, row[l] + pad + 3, sizeof id);
-            by[l] = pattern_q + id[1] * (pad + 1);
+            memcpy(id, rows + here[l] * stride + pad + 3, sizeof id);
             if (FM_UNLIKELY(stamp[id[1]] != serial)) {
                 stamp[id[1]] = serial;
                 FM_NAME(fs_pattern)(s, c, s->near_slopes + id[1] * d1, pad, pattern_q + id[1] * (pad + 1));
             }
         }
-        unsigned shared;
-        const unsigned bits = FS_EIGHT(row, by, pad, d, db, up, k->found + i, reach, here, moves + count,
-                                       linear + count, weight + count, &shared);
+        bits = FS_EIGHT(rows, pattern_q, here, pad, d, db, up, reach, found - i, moves + count, linear + count,
+                        weight + count, &shared);
         for (; FM_UNLIKELY(shared != 0); shared &= shared - 1) {
             l = __builtin_ctz(shared);
             const ptrdiff_t place = count + __builtin_popcount(bits & ((1u << l) - 1));
-            memcpy(id, row[l] + pad + 3, sizeof id);
+            memcpy(id, rows + here[l] * stride + pad + 3, sizeof id);
             FM_NAME(fs_share)(k, t, id[0], moves[place], weight[place]);
         }
         count += __builtin_popcount(bits);

@@ -54,11 +54,6 @@ static inline ptrdiff_t fs_chunk_panels(ptrdiff_t dx)
 #define V4_SUM(t) fs_sum4(t)
 #include "_screen_changes.h"
 
-/* Pairs of halves: rows 0, 2 and 4, 6 and 1, 3 and 5, 7, so that sums of fours come out in order. */
-#define FS_HALVES(p, h, a) \
-    _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd((p)[(h) / 2 + (h) % 2 * 4] + (a))), \
-                       _mm256_loadu_pd((p)[(h) / 2 + (h) % 2 * 4 + 2] + (a)), 1)
-
 /* (t0 + t2) + (t1 + t3) of each of the eight */
 __attribute__((target("avx512f,avx512dq,avx512vl")))
 FM_INLINE __m512d fs_sums8(const __m512d *t)
@@ -68,42 +63,53 @@ FM_INLINE __m512d fs_sums8(const __m512d *t)
     return _mm512_add_pd(_mm512_unpacklo_pd(even, odd), _mm512_unpackhi_pd(even, odd));
 }
 
-/* What _screen_changes.h does with one sample, for the first `here` of eight with these rows and coefficients; bits of
- * those that change, and of them the ones listed for several units. */
+#define FS_HALVES(p, q) _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(p)), _mm256_loadu_pd(q), 1)
+
+/* What _screen_changes.h does with one sample, for the first `left` of eight: bits of those that change, and of them the
+ * ones listed for several units. */
 __attribute__((target("avx512f,avx512dq,avx512vl")))
-FM_INLINE unsigned fs_eight(const double *const *row, const double *const *by, ptrdiff_t pad, const double *d, double db,
-                            double up, const int32_t *found, ptrdiff_t reach, int here, double *moves, double *linear,
-                            double *weight, unsigned *shared)
+FM_INLINE unsigned fs_eight(const double *rows, const double *pattern_q, const int32_t *here, ptrdiff_t pad,
+                            const double *d, double db, double up, ptrdiff_t reach, ptrdiff_t left, double *moves,
+                            double *linear, double *weight, unsigned *shared)
 {
     const __m512d zero = _mm512_setzero_pd();
     __m512d u[4] = {zero, zero, zero, zero}, r[4] = {zero, zero, zero, zero}, tail[4];
+    __m128d constants[4];
     ptrdiff_t a;
     int h;
-    for (a = 0; a < pad; a += 4) {
-        const __m512d step = _mm512_broadcast_f64x4(_mm256_loadu_pd(d + a));
-        FM_UNROLL
-        for (h = 0; h < 4; h++) {
-            const __m512d x = FS_HALVES(row, h, a);
-            u[h] = _mm512_add_pd(u[h], _mm512_mul_pd(step, x));
-            r[h] = _mm512_add_pd(r[h], _mm512_mul_pd(FS_HALVES(by, h, a), x));
-        }
-    }
     FM_UNROLL
-    for (h = 0; h < 4; h++)
-        tail[h] = FS_HALVES(row, h, pad);
+    for (h = 0; h < 4; h++) {
+        /* rows 0, 2 and 4, 6 and 1, 3 and 5, 7, so that sums of fours come out in order */
+        const int one = h / 2 + h % 2 * 4;
+        const double *x = rows + here[one] * (pad + 4), *y = rows + here[one + 2] * (pad + 4);
+        int32_t id[2][2];
+        memcpy(id[0], x + pad + 3, sizeof id[0]);
+        memcpy(id[1], y + pad + 3, sizeof id[1]);
+        const double *p = pattern_q + id[0][1] * (pad + 1), *q = pattern_q + id[1][1] * (pad + 1);
+        for (a = 0; a < pad; a += 4) {
+            const __m512d both = FS_HALVES(x + a, y + a);
+            u[h] = _mm512_add_pd(u[h], _mm512_mul_pd(_mm512_broadcast_f64x4(_mm256_loadu_pd(d + a)), both));
+            r[h] = _mm512_add_pd(r[h], _mm512_mul_pd(FS_HALVES(p + a, q + a), both));
+        }
+        tail[h] = FS_HALVES(x + pad, y + pad);
+        constants[h] = _mm_loadh_pd(_mm_load_sd(p + pad), q + pad);
+    }
     const __m512d zw0 = _mm512_unpacklo_pd(tail[0], tail[2]), zw1 = _mm512_unpacklo_pd(tail[1], tail[3]);
     const __m512d ei0 = _mm512_unpackhi_pd(tail[0], tail[2]), ei1 = _mm512_unpackhi_pd(tail[1], tail[3]);
     const __m512d z = _mm512_shuffle_f64x2(zw0, zw1, 0x88), w = _mm512_shuffle_f64x2(zw0, zw1, 0xDD);
     const __m512d e = _mm512_shuffle_f64x2(ei0, ei1, 0x88);
     const __m512i ids = _mm512_castpd_si512(_mm512_shuffle_f64x2(ei0, ei1, 0xDD));
-    const __m512d constant = _mm512_setr_pd(by[0][pad], by[1][pad], by[2][pad], by[3][pad], by[4][pad], by[5][pad],
-                                            by[6][pad], by[7][pad]);
+    /* 0 2 | 4 6 and 1 3 | 5 7 to one vector in order */
+    const __m256d even = _mm256_insertf128_pd(_mm256_castpd128_pd256(constants[0]), constants[1], 1);
+    const __m256d odd = _mm256_insertf128_pd(_mm256_castpd128_pd256(constants[2]), constants[3], 1);
+    const __m512d constant = _mm512_permutex2var_pd(_mm512_castpd256_pd512(even), _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
+                                                    _mm512_castpd256_pd512(odd));
     const __m512d moved = _mm512_add_pd(z, _mm512_add_pd(_mm512_set1_pd(db), fs_sums8(u)));
-    const __mmask8 within = _mm256_cmplt_epi32_mask(_mm256_loadu_si256((const __m256i *)found),
+    const __mmask8 within = _mm256_cmplt_epi32_mask(_mm256_loadu_si256((const __m256i *)here),
                                                     _mm256_set1_epi32((int32_t)reach));
     const unsigned turned = (unsigned)_mm512_cmp_pd_mask(moved, zero, _CMP_GT_OQ)
                             ^ (unsigned)_mm512_cmp_pd_mask(z, zero, _CMP_GT_OQ);
-    const unsigned bits = turned & (unsigned)within & ((1u << here) - 1);
+    const unsigned bits = turned & (unsigned)within & (left < 8 ? (1u << left) - 1 : 255);
     _mm512_storeu_pd(moves, _mm512_maskz_compress_pd((__mmask8)bits, _mm512_mul_pd(_mm512_set1_pd(up),
                                                                                  _mm512_abs_pd(moved))));
     _mm512_storeu_pd(linear, _mm512_maskz_compress_pd((__mmask8)bits,
