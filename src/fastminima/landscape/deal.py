@@ -101,9 +101,10 @@ def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct:
     # enough blocks to share out evenly, and for all threads to end together
     shared = -(-n // (4 * threads)) if threads > 1 else n
     points = max(1, min(points, max(shared, min(least, -(-n // threads)))))
-    # no last block of a few points, which would pack all samples for itself
+    at_once = max(_PART_BYTES // (8 * n_parameters(d1, dx)), least)
+    # in equal parts: a last one of a few points would pack all samples for itself
     points = -(-n // -(-n // points))
-    return points, min(points, max(_PART_BYTES // (8 * n_parameters(d1, dx)), least))
+    return points, -(-points // -(-points // at_once))
 
 
 def run(
