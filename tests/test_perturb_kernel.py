@@ -539,6 +539,41 @@ def test_overflow_is_not_hidden(variant: int, item: int) -> None:
     assert not np.isfinite(quadratic[1])
 
 
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_overflow_depends_on_no_other_perturbation(variant: int, item: int) -> None:
+    """Inputs, residuals and slopes whose steps overflow: alone, beside some that change every sign, and after many."""
+    panel = _perturb.layout(variant, item, 8, 3)[0]
+    huge = 1e39 if item == 4 else 1e307
+    for case in range(4):
+        p = problem(8, 3, panel, 8, 4)
+        p.delta *= 1e-3
+        # the last row turns all units about
+        p.delta[-1, :24], p.delta[-1, 24:32] = -2 * p.W1.ravel(), -2 * p.b1
+        p.delta[:2, :32] = 0.0
+        if case == 0:
+            p.e[::5] *= huge
+        elif case == 1:
+            # one change, and units beside its own whose slopes differ by more than the largest number
+            p.slopes, p.W2 = (1.0, -1.0), p.W2 * (huge / 1e4)
+            p.W2[1:] = 0.6 * (3.4e38 if item == 4 else huge)
+            p.delta *= 1e-300 if item == 8 else 1e-30
+            p.W1, p.b1, p.delta[-1, :32] = p.W1 * 0.1, p.b1 * 0.1, p.delta[-1, :32] * 1e30
+            p.delta[2:-1, :32] = 0.0
+            p.delta[2:-1, 24] = -1.01 * p.b1[0]
+        elif case == 2:
+            p.X[0], p.W1, p.delta[:-1, :32] = huge, p.W1 * 1e-29, 1e-35
+        else:
+            p.W1[3], p.X[:, 0], p.delta[:-1, :32] = 1e300, 1e20, 1e-9
+            p.delta[3, :32] = -1e25
+        delta = p.delta
+        p.delta = np.concatenate([np.repeat(delta[-1:], 600, axis=0), delta])
+        after = call(_perturb, item, variant, p)
+        for k, row in enumerate(delta):
+            p.delta = np.array([row])
+            for ours, expected in zip(after, call(_perturb, item, variant, p), strict=True):
+                np.testing.assert_array_equal(ours[600 + k], expected[0], f"{case} {k}")
+
+
 def test_nothing_to_do() -> None:
     for m, K in ((0, 2), (3, 0)):
         p = problem(2, 1, m, K)

@@ -634,6 +634,18 @@ def test_what_is_printed_claims_no_more_than_the_sample():
     assert "ProbeSweep(2 radii" in repr(sweep)
 
 
+def test_no_perturbations_leave_no_samples_packed():
+    rng = np.random.default_rng(5)
+    W1, b1, W2 = (rng.standard_normal(shape) for shape in ((3, 2), 3, 3))
+    network = fm.OneHiddenLayer(W1, b1, W2, 0.1, fm.relu)
+    base = BasePoint(network, fm.Dataset(rng.standard_normal((20, 2)), rng.standard_normal(20)))
+    delta = rng.standard_normal((4, 13))
+    emptied = Direct(base)
+    assert emptied.excess(delta[:0])[0].shape == (0,)
+    for ours, expected in zip(emptied.excess(delta), Direct(base).excess(delta), strict=True):
+        assert (ours == expected).all()
+
+
 # ---- Ctrl-C
 
 

@@ -108,8 +108,9 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
         for (lane = 1; lane < PANEL; lane++)
             largest = norms[lane] <= largest ? largest : norms[lane];
         largest = sqrt(largest);
+        /* nothing is safe where x is infinite in float32 */
         for (lane = 0; lane < PANEL; lane++)
-            norms[lane] = slack / sqrt(norms[lane]);
+            norms[lane] = norms[lane] < (FM_ITEM == 4 ? 0x1p254 : FM_INFINITY) ? slack / sqrt(norms[lane]) : 0;
         for (u = 0; u < d1; u += 2, minus += 2 * PANEL, scaled += 2 * PANEL, slopes += 2 * PANEL) {
             const int units = d1 - u < 2 ? 1 : 2;
             if (units == 2)
@@ -138,12 +139,6 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
                 slopes[lane] = minus[lane] < 0 ? plus : below;
             for (lane = 0; lane < units * PANEL; lane++)
                 scaled[lane] = slopes[lane] * (0 - minus[lane]);
-            for (r = 0; r < units; r++)
-                for (lane = full; lane < PANEL; lane++) {
-                    minus[r * PANEL + lane] = (REAL)FM_INFINITY;
-                    scaled[r * PANEL + lane] = 0;
-                    slopes[r * PANEL + lane] = 0;
-                }
             for (r = 0; r < units; r++) {
                 double least[LANES];
                 for (lane = 0; lane < LANES; lane++)
@@ -151,14 +146,20 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
                 for (v = 0; v < 3; v++)
                     for (lane = 0; lane < LANES; lane++) {
                         double own = fabs((double)minus[r * PANEL + v * LANES + lane]) * norms[v * LANES + lane];
-                        /* no norm is below 0: a NaN is always watched */
-                        own = own >= 0 ? own : 0;
+                        /* no norm is below 0: a NaN is always watched, and a z that overflowed, as its dz may */
+                        own = own >= 0 && own < FM_INFINITY ? own : 0;
                         least[lane] = own < least[lane] ? own : least[lane];
                     }
                 for (lane = 1; lane < LANES; lane++)
                     least[0] = least[lane] < least[0] ? least[lane] : least[0];
                 *margins++ = least[0];
             }
+            for (r = 0; r < units; r++)
+                for (lane = full; lane < PANEL; lane++) {
+                    minus[r * PANEL + lane] = (REAL)FM_INFINITY;
+                    scaled[r * PANEL + lane] = 0;
+                    slopes[r * PANEL + lane] = 0;
+                }
         }
     }
 }
@@ -185,6 +186,7 @@ FM_TARGET FM_INLINE double FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, doubl
 FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, unsigned watch, const REAL *dz,
                                                          const REAL *minus, const REAL *gap, REAL *delta)
 {
+    COUNT count = {0};
     ptrdiff_t flips = 0;
     int r, v;
     for (v = 0; v < width; v++, dz += LANES, minus += LANES, delta += LANES) {
@@ -192,9 +194,10 @@ FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, u
         for (r = 0; r < units; r++) {
             if (!(watch >> r & 1))
                 continue;
-            const VEC base = V_LOAD(minus + r * PANEL), next = V_SUB(base, V_LOAD(dz + r * PANEL)), size = V_ABS(next);
+            const VEC base = V_LOAD(minus + r * PANEL), next = V_SUB(base, V_LOAD(dz + r * PANEL));
             flips += fp_count_bits(V_FLIPS(base, next));
-            moved = V_FMA(V_SET1(gap[r]), V_FLIP(base, next, size), moved);
+            /* as without a test: an infinite gap leaves the other lanes alone */
+            V_MOVE(moved, count, base, next, V_SET1(gap[r]));
         }
         V_STORE(delta, moved);
     }
@@ -404,6 +407,13 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
     int v;
     /* only the full width has both bodies: the others hold the last few samples */
     often = V_MOVES && often && width == 3;
+    /* nor where a residual overflowed: 0 times it, where no sign changes, would count */
+    if (often) {
+        int wild = 0;
+        for (v = 0; v < PANEL; v++)
+            wild |= !((REAL)fabs(errors[v]) < (REAL)FM_INFINITY);
+        often = !wild;
+    }
     if (width == 3 && d1 <= ROWS / 2) {
 #define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, (unsigned)watch[0], often, tuples, dx, x, weighted, total, \
                                       change, crossed, spill, n_changed, ahead)

@@ -117,7 +117,9 @@ class Direct:
                         base, delta[again], stop
                     )
             result = high + (low + (quadratic + change))
-        self._spare.append((workspace, scratch))
+        # without perturbations nothing was packed
+        if K:
+            self._spare.append((workspace, scratch))
         return result, changed
 
     def _add(
