@@ -167,7 +167,7 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
                 continue;
             }
             {
-                double none[8 * LANES + 8];
+                double none[8 * LANES + 8] = {0};
                 FP_ROWS(g, rest, 8, (double *)fm_align(none));
             }
             for (lane = 0; lane < live; lane++)

@@ -102,8 +102,8 @@ FM_INLINE unsigned fs_eight(const double *rows, const double *pattern_q, const i
     /* 0 2 | 4 6 and 1 3 | 5 7 to one vector in order */
     const __m256d even = _mm256_insertf128_pd(_mm256_castpd128_pd256(constants[0]), constants[1], 1);
     const __m256d odd = _mm256_insertf128_pd(_mm256_castpd128_pd256(constants[2]), constants[3], 1);
-    const __m512d constant = _mm512_permutex2var_pd(_mm512_castpd256_pd512(even), _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
-                                                    _mm512_castpd256_pd512(odd));
+    const __m512d constant = _mm512_permutex2var_pd(
+        _mm512_castpd256_pd512(even), _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), _mm512_castpd256_pd512(odd));
     const __m512d moved = _mm512_add_pd(z, _mm512_add_pd(_mm512_set1_pd(db), fs_sums8(u)));
     const __mmask8 within = _mm256_cmplt_epi32_mask(_mm256_loadu_si256((const __m256i *)here),
                                                     _mm256_set1_epi32((int32_t)reach));

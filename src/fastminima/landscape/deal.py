@@ -128,7 +128,10 @@ def run(
 
     def work(first: int) -> list[Block]:
         last = min(first + points, n)
-        unit, delta = spare.pop() if spare else (np.empty(shape) if len(plans) > 1 else _NONE, np.empty(shape))
+        try:
+            unit, delta = spare.pop()
+        except IndexError:
+            unit, delta = np.empty(shape) if len(plans) > 1 else _NONE, np.empty(shape)
         excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
         with np.errstate(all="ignore"):  # a thread does not inherit its caller's
             for k in range(first, last, at_once):
