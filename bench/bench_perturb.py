@@ -36,8 +36,8 @@ WORKLOADS = {
     "W3": (1_000_000, 32, 16, 64),
     "W4": (200, 64, 32, 10_000),
 }
-# the perturbations of one call: large against packing the samples again, small for the caches
-CHUNK_BYTES = 1 << 21
+# the perturbations of one call, as in a probe: large against packing the samples again, in the second-level cache
+CHUNK_BYTES = 1 << 20
 
 
 def problem(name: str, share: float = 1.0) -> tuple[Any, SimpleNamespace, int]:

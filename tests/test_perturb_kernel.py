@@ -482,6 +482,21 @@ def test_what_is_taken_for_safe_changes_no_sign(variant: int, item: int) -> None
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_batches_of_perturbations_give_the_same_bits(variant: int, item: int) -> None:
+    """What is made of 40 units' parameters fills a batch with fewer than 1,700 perturbations, where samples are many."""
+    panel, group = _perturb.layout(variant, item, 40, 1)
+    for m in (2 * panel * group, 2 * panel * group + 1):
+        p = problem(40, 1, m, 3500, 5)
+        delta = p.delta * 0.1
+        p.delta = delta
+        whole = call(_perturb, item, variant, p)
+        for cut in (slice(0, 7), slice(1160, 1180), slice(1740, 1760), slice(3490, 3500)):
+            p.delta = delta[cut]
+            for ours, expected in zip(call(_perturb, item, variant, p), whole, strict=True):
+                np.testing.assert_array_equal(ours, expected[cut])
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
 @pytest.mark.parametrize("d1", [2, 4, 5, 8, 11])
 def test_many_and_few_changes_of_sign_go_the_same_way(variant: int, item: int, d1: int) -> None:
     """Perturbations of one size after another: what a block of them meets decides how the next looks for changes."""

@@ -283,8 +283,8 @@ static void fp_doubts(const fp_base *base, int item, double *doubt)
 }
 
 /* A lane is safe if |dz| < |z| as computed. With u the roundoff of the working precision, |dz| <= (1 + u)^(dx + 3)
- * ||(dw, db)|| ||(x, 1)|| after the rounding of x, and each of the two norms (in float64) may be too small by (dx + 4)
- * halves of u, the quotient and the product by 3 u: together less than 3 (dx + 8) u. */
+ * ||(dw, db)|| ||(x, 1)|| after the rounding of x, and each of the two norms may be too small by (dx + 4) halves of u, the
+ * quotient and the product by 3 u: together less than 3 (dx + 8) u. */
 #define FP_SLACK(dx, item) (4.0 * (double)((dx) + 8) * ((item) == 4 ? 0x1p-24 : 0x1p-53))
 
 /* parameters and slopes of a block beside one panel in the first-level cache */
@@ -292,6 +292,17 @@ static inline ptrdiff_t fp_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
 {
     const ptrdiff_t fits = FM_BLOCK_BYTES / (ptrdiff_t)item / (d1 * (dx + 5) + 1);
     return fits < 1 ? 1 : fits > FM_BLOCK_TUPLES ? FM_BLOCK_TUPLES : fits;
+}
+
+/* What is made of the parameters of so many perturbations, whole blocks, before they pass the samples; it stays in the
+ * second-level cache. */
+#define FP_BATCH_BYTES (1024 * 1024)
+
+static inline ptrdiff_t fp_batch_blocks(ptrdiff_t d1, ptrdiff_t dx, size_t item)
+{
+    const ptrdiff_t each = (item == 4 ? d1 * (dx + 2) + 1 : 0) + 2 * d1;
+    const ptrdiff_t fits = FP_BATCH_BYTES / (ptrdiff_t)item / each / fp_block_tuples(d1, dx, item);
+    return fits < 1 ? 1 : fits;
 }
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -42,7 +42,8 @@ f.  Memory traffic. Panels [dx + 2 + 3 d1][3 vectors] hold x, w, w e, -z, s z an
     at a time; a block of perturbations (at most 20 KiB) stays in the first-level cache while the panels pass it, and
     the next group of samples is fetched meanwhile.
     z is made once per panel and call: a few more perturbations' work, so a call should bring many, or samples so few
-    that they stay packed. float64 reads `delta` where it lies; float32 rounds a block of it.
+    that they stay packed. float64 reads `delta` where it lies; float32 rounds it, a block or about
+    1 MiB at a time.
 g.  float32. X, delta, v' and slopes are rounded to float32, z is computed in float64 and then rounded; the sign
     after the perturbation is decided in float32. Sums of at most 48 additions are flushed to float64. Squares of
     outputs below about 1e-19 underflow.
@@ -60,6 +61,7 @@ cdef extern from "_perturb.h" nogil:
         FM_GROUP_BYTES
         FM_BLOCK_BYTES
         FM_BLOCK_TUPLES
+        FP_BATCH_BYTES
         FM_ROWS
         FM_ROWS512
     void fp_draw(int, uint64_t, uint64_t, int, double, Py_ssize_t, Py_ssize_t, double *)
@@ -95,9 +97,10 @@ def workspace_items(variant, item, d1, dx):
     panel, group = layout(variant, item, d1, dx)
     rows = FM_ROWS512 if variant == 3 else FM_ROWS
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 5) + 1), 1), FM_BLOCK_TUPLES)
-    rounded = 0 if item == 8 else d1 * (dx + 2) + 1
-    scratch = ((dx + 3) * panel + (group + 4) * d1) * (8 // item) + (rows + 1) * panel
-    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (panel + 2 * d1 + rounded)
+    each = (0 if item == 8 else d1 * (dx + 2) + 1) + 2 * d1
+    blocks = max(FP_BATCH_BYTES // item // each // block, 1)
+    scratch = ((dx + 3) * panel + (group + blocks + 3) * d1) * (8 // item) + (rows + 1) * panel
+    return 128 // item + scratch + group * (dx + 2 + 3 * d1) * panel + block * (panel + blocks * each)
 
 
 def perturbations(unsigned long long seed, unsigned long long first, int distribution, double radius, int variant,

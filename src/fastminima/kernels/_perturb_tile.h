@@ -165,19 +165,35 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
 }
 
 /* ||(w, b)||^2 */
-FM_TARGET FM_INLINE double FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, double b)
+FM_TARGET FM_INLINE REAL FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, REAL b)
 {
-    double sums[8] = {b * b};
-    ptrdiff_t j;
-    int l;
-    for (j = 0; j + 8 <= dx; j += 8)
-        for (l = 0; l < 8; l++)
-            sums[l] += (double)w[j + l] * w[j + l];
+    REAL s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
+    ptrdiff_t j = 0;
+    if (dx >= 2 * LANES) {
+        REAL lanes[LANES];
+        VEC sum = V_SET1(0);
+        int l;
+        for (; j + LANES <= dx; j += LANES)
+            sum = V_FMA(V_LOADU(w + j), V_LOADU(w + j), sum);
+        V_STOREU(lanes, sum);
+        for (l = 0; l + 4 <= LANES; l += 4) {
+            s0 += lanes[l];
+            s1 += lanes[l + 1];
+            s2 += lanes[l + 2];
+            s3 += lanes[l + 3];
+        }
+        for (; l < LANES; l++)
+            s1 += lanes[l];
+    }
+    for (; j + 4 <= dx; j += 4) {
+        s0 += w[j] * w[j];
+        s1 += w[j + 1] * w[j + 1];
+        s2 += w[j + 2] * w[j + 2];
+        s3 += w[j + 3] * w[j + 3];
+    }
     for (; j < dx; j++)
-        sums[1] += (double)w[j] * w[j];
-    for (l = 0; l < 4; l++)
-        sums[l] += sums[l + 4];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        s1 += w[j] * w[j];
+    return (s0 + s2) + (s1 + s3);
 }
 
 #if ROWS > 4
@@ -486,6 +502,44 @@ static ptrdiff_t FM_NAME(fp_watch)(const double *peaks, const double *margins, p
     return number;
 }
 
+/* Of a block of perturbations: parameters in REAL, unless they are used where they lie; the slopes v' and v' (s_plus -
+ * s_minus); and per unit the largest norm ||(dw, db)||, and a little: squares and products of dz that underflow lose at
+ * most 2^-150 each, a norm (dx + 1) 2^-75. */
+FM_TARGET static void FM_NAME(fp_prepare)(const fp_base *base, const double *rows, const double *bias, ptrdiff_t tuples,
+                                          REAL *FM_RESTRICT rounded, REAL *FM_RESTRICT slopes,
+                                          double *FM_RESTRICT peaks)
+{
+    const ptrdiff_t d1 = base->d1, dx = base->dx, size = d1 * (dx + 2) + 1;
+    ptrdiff_t t, u;
+#if FM_ITEM == 8
+    const REAL *theta = rows, *shifts = bias;
+    (void)rounded;
+#else
+    const REAL *theta = rounded, *shifts = 0;
+    for (u = 0; u < tuples * size; u++)
+        rounded[u] = (REAL)rows[u];
+    for (t = 0; bias && t < tuples; t++)
+        for (u = 0; u < d1; u++)
+            rounded[t * size + d1 * dx + u] = (REAL)bias[t * d1 + u];
+#endif
+    for (u = 0; u < d1; u++)
+        peaks[u] = 0;
+    for (t = 0; t < tuples; t++)
+        for (u = 0; u < d1; u++) {
+            const double v = base->W2[u] + rows[t * size + d1 * (dx + 1) + u];
+            const REAL square = FM_NAME(fp_square)(theta + t * size + u * dx, dx,
+                                                   shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
+            slopes[2 * t * d1 + u] = (REAL)v;
+            /* never v times the difference of rounded slopes: they may agree in all but their last digits */
+            slopes[(2 * t + 1) * d1 + u] = (REAL)(v * (base->s_plus - base->s_minus));
+            /* a NaN is below no margin */
+            if (FM_UNLIKELY(!(square <= peaks[u])))
+                peaks[u] = square == square ? square : FM_INFINITY;
+        }
+    for (u = 0; u < d1; u++)
+        peaks[u] = sqrt(peaks[u]) + (double)(dx + 1) * (sizeof(REAL) == 4 ? 0x1p-74 : 0x1p-500);
+}
+
 /* Adds to quadratic, change and n_changed. Workspace: see workspace_items in _perturb.pyx. If `packed`, it holds the
  * panels of the only group already. */
 FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const double *e, const double *weight,
@@ -495,24 +549,34 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
 {
     const ptrdiff_t d1 = base.d1, dx = base.dx, stride = (dx + 2 + 3 * d1) * PANEL, size = d1 * (dx + 2) + 1;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
-    const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL));
+    const ptrdiff_t block = fp_block_tuples(d1, dx, sizeof(REAL)), blocks = fp_batch_blocks(d1, dx, sizeof(REAL));
     const ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS;
     double *scratch = (double *)fm_align(workspace);
-    double *margins = scratch + (dx + 3) * PANEL, *peaks = margins + group * d1, *doubt = peaks + d1;
+    double *margins = scratch + (dx + 3) * PANEL, *peaks = margins + group * d1, *doubt = peaks + blocks * d1;
     int *watch = (int *)(doubt + 2 * d1);
     REAL *pack = (REAL *)fm_align(doubt + 3 * d1);
     REAL *spill = pack + group * stride, *total = spill + (ROWS + 1) * PANEL, *moved = total + block * LANES;
     INT *crossed = (INT *)(moved + block * LANES);
-    REAL *slopes = moved + 2 * block * LANES;
-#if FM_ITEM == 4
-    REAL *rounded = slopes + block * 2 * d1;
-#endif
-    ptrdiff_t first, k0, t, p, u, l;
+    REAL *slopes = moved + 2 * block * LANES, *rounded = slopes + blocks * block * 2 * d1;
+    ptrdiff_t first, k0, t, p, l;
     int often = 0;
+    /* Many groups pass equal batches of perturbations, prepared once; with few each block is prepared where it is used. */
+    const int once = m > 2 * group * PANEL;
+    const ptrdiff_t batches = once ? (K + blocks * block - 1) / (blocks * block) : 1, batch = (K + batches - 1) / batches;
+    if (K > batch) {
+        for (k0 = 0; k0 < K; k0 += batch)
+            FM_NAME(fp_excess)(base, X, e, weight, m, delta + k0 * size, bias ? bias + k0 * d1 : 0,
+                               K - k0 < batch ? K - k0 : batch, 0, workspace, quadratic + k0, change + k0,
+                               n_changed + k0);
+        return;
+    }
     fp_doubts(&base, FM_ITEM, doubt);
     base.doubt = doubt;
     for (p = 0; p < PANEL; p++)
         spill[p] = 0;
+    for (k0 = 0; once && k0 < K; k0 += block)
+        FM_NAME(fp_prepare)(&base, delta + k0 * size, bias ? bias + k0 * d1 : 0, K - k0 < block ? K - k0 : block,
+                            rounded + k0 * size, slopes + k0 * 2 * d1, peaks + k0 / block * d1);
     for (first = 0; first < m; first += group * PANEL) {
         const ptrdiff_t count = m - first < group * PANEL ? m - first : group * PANEL;
         const ptrdiff_t panels = (count + PANEL - 1) / PANEL;
@@ -523,39 +587,20 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
             FM_NAME(fp_pack)(&base, X + first * dx, e + first, weight ? weight + first : 0, count, scratch, margins,
                              pack);
         for (k0 = 0; k0 < K; k0 += block) {
-            const ptrdiff_t tuples = K - k0 < block ? K - k0 : block;
-            const double *rows = delta + k0 * size;
+            const ptrdiff_t tuples = K - k0 < block ? K - k0 : block, at = once ? k0 : 0;
 #if FM_ITEM == 8
-            const REAL *theta = rows, *shifts = bias ? bias + k0 * d1 : 0;
+            const REAL *theta = delta + k0 * size, *shifts = bias ? bias + k0 * d1 : 0;
 #else
-            const REAL *theta = rounded, *shifts = 0;
-            for (u = 0; u < tuples * size; u++)
-                rounded[u] = (REAL)rows[u];
-            for (t = 0; bias && t < tuples; t++)
-                for (u = 0; u < d1; u++)
-                    rounded[t * size + d1 * dx + u] = (REAL)bias[(k0 + t) * d1 + u];
+            const REAL *theta = rounded + at * size, *shifts = 0;
 #endif
-            for (u = 0; u < d1; u++)
-                peaks[u] = 0;
-            for (t = 0; t < tuples; t++)
-                for (u = 0; u < d1; u++) {
-                    const double v = base.W2[u] + rows[t * size + d1 * (dx + 1) + u];
-                    const double square = FM_NAME(fp_square)(
-                        theta + t * size + u * dx, dx, shifts ? shifts[t * d1 + u] : theta[t * size + d1 * dx + u]);
-                    slopes[2 * t * d1 + u] = (REAL)v;
-                    /* never v times the difference of rounded slopes: they may agree in all but their last digits */
-                    slopes[(2 * t + 1) * d1 + u] = (REAL)(v * (base.s_plus - base.s_minus));
-                    /* a NaN is below no margin */
-                    if (FM_UNLIKELY(!(square <= peaks[u])))
-                        peaks[u] = square == square ? square : FM_INFINITY;
-                }
-            /* and a little, so that neither underflow here nor in dz makes a norm too small */
-            for (u = 0; u < d1; u++)
-                peaks[u] = sqrt(peaks[u]) + (sizeof(REAL) == 4 ? 0x1p-100 : 0x1p-500);
+            if (!once)
+                FM_NAME(fp_prepare)(&base, delta + k0 * size, bias ? bias + k0 * d1 : 0, tuples, rounded, slopes, peaks);
             double changes = 0, watched = 0;
-            for (t = 0; t < 2 * block * LANES; t++)
+            for (t = 0; t < tuples * LANES; t++)
                 total[t] = 0;
-            for (t = 0; t < block * LANES; t++)
+            for (t = 0; t < tuples * LANES; t++)
+                moved[t] = 0;
+            for (t = 0; t < tuples * LANES; t++)
                 crossed[t] = 0;
             for (t = 0; t < tuples; t++)
                 changes -= (double)n_changed[k0 + t];
@@ -563,10 +608,10 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
                 const REAL *x = pack + p * stride;
                 const ptrdiff_t left = count - p * PANEL;
                 const int weighted = weight || left < PANEL;
-                watched += (double)FM_NAME(fp_watch)(peaks, margins + p * d1, d1, watch);
+                watched += (double)FM_NAME(fp_watch)(peaks + at / block * d1, margins + p * d1, d1, watch);
 #define FP_PANEL(width) \
-    FM_NAME(fp_panel)(width, theta, shifts, slopes, watch, often, tuples, d1, dx, x, weighted, total, moved, crossed, \
-                      spill, n_changed + k0, &ahead)
+    FM_NAME(fp_panel)(width, theta, shifts, slopes + at * 2 * d1, watch, often, tuples, d1, dx, x, weighted, total, \
+                      moved, crossed, spill, n_changed + k0, &ahead)
                 if (left > 2 * LANES)
                     FP_PANEL(3);
                 else if (left > LANES)
