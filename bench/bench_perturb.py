@@ -26,7 +26,8 @@ import fastminima as fm
 from fastminima import batched
 from fastminima.activation import leaky_relu
 from fastminima.batched import batched_risk
-from fastminima.kernels import _perturb, reference_perturb
+from fastminima.kernels import _perturb, _screen, reference_perturb
+from fastminima.landscape import sampling
 
 F64 = NDArray[np.float64]
 ACT = leaky_relu(0.1)
@@ -114,7 +115,8 @@ def main() -> None:
     parser.add_argument("--variant", choices=_perturb.VARIANTS, default=_perturb.VARIANTS[-1])
     options = parser.parse_args()
     chosen = _perturb.VARIANTS.index(options.variant)
-    batched._VARIANT = chosen  # the peer gets the same instructions
+    # peer and probe get the same instructions
+    batched._VARIANT = _perturb.BEST_VARIANT = _screen.BEST_VARIANT = sampling.BEST_VARIANT = chosen
     print(
         "ns a number            "
         + "".join(f"{name:>12}" for name in ("sphere", "ball", "normal"))
