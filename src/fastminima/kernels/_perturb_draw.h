@@ -81,14 +81,14 @@ FM_TARGET FM_INLINE DV FM_NAME(fp_exp)(DV x)
     return AS_D(AS_I(p) + (AS_I(t) << 52));
 }
 
-/* One word of each stream: sfc32, the small fast counting generator of PractRand (Doty-Humphrey). */
-FM_TARGET FM_INLINE WV FM_NAME(fp_word)(WV *a, WV *b, WV *c, WV *n)
+/* One word of each stream with state a, b, c, n: sfc32, the small fast counting generator of PractRand (Doty-Humphrey). */
+FM_TARGET FM_INLINE WV FM_NAME(fp_stream)(WV *s)
 {
-    const WV word = *a + *b + *n;
-    *n = *n + WC(1);
-    *a = *b ^ (*b >> 9);
-    *b = *c + (*c << 3);
-    *c = W_TURN(*c, 21) + word;
+    const WV b = s[1], c = s[2], word = s[0] + b + s[3];
+    s[0] = b ^ (b >> 9);
+    s[1] = c + (c << 3);
+    s[2] = W_TURN(c, 21) + word;
+    s[3] = s[3] + WC(1);
     return word;
 }
 
@@ -159,8 +159,7 @@ FM_TARGET static void FM_NAME(fp_draw)(uint64_t seed, uint64_t first, int distri
         for (j = 0; j < P; j += 8) {
             for (e = 0; e < 4; e++)
                 for (lane = 0; lane < FP_PAIRS / 2; lane++)
-                    v[4 * lane + e] = FM_NAME(fp_word)(state + 4 * lane, state + 4 * lane + 1, state + 4 * lane + 2,
-                                                       state + 4 * lane + 3);
+                    v[4 * lane + e] = FM_NAME(fp_stream)(state + 4 * lane);
             FM_NAME(fp_normals)(v, g);
             if (P - j >= 8 && live == LANES) {
                 FP_ROWS(g, out + j, P, sums);

@@ -196,13 +196,14 @@ FM_TARGET FM_INLINE REAL FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, REAL b)
     return (s0 + s2) + (s1 + s3);
 }
 
-#if ROWS > 4
+#if V_MOVES
 /* delta += sum over the watched units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. All
  * their lanes at once: to look for some takes longer. A large tile spends less on the call than on so much code. */
 FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, unsigned watch, const REAL *dz,
                                                          const REAL *minus, const REAL *gap, REAL *delta)
 {
     COUNT count = {0};
+    INT lanes[LANES];
     ptrdiff_t flips = 0;
     int r, v;
     for (v = 0; v < width; v++, dz += LANES, minus += LANES, delta += LANES) {
@@ -211,12 +212,14 @@ FM_TARGET FM_NOINLINE static ptrdiff_t FM_NAME(fp_flips)(int units, int width, u
             if (!(watch >> r & 1))
                 continue;
             const VEC base = V_LOAD(minus + r * PANEL), next = V_SUB(base, V_LOAD(dz + r * PANEL));
-            flips += fp_count_bits(V_FLIPS(base, next));
             /* as without a test: an infinite gap leaves the other lanes alone */
             V_MOVE(moved, count, base, next, V_SET1(gap[r]));
         }
         V_STORE(delta, moved);
     }
+    memcpy(lanes, &count, sizeof lanes);
+    for (v = 0; v < LANES; v++)
+        flips += (ptrdiff_t)lanes[v];
     return flips;
 }
 #endif
@@ -288,7 +291,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fp_bend)(const int units, const int width,
         }
     }
     if (!often && ANY_SET(any)) {
-#if ROWS > 4
+#if V_MOVES
         FM_UNROLL
         for (r = 0; r < units; r++)
             for (v = 0; v < width; v++)

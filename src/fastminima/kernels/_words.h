@@ -5,11 +5,10 @@
  *     the instruction set has that
  * V_PICK(z, p, n): lane by lane n where z is negative, else p (at z = +-0 either)
  * V_TURN(z, V_SET1(V_UP(s)), n): the same with s = 1 or -1 for p
- * V_FLIPS(a, b): bits of the lanes where just one of a < 0, b < 0 holds; V_FLIP(a, b, t): t in those lanes, else 0; a
- *     running disjunction of such lanes: its type ANY, ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A zero may have
- *     either sign as b, never as a.
- * V_MOVES: whether there is V_MOVE(moved, count, base, next, gap), without a branch: in the lanes where just one of
- *     base < 0, next < 0 holds adds gap |next| to moved and 1 to count: integers INT of REAL's size in a COUNT
+ * ANY: a running disjunction of lanes where just one of a < 0, b < 0 holds: ANY_NONE, ANY_OR(any, a, b), ANY_SET(any). A
+ *     zero may have either sign as b, never as a. What happens in such lanes: if V_MOVES, V_MOVE(moved, count, a, b, gap)
+ *     adds gap |b| to moved and 1 to count, integers INT of REAL's size in a COUNT; else V_FLIPS(a, b) are their bits and
+ *     V_FLIP(a, b, t) is t there, else 0
  * float64 also: V_POSITIVE(z, p, n), p where z > 0 and else n; V_ERROR(a, b, p) = a b - p for p = fl(a b), exactly.
  *     + - * on VEC round each operation.
  * V_TRANSPOSE4, where there is one: four rows of float64 to four columns of REAL.
@@ -168,8 +167,6 @@
 /* one instruction for a comparison and a blend: +-1 for what the code's nibbles call positive, n for everything else */
 #define V_UP(s) fm_double((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
 #define V_TURN(z, p, n) _mm512_fixupimm_pd(n, z, _mm512_castpd_si512(p), 0)
-#define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_pd(a, b))
-#define V_FLIP(a, b, t) _mm512_maskz_mov_pd(FM_SIGNS(_mm512_xor_pd(a, b)), t)
 #define ANY __m512i
 #define ANY_NONE _mm512_setzero_si512()
 /* 0xF6: any | (a ^ b) */
@@ -213,8 +210,6 @@
 #define V_PICK(z, p, n) _mm512_mask_blend_ps(FM_SIGNS(z), p, n)
 #define V_UP(s) fm_single((s) < 0 ? FM_CODE_MINUS : FM_CODE_PLUS)
 #define V_TURN(z, p, n) _mm512_fixupimm_ps(n, z, _mm512_castps_si512(p), 0)
-#define V_FLIPS(a, b) (unsigned)FM_SIGNS(_mm512_xor_ps(a, b))
-#define V_FLIP(a, b, t) _mm512_maskz_mov_ps(FM_SIGNS(_mm512_xor_ps(a, b)), t)
 #define ANY __m512i
 #define ANY_NONE _mm512_setzero_si512()
 #define ANY_OR(any, a, b) \
