@@ -179,7 +179,10 @@ class BasePoint:
         gradient, own = np.full((2, d1 * n + 1), np.nan), np.full((2, d1), np.nan)
         if np.isfinite(sums).all():
             with np.errstate(over="ignore", invalid="ignore"):
-                hi, lo = _total(sums)
+                total = _Sum(sums[..., 0, 0], sums[..., 1, :].sum(axis=-1))
+                for part in range(1, _screen.PANEL):
+                    total.add(sums[..., 0, part])
+                hi, lo = two_sum(total.hi, total.lo)
                 # sum over z > 0 at s_plus and the others at s_minus
                 down_hi, down_lo = two_sum(hi[0], -hi[1:])
                 down_lo = down_lo + (lo[0] - lo[1:])
@@ -323,15 +326,6 @@ class BasePoint:
         return QuadraticForm(
             slopes, np.concatenate(factors).ravel(), start, len(patterns), len(patterns) * d1 * n + int(start[-1]) * n,
         )  # fmt: skip
-
-
-def _total(sums: F64) -> tuple[F64, F64]:
-    """High and low words of partial sums (..., 2, parts), added in double-double as those were."""
-    hi, lo = sums[..., 0, 0], sums[..., 1, 0]
-    for part in range(1, sums.shape[-1]):
-        hi, error = two_sum(hi, sums[..., 0, part])
-        lo = lo + (error + sums[..., 1, part])
-    return two_sum(hi, lo)
 
 
 def _own(network: OneHiddenLayer, hi: F64, lo: F64) -> F64:

@@ -36,7 +36,6 @@ _MIN_UNITS = 256
 _CALL_SECONDS = 0.05
 _FIRST_CALL = 8
 _WAIT_SECONDS = 0.1
-_NONE = np.empty((0, 0))
 
 
 @dataclass
@@ -124,6 +123,8 @@ def run(
     points, at_once = _sizes(network, data, n, threads, any(plan.method == "direct" for plan in plans))
     paces = [_Pace(at_once if plan.method == "direct" else _FIRST_CALL, at_once) for plan in plans]
     shape = (at_once, n_parameters(*network.W1.shape))
+    # one radius has its points drawn there; several share the directions
+    scale, sweep = (plans[0].radius, False) if len(plans) == 1 else (1.0, True)
     spare: list[tuple[F64, F64]] = []
 
     def work(first: int) -> list[Block]:
@@ -131,20 +132,16 @@ def run(
         try:
             unit, delta = spare.pop()
         except IndexError:
-            unit, delta = np.empty(shape) if len(plans) > 1 else _NONE, np.empty(shape)
+            unit, delta = np.empty(shape), np.empty(shape if sweep else 0)
         excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
         with np.errstate(all="ignore"):  # a thread does not inherit its caller's
             for k in range(first, last, at_once):
-                count = min(at_once, last - k)
-                moves = delta[:count]
-                if len(plans) > 1:
-                    directions(seed, k, distribution, 1.0, unit[:count])
-                else:
-                    directions(seed, k, distribution, plans[0].radius, moves)
+                moves = drawn = unit[: last - k]
+                directions(seed, k, distribution, scale, drawn)
+                cut = slice(k - first, k - first + len(drawn))
                 for i, (plan, pace) in enumerate(zip(plans, paces, strict=True)):
-                    if len(plans) > 1:
-                        np.multiply(unit[:count], plan.radius, out=moves)
-                    cut = slice(k - first, k - first + count)
+                    if sweep:
+                        moves = np.multiply(drawn, plan.radius, out=delta[: len(drawn)])
                     evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
         spare.append((unit, delta))
         return [summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
