@@ -7,7 +7,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels hints bench docs torch verify mutants clean
+.PHONY: demo test lint kernels hints bench docs house torch verify mutants clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -36,6 +36,10 @@ torch: $(VENV)/.dev
 docs: kernels
 	$(PY) docs/counterexamples.py
 
+# the layout in four numbers, read off the imports
+house:
+	@$(PYTHON) docs/house.py
+
 # slower checks than the suite's ten minutes allow
 verify: kernels
 	FASTMINIMA_VERIFY=1 $(PY) -m pytest $(PYTEST_ARGS)
@@ -47,7 +51,7 @@ mutants: $(VENV)/.dev
 	rm -rf $(MUTANTS) && mkdir -p $(MUTANTS)/src/fastminima/proof $(MUTANTS)/tests
 	touch $(MUTANTS)/src/fastminima/__init__.py $(MUTANTS)/src/fastminima/proof/__init__.py
 	cp src/fastminima/proof/check.py $(MUTANTS)/src/fastminima/proof
-	cp tests/test_check.py tests/test_check_intervals.py tests/certificates_by_hand.py tests/profiles.py $(MUTANTS)/tests
+	cp tests/proof/test_check.py tests/proof/test_check_intervals.py tests/support/*.py $(MUTANTS)/tests
 	echo "from fastminima.proof import check; check.PARTS = 12" > $(MUTANTS)/tests/conftest.py
 	cp pyproject.toml $(MUTANTS)
 	cd $(MUTANTS) && PYTHONPATH=src:tests $(CURDIR)/$(PY) -m mutmut run --max-children 2
@@ -75,7 +79,7 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py
 	$(PY) -m pip install --quiet --no-build-isolation -e ".[test]"
 	@touch $@ $(VENV)/.demo
 
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py $(wildcard src/fastminima/*.py src/fastminima/*/*.py src/fastminima/kernels/*.pyx src/fastminima/kernels/*.h)
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py $(wildcard src/fastminima/*.py src/fastminima/*/*.py src/fastminima/*/*/*.py src/fastminima/*/*/*/*.py src/fastminima/kernels/*.pyx src/fastminima/kernels/*.h)
 	@if [ -e $(VENV)/.dev ]; then $(MAKE) --no-print-directory kernels; else $(PY) -m pip install --quiet ".[demo]"; fi
 	@touch $@
 

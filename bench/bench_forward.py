@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastminima.activation import PiecewiseLinear, leaky_relu, relu
-from fastminima.batched import batched_risk
 from fastminima.kernels import _forward, reference_forward
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, leaky_relu, relu
+from fastminima.networks.batched_risk import batched_risk
 
 try:
     import numba

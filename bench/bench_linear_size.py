@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 import fastminima as fm
-from fastminima.theorems.linear_tolerance import within_tolerance
-from fastminima.theorems.linear_walk import walk_out
+from fastminima.theorems.theorem4.decide_within_tolerance import within_tolerance
+from fastminima.theorems.theorem4.escape_float import walk_out
 
 ROWS = 4096
 

@@ -23,11 +23,11 @@ import pytest
 from numpy.typing import NDArray
 
 import fastminima as fm
-from fastminima import batched
-from fastminima.activation import leaky_relu
-from fastminima.batched import batched_risk
 from fastminima.kernels import _perturb, _screen, reference_perturb
-from fastminima.landscape import sampling
+from fastminima.landscape.perturb import points as sampling
+from fastminima.networks import batched_risk as batched
+from fastminima.networks.activations.piecewise_linear import leaky_relu
+from fastminima.networks.batched_risk import batched_risk
 
 F64 = NDArray[np.float64]
 ACT = leaky_relu(0.1)

@@ -28,7 +28,7 @@ from fastminima.exact.digest import Digests
 from fastminima.exact.gram import GramState
 from fastminima.exact.solve import solve_normal_equations
 from fastminima.exact.stream import ExactPass, PassNetwork, exact_moments
-from fastminima.proof.bounds import certify_drop
+from fastminima.theorems.theorem1.certify_drop import certify_drop
 
 PANEL = 4096
 STREAM_BLOCK = 65536

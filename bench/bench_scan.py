@@ -31,8 +31,8 @@ import numpy as np
 import scipy.linalg
 
 import fastminima as fm
-from fastminima._threads import single_threaded_blas
 from fastminima.exact.fit import ExactFit
+from fastminima.system.threads import single_threaded_blas
 
 DX = 10
 READ_ROWS = 65_536
@@ -69,7 +69,7 @@ class Clock:
 
     def __enter__(self) -> Clock:
         self.peak, self._done = 0, threading.Event()
-        self._resident = importlib.import_module("fastminima.scan.budget").resident_bytes
+        self._resident = importlib.import_module("fastminima.scanning.budget").resident_bytes
         self._watch = threading.Thread(target=self._sample)
         self._watch.start()
         self._wall, self._cpu = time.perf_counter(), time.process_time()
@@ -225,7 +225,7 @@ def digits(found: Any, exact: list[Fraction]) -> float:
 
 
 def problems() -> Iterator[tuple[str, Any, Any]]:
-    nist = Path(__file__).parent.parent / "tests" / "data" / "nist" / "filip.csv"
+    nist = Path(__file__).parent.parent / "tests" / "support" / "nist" / "filip.csv"
     y, x = np.loadtxt(nist, delimiter=",", skiprows=1).T[:2]
     yield "Filip", np.column_stack([x**k for k in range(1, 11)]), y
     from statsmodels.datasets import longley
@@ -246,7 +246,7 @@ def problems() -> Iterator[tuple[str, Any, Any]]:
 
 
 def accuracy() -> None:
-    importlib.import_module("fastminima.scan.small")._SMALL = -1  # stream them all
+    importlib.import_module("fastminima.scanning.small")._SMALL = -1  # stream them all
     print(f"{'data':>18} {'scan':>6} {'lstsq':>6}  correct digits of the worst coefficient; route, passes")
     for name, X, y in problems():
         data = fm.Dataset(X, y)

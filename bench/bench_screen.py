@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 import fastminima as fm
 from fastminima.kernels import _perturb, _screen, reference_screen
-from fastminima.landscape.base_point import BasePoint
-from fastminima.landscape.direct import Direct
-from fastminima.landscape.screen import Screen, choose
+from fastminima.landscape.perturb.base_point import BasePoint
+from fastminima.landscape.perturb.direct import Direct
+from fastminima.landscape.perturb.screen import Screen, choose
 
 F64 = NDArray[np.float64]
 DX, D1 = 8, 4

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastminima.splits import best_split, split_set
+from fastminima.theorems.theorem1.splits.search import best_split, split_set
 
 Answer = tuple[int, float, int]
 

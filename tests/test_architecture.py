@@ -13,108 +13,161 @@ from pathlib import Path
 import pytest
 
 import fastminima as fm
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "fastminima"
 
-# lower layers first; a module may import from its own layer and from lower ones
-LAYERS = [
+# The floors: what stands in a row may use the rows below it, and of its own row nothing but itself.
+FLOORS = [
+    {"__main__"},
+    {"cli", "__init__"},
+    {"proof", "scanning", "report"},
+    {"theorems", "landscape"},
+    {"networks", "losses", "fit"},
+    {"data"},
+    {"exact", "system"},
+    {"kernels"},
     {"errors", "_version"},
-    {
-        "_validate",
-        "_frames",
-        "_atomic",
-        "_optional",
-        "_progress",
-        "_reading",
-        "_memory",
-        "_threads",
-        "formula",
-        "formula_shape",
-        "_curves",
-        "activation",
-    },
-    {"kernels", "exact", "smooth", "activations"},
-    {
-        "dataset",
-        "_sorted_sums",
-        "_sum_scale",
-        "splits",
-        "batched",
-        "smooth_risk",
-        "_torch_activation",
-        "_product_loss",
-        "_row_loss",
-        "_gradient_check",
-        "_chain",
-        "losses",
-        "row_losses",
-        "user_loss",
-    },
-    {"_passes", "_rounding", "_states", "_csv", "_selection", "readers", "demos", "network"},
-    {"least_squares"},
-    {"proof"},
-    {"landscape"},
-    {"theorems"},
-    {"proving"},
-    {"report"},
-    {"scan"},
-    {
-        "cli",
-        "cli_common",
-        "cli_probe",
-        "cli_linear",
-        "cli_counterexample",
-        "cli_prove",
-        "cli_scan",
-        "__main__",
-        "__init__",
-    },
 ]
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+FLOOR = {name: -row for row, names in enumerate(FLOORS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)
 
 
-def module_name(path: Path) -> str:
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def name_of(path: Path) -> str:
+    """The dotted name of a module, without the package's own: `data.read`, or `data` for its `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(path) for path in FILES} | {name_of(path) for path in PACKAGE.rglob("*.pyx")}
 
 
 def imports(path: Path):
-    """(top-level package modules, outside packages) a file imports anywhere in it."""
+    """(modules of the package, packages outside) that a file imports anywhere in it, also for types."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     inside, outside = set(), set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             if node.level:
-                base = parts[: len(parts) - node.level]
-                target = [*base, *(node.module or "").split(".")] if node.module else [*base]
-                names = [target[0]] if target and target[0] else [alias.name for alias in node.names]
-                inside.update(names)
-            elif node.module and node.module.split(".")[0] == "fastminima":
-                inside.add(node.module.split(".")[1] if "." in node.module else "__init__")
-            elif node.module:
-                outside.add(node.module.split(".")[0])
-        elif isinstance(node, ast.Import):
+                target = ".".join([*parts[: len(parts) - node.level], *filter(None, [node.module])])
+            elif (node.module or "").partition(".")[0] == "fastminima":
+                target = node.module.partition(".")[2]
+            else:
+                outside.add((node.module or "").partition(".")[0])
+                continue
             for alias in node.names:
-                outside.add(alias.name.split(".")[0])
+                whole = f"{target}.{alias.name}".strip(".")
+                inside.add(whole if whole in MODULES else target or "__init__")
+        elif isinstance(node, ast.Import):
+            outside.update(alias.name.partition(".")[0] for alias in node.names)
     return inside, outside
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+IMPORTS = {name_of(path): imports(path)[0] for path in FILES}
+
+
+def test_the_root_holds_rooms_and_no_public_name():
+    entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    rooms = {name for name in entries if (PACKAGE / name).is_dir()}
+    assert rooms == set(FLOOR) - {"__main__", "__init__", "errors", "_version"}
+    assert entries - rooms == {"errors.py", "__init__.py", "__main__.py", "_version.py", "py.typed"}
+    assert len(rooms) == 13
+    assert not {name.removesuffix(".py") for name in entries} & (set(fm.__all__) - {"errors"})
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
 def test_imports_point_downward(path):
-    own = RANK[module_name(path)]
-    for name in imports(path)[0]:
-        assert name in RANK, f"{path.name} imports {name}, which has no layer"
-        assert RANK[name] <= own, f"{path.relative_to(PACKAGE)} imports {name} from a higher layer"
+    own = name_of(path).partition(".")[0]
+    for name in IMPORTS[name_of(path)]:
+        room = name.partition(".")[0]
+        assert room in FLOOR, f"{path.name} imports {name}, which has no floor"
+        assert room == own or FLOOR[room] < FLOOR[own], (
+            f"{path.relative_to(PACKAGE)} imports {name} from no lower floor"
+        )
 
 
-def test_theorems_do_no_input_output_and_proof_never_imports_theorems():
-    for path in (PACKAGE / "theorems").glob("*.py"):
-        assert not imports(path)[1] & {"os", "io", "pathlib", "random", "threading", "json"}, path.name
-    for path in (PACKAGE / "proof").glob("*.py"):
-        assert "theorems" not in imports(path)[0], path.name
+def test_no_modules_import_each_other():
+    """Not in functions either, nor for types alone."""
+    left = {name: found - {name, "__init__"} for name, found in IMPORTS.items() if name != "__init__"}
+    while free := [name for name, found in left.items() if not found & set(left)]:
+        for name in free:
+            del left[name]
+    assert not left, f"these import each other: {left}"
+
+
+def test_theorems_are_apart_and_do_no_input_or_output():
+    for path in (PACKAGE / "theorems").rglob("*.py"):
+        inside, outside = imports(path)
+        assert not outside & {"os", "io", "pathlib", "random", "threading", "json", "pickle", "tempfile"}, (
+            path.name
+        )
+        assert not inside & {"system.files", "system.progress"}, path.name
+        own = name_of(path).split(".")[:2]
+        others = {name for name in inside if name.startswith("theorems.") and name.split(".")[:2] != own}
+        assert not others, f"{path.relative_to(PACKAGE)} imports {others}"
+
+
+SHARED = {"drop", "unit_in_frame", "splits"}  # small pieces that a proof and a construction both use
+
+
+def test_what_decides_a_claim_knows_nothing_of_what_made_it():
+    deciders = list((PACKAGE / "theorems").rglob("certify_*.py"))
+    assert len(deciders) >= 4
+    for path in deciders:
+        folder = name_of(path).rpartition(".")[0]
+        for name in imports(path)[0]:
+            if name.startswith("theorems."):
+                rest = name.removeprefix(folder + ".").partition(".")[0]
+                assert rest.startswith("certify_") or rest in SHARED, f"{path.name} imports {name}"
+
+
+def test_the_checker_is_standard_library_alone():
+    inside, outside = imports(PACKAGE / "proof" / "check.py")
+    assert not inside
+    assert outside <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=[str(p.relative_to(PACKAGE)) for p in FOLDERS])
+def test_a_room_says_what_it_is_for_and_lists_its_modules_lowest_first(folder):
+    tree = ast.parse((folder / "__init__.py").read_text())
+    assert len(tree.body) == 1, f"{folder.name}/__init__.py does more than describe"
+    text = ast.get_docstring(tree)
+    assert text
+    assert text.splitlines()[0].endswith(".")
+    if folder.name == "kernels":
+        # it lists functions, with their shapes and costs
+        assert re.findall(r"^(_\w+)$", text, re.M) == sorted(path.stem for path in folder.glob("*.pyx"))
+        return
+    listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^- (`.*?):", text, re.M)))
+    found = {p.stem for p in folder.glob("*.py")} | {
+        p.name for p in folder.iterdir() if (p / "__init__.py").exists()
+    }
+    assert len(listed) == len(set(listed))
+    assert set(listed) == found - {"__init__"}
+    room = name_of(folder / "__init__.py")
+    for position, name in enumerate(listed):
+        later = {f"{room}.{other}" for other in listed[position + 1 :]}
+        inner = [
+            imported for module, imported in IMPORTS.items() if f"{module}.".startswith(f"{room}.{name}.")
+        ]
+        for imported in set().union(*inner):
+            assert not any(f"{imported}.".startswith(f"{other}.") for other in later), (
+                f"{name} uses {imported}"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
+def test_every_arrow_that_leaves_a_folder_shows_in_its_import(path):
+    """`from .x` inside a folder, `from fastminima.x` across folders."""
+    room = ".".join(["fastminima", *path.relative_to(PACKAGE).parent.parts])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and path.parent != PACKAGE:
+            assert node.level <= 1, f"line {node.lineno}: `from {'.' * node.level}` leaves the folder"
+            if node.level:
+                assert "." not in (node.module or ""), f"line {node.lineno}: a folder below is another folder"
+            else:
+                assert (node.module or "").rpartition(".")[0] != room, f"line {node.lineno}: write `from .`"
 
 
 def fresh(code: str) -> list[str]:
@@ -136,9 +189,20 @@ def test_core_needs_numpy_scipy_and_threadpoolctl_only():
     assert fresh(code) == ["", "False"]
 
 
-HEAVY = ["argparse", "csv", "multiprocessing", "concurrent.futures", "logging", "zipfile", "tempfile", "threadpoolctl"]
+HEAVY = [
+    "argparse",
+    "csv",
+    "multiprocessing",
+    "concurrent.futures",
+    "logging",
+    "zipfile",
+    "tempfile",
+    "threadpoolctl",
+]
 HEAVY_SCIPY = ["scipy.special", "scipy.stats", "scipy.optimize", "scipy.sparse"]
-HEAVY_PARTS = [f"fastminima.{part}" for part in ("scan", "proof", "proving", "report", "landscape", "theorems")]
+HEAVY_PARTS = [
+    f"fastminima.{part}" for part in ("scanning", "proof", "report", "landscape", "theorems", "fit", "losses")
+]
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -152,7 +216,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_theorem_1_needs_no_special_functions_and_no_scan():
-    watched = repr([*HEAVY_SCIPY, "multiprocessing", "fastminima.scan", "fastminima.proving"])
+    watched = repr([*HEAVY_SCIPY, "multiprocessing", "fastminima.scanning", "fastminima.proof"])
     code = (
         "import sys, numpy\nbefore = set(sys.modules)\nimport fastminima as fm\n"
         "fm.better_point(fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0])))\n"
@@ -173,18 +237,13 @@ def test_public_names_are_the_same_for_type_checkers_and_the_interpreter():
     assert not hasattr(fm, "no_such_name")
 
 
-def test_names_stay_functions_when_modules_of_the_same_name_are_imported():
-    same = sorted(name for name in fm.__all__ if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir())
-    assert {"activation", "activations", "least_squares", "scan"} <= set(same)
+def test_modules_that_documentation_names_are_found():
     code = (
-        "import fastminima.scan.table, fastminima.cli, fastminima as fm, pickle\n"
-        "from fastminima import losses\nfrom fastminima import *\n"
-        f"for name in {[name for name in same if name != 'errors']!r}:\n"
-        "    assert globals()[name] is getattr(fm, name) and callable(getattr(fm, name)), name\n"
-        "    assert pickle.loads(pickle.dumps(getattr(fm, name))) is getattr(fm, name), name\n"
-        "print(losses.__name__, fm.network.__name__, fm.theorems.theorem1.__name__)"
+        "import fastminima.scanning.table, fastminima.cli.main, fastminima as fm\n"
+        "from fastminima import formula\n"
+        "print(formula.__name__, fm.formula is formula, fm.scanning.__name__, callable(fm.scan))"
     )
-    assert fresh(code) == ["fastminima.losses fastminima.network fastminima.theorems.theorem1"]
+    assert fresh(code) == ["fastminima.networks.activations.formula True fastminima.scanning True"]
 
 
 def test_a_pickled_result_is_read_where_nothing_has_been_imported(tmp_path):
@@ -204,6 +263,7 @@ def paper_rows():
 
 def test_the_map_of_the_paper_names_things_that_exist():
     rows = list(paper_rows())
+    tests = {path.stem: path for path in (ROOT / "tests").rglob("test_*.py")}
     assert len(rows) >= 15
     for place, _, realised, tested in rows:
         for dotted in re.findall(r"`([\w.]+)`", realised):
@@ -215,12 +275,10 @@ def test_the_map_of_the_paper_names_things_that_exist():
                 else:
                     owner = getattr(owner, name)
             assert owner is not fm, f"{place}: {dotted} does not exist"
-        tests = re.findall(r"`(\w+)::(\w+)`", tested)
-        assert tests, f"{place}: no test named"
-        for file, name in tests:
-            assert re.search(rf"^def {name}\(", (ROOT / "tests" / f"{file}.py").read_text(), re.M), (
-                f"{file}::{name}"
-            )
+        named = re.findall(r"`(\w+)::(\w+)`", tested)
+        assert named, f"{place}: no test named"
+        for file, name in named:
+            assert re.search(rf"^def {name}\(", tests[file].read_text(), re.M), f"{file}::{name}"
 
 
 def test_every_kernel_has_a_stub_and_a_twin():

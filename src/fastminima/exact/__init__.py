@@ -3,9 +3,11 @@
 Modules, each with one job, lowest first. They import NumPy, the standard library, `fastminima.errors` and the kernels;
 python-flint is used where installed, for speed only:
 
+- `roundoff`: u, gamma_n and the factor for a bound's own rounding: what every bound of a float64 sum is made of.
+- `shown`: numbers as text that claim no more than is proved.
 - `dyadic`: float64 <-> integers on a power-of-two grid, correctly rounded results.
-- `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `affine`: exact columns of a dataset and exact values of affine forms on its rows.
+- `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `sums`: exact prefix sums.
 - `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
-from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
+
+from .dyadic import Floats, Ints, power_of_two, to_integers
 
 __all__ = ["Columns", "affine_numerators", "as_index", "check_rows", "common_numerators"]
 

@@ -7,13 +7,17 @@ in the absence of overflow and of underflow (Knuth's TwoSum, Dekker's TwoProduct
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, affine_numerators
-from fastminima.exact.dyadic import Floats, power_of_two, round_fraction
+from .affine import Columns, affine_numerators
+from .dyadic import Floats, power_of_two, round_fraction
+
+F64 = NDArray[np.float64]
 
 __all__ = ["DoubleDouble", "evaluate", "split_fraction", "two_product", "two_sum"]
 
@@ -141,3 +145,19 @@ def evaluate(columns: Columns, forms: Sequence[Sequence[Fraction]]) -> list[Doub
                 lo += e
             result.hi[begin:end], result.lo[begin:end] = two_sum(hi, lo)
     return results
+
+
+@dataclass
+class _Sum:
+    """A running sum of matrices in double-double."""
+
+    hi: F64
+    lo: F64
+
+    def add(self, term: F64) -> None:
+        self.hi, error = two_sum(self.hi, term)
+        self.lo += error
+
+    @property
+    def total(self) -> F64:
+        return self.hi + self.lo

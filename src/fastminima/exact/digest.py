@@ -19,9 +19,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.affine import check_rows
-from fastminima.exact.dyadic import Floats, Ints
 from fastminima.kernels import _digest, reference_digest
+
+from .affine import check_rows
+from .dyadic import Floats, Ints
 
 __all__ = ["DataDigests", "Digests"]
 

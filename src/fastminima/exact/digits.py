@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
-from fastminima.exact.dyadic import Floats
 from fastminima.kernels import _gram
+
+from .dyadic import Floats
 
 __all__ = ["MAX_ROWS", "DigitSums", "Ends", "Scratch", "ends_of"]
 

@@ -122,3 +122,11 @@ def sqrt_floor(value: Fraction) -> float:
     while result < sys.float_info.max and Fraction(math.nextafter(result, math.inf)) ** 2 <= value:
         result = math.nextafter(result, math.inf)
     return result
+
+
+def _towards(value: Fraction, side: float) -> float:
+    """A float64 on the given side of the rational; 0 from above only where the rational is not positive."""
+    number = round_fraction(value)
+    if math.isinf(number) or (Fraction(number) > value if side < 0 else Fraction(number) < value):
+        number = math.nextafter(number, side)
+    return number

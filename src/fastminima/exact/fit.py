@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, Rows, affine_numerators, as_index
-from fastminima.exact.dd import DoubleDouble, evaluate
-from fastminima.exact.dyadic import Floats, Ints, round_fraction
-from fastminima.exact.gram import ExactGram, gram_of
-from fastminima.exact.groups import Groups, find_groups, group_ids
-from fastminima.exact.solve import solve_normal_equations
-from fastminima.exact.splits import ExactSplits, find_splits
+from .affine import Columns, Rows, affine_numerators, as_index
+from .dd import DoubleDouble, evaluate
+from .dyadic import Floats, Ints, round_fraction
+from .gram import ExactGram, gram_of
+from .groups import Groups, find_groups, group_ids
+from .solve import solve_normal_equations
+from .splits import ExactSplits, find_splits
 
 __all__ = ["ExactFit", "exact_affine_excess"]
 

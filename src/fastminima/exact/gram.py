@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, Rows, as_index, check_rows, common_numerators
-from fastminima.exact.digits import MAX_ROWS, DigitSums, Scratch, ends_of
-from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
 from fastminima.kernels import _gram
+
+from .affine import Columns, Rows, as_index, check_rows, common_numerators
+from .digits import MAX_ROWS, DigitSums, Scratch, ends_of
+from .dyadic import Floats, Ints, power_of_two, to_integers
 
 __all__ = ["ExactGram", "GramState", "add_numerators", "gram_of", "into_columns", "rescaled"]
 

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, affine_numerators
-from fastminima.exact.dd import DoubleDouble
-from fastminima.exact.dyadic import Ints
+from .affine import Columns, affine_numerators
+from .dd import DoubleDouble
+from .dyadic import Ints
 
 __all__ = ["Groups", "find_groups", "group_ids"]
 

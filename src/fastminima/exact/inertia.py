@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastminima.exact.dyadic import Ints
+from .dyadic import Ints
 
 __all__ = ["Inertia", "inertia"]
 

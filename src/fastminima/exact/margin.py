@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastminima.exact.affine import Columns, affine_numerators, common_numerators
-from fastminima.exact.dyadic import Floats, Ints, sqrt_floor
-from fastminima.exact.groups import group_ids
-from fastminima.exact.signs import filter_of, preactivation_blocks, unit_form, validated_rows
+from .affine import Columns, affine_numerators, common_numerators
+from .dyadic import Floats, Ints, sqrt_floor
+from .groups import group_ids
+from .signs import filter_of, preactivation_blocks, unit_form, validated_rows
 
 __all__ = ["MarginState", "exact_margin"]
 

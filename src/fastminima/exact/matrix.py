@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.affine import common_numerators
-from fastminima.exact.dyadic import Floats, Ints, power_of_two, to_integers
-from fastminima.exact.nullspace import null_space
+from .affine import common_numerators
+from .dyadic import Floats, Ints, power_of_two, to_integers
+from .nullspace import null_space
 
 __all__ = ["RationalMatrix", "Rationals"]
 
@@ -154,3 +154,14 @@ class RationalMatrix:
             return math.ldexp(root, power)
         except OverflowError:
             return math.inf
+
+
+def solve(S: RationalMatrix, B: RationalMatrix) -> RationalMatrix | None:
+    """S^-1 B, None where S is singular."""
+    n, k = S.shape[0], B.shape[1]
+    if S.rank() < n:
+        return None
+    # (u, t) with S u = B t: the columns of S carry all pivots, so t runs through multiples of the unit vectors
+    basis = null_space(np.hstack([S.numerators, -B.numerators]).tolist(), n + k)
+    rows = [[Fraction(basis[c][i], basis[c][n + c]) for c in range(k)] for i in range(n)]
+    return RationalMatrix.of(rows).times(B.scale / S.scale)

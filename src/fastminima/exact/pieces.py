@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from fastminima.errors import NetworkError
-from fastminima.exact.dyadic import Floats
-from fastminima.exact.gram import ExactGram
-from fastminima.exact.signs import unit_form, validated_rows
+
+from .dyadic import Floats
+from .gram import ExactGram
+from .signs import unit_form, validated_rows
 
 __all__ = ["NetworkMoments", "Pieces", "Slope"]
 

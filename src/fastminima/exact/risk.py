@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from fastminima.exact.dyadic import Floats
-from fastminima.exact.gram import ExactGram
-from fastminima.exact.pieces import NetworkMoments, Slope
-from fastminima.exact.stream import PassNetwork, exact_moments
+from .dyadic import Floats
+from .gram import ExactGram
+from .pieces import NetworkMoments, Slope
+from .stream import PassNetwork, exact_moments
 
-__all__ = ["NetworkMoments", "exact_network_risk", "network_moments"]
+__all__ = ["exact_network_risk", "network_moments"]
 
 
 def network_moments(

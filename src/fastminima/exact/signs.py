@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import NetworkError
-from fastminima.exact.affine import Columns, affine_numerators
-from fastminima.exact.dyadic import Floats
-from fastminima.exact.gram import PAD, into_columns
 from fastminima.kernels import _patterns
+
+from .affine import Columns, affine_numerators
+from .dyadic import Floats
+from .gram import PAD, into_columns
 
 __all__ = [
     "Filter",

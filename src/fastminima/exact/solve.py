@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fastminima.exact.gram import ExactGram
+from .gram import ExactGram
 
 __all__ = ["NormalSolution", "solve_normal_equations"]
 

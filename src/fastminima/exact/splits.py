@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.affine import Columns, affine_numerators, common_numerators
-from fastminima.exact.dd import DoubleDouble, two_product, two_sum
-from fastminima.exact.dyadic import Floats, Ints, bit_span, power_of_two, to_integers
-from fastminima.exact.sums import prefix_sums
+from .affine import Columns, affine_numerators, common_numerators
+from .dd import DoubleDouble, two_product, two_sum
+from .dyadic import Floats, Ints, bit_span, power_of_two, to_integers
+from .sums import prefix_sums
 
 __all__ = ["ExactSplits", "find_splits"]
 

@@ -20,15 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from fastminima.exact.affine import Columns, check_rows
-from fastminima.exact.digest import DataDigests, Digests
-from fastminima.exact.digits import Scratch, ends_of
-from fastminima.exact.dyadic import Floats, Ints
-from fastminima.exact.gram import PAD, ExactGram, GramState, add_numerators, into_columns, rescaled
-from fastminima.exact.margin import MarginState
-from fastminima.exact.pieces import NetworkMoments, Pieces, Slope
-from fastminima.exact.signs import Filter, block_rows
 from fastminima.kernels import _patterns
+
+from .affine import Columns, check_rows
+from .digest import DataDigests, Digests
+from .digits import Scratch, ends_of
+from .dyadic import Floats, Ints
+from .gram import PAD, ExactGram, GramState, add_numerators, into_columns, rescaled
+from .margin import MarginState
+from .pieces import NetworkMoments, Pieces, Slope
+from .signs import Filter, block_rows
 
 __all__ = ["ExactPass", "NetworkNumbers", "PassNetwork", "PassResult", "exact_moments"]
 

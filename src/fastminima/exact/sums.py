@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.dyadic import Floats, Ints, bit_span, to_integers
+from .dyadic import Floats, Ints, bit_span, to_integers
 
 __all__ = ["prefix_sums"]
 

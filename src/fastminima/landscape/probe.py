@@ -8,7 +8,6 @@ none.
 
 from __future__ import annotations
 
-import math
 import operator
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,19 +17,20 @@ from typing import Any, TypedDict, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .._memory import require
-from .._threads import count_workers, single_threaded_blas
-from .._validate import sealed
-from ..dataset import Dataset
-from ..errors import NetworkError, OptionError
-from ..network import OneHiddenLayer
-from .base_point import BasePoint
-from .deal import Plan, run
-from .direct import Direct
-from .excess import check_pair
-from .sampling import DISTRIBUTIONS, Block, Histogram, Tally, directions, n_parameters, quantile, reach, split
-from .sampling import histogram as make_histogram
-from .screen import Screen, choose
+from fastminima.data.coerce import sealed
+from fastminima.data.dataset import Dataset
+from fastminima.errors import NetworkError, OptionError
+from fastminima.landscape.perturb.base_point import BasePoint
+from fastminima.landscape.perturb.direct import Direct
+from fastminima.landscape.perturb.evaluate import Plan, run
+from fastminima.landscape.perturb.points import DISTRIBUTIONS, directions, n_parameters, reach, split
+from fastminima.landscape.perturb.screen import Screen, choose
+from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
+from fastminima.landscape.perturb.tally import histogram as make_histogram
+from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
+from fastminima.system.memory import require
+from fastminima.system.options import _check_choice, _check_count, _check_radius, count_workers
+from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
 
@@ -278,28 +278,6 @@ class ProbeSweep:
         return "\n".join(lines)
 
 
-def _check_count(value: Any, name: str, stop: int) -> int:
-    try:
-        number = -1 if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        number = -1
-    if not 0 <= number < stop:
-        raise OptionError(
-            f"{name} must be a whole number >= 0 and < 2^{stop.bit_length() - 1}, got {value!r}"
-        )
-    return number
-
-
-def _check_radius(value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, str | bytes) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0.0):
-        raise OptionError(f"radius must be a finite number >= 0 or a sequence of such, got {value!r}")
-    return number
-
-
 def _check_levels(levels: Any) -> tuple[float, ...]:
     try:
         numbers = tuple(float(v) for v in levels)
@@ -309,13 +287,6 @@ def _check_levels(levels: Any) -> tuple[float, ...]:
         if not 0.0 <= number <= 1.0:
             raise OptionError(f"quantiles must be levels in [0, 1], got {number}")
     return numbers
-
-
-def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
-    if not (isinstance(value, str) and value in choices):
-        listed = ", ".join(f'"{choice}"' for choice in choices)
-        raise OptionError(f"{name} must be one of {listed}, got {value!r}")
-    return value
 
 
 class _Options(TypedDict, total=False):

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from .._atomic import replacing
-from .._reading import reading
-from ..dataset import Block, Dataset
-from ..errors import CertificateError
-from ..exact.digest import DataDigests
-from ..network import OneHiddenLayer
+from fastminima.data.dataset import Block, Dataset
+from fastminima.errors import CertificateError
+from fastminima.exact.digest import DataDigests
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.files import reading, replacing
+
 from . import check as checker
 
 __all__ = ["Certificate", "block_rows", "data_rows", "network_words", "numbers_line", "word"]
@@ -137,7 +137,10 @@ class Certificate:
 
     def claim_lines(self) -> list[str]:
         """One line a claim, its numbers rounded."""
-        return [": ".join([name, numbers_line(shown)] if shown else [name]) for name, shown in self.claim_numbers()]
+        return [
+            ": ".join([name, numbers_line(shown)] if shown else [name])
+            for name, shown in self.claim_numbers()
+        ]
 
 
 def _json(value: Any) -> str:
@@ -149,7 +152,9 @@ _SHOWN = ("risk", "radius", "excess", "drop", "floor")
 
 def numbers_line(shown: dict[str, str]) -> str:
     """The numbers of a claim on one line, as the tables have it."""
-    return ", ".join(f"{text} {name}" if name == "elements" else f"{name} {text}" for name, text in shown.items())
+    return ", ".join(
+        f"{text} {name}" if name == "elements" else f"{name} {text}" for name, text in shown.items()
+    )
 
 
 def _shown(text: Any) -> str:
@@ -195,7 +200,9 @@ def network_words(network: OneHiddenLayer) -> dict[str, Any]:
     }
 
 
-def assemble(theorem: int, meaning: str, data: dict[str, Any], setting: Any, claims: list[dict[str, Any]]) -> dict[str, Any]:
+def assemble(
+    theorem: int, meaning: str, data: dict[str, Any], setting: Any, claims: list[dict[str, Any]]
+) -> dict[str, Any]:
     """The content of a certificate, in its order."""
     return {
         "format": _FORMAT,
@@ -208,7 +215,9 @@ def assemble(theorem: int, meaning: str, data: dict[str, Any], setting: Any, cla
     }
 
 
-def data_words(m: int, columns: int, targets: int, weighted: bool, floats: bool, digests: DataDigests) -> dict[str, Any]:
+def data_words(
+    m: int, columns: int, targets: int, weighted: bool, floats: bool, digests: DataDigests
+) -> dict[str, Any]:
     """What a certificate says of its data."""
     return {
         "rows": m,

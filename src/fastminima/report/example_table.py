@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..activations import activations
-from ..theorems.conditions import rounded_down
-from ..theorems.theorem2 import CounterExample, counterexample
+from fastminima.exact.shown import rounded_down
+from fastminima.networks.activations.named import activations
+from fastminima.theorems.theorem2.counterexample import CounterExample, counterexample
 
 __all__ = ["example_table"]
 

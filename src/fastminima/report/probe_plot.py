@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._atomic import replacing
-from .._optional import require
-from ..errors import OptionError
-from ..landscape.probe import Probe, ProbeSweep
+from fastminima.errors import OptionError
+from fastminima.landscape.probe import Probe, ProbeSweep
+from fastminima.system.files import replacing
+from fastminima.system.packages import require
 
 __all__ = ["plot_probe"]
 

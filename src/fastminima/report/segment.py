@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._atomic import replacing
-from .._optional import require
-from ..batched import batched_risk
-from ..errors import NetworkError
-from ..theorems.theorem1 import SpuriousMinimum
-from ..theorems.theorem1_better import BetterPoint
+from fastminima.errors import NetworkError
+from fastminima.networks.batched_risk import batched_risk
+from fastminima.system.files import replacing
+from fastminima.system.packages import require
+from fastminima.theorems.theorem1.better_point import BetterPoint
+from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
 __all__ = ["Segment", "plot_segment", "segment"]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .._atomic import replacing
-from .._optional import require
-from ..batched import batched_risk
-from ..errors import OptionError
-from ..theorems.conditions import rounded_down, shown_exactly
-from ..theorems.theorem2 import CounterExample
+from fastminima.errors import OptionError
+from fastminima.exact.shown import rounded_down, shown_exactly
+from fastminima.networks.batched_risk import batched_risk
+from fastminima.system.files import replacing
+from fastminima.system.packages import require
+from fastminima.theorems.theorem2.counterexample import CounterExample
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..theorems.theorem1 import SpuriousMinimum
-from ..theorems.theorem1_better import BetterPoint
+from fastminima.theorems.theorem1.better_point import BetterPoint
+from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
-__all__ = ["json_ready", "rows", "summarise"]
+__all__ = ["rows", "summarise"]
 
 
 def summarise(
@@ -75,17 +74,6 @@ def summarise(
     return result
 
 
-def json_ready(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null and the strings "inf", "-inf"."""
-    if isinstance(value, dict):
-        return {str(k): json_ready(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_ready(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
-
-
 def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """The printed table, as (label, text)."""
     minimum, fit, J = summary["minimum"], summary["least_squares"], summary["J"]
@@ -110,7 +98,10 @@ def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "risk of better point", f"{better['risk']:.10g}"
         yield "drop", f"{better['drop']:.6g}"
         yield "drop, relative", f"{better['drop_relative']:.6g}"
-        yield "drop, certified at least", f"{better['drop_certified']:.6g} ({better['certificate']} certificate)"
+        yield (
+            "drop, certified at least",
+            f"{better['drop_certified']:.6g} ({better['certificate']} certificate)",
+        )
     elif better["status"] == "undecided":
         yield "better point", f"undecided: {better['reason']}"
     for note in summary["notes"]:

@@ -1,0 +1,15 @@
+"""The command line.
+
+Modules, lowest first:
+
+- `arguments`: what the commands share: the data on the command line, the output folder, the printed table.
+- `output`: what commands write: a folder checked before any work, small text files, the printed table.
+- `certificates`: the commands `fastminima prove` and `fastminima check`: certificates, made and checked.
+- `construct`: the construct command: a spurious minimum, a better point, and everything that goes with them.
+- `counterexample`: the command `fastminima counterexample`: theorem 2's example for any activation.
+- `linear`: the command `fastminima linear`: is this deep linear network at a minimum or at a saddle, and where is the
+  way out?
+- `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?
+- `scan`: the command `fastminima scan`: one line for each of many datasets, or for one that is larger than memory.
+- `main`: the command `fastminima`.
+"""

@@ -1,0 +1,164 @@
+"""What the commands share: the data on the command line, the output folder, the printed table."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.dataset import Dataset
+from fastminima.data.read import read
+from fastminima.errors import TargetError
+
+__all__ = [
+    "add_column_arguments",
+    "add_data_arguments",
+    "add_network_arguments",
+    "features_of",
+    "join_positions",
+    "load",
+    "samples",
+]
+
+
+def add_data_arguments(
+    parser: argparse.ArgumentParser, *, optional: bool = False, meaning: bool = True
+) -> None:
+    """Add DATA (perhaps optional) and the options that say how to read it."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?" if optional else None,
+        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
+    )
+    add_column_arguments(parser)
+    if not meaning:
+        return
+    parser.add_argument(
+        "--meaning",
+        choices=("binary", "decimal"),
+        default="binary",
+        help="what a CSV number means: its float64, or the decimal as written",
+    )
+
+
+def add_column_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name columns."""
+    parser.add_argument("--target", metavar="COLUMN", help="name or position of the target column")
+    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
+    parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the width and the slopes of theorem 1's network."""
+    parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
+    parser.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
+    parser.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
+
+
+def features_of(arguments: argparse.Namespace) -> list[str] | None:
+    """The columns that --features names."""
+    return None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
+
+
+def load(arguments: argparse.Namespace) -> Dataset:
+    """The dataset that DATA and its options name."""
+    if arguments.data.startswith("demo:"):
+        from fastminima.data.demos import load_demo
+
+        given = [
+            name for name in ("target", "features", "sample_weight") if getattr(arguments, name) is not None
+        ]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise TargetError(f"{arguments.data} has its own target and features; {option} is for files")
+        return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
+    from fastminima.data.read import read
+
+    return read(
+        arguments.data,
+        target=arguments.target,
+        features=features_of(arguments),
+        sample_weight=arguments.sample_weight,
+        meaning=arguments.meaning,
+        accuracy=arguments.accuracy,
+        progress=True,
+    )
+
+
+def join_positions(argv: Sequence[str]) -> list[str]:
+    """`--targets -2,-1` as `--targets=-2,-1`: argparse takes a list that begins with a minus for an option."""
+    joined: list[str] = []
+    for token in argv:
+        if joined and re.fullmatch(r"--[a-z-]+", joined[-1]) and re.fullmatch(r"-\d+(,-?\d+)+", token):
+            joined[-1] += f"={token}"
+        else:
+            joined.append(token)
+    return joined
+
+
+def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """(X, Y) of the command line's data and targets, exact where float64 does not hold a column."""
+    source = arguments.data
+    if arguments.targets is None:
+        if str(source).lower().endswith(".npz"):
+            pair = _arrays(source)
+            if pair is not None:
+                return pair
+        raise TargetError(f"{source}: which columns are the targets? Pass --targets C1,C2")
+    targets = [name.strip() for name in arguments.targets.split(",") if name.strip()]
+    if not targets:
+        raise TargetError("--targets needs one or more columns, got none")
+    features = (
+        None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
+    )
+    parts = [read(source, target=name, features=[]) for name in targets]
+    if features is None:
+        features = _others(source, targets, parts)
+    inputs = read(source, target=targets[0], features=features, progress=True)
+    columns = [_column(part, 0) for part in parts]
+    X: list[Any] = [_column(inputs, k) for k in range(inputs.n_features)]
+    rows = inputs.n_samples
+    return (np.column_stack(X) if X else np.empty((rows, 0))), np.column_stack(columns)
+
+
+def _others(source: str, targets: list[str], parts: list[Dataset]) -> list[str | int]:
+    """All columns that are not targets."""
+    whole = read(source, target=targets[0])
+    taken = {part.target_name for part in parts}
+    if len(taken) < len(targets) and None not in taken:
+        raise TargetError(f"--targets names a column twice: {', '.join(targets)}")
+    if whole.feature_names is not None:
+        return [name for name in whole.feature_names if name not in taken]
+    count = whole.n_features + 1
+    # columns without names were asked for by position, and reading them has checked the positions
+    positions = [int(name) % count for name in targets]
+    if len(set(positions)) < len(positions):
+        raise TargetError(f"--targets names a column twice: {', '.join(targets)}")
+    return [k for k in range(count) if k not in positions]
+
+
+def _column(data: Dataset, k: int) -> NDArray[Any]:
+    """Column k of (X, y): float64, or Fractions where the view rounds it."""
+    exact = data.exact
+    if exact is None:
+        return data.y if k == data.n_features else data.X[:, k]
+    column = np.empty(data.n_samples, dtype=object)
+    column[:] = [int(n) * exact.scales[k] for n in exact.numerators[k]]
+    return column
+
+
+def _arrays(source: str) -> tuple[Any, Any] | None:
+    """X and Y of an npz file, or None when it has other arrays."""
+    from fastminima.system.files import reading
+
+    with reading(source, "is damaged or holds Python objects"), open(source, "rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            return None
+        with stored:
+            return (stored["X"], stored["Y"]) if {"X", "Y"} <= set(stored.files) else None

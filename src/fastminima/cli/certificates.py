@@ -1,0 +1,182 @@
+"""The commands `fastminima prove` and `fastminima check`: certificates, made and checked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from fastminima.errors import OptionError, OutputError
+from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.linear_layers import read_chain
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.proof.certificate import Certificate, numbers_line
+from fastminima.proof.prove import check, prove
+from fastminima.theorems.theorem1.better_point import better_point
+from fastminima.theorems.theorem1.minimum import spurious_minimum
+from fastminima.theorems.theorem2.counterexample import counterexample
+from fastminima.theorems.theorem4.classify import classify_linear
+
+from .arguments import add_data_arguments, load, samples
+from .output import example_csv, print_table, write_text
+
+__all__ = ["add_parsers", "proof_row", "run_check", "run_prove"]
+
+_PROVE_EPILOG = """\
+examples:
+  fastminima prove houses.csv --target price --out proof.json
+  fastminima prove houses.csv --target price --minimum minimum.npz --better better.npz --out proof.json
+  fastminima prove --counterexample tanh --out proof.json
+  fastminima prove table.npy --weights W.npz --target -2,-1 --out proof.json
+"""
+_CHECK_EPILOG = """\
+examples:
+  fastminima check proof.json houses.csv --target price
+  python -m fastminima.proof.check proof.json houses.csv --target price
+
+The second line does the same with Python's standard library alone; the file check.py can be copied and run by itself.
+Exit status: 0 accepted, 1 rejected, 2 nothing could be checked.
+"""
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `prove` and `check` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    prover: argparse.ArgumentParser = commands.add_parser(
+        "prove",
+        help="a certificate that anyone can check with Python's standard library",
+        description="Write a certificate: theorem 1 about data (and networks of your own), theorem 2 about an activation, "
+        "theorem 4 about weights of a linear network.",
+        epilog=_PROVE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_data_arguments(prover, optional=True)
+    prover.add_argument(
+        "--minimum", metavar="M.npz", help="theorem 1: a network to prove (default: construct one)"
+    )
+    prover.add_argument(
+        "--better", metavar="B.npz", help="theorem 1: a network of lower risk (default: construct one)"
+    )
+    prover.add_argument("--counterexample", metavar="NAME", help="theorem 2: an activation; no DATA")
+    prover.add_argument(
+        "--weights", metavar="W.npz", help="theorem 4: layers W1, W2, ...; --target names all targets"
+    )
+    prover.add_argument("--bias", action="store_true", help="theorem 4: append a constant input")
+    prover.add_argument(
+        "--method",
+        choices=("auto", "exact", "float"),
+        default="auto",
+        help="how it is decided that a network is better; the certificate is the same",
+    )
+    prover.add_argument("--no-check", action="store_true", help="do not run the checker before writing")
+    prover.add_argument("--out", metavar="FILE", required=True, help="the certificate")
+    prover.add_argument("--json", action="store_true", help="print a summary as JSON")
+    prover.set_defaults(run=run_prove, accuracy="auto", targets=None)
+    checker: argparse.ArgumentParser = commands.add_parser(
+        "check",
+        help="check a certificate against data",
+        description="Derive every claim of a certificate again from the data.",
+        epilog=_CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    checker.add_argument("certificate", metavar="CERT")
+    add_data_arguments(checker, meaning=False)
+    checker.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    checker.set_defaults(run=run_check, accuracy="auto", targets=None)
+
+
+def run_prove(arguments: argparse.Namespace) -> int:
+    """Run `fastminima prove`; returns the exit status."""
+    out = Path(arguments.out)
+    if out.is_dir():
+        raise OutputError(f"--out must be a file, {out} is a folder")
+    start = time.perf_counter()
+    certificate, data_file = _made(arguments, out)
+    certificate.save(out)
+    seconds = time.perf_counter() - start
+    if arguments.json:
+        print(
+            json.dumps(
+                _summary(certificate) | {"file": str(out), "data": data_file, "seconds": seconds}, indent=2
+            )
+        )
+        return 0
+    rows = [["theorem", str(certificate.theorem)]]
+    rows += [[name, numbers_line(shown)] for name, shown in certificate.claim_numbers()]
+    rows += [["open", reason] for reason in certificate.open]
+    rows.append(["proof", proof_row(certificate, str(out))])
+    if data_file is not None:
+        rows.append(["data", data_file])
+    rows.append(["time", f"{seconds:.3f} s"])
+    print_table("fastminima prove", None, rows)
+    return 0
+
+
+def _made(arguments: argparse.Namespace, out: Path) -> tuple[Certificate, str | None]:
+    verify = False if arguments.no_check else None
+    if arguments.counterexample is not None:
+        if arguments.data is not None or arguments.weights is not None:
+            raise OptionError("--counterexample brings its own data: leave DATA and --weights out")
+        pair = counterexample(arguments.counterexample)
+        made = prove(pair, verify=verify)
+        table = out.with_suffix(".csv")
+        write_text(table, example_csv(pair.data))
+        return made, str(table)
+    if arguments.data is None:
+        raise OptionError("which data? Give DATA, or --counterexample NAME")
+    if arguments.weights is not None:
+        arguments.targets = arguments.target
+        loss = SquaredLoss(*samples(arguments), bias=arguments.bias)
+        report = classify_linear(read_chain(arguments.weights), loss, exact=True)
+        return prove(report, loss, verify=verify), None
+    data = load(arguments)
+    given = [None if p is None else OneHiddenLayer.load(p) for p in (arguments.minimum, arguments.better)]
+    if given != [None, None]:
+        return prove(*given, data=data, method=arguments.method, verify=verify), None
+    low = spurious_minimum(data)
+    return prove(low, better_point(low), method=arguments.method, verify=verify), None
+
+
+def _summary(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "theorem": certificate.theorem,
+        "meaning": certificate.meaning,
+        "claims": certificate.claim_lines(),
+        "method": certificate.method,
+        "checked": certificate.checked,
+        "open": list(certificate.open),
+        "bytes": len(certificate.text),
+    }
+
+
+def proof_row(certificate: Certificate, name: str) -> str:
+    """What a table says of a certificate: "proved" only where the checker has accepted it."""
+    if certificate.checked:
+        return f"proved: the checker accepts {name}"
+    return f"{name} is not checked yet: fastminima check {name} DATA"
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Run `fastminima check`; returns the exit status."""
+    certificate = Certificate.load(arguments.certificate)
+    # a file is read with the certificate's own meaning of numbers
+    arguments.meaning = "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
+    data: Any
+    if certificate.content.get("theorem") == 4:
+        arguments.targets = arguments.target
+        data = SquaredLoss(*samples(arguments))
+    else:
+        data = load(arguments)
+    verdict = check(certificate, data)
+    if arguments.json:
+        print(
+            json.dumps(
+                {"accepted": verdict.accepted, "reason": verdict.reason, "claims": verdict.claims}, indent=2
+            )
+        )
+    else:
+        for claim in verdict.claims:
+            print(f"holds: {claim}")
+        print("accepted:" if verdict.accepted else "rejected:", verdict.reason)
+    return 0 if verdict.accepted else 1

@@ -1,0 +1,131 @@
+"""The construct command: a spurious minimum, a better point, and everything that goes with them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastminima.errors import OptionError
+from fastminima.fit.least_squares import least_squares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.proof.certificate import Certificate
+from fastminima.proof.prove import prove
+from fastminima.report.summary import rows, summarise
+from fastminima.system.files import replacing
+from fastminima.system.plain_json import json_ready
+from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
+from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
+
+from .arguments import load
+from .certificates import proof_row
+from .output import OutputFolder, print_table
+
+
+class _Stages:
+    """Times the stages; shows the one at work on a terminal, nothing when piped."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        with _spinner(name):
+            yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+@contextmanager
+def _spinner(name: str) -> Iterator[None]:
+    if not sys.stderr.isatty():
+        yield
+        return
+    try:
+        from rich.console import Console
+    except ImportError:
+        yield
+        return
+    with Console(stderr=True).status(f"{name} ..."):
+        yield
+
+
+def _construct(arguments: argparse.Namespace) -> int:
+    if arguments.out is None:
+        if arguments.prove:
+            raise OptionError("--prove writes proof.json: say where with --out DIR")
+        return _run(arguments, None)
+    with OutputFolder(arguments.out, "summary.json") as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+    activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
+    stage = _Stages()
+    # the readers draw their own progress bars
+    start = time.perf_counter()
+    data = load(arguments)
+    stage.seconds["read"] = time.perf_counter() - start
+    with stage("least squares"):
+        fit = least_squares(data)
+    with stage("minimum"):
+        low = spurious_minimum(fit, activation, width=arguments.width, alpha=arguments.alpha)
+    better: BetterPoint | None = None
+    if arguments.width >= 2:
+        with stage("better point"):
+            better = better_point(low, method=arguments.method, reach=arguments.reach)
+    summary = summarise(low, better, stage.seconds, arguments.data)
+    certificate: Certificate | None = None
+    if folder is not None:
+        if arguments.prove:
+            with stage("prove"):
+                certificate = prove(low, better)
+            certificate.save(folder / "proof.json")
+            summary["proof"] = {
+                "file": "proof.json",
+                "checked": certificate.checked,
+                "open": list(certificate.open),
+            }
+        with stage("write"):
+            files = _write(folder, low, better, summary, ["proof.json"] if certificate is not None else [])
+        summary |= {"files": files, "seconds": stage.seconds}
+    if arguments.json:
+        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+    else:
+        table = [list(row) for row in rows(summary)]
+        if certificate is not None:
+            table += [["open", reason] for reason in certificate.open]
+            table.append(["proof", proof_row(certificate, "proof.json")])
+        written = [Path(name) for name in summary.get("files", [])]
+        if written:
+            table.append(["written", f"{', '.join(file.name for file in written)} in {written[0].parent}"])
+        print_table(f"fastminima construct {arguments.data}", None, table)
+    return 0
+
+
+def _write(
+    folder: Path, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any], made: list[str]
+) -> list[str]:
+    names = [*made, "minimum.npz"]
+    low.network.save(folder / "minimum.npz")
+    if better is not None and better.network is not None:
+        better.network.save(folder / "better.npz")
+        names.append("better.npz")
+        from fastminima.report.segment import plot_segment
+
+        name = Path(str(summary["source"])).name
+        title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {low.activation}, {better.method}"
+        plot_segment(low, better, folder / "segment.png", title)
+        names.append("segment.png")
+    names.append("summary.json")
+    # last: a folder with summary.json is a finished one
+    with replacing(folder / "summary.json") as stream:
+        stream.write(
+            json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False).encode() + b"\n"
+        )
+    return [str(folder / name) for name in names]

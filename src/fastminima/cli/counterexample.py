@@ -1,0 +1,243 @@
+"""The command `fastminima counterexample`: theorem 2's example for any activation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastminima.errors import MissingDependencyError, OptionError
+from fastminima.exact.shown import rounded_down, rounded_up
+from fastminima.networks.activations.named import activations
+from fastminima.report.example_table import example_table
+from fastminima.report.slice_plot import plot_slice
+from fastminima.system.plain_json import json_ready
+from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample
+
+from .output import OutputFolder, example_csv, print_table, write_text
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  fastminima counterexample tanh
+  fastminima counterexample elu --param alpha=0.5 --out results
+  fastminima counterexample gelu --form paper --json
+  fastminima counterexample --list
+"""
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `counterexample` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "counterexample",
+        help="theorem 2: a bad local minimum on three samples for almost any activation",
+        description="Theorem 2 and corollary 3: three samples on which a network with this activation has a point of "
+        "risk 0 and a local minimum of risk 1/3, with the radius in which that is proved.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="an activation; --list shows them")
+    parser.add_argument("--list", action="store_true", help="list the activations and their parameters")
+    parser.add_argument(
+        "--table", action="store_true", help="every activation in both forms, as a Markdown table"
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of the activation, e.g. alpha=0.5",
+    )
+    parser.add_argument(
+        "--form",
+        choices=("auto", "paper", "bias"),
+        default="auto",
+        help="output biases 0 as in the paper, or free (default: the paper's where it certifies)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png there",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima counterexample`; returns the exit status."""
+    if arguments.list or arguments.table:
+        if arguments.name or arguments.param or arguments.out or (arguments.list and arguments.table):
+            raise OptionError("--list and --table stand alone: they take neither NAME nor --param nor --out")
+        _overview(arguments)
+        return 0
+    if not arguments.name:
+        raise OptionError("which activation? Give a NAME, or --list to see them")
+    parameters = dict(_parameter(text) for text in arguments.param)
+    if len(parameters) < len(arguments.param):
+        raise OptionError("--param gives a parameter twice")
+    if arguments.out is None:
+        return _run(arguments, parameters, None)
+    with OutputFolder(arguments.out, "counterexample.json") as folder:
+        return _run(arguments, parameters, folder)
+
+
+def _parameter(text: str) -> tuple[str, float]:
+    key, equals, value = text.partition("=")
+    try:
+        if not equals or not key.strip():
+            raise ValueError
+        return key.strip(), float(value)
+    except ValueError:
+        raise OptionError(
+            f"--param takes KEY=VALUE with a number, such as alpha=0.5; got {text!r:.60}"
+        ) from None
+
+
+def _overview(arguments: argparse.Namespace) -> None:
+    if arguments.table:
+        print(example_table())
+    elif arguments.json:
+        rows = {
+            name: {"h": entry.about, "parameters": dict(entry.parameters), "aliases": list(entry.aliases)}
+            for name, entry in activations().items()
+        }
+        print(json.dumps(rows, indent=2))
+    else:
+        print(activations())
+
+
+def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Path | None) -> int:
+    start = time.perf_counter()
+    pair = counterexample(arguments.name, arguments.form, **parameters)
+    summary = {**_facts(pair), "seconds": time.perf_counter() - start}
+    files = [] if folder is None else _write(folder, summary, pair)
+    if arguments.json:
+        print(
+            json.dumps(
+                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
+            )
+        )
+        return 0
+    rows = [list(row) for row in _rows(pair)]
+    rows.append(["time", f"{summary['seconds']:.2f} s"])
+    if files:
+        rows.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
+    print_table(f"fastminima counterexample {arguments.name}", None, rows)
+    return 0
+
+
+def _facts(pair: CounterExample) -> dict[str, Any]:
+    def parameters(network: Any) -> dict[str, Any] | None:
+        if network is None:
+            return None
+        return {
+            "W1": network.W1.tolist(),
+            "b1": network.b1.tolist(),
+            "W2": network.W2.tolist(),
+            "b2": network.b2,
+        }
+
+    return {
+        "activation": str(pair.activation),
+        "status": pair.status.value,
+        "certified": pair.certified,
+        "reason": pair.reason,
+        "form": pair.form,
+        "case": pair.case or None,
+        "witness": pair.witness,
+        "conditions": [
+            {"name": c.name, "statement": c.statement, "enclosure": c.enclosure, "proved": c.proved}
+            for c in pair.conditions
+        ],
+        "radius": pair.radius,
+        "radius_estimate": pair.radius_estimate,
+        "smallest_eigenvalue": _number(pair.smallest_eigenvalue),
+        "least_squares_risk": str(pair.level),
+        "excess": _number(pair.excess),
+        "zero_risk": _number(pair.zero_risk),
+        "local_minimum": parameters(pair.local_minimum),
+        "global_minimum": parameters(pair.global_minimum),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _rows(pair: CounterExample) -> Iterator[tuple[str, str]]:
+    yield "activation", str(pair.activation)
+    yield "data", "x = (1, 0), (0, 1), (1/2, 1/2); y = 0, 0, 1; least squares: risk 1/3"
+    yield "result", f"{pair.status.value}: {pair.reason}"
+    yield "form", "the paper's: output biases 0" if pair.form == "paper" else "with an output bias"
+    found = [
+        f"{title} " + ", ".join(f"{key} = {value:.6g}" for key, value in pair.witness[name].items())
+        for name, title in (("zero", "risk 0:"), ("flat", "minimum:"))
+        if name in pair.witness
+    ]
+    if found:
+        yield "witness", "; ".join(found)
+    for condition in pair.conditions:
+        mark = "proved" if condition.proved else "not certified"
+        yield condition.name, f"{condition.statement}: {_short(condition.enclosure)} ({mark})"
+    low, best = pair.local_minimum, pair.global_minimum
+    most = "at most" if pair.certified else "about"
+    if best is not None:
+        yield "global minimum", f"{_shown(best)}; risk {most} {rounded_up(pair.zero_risk)}"
+    if low is None:
+        return
+    yield "local minimum", f"{_shown(low)}; risk 1/3 + {most} {rounded_up(pair.excess)}"
+    yield (
+        "radius",
+        f"{rounded_down(pair.radius, 6)}, certified: no lower risk within it, wherever the output bias goes"
+        if pair.status == CounterStatus.CERTIFIED
+        else f"{pair.radius_estimate:.4g} estimated in float64, not certified",
+    )
+    yield "form's eigenvalue", f"{pair.smallest_eigenvalue:.4g}, the smaller one at the minimum"
+
+
+def _short(enclosure: str) -> str:
+    """Balls print all their digits; a table wants their beginning."""
+    return (
+        enclosure
+        if len(enclosure) <= 48 or "+/-" not in enclosure
+        else f"{enclosure[:28]}...{enclosure[-14:]}"
+    )
+
+
+def _shown(network: Any) -> str:
+    def row(values: Any) -> str:
+        return "[" + ", ".join(f"{v:.5g}" for v in values) + "]"
+
+    return (
+        f"W1 = [{', '.join(row(r) for r in network.W1)}], b1 = {row(network.b1)}, W2 = {row(network.W2)}, "
+        f"b2 = {network.b2:.5g}"
+    )
+
+
+def _write(folder: Path, summary: dict[str, Any], pair: CounterExample) -> list[str]:
+    files: list[str] = []
+
+    def add(name: str, text: str) -> None:
+        write_text(folder / name, text)
+        files.append(str(folder / name))
+
+    if pair.local_minimum is not None and pair.global_minimum is not None:
+        for name, network in (("local_minimum", pair.local_minimum), ("global_minimum", pair.global_minimum)):
+            network.save(folder / f"{name}.npz")
+            files.append(str(folder / f"{name}.npz"))
+        add("data.csv", example_csv(pair.data))
+        try:
+            plot_slice(pair, folder / "slice.png")
+            files.append(str(folder / "slice.png"))
+        except MissingDependencyError:
+            pass  # the numbers do not wait for a picture
+    # last: it marks the folder as finished
+    add("counterexample.json", json.dumps(json_ready(summary), indent=2, allow_nan=False) + "\n")
+    return files

@@ -1,0 +1,393 @@
+"""The command `fastminima linear`: is this deep linear network at a minimum or at a saddle, and where is the way out?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.errors import OptionError, ReadError, TargetError
+from fastminima.exact.dyadic import round_fraction
+from fastminima.losses.base import Change, ProductLoss
+from fastminima.losses.named import (
+    HuberLoss,
+    LogCoshLoss,
+    LogisticLoss,
+    SmoothedQuantileLoss,
+    SoftmaxCrossEntropy,
+)
+from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.linear_layers import as_chain, read_chain
+from fastminima.system.files import replacing
+from fastminima.system.plain_json import json_ready
+from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
+from fastminima.theorems.theorem4.hessian import hessian_inertia, squared_hessian
+from fastminima.theorems.theorem4.squared_loss import SquaredFindings
+
+from .arguments import samples
+from .output import OutputFolder, print_table
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  fastminima linear demo:saddle
+  fastminima linear trained.npz --data table.csv --targets y1,y2 --tol 1e-6
+  fastminima linear weights.npz --data table.npy --targets -2,-1 --loss huber --delta 0.5 --radius 0.01 --out results
+
+WEIGHTS.npz holds W1, W2, ... in the order in which inputs pass them, W1 of shape (units, inputs).
+"""
+_LOSSES = ("squared", "huber", "logistic", "softmax", "log-cosh", "quantile")
+# the exact Hessian takes about a second at this size
+_HESSIAN_PARAMETERS = 48
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `linear` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "linear",
+        help="theorem 4: is a deep linear network at a minimum or a saddle, and the way out of it",
+        description="Theorem 4 and corollary 5: classify the weights of a deep linear network and, at a saddle, walk out of "
+        "it: one point above and one below inside a ball, both differences confirmed.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "weights", metavar="WEIGHTS.npz", help="arrays W1, W2, ..., or demo:saddle, demo:zero, demo:minimum"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help=".csv, .tsv, .npy, .npz (arrays X, Y) or .parquet file"
+    )
+    parser.add_argument("--targets", metavar="C1,C2", help="names or positions of the target columns")
+    parser.add_argument(
+        "--features", metavar="A,B,...", help="inputs (default: all columns that are not targets)"
+    )
+    parser.add_argument(
+        "--bias", action="store_true", help="append a constant input: the last column of W1 is a bias"
+    )
+    parser.add_argument("--loss", choices=_LOSSES, default="squared", help="ell0 (default squared)")
+    parser.add_argument(
+        "--delta", type=float, default=1.0, metavar="D", help="huber: where lines begin (default 1)"
+    )
+    parser.add_argument(
+        "--tau", type=float, default=0.5, metavar="T", help="quantile: which one (default 0.5)"
+    )
+    parser.add_argument(
+        "--smoothing", type=float, default=1.0, metavar="S", help="quantile: width of the corner (default 1)"
+    )
+    parser.add_argument(
+        "--tol",
+        type=float,
+        metavar="T",
+        help="for trained weights: critical within T, from singular values, not certified (default: decide exactly)",
+    )
+    parser.add_argument(
+        "--radius",
+        type=float,
+        default=0.1,
+        metavar="R",
+        help="ball around each layer for the way out (default 0.1)",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="write linear.json and, at a saddle, up.npz and down.npz there"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima linear`; returns the exit status."""
+    if arguments.out is None:
+        return _run(arguments, None)
+    with OutputFolder(arguments.out, "linear.json") as folder:
+        return _run(arguments, folder)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is classified, and where it comes from."""
+
+    weights: list[NDArray[np.float64]]
+    X: Any
+    Y: Any
+    story: str | None = None
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+    if not 0.0 < arguments.radius < float("inf"):
+        raise OptionError(f"--radius must be a finite number above 0, got {arguments.radius}")
+    start = time.perf_counter()
+    problem = _problem(arguments)
+    loss = _loss(arguments, problem)
+    weights = as_chain(problem.weights, loss.shape)
+    seconds = {"read": time.perf_counter() - start}
+    start = time.perf_counter()
+    result, pair = _classified(weights, loss, arguments)
+    seconds["classify"] = time.perf_counter() - start
+    summary = {
+        "weights": arguments.weights,
+        "source": arguments.data,
+        "m": len(problem.X),
+        "widths": [weights[0].shape[1], *(W.shape[0] for W in weights)],
+        "loss": arguments.loss,
+        "bias": arguments.bias,
+        "value": _value(weights, loss),
+        **result,
+        "seconds": seconds,
+    }
+    files = [] if folder is None else _write(folder, summary, pair)
+    if arguments.json:
+        print(
+            json.dumps(
+                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
+            )
+        )
+    else:
+        table = [list(row) for row in _rows(summary, problem)]
+        if files:
+            table.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
+        print_table(f"fastminima linear {arguments.weights}", None, table)
+    return 0
+
+
+# --- what is classified ---------------------------------------------------------------------------------
+
+
+def _cube() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sign cube {-1, 1}^3 with y1 = 3 x1 + x1 x2 x3 and y2 = 2 x2: the fit has singular values 3 and 2 times sqrt(8)."""
+    X = np.array([[a, b, c] for a in (-1.0, 1.0) for b in (-1.0, 1.0) for c in (-1.0, 1.0)])
+    return X, np.column_stack([3.0 * X[:, 0] + X.prod(axis=1), 2.0 * X[:, 1]])
+
+
+def _demo(name: str) -> _Problem:
+    X, Y = _cube()
+    first, both = np.diag([1.0, 0.0, 0.0]), np.diag([1.0, 1.0, 0.0])
+    last = np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    demos = {
+        "saddle": (
+            [first, first, last],
+            "y1 is about 3 x1 and y2 is 2 x2; the network has learnt the first of the two and carries nothing else. Every "
+            "layer would have to change at once to learn the second, so gradient and Hessian see no way down",
+        ),
+        "zero": (
+            [np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((2, 3))],
+            "all weights are 0: one layer, or two, may move and the output stays 0",
+        ),
+        "minimum": (
+            [both, both, np.array([[3.0, 0.0, 0.0], [0.0, 2.0, 0.0]])],
+            "y1 is about 3 x1 and y2 is 2 x2; the network has learnt both, and x1 x2 x3 is not linear",
+        ),
+    }
+    if name not in demos:
+        raise ReadError(
+            f"there is no demo:{name}; the demos of linear are {', '.join('demo:' + d for d in demos)}"
+        )
+    weights, story = demos[name]
+    return _Problem(weights, X, Y, story)
+
+
+def _problem(arguments: argparse.Namespace) -> _Problem:
+    """Weights and data as the command line names them."""
+    if arguments.weights.startswith("demo:"):
+        given = [name for name in ("data", "targets", "features") if getattr(arguments, name) is not None]
+        if given or arguments.bias or arguments.loss == "logistic" or arguments.loss == "softmax":
+            option = f"--{given[0]}" if given else "--bias" if arguments.bias else f"--loss {arguments.loss}"
+            raise TargetError(f"{arguments.weights} has its own data, which {option} does not fit")
+        return _demo(arguments.weights.removeprefix("demo:"))
+    if arguments.data is None:
+        raise TargetError(
+            "which data? Pass --data FILE and --targets C1,C2 (or a demo: fastminima linear demo:saddle)"
+        )
+    weights = read_chain(arguments.weights)
+    return _Problem(weights, *samples(arguments))
+
+
+def _loss(arguments: argparse.Namespace, problem: _Problem) -> ProductLoss:
+    X, Y, bias = problem.X, problem.Y, arguments.bias
+    if arguments.loss == "huber":
+        return HuberLoss(X, Y, arguments.delta, bias=bias)
+    if arguments.loss == "quantile":
+        return SmoothedQuantileLoss(X, Y, arguments.tau, arguments.smoothing, bias=bias)
+    if arguments.loss == "softmax":
+        return SoftmaxCrossEntropy(X, Y, problem.weights[-1].shape[0], bias=bias)
+    if arguments.loss == "logistic":
+        return LogisticLoss(X, Y, bias=bias)
+    if arguments.loss == "log-cosh":
+        return LogCoshLoss(X, Y, bias=bias)
+    return SquaredLoss(X, Y, bias=bias)
+
+
+# --- what comes out -------------------------------------------------------------------------------------
+
+
+def _value(weights: list[NDArray[np.float64]], loss: ProductLoss) -> float:
+    from fastminima.theorems.theorem4.product_change import product
+
+    return loss.value(product(weights).unscaled()[0])
+
+
+def _classified(
+    weights: list[NDArray[np.float64]], loss: ProductLoss, arguments: argparse.Namespace
+) -> tuple[dict[str, Any], tuple[Any, Any] | None]:
+    """(the facts, the pair or None)."""
+    report = classify_linear(weights, loss, arguments.tol, radius=arguments.radius)
+    facts = {
+        "verdict": report.verdict.value,
+        "certified": report.certified,
+        "tol": report.tol,
+        "part": report.part,
+        "reason": report.reason,
+        "gradient_norms": list(report.gradient_norms),
+        "product_gradient_norm": report.product_gradient_norm,
+        "ranks": report.ranks,
+        "j_star": report.j_star,
+        "margins": [
+            {"name": m.name, "kept": m.kept, "dropped": m.dropped, "threshold": m.threshold, "error": m.error}
+            for m in report.margins
+        ],
+        "facts": report.facts,
+        "hessian": None,
+        "squared": _learnt(report.squared),
+        "escape_order": report.escape_order,
+        "escape": None,
+    }
+    if report.verdict != LinearVerdict.NOT_CRITICAL:
+        facts["hessian"] = _curvature(weights, loss, report.tol)
+    pair = report.escape
+    if pair is None:
+        return facts, None
+    facts["escape"] = {
+        "radius": pair.radius,
+        "confirmed": pair.confirmed,
+        "exact": pair.exact_P is not None,
+        "up": _difference(pair.up),
+        "down": _difference(pair.down),
+    }
+    return facts, (pair.P, pair.Q)
+
+
+def _learnt(findings: SquaredFindings | None) -> dict[str, Any] | None:
+    """What squared loss adds, as JSON."""
+    if findings is None:
+        return None
+    return {
+        "critical_value": round_fraction(findings.critical_value),
+        "rank": findings.rank,
+        "limit": findings.limit,
+        "eigenvalues": findings.eigenvalues.tolist(),
+        "indices": findings.indices,
+        "simple": findings.simple,
+        "optimal": findings.optimal,
+        "strict": findings.strict,
+        "tightened": findings.tightened,
+        "text": str(findings),
+    }
+
+
+def _difference(change: Change) -> dict[str, Any]:
+    """A change as JSON: text for the reader, value and error in units of 2**exponent."""
+    return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
+
+
+def _curvature(
+    weights: list[NDArray[np.float64]], loss: ProductLoss, tol: float | None
+) -> dict[str, int] | None:
+    """Signs of the Hessian's eigenvalues for squared loss and small networks: exact ones, or up to tol of the largest.
+
+    Rounded weights turn eigenvalues that would be 0 into 1e-17 of either sign, which says nothing.
+    """
+    if not isinstance(loss, SquaredLoss) or sum(W.size for W in weights) > _HESSIAN_PARAMETERS:
+        return None
+    exact = [[[Fraction(v) for v in row] for row in W.tolist()] for W in weights]
+    if tol is None:
+        inertia = hessian_inertia(exact, loss)
+        return {"negative": inertia.negative, "zero": inertia.zero, "positive": inertia.positive}
+    try:
+        H = squared_hessian(exact, loss).astype(np.float64)
+        eigenvalues = np.linalg.eigvalsh(H)
+    except (OverflowError, np.linalg.LinAlgError):
+        return None
+    limit = tol * float(np.abs(eigenvalues).max())
+    negative, positive = int((eigenvalues < -limit).sum()), int((eigenvalues > limit).sum())
+    return {"negative": negative, "zero": len(eigenvalues) - negative - positive, "positive": positive}
+
+
+_MEANING = {
+    LinearVerdict.NOT_CRITICAL: "the gradient is not 0: follow it",
+    LinearVerdict.SADDLE: "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
+    LinearVerdict.LOCAL_MINIMUM: "no nearby weights have a lower loss",
+    LinearVerdict.LOCAL_MAXIMUM: "no nearby weights have a higher loss",
+    LinearVerdict.GLOBAL_MINIMUM: "no weights of this architecture have a lower loss",
+    LinearVerdict.GLOBAL_MAXIMUM: "no weights of this architecture have a higher loss",
+    LinearVerdict.UNDETERMINED: "not decided; the reason says what is missing",
+    LinearVerdict.WIDTH_CONDITION_FAILS: "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
+}
+
+
+def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str]]:
+    if problem.story is not None:
+        yield "the story", problem.story
+    yield (
+        "network",
+        " -> ".join(str(width) for width in summary["widths"])
+        + f" ({len(summary['widths']) - 2} hidden layer{'s' * (len(summary['widths']) > 3)})",
+    )
+    yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
+    yield "verdict", summary["verdict"]
+    yield "that means", _MEANING[summary["verdict"]]
+    yield "decided by", summary["part"]
+    yield "because", summary["reason"]
+    loose = "no" if summary["tol"] is None else f"no: within tol = {summary['tol']:g}"
+    yield "certified", "yes: decided in exact arithmetic" if summary["certified"] else loose
+    yield (
+        "gradient norms",
+        ", ".join(f"W{j} {norm:.3g}" for j, norm in enumerate(summary["gradient_norms"], 1)),
+    )
+    yield "gradient of ell0 at the product", f"{summary['product_gradient_norm']:.6g}"
+    if summary["ranks"]:
+        yield "ranks", ", ".join(f"{name} {rank}" for name, rank in summary["ranks"].items())
+    curvature = summary["hessian"]
+    if curvature is not None:
+        yield (
+            "Hessian, exactly" if summary["tol"] is None else "Hessian, within tol",
+            f"{curvature['negative']} negative, {curvature['zero']} zero, {curvature['positive']} positive directions",
+        )
+        if summary["verdict"] == "saddle" and not curvature["negative"]:
+            yield "so", "a saddle that no second derivative sees: descent with any curvature test stalls here"
+    if summary["squared"] is not None:
+        yield "squared loss", summary["squared"]["text"]
+    escape = summary["escape"]
+    if escape is not None:
+        if summary["escape_order"] is not None:
+            yield "way down", f"shrinks like the radius to the power {summary['escape_order']}"
+        rational = "confirmed for rational tuples, NOT for the float64 ones next to them"
+        unproved = rational if escape["exact"] else "NOT confirmed"
+        state = "both confirmed" if escape["confirmed"] else unproved
+        yield f"within {escape['radius']:g} of each layer", f"a higher and a lower point, {state}"
+        yield "loss up there minus here", escape["up"]["text"]
+        yield "loss here minus down there", escape["down"]["text"]
+    for stage, value in summary["seconds"].items():
+        yield f"time, {stage}", f"{value:.3f} s"
+
+
+def _write(folder: Path, summary: dict[str, Any], pair: tuple[Any, Any] | None) -> list[str]:
+    names = []
+    for name, chain in zip(("up.npz", "down.npz"), pair or (), strict=False):
+        with replacing(folder / name) as stream:
+            np.savez(stream, **{f"W{j}": W for j, W in enumerate(chain, 1)})
+        names.append(name)
+    names.append("linear.json")
+    # last: a folder with linear.json is a finished one
+    with replacing(folder / "linear.json") as stream:
+        text = json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False)
+        stream.write(text.encode() + b"\n")
+    return [str(folder / name) for name in names]

@@ -1,0 +1,230 @@
+"""The command `fastminima probe`: does any of a million nearby points have a lower risk?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fastminima.data.dataset import Dataset
+from fastminima.landscape.probe import Probe, ProbeSweep, probe
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.files import replacing
+from fastminima.system.plain_json import json_ready
+
+from .arguments import add_data_arguments, load
+from .output import OutputFolder, print_table
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  fastminima construct demo:diabetes --out results
+  fastminima probe results/minimum.npz demo:diabetes --radius 0.1 --n 1000000 --workers 2
+  fastminima probe results/minimum.npz demo:diabetes --radius 1e-6 1e-4 1e-2 1 100 --n 100000 --out results
+"""
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `probe` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "probe",
+        help="random perturbations: excess risks of millions of points around a network",
+        description="Sample points around a network and say how many of them have a lower risk. A sample can show "
+        "a lower point; it cannot show that there is none.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "network", metavar="NETWORK.npz", help="a network file, as `construct --out` writes it"
+    )
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--radius",
+        type=float,
+        nargs="+",
+        default=[1e-3],
+        metavar="R",
+        help="one radius, or several for a sweep (default 0.001)",
+    )
+    parser.add_argument(
+        "--n", type=int, default=1_000_000, metavar="N", help="points a radius (default 1000000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="point k depends on S and k alone")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="W", help="threads, -1 for all cores (default 1)"
+    )
+    parser.add_argument(
+        "--distribution",
+        choices=("sphere", "ball", "normal"),
+        default="sphere",
+        help="in the space of all parameters; normal: R is the standard deviation (default sphere)",
+    )
+    parser.add_argument(
+        "--dtype", choices=("float64", "float32"), default="float64", help="arithmetic of direct evaluation"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("auto", "direct", "screened"),
+        default="auto",
+        help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run, accuracy="auto")
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima probe`; returns the exit status."""
+    if arguments.out is None:
+        return _run(arguments, None)
+    with OutputFolder(arguments.out, "probe.json") as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+    network = OneHiddenLayer.load(arguments.network)
+    start = time.perf_counter()
+    data = load(arguments)
+    seconds = {"read": time.perf_counter() - start}
+    radii = arguments.radius
+    start = time.perf_counter()
+    result = probe(
+        network,
+        data,
+        radius=radii[0] if len(radii) == 1 else radii,
+        n=arguments.n,
+        seed=arguments.seed,
+        workers=arguments.workers,
+        dtype=arguments.dtype,
+        distribution=arguments.distribution,
+        method=arguments.method,
+        progress=True,
+    )
+    seconds["probe"] = time.perf_counter() - start
+    summary = _summarise(result, data, arguments, seconds)
+    files = [] if folder is None else _write(folder, result, summary)
+    if arguments.json:
+        print(
+            json.dumps(
+                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
+            )
+        )
+    else:
+        _print(result, data, seconds, files)
+    return 0
+
+
+def _probes(result: Probe | ProbeSweep) -> list[Probe]:
+    return [result] if isinstance(result, Probe) else list(result)
+
+
+def _summarise(
+    result: Probe | ProbeSweep, data: Dataset, arguments: argparse.Namespace, seconds: dict[str, float]
+) -> dict[str, Any]:
+    network = _probes(result)[0].network
+    s_plus, s_minus = network.slopes
+    return {
+        "network": arguments.network,
+        "source": arguments.data,
+        "m": data.n_samples,
+        "dx": data.n_features,
+        "d1": network.width,
+        "activation": {"s_plus": s_plus, "s_minus": s_minus},
+        "risk": network.risk(data),
+        "n": arguments.n,
+        "seed": arguments.seed,
+        "distribution": arguments.distribution,
+        "dtype": arguments.dtype,
+        "probes": [
+            {
+                "radius": p.radius,
+                "method": p.method,
+                "finding": p.finding(),
+                "n_negative": p.n_negative,
+                "min_excess": p.min_excess,
+                "argmin": p.argmin,
+                "max_excess": p.max_excess if p.n > p.n_overflow else math.nan,
+                "n_overflow": p.n_overflow,
+                "n_changed": p.n_changed,
+                "quantiles": p.quantiles,
+                "histogram": {"counts": p.histogram.counts.tolist(), "edges": p.histogram.edges.tolist()},
+            }
+            for p in _probes(result)
+        ],
+        "seconds": seconds,
+    }
+
+
+def _write(folder: Path, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:
+    names = []
+    if any(p.n > p.n_overflow for p in _probes(result)) and any(p.radius > 0.0 for p in _probes(result)):
+        from fastminima.report.probe_plot import plot_probe
+
+        plot_probe(result, folder / "probe.png")
+        names.append("probe.png")
+    names.append("probe.json")
+    # last: a folder with probe.json is a finished one
+    with replacing(folder / "probe.json") as stream:
+        text = json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False)
+        stream.write(text.encode() + b"\n")
+    return [str(folder / name) for name in names]
+
+
+def _rows(p: Probe, data: Dataset) -> Iterable[tuple[str, str]]:
+    network = p.network
+    yield "samples m", f"{data.n_samples:,}"
+    yield "network", f"{network.n_features} inputs, {network.width} hidden units, {network.activation}"
+    yield "risk of the network", f"{network.risk(data):.10g}"
+    yield "points", f"{p.n:,} {p.describe()}"
+    yield "finding", p.finding()
+    if not p.n:
+        return
+    yield "smallest excess", f"{p.min_excess:.6g} (k = {p.argmin})"
+    for level, value in p.quantiles.items():
+        if 0.0 < level < 1.0:
+            yield f"quantile {level:g}", f"{value:.6g}"
+    yield "largest excess", f"{p.max_excess:.6g}"
+    yield "points where samples change sides", f"{p.n_changed:,}"
+    if p.n_overflow:
+        yield "points that overflow", f"{p.n_overflow:,}"
+
+
+_COLUMNS = ("radius", "lower risk", "smallest", "1 %", "median", "99 %", "sides change", "evaluated")
+
+
+def _line(p: Probe) -> list[str]:
+    low, median, high = p.quantile([0.01, 0.5, 0.99]).tolist()
+    numbers = (p.min_excess, low, median, high)
+    return [
+        f"{p.radius:g}",
+        f"{p.n_negative:,}",
+        *(f"{v:.6g}" for v in numbers),
+        f"{p.n_changed:,}",
+        p.method,
+    ]
+
+
+def _print(result: Probe | ProbeSweep, data: Dataset, seconds: dict[str, float], files: list[str]) -> None:
+    last = [(f"time, {stage}", f"{value:.3f} s") for stage, value in seconds.items()]
+    if files:
+        last.append(("written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"))
+    if isinstance(result, Probe):
+        head: list[str] | None = None
+        table = [list(row) for row in _rows(result, data)] + [list(row) for row in last]
+        title = "fastminima probe"
+    else:
+        head, table = list(_COLUMNS), [_line(p) for p in result]
+        first = result[0]
+        title = (
+            f"fastminima probe: {first.n:,} sampled points a radius ({first.distribution}, seed {first.seed})"
+        )
+    print_table(title, head, table)
+    if isinstance(result, ProbeSweep):
+        for label, text in last:
+            print(f"{label}: {text}")

@@ -1,0 +1,255 @@
+"""The command `fastminima scan`: one line for each of many datasets, or for one that is larger than memory."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from fastminima.errors import OptionError, OutputError
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.scanning.scan import scan
+from fastminima.scanning.table import HEAD, ScanTable, cells, json_line
+from fastminima.system.options import parse_bytes
+from fastminima.system.progress import rows_bar
+
+from .arguments import add_column_arguments, add_network_arguments, features_of
+from .output import OutputFolder, print_table
+
+__all__ = ["add_parser", "print_report", "run"]
+
+_EPILOG = """\
+examples:
+  fastminima scan runs/*.parquet --target price
+  fastminima scan big.npy --target -1 --workers 2 --memory 2GB --out results
+  fastminima scan big.npy --target -1 --workers 2 --memory 2GB --out results --resume
+  fastminima scan tables/ --target y --missing drop --categories onehot --json
+  fastminima scan store.h5::runs/first demo:diabetes --distributed local
+
+exit status: 0 when every dataset was scanned, 1 when at least one has an error in its row, 2 when the scan could not run
+"""
+_CHECKPOINT = "checkpoint"
+_FORMATS = ("csv", "parquet", "jsonl")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME_LENGTH = 80
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `scan` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "scan",
+        help="theorem 1 on many datasets, or on one larger than memory",
+        description="Least squares, the spurious minimum with its certified radius, the set J and a better point, for "
+        "every dataset named. A dataset that fails is a row with its error; the others are scanned.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help=".csv, .tsv (also .gz), .npy, .npz, .parquet, .h5 files, Zarr folders, 'file.h5::dataset'; a folder (every "
+        "such file in it; Parquet files with the same columns are one table), a glob, or demo:NAME",
+    )
+    add_column_arguments(parser)
+    parser.add_argument(
+        "--missing",
+        choices=("fail", "drop"),
+        default="fail",
+        help="rows with missing values: an error that names the first (default), or left out and counted",
+    )
+    parser.add_argument(
+        "--categories",
+        choices=("reject", "onehot"),
+        default="reject",
+        help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
+    )
+    add_network_arguments(parser)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how many work at once, -1 for all cores (default 1)",
+    )
+    parser.add_argument(
+        "--memory",
+        default="2GB",
+        metavar="SIZE",
+        help="how much memory to use, as 2GB or 512MiB (default 2GB)",
+    )
+    parser.add_argument(
+        "--distributed",
+        metavar="ADDRESS",
+        help="run on the Dask scheduler there (tcp://host:8786), or on N processes of a cluster of its own: local",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="write the table, and minimum.npz and better.npz of every dataset there"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("csv", "parquet", "jsonl"),
+        default="csv",
+        help="of the table in DIR (default csv)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a scan with the same --out was stopped"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON for every dataset as it is done"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima scan`; returns the exit status."""
+    parse_bytes(arguments.memory, "--memory")
+    if arguments.out is None:
+        if arguments.resume:
+            raise OptionError("--resume needs the --out DIR of the scan to go on with")
+        return _run(arguments, None)
+    checkpoint = Path(arguments.out, _CHECKPOINT)
+    if checkpoint.exists() and not arguments.resume:
+        raise OutputError(
+            f"{arguments.out} holds a scan that was stopped; go on with --resume, or remove {checkpoint} to begin anew"
+        )
+    try:
+        with OutputFolder(arguments.out, f"table.{arguments.format}") as folder:
+            return _run(arguments, folder)
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            print(
+                f"fastminima: stopped; the same command with --resume goes on from {checkpoint}",
+                file=sys.stderr,
+            )
+        raise
+
+
+def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+    files, rows = _Files(folder), list[dict[str, Any]]()
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        executor = None
+        if arguments.distributed is not None:
+            from fastminima.scanning.dask import dask_executor
+
+            executor = stack.enter_context(dask_executor(arguments.distributed, arguments.workers))
+        show = stack.enter_context(rows_bar(enabled=True))
+
+        def tell(name: str, stage: str, done: int, total: int | None) -> None:
+            before = f"{len(rows):,} done, " if rows else ""
+            show(f"{before}{_short(name, 40)}: {stage}", done, total)
+
+        def done(result: Any) -> None:
+            rows.append(result.row() | files.save(result))
+            if arguments.json:
+                print(json_line(rows[-1]), flush=True)
+
+        scan(
+            arguments.paths,
+            target=arguments.target,
+            features=features_of(arguments),
+            sample_weight=arguments.sample_weight,
+            missing=arguments.missing,
+            categories=arguments.categories,
+            activation=PiecewiseLinear(arguments.s_plus, arguments.s_minus),
+            width=arguments.width,
+            workers=arguments.workers,
+            executor=executor,
+            memory=arguments.memory,
+            checkpoint=None if folder is None else folder / _CHECKPOINT,
+            progress=tell,
+            on_result=done,
+        )
+    seconds = time.perf_counter() - start
+    table = ScanTable(rows)
+    if folder is not None:
+        # last: a folder with its table is a finished one
+        table.write(folder / f"table.{arguments.format}")
+    if not arguments.json:
+        print_report(table, seconds)
+        if folder is not None:
+            print(
+                f"written: table.{arguments.format} and a folder for every dataset with its networks, in {folder}"
+            )
+    return 1 if any(row["error"] for row in table) else 0
+
+
+class _Files:
+    """The folders of the datasets; two of the same name get numbers."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder, self._used = folder, {_CHECKPOINT, *(f"table.{suffix}" for suffix in _FORMATS)}
+
+    def save(self, result: Any) -> dict[str, str | None]:
+        """Write the networks of a result; returns what its row says of them."""
+        if self._folder is None:
+            return {}
+        if result.minimum is None:
+            return {"folder": None}
+        name = self._name(result.name)
+        own = self._folder / name
+        try:
+            own.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot create the folder {own}: {error.strerror or error}") from error
+        result.minimum.network.save(own / "minimum.npz")
+        better = result.better
+        if better is not None and better.network is not None:
+            better.network.save(own / "better.npz")
+        return {"folder": name}
+
+    def _name(self, dataset: str) -> str:
+        plain = _UNSAFE.sub("-", Path(dataset).name).strip("-.") or "data"
+        name, count = plain[:_NAME_LENGTH], 1
+        while name in self._used:
+            count += 1
+            name = f"{plain[:_NAME_LENGTH]}-{count}"
+        self._used.add(name)
+        return name
+
+
+# --- what is printed ------------------------------------------------------------------------------------
+
+
+def _short(text: str, length: int) -> str:
+    """The end of a name says more than its beginning."""
+    return text if len(text) <= length else "..." + text[3 - length :]
+
+
+def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
+    """Print the rows of a report, what was done to the data, and on stderr why datasets failed."""
+    failed = [row for row in table if row["error"]]
+    rows = sum(row["rows"] or 0 for row in table)
+    title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
+    print_table(title, list(HEAD), [cells(row) for row in table], named_rows=True)
+    if any(row["splits_undecided"] for row in table):
+        print("J+: at least so many; float64 does not decide the other positions")
+    for line in _remarks(table):
+        print(line)
+    for row in failed:
+        # most messages begin with the name already
+        named = row["dataset"] in row["error"]
+        print(row["error"] if named else f"{row['dataset']}: {row['error']}", file=sys.stderr)
+
+
+def _remarks(table: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What was done to the data, dataset by dataset."""
+    for row in table:
+        for what, value in (row["notes"] or {}).items():
+            yield f"{row['dataset']}: {what}: {_told(value)}"
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key!r} ({_told(item)})" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        shown = ", ".join(map(str, value[:8]))
+        return shown + (f" and {len(value) - 8} more" if len(value) > 8 else "")
+    return f"{value:,}" if isinstance(value, int) else str(value)

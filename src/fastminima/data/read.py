@@ -1,0 +1,224 @@
+"""Files to datasets: CSV and TSV (also gzipped), npy, npz, Parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.errors import DataError, DataTypeError, ReadError, TargetError
+from fastminima.system.files import reading
+from fastminima.system.packages import require
+from fastminima.system.progress import bar
+
+from .columns import Column, Request, Selection, feature_positions, listed
+from .csv_text import read_csv
+from .dataset import Accuracy, Dataset
+from .file_kind import STORED_INDEX, file_kind
+from .frames import Columns, from_arrow
+
+__all__ = ["read"]
+
+_DAMAGED = "is damaged or holds Python objects"
+TEXT_SUFFIXES = (".csv", ".tsv")
+
+
+def read(
+    path: str | os.PathLike[str],
+    target: Column | None = None,
+    *,
+    features: Sequence[Column] | None = None,
+    sample_weight: Column | None = None,
+    meaning: Literal["binary", "decimal"] = "binary",
+    accuracy: Accuracy = "auto",
+    progress: bool = False,
+) -> Dataset:
+    """Read a dataset from a file; the suffix says which kind.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.csv``, ``.tsv`` (with a header line; also ``.gz``), ``.npy`` (a 2-D or structured array), ``.npz``
+        (arrays X, y and perhaps sample_weight, or one 2-D array), ``.parquet``.
+    target : str or int, optional
+        Column of y, by name or position (also as text: "3", "-1"); a name wins over a position. Needed for
+        tables with column names; arrays default to their last column.
+    features : sequence of str or int, optional
+        Columns of X, in this order. Default: all others.
+    sample_weight : str or int, optional
+        Column of the weights; in an npz file with X and y, the name of an array ("sample_weight" is used when
+        it is there).
+    meaning : {"binary", "decimal"}, default "binary"
+        "binary": the data are the float64 nearest to each number (a column of integers stays exact).
+        "decimal": the data are the numbers as written, 0.1 is one tenth; CSV and TSV only.
+    accuracy : {"auto", "exact"}, default "auto"
+        Passed to `Dataset`.
+    progress : bool, default False
+        Show a progress bar when standard error is a terminal.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    ReadError
+        The file is empty, damaged, of another kind than its suffix says, lacks values, or holds text where
+        numbers belong; rows and columns are named.
+    TargetError
+        The target column is missing or was not given.
+    MissingDependencyError
+        CSV needs pandas, Parquet needs pyarrow.
+    """
+    source = Path(path)
+    if meaning not in ("binary", "decimal"):
+        raise ReadError(f"meaning must be 'binary' or 'decimal', got {meaning!r}")
+    suffix = file_kind(source)
+    request = Request(target, features, sample_weight)
+    notes: tuple[str, ...] = ()
+    if suffix.startswith(TEXT_SUFFIXES):
+        separator = "," if suffix.startswith(".csv") else "\t"
+        names, selection, arrays, notes = read_csv(
+            source, request, separator=separator, decimal=meaning == "decimal", progress=progress
+        )
+        parts = _split(names, selection, arrays)
+    elif meaning == "decimal":
+        raise ReadError(f"{source}: meaning='decimal' is for numbers written as text (.csv, .tsv)")
+    elif suffix == ".npy":
+        parts = _from_array(_load_npy(source), request, source)
+    elif suffix == ".npz":
+        parts = _from_npz(source, request)
+    else:
+        parts = _from_parquet(source, request, progress)
+    try:
+        data = Dataset(accuracy=accuracy, **parts)
+    except (DataError, DataTypeError) as error:
+        raise ReadError(f"{source}: {error}") from error
+    return data._described(meaning="decimal" if meaning == "decimal" else None, notes=notes)
+
+
+def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArray[Any]]) -> dict[str, Any]:
+    """Arguments of `Dataset` from the columns in the order of ``selection.columns``."""
+    dx = len(selection.features)
+    chosen = None if names is None else tuple(names[column] for column in selection.features)
+    return {
+        "X": Columns(chosen, arrays[:dx]) if dx else np.empty((len(arrays[0]), 0)),
+        "y": arrays[dx],
+        "target_name": None if names is None else names[selection.target],
+        "sample_weight": None if selection.weight is None else arrays[dx + 1],
+    }
+
+
+# --- NumPy files ----------------------------------------------------------------------------------------
+
+
+def _load_npy(path: Path) -> NDArray[Any]:
+    with reading(path, _DAMAGED):
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, Any]:
+    """Columns of a 2-D array, or fields of a structured one."""
+    names = array.dtype.names
+    if names is None and array.ndim != 2:
+        raise ReadError(f"{path} holds an array of shape {array.shape}; expected 2-D (samples, columns)")
+    if names is not None:
+        if array.ndim != 1:
+            raise ReadError(f"{path} holds a structured array of shape {array.shape}; expected 1-D")
+        if request.target is None:
+            request = Request(len(names) - 1, request.features, request.weight)
+        selection = request.select(names, len(names), str(path))
+        return _split(names, selection, [array[names[column]] for column in selection.columns])
+    if array.shape[1] == 0:
+        raise ReadError(f"{path} holds an array of shape {array.shape}; a target column is needed")
+    selection = request.select(None, array.shape[1], str(path))
+    inputs = selection.features
+    # a range of columns is a view, which is copied once into the dataset; a list would copy twice
+    plain = bool(inputs) and inputs == tuple(range(inputs[0], inputs[0] + len(inputs)))
+    return {
+        "X": array[:, inputs[0] : inputs[0] + len(inputs)] if plain else array[:, list(inputs)],
+        "y": array[:, selection.target],
+        "sample_weight": None if selection.weight is None else array[:, selection.weight],
+    }
+
+
+def _from_npz(path: Path, request: Request) -> dict[str, Any]:
+    # opened here, because numpy leaves its own file open when the archive is damaged
+    with reading(path, _DAMAGED), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        names = list(stored.files)
+        if "X" not in names or "y" not in names:
+            if len(names) != 1:
+                raise ReadError(
+                    f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
+                )
+            return _from_array(stored[names[0]], request, path)
+        if request.target not in (None, "y"):
+            raise TargetError(f"{path} holds arrays X and y: the target is y; leave target out")
+        weight = request.weight if request.weight is not None else "sample_weight"
+        if request.weight is not None and weight not in names:
+            raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
+        X, y = stored["X"], stored["y"]
+        weights = stored[str(weight)] if weight in names else None
+    if request.features is not None:
+        if X.ndim != 2:
+            raise ReadError(f"{path}: X has shape {X.shape}; expected 2-D (samples, features)")
+        X = X[:, list(feature_positions(request.features, None, X.shape[1], str(path)))]
+    return {"X": X, "y": y, "sample_weight": weights}
+
+
+# --- Parquet --------------------------------------------------------------------------------------------
+
+
+def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any]:
+    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+    with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
+        names = list(file.schema_arrow.names)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+        hidden = frozenset(i for i, name in enumerate(names) if STORED_INDEX.fullmatch(name))
+        selection = request.select(names, len(names), str(path), hidden=hidden)
+        _refuse_types(pa, file.schema_arrow, selection, names, path)
+        wanted = [names[column] for column in selection.columns]
+        once = list(dict.fromkeys(wanted))
+        groups = []
+        with bar(f"reading {path.name}", file.num_row_groups, enabled=progress) as show:
+            for group in range(file.num_row_groups):
+                groups.append(file.read_row_group(group, columns=once))
+                show(group + 1)
+        table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
+    for name in once:
+        column = table.column(name)
+        if column.null_count:
+            rows = np.flatnonzero(np.asarray(column.is_null())) + 1
+            more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+            raise ReadError(
+                f"{path}: column {name!r} has no value in data row{'s' if len(rows) > 1 else ''} "
+                f"{', '.join(map(str, rows[:5]))}{more}; drop or fill rows with missing values first"
+            )
+    columns = from_arrow(pa, table.select(once), str(path))
+    by_name = dict(zip(columns.names or (), columns.arrays, strict=True))
+    return _split(names, selection, [by_name[name] for name in wanted])
+
+
+def _refuse_types(pa: Any, schema: Any, selection: Selection, names: Sequence[str], path: Path) -> None:
+    def numeric(column: int) -> bool:
+        kind = schema.field(column).type
+        tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
+        return any(test(kind) for test in tests)
+
+    if not numeric(selection.target):
+        kind = schema.field(selection.target).type
+        raise TargetError(f"{path}: the target column {names[selection.target]!r} is {kind}, not numeric")
+    refused = [column for column in selection.columns if not numeric(column)]
+    if refused:
+        text = ", ".join(f"{names[column]!r} ({schema.field(column).type})" for column in refused)
+        rest = [names[column] for column in selection.features if numeric(column)]
+        raise ReadError(
+            f"{path}: columns that are not numeric: {text}; choose the inputs with features=[...]"
+            + (f", for example features=[{listed(rest)}]" if rest else "")
+        )

@@ -1,0 +1,257 @@
+"""CSV and TSV files (also gzipped): parsed once, from the first row to the last, into a temporary matrix.
+
+What a column is, its first value decides; the whole file has to agree. A column that begins with a text is a column
+of texts: it is no input unless categories are encoded. A column that begins with a number and holds a text further
+down is an error that names the row: a footer, a broken line or a damaged cell would otherwise cost the column.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.csv_text import Trouble, binary, chunks, header, open_text, refuse_nameless, where
+from fastminima.errors import ReadError
+from fastminima.system.packages import require
+
+from .arrays import ArrayReader
+from .parsed import ParsedReader
+from .reader import Piece, Refusal, Tell, file_token, silent
+from .spill import Spill
+from .values import ROUNDED, as_floats
+
+__all__ = ["TextReader", "text_reader"]
+
+_TAIL_BYTES = 1 << 16
+# cells a chunk holds, so that wide files do not take more memory than narrow ones
+_CHUNK_CELLS = 1 << 21
+_CHUNK_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """A text file of which only the header has been read."""
+
+    name: str
+    names: tuple[str, ...] | None
+    path: Path
+    separator: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    n_rows: int | None = None
+    seekable: bool = False
+    hidden: frozenset[int] = frozenset()
+    levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def n_columns(self) -> int:
+        """By the header."""
+        return len(self.names or ())
+
+    @property
+    def token(self) -> str:
+        """Of the file."""
+        return file_token(self.path)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file."""
+        return self.path.stat().st_size
+
+    def refused(self, column: int) -> Refusal | None:
+        """Not known before the pass."""
+        return None
+
+    def where(self, row: int) -> str:
+        """Number and line."""
+        return where(self.path, self.separator, row)
+
+    def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:
+        """Only a prepared text file has them."""
+        raise ReadError(f"{self.name} is text; prepare() parses it")
+
+    def prepare(self, folder: str, columns: Sequence[int], texts: bool, tell: Tell = silent) -> ParsedReader:
+        """Parse the columns into a matrix."""
+        pass_ = _Parse(self, sorted(set(columns)), texts)
+        while True:
+            try:
+                return pass_.run(folder, tell)
+            except _ReadAgainAsText:
+                pass_ = _Parse(self, pass_.columns, texts, pass_.as_text)
+
+
+def text_reader(path: Path, separator: str) -> TextReader:
+    """Read the header of a text file."""
+    names, notes = header(path, separator)
+    about = {"header": " ".join(notes)} if notes else {}
+    return TextReader(str(path), tuple(names), path, separator, about)
+
+
+class _ReadAgainAsText(Exception):
+    """A column of texts came as numbers in some chunk, which lost how they were written ("007")."""
+
+
+class _Parse:
+    """One pass over the text."""
+
+    def __init__(
+        self, reader: TextReader, columns: Sequence[int], texts: bool, as_text: frozenset[int] = frozenset()
+    ) -> None:
+        self.reader, self.columns, self.as_text = reader, columns, as_text
+        self._encode = texts
+        self._kind: dict[int, str] = {}
+        self._refusals: dict[int, Refusal] = {}
+        self._codes: dict[int, dict[str, int]] = {}
+        self._rows = self._rounded = 0
+
+    def run(self, folder: str, tell: Tell) -> ParsedReader:
+        """Parse all rows."""
+        reader, path = self.reader, self.reader.path
+        pd = require("pandas", extra="tables", purpose="reading CSV files")
+        count = reader.n_columns
+        with Spill(folder, reader.name, len(self.columns)) as spill, open_text(path) as raw:
+            tail, size = _Tail(raw), path.stat().st_size
+            rows = max(1024, min(_CHUNK_ROWS, _CHUNK_CELLS // count))
+            stream: Any = tail
+            for chunk in chunks(pd, path, stream, reader.separator, False, texts=self.as_text, rows=rows):
+                refuse_nameless(chunk, count, path)
+                matrix = np.empty((len(chunk), len(self.columns)))
+                for index, column in enumerate(self.columns):
+                    matrix[:, index] = self._column(chunk.iloc[:, column], column)
+                spill.write(matrix)
+                self._rows += len(chunk)
+                tell(self._rows, tail.guess(self._rows, size))
+            if not self._rows:
+                raise ReadError(f"{path} has column names but no data rows")
+            tail.check(path, reader.separator, reader.names or ())
+            part = spill.part()
+        place = {column: index for index, column in enumerate(self.columns)}
+        for column in self.columns:
+            if column not in self._kind:
+                self._refusals[column] = Refusal("empty in every row", False)
+        levels = {column: tuple(codes) for column, codes in self._codes.items()}
+        inner = ArrayReader(
+            reader.name,
+            (part,),
+            of_file=True,
+            levels={place[column]: texts for column, texts in levels.items()},
+        )
+        about = {**reader.about, **({ROUNDED: self._rounded} if self._rounded else {})}
+        return ParsedReader(
+            reader.name,
+            reader.names,
+            inner,
+            place,
+            self._refusals,
+            levels,
+            reader.token,
+            about,
+            count,
+            (path, reader.separator),
+        )
+
+    def _name(self, column: int) -> str:
+        return (self.reader.names or ())[column]
+
+    def _column(self, series: Any, column: int) -> NDArray[Any] | float:
+        """One column of a chunk as float64: numbers, codes of texts, NaN where there is no value."""
+        kind = self._kind.get(column)
+        if kind != "text" and isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+            values = series.to_numpy()
+            if series.dtype.kind == "f" and np.isnan(values).all():
+                return np.nan
+            return self._numbers(values, column)
+        absent = series.isna().to_numpy()
+        if absent.all():
+            return np.nan
+        present = np.flatnonzero(~absent)
+        result = np.full(len(series), np.nan)
+        if kind != "text":
+            try:
+                # a column of True, False and nothing comes as objects
+                values = binary(series.iloc[present].infer_objects(), column)
+            except Trouble as trouble:
+                row = self._rows + int(present[trouble.row])
+                if kind is not None or trouble.row:
+                    raise self._turned(column, row, trouble.text) from None
+                self._kind[column] = "text"
+                self._refusals[column] = Refusal(
+                    f"text ({_shown(trouble.text)} in data row {row + 1:,})", True
+                )
+            else:
+                result[present] = self._numbers(values, column)
+                return result
+        if not self._encode:
+            return np.nan
+        if series.dtype.kind in "biuf":
+            self.as_text |= {column}
+            raise _ReadAgainAsText
+        codes = self._codes.setdefault(column, {})
+        texts = (str(text).strip() for text in series.iloc[present])
+        result[present] = [codes.setdefault(text, len(codes)) if text else np.nan for text in texts]
+        return result
+
+    def _numbers(self, values: NDArray[Any], column: int) -> NDArray[Any]:
+        kind = "boolean" if values.dtype.kind == "b" else "number"
+        known = self._kind.setdefault(column, kind)
+        if known != kind:
+            raise ReadError(
+                f"{self.reader.name}: column {self._name(column)!r} mixes True/False with numbers; write 1 and 0"
+            )
+        floats, rounded = as_floats(values)
+        self._rounded += rounded
+        return floats
+
+    def _turned(self, column: int, row: int, text: str | None) -> ReadError:
+        place = self.reader.where(row)
+        return ReadError(
+            f"{self.reader.name}: column {self._name(column)!r} begins with numbers but holds the text "
+            f"{_shown(text)} in {place}; mend the file, or leave the column out with features=[...]"
+        )
+
+
+def _shown(text: str | None) -> str:
+    text = text or ""
+    return repr(text if len(text) <= 40 else text[:40] + "...")
+
+
+class _Tail:
+    """Passes a stream on and keeps its end, which tells whether the file was cut in the middle of a row."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._end = stream, b""
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        if block:
+            self._end = (
+                (self._end + block)[-_TAIL_BYTES:] if len(block) < _TAIL_BYTES else block[-_TAIL_BYTES:]
+            )
+        return block
+
+    def __iter__(self) -> Iterator[bytes]:
+        # pandas asks whether it may iterate, and then reads
+        return iter(self._stream)
+
+    def guess(self, rows: int, size: int) -> int:
+        """Rows of the file, if the rest of its bytes holds as many as what was read."""
+        stream = self._stream.fileobj if isinstance(self._stream, gzip.GzipFile) else self._stream
+        position = 0 if stream is None else stream.tell()
+        return max(rows, round(rows * size / max(position, 1)))
+
+    def check(self, path: Path, separator: str, names: Sequence[str]) -> None:
+        """Raise when the last line has no end and fewer fields than there are columns."""
+        if self._end.endswith((b"\n", b"\r")):
+            return
+        line = self._end.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
+        fields = line.count(separator) + 1
+        # separators inside quotes only make a line look longer
+        if line.strip() and fields < len(names):
+            raise ReadError(
+                f"{path} is cut short: its last line ends after {fields} of {len(names)} fields, without a line end"
+            )

@@ -1,0 +1,23 @@
+"""Numbers as text that claim no more than is proved."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_UP, Context
+from fractions import Fraction
+
+__all__ = ["rounded_down", "rounded_up", "shown_exactly"]
+
+
+def rounded_down(radius: float, digits: int) -> str:
+    """A radius in a few digits, none of which claims more than is proved."""
+    return f"{Context(prec=digits, rounding=ROUND_DOWN).create_decimal(radius).normalize():f}"
+
+
+def rounded_up(bound: float, digits: int = 2) -> str:
+    """An upper bound in a few digits, none of which claims more than is proved."""
+    return f"{Context(prec=digits, rounding=ROUND_UP).create_decimal(bound):g}" if bound else "0"
+
+
+def shown_exactly(level: Fraction) -> str:
+    """A rational as it is where that is short, else in six digits."""
+    return str(level) if len(str(level)) <= 12 else f"{float(level):.6g}"

@@ -1,0 +1,114 @@
+"""What is proved about one pass over the data: the rounding of its sums, and the conditioning of the Gram matrix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.exact.roundoff import SLACK, U, gamma
+
+from .centred_data import Frame
+from .running_sums import Moments
+
+__all__ = ["Errors", "NormalEquations", "affine_error"]
+
+Array = NDArray[np.float64]
+
+# Refinement contracts by about gamma_BLOCK / lambda a step: below this lambda it would stall.
+_SAFE_LAMBDA = 2.0**-24
+# Above this lambda (of columns scaled to norms near one) float64 residuals already give every digit of the fit.
+_WELL_CONDITIONED = 2.0**-8
+# Absolute floor against underflow: entries are scaled to 2^±200, so any product lost to underflow is below 2^-1022.
+_FLOOR = 2.0**-900
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """The Gram matrix scaled by powers of two S, with a proved lower bound on lambda_min(S G S), G the exact one.
+
+    lambda_min(H) >= c - gamma_{n+1}/(1 - gamma_{n+1}) tr(H - cI) when the Cholesky factorisation of H - cI runs
+    through (Rump 2006), less the formation of H - cI (u per diagonal entry), less the rounding of the Gram
+    matrix itself: |E_jk| <= gamma N_j N_k, so ||S E S||_2 <= gamma sum_k (S_k N_k)^2.
+    """
+
+    H: Array
+    S: Array
+    lam: float
+
+    @classmethod
+    def of(cls, moments: Moments, frame: Frame) -> NormalEquations:
+        """Scale and bound; `lam` is 0 where nothing can be proved."""
+        diagonal = np.diag(moments.gram)
+        n = len(diagonal)
+        if not (diagonal > 0.0).all():
+            return cls(moments.gram, np.ones(n), 0.0)
+        S = np.exp2(-np.round(np.log2(diagonal) / 2))
+        H = moments.gram * S[:, None] * S[None, :]
+        c = 0.75 * float(np.linalg.eigvalsh(H)[0])
+        if c <= 0.0:
+            return cls(H, S, 0.0)
+        shifted = H - c * np.eye(n)
+        try:
+            np.linalg.cholesky(shifted)
+        except np.linalg.LinAlgError:
+            return cls(H, S, 0.0)
+        trace = float(np.trace(H)) * SLACK
+        lost = gamma(n + 2) * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
+        return cls(H, S, (c - lost * SLACK) / SLACK)
+
+    @property
+    def safe(self) -> bool:
+        """Whether refinement contracts."""
+        return self.lam >= _SAFE_LAMBDA
+
+    @property
+    def well_conditioned(self) -> bool:
+        """Whether float64 residuals give every digit of the solution."""
+        return self.lam > _WELL_CONDITIONED
+
+    def solve(self, right: Array) -> Array:
+        """G^-1 right."""
+        solution: Array = np.linalg.solve(self.H, self.S * right) * self.S
+        return solution
+
+
+@dataclass
+class Errors:
+    """Rounding bounds of one pass, in scaled units (see `centred_data` for the conventions).
+
+    dot : |computed fitted - exact affine function| <= gamma_{n+4} (sum|w||x'|max + |level|), plus the entry error.
+    residual : the same for r = fitted - y', plus u(|y'| + |r|).
+    gradient : factor f with |computed g_k - exact g_k| <= f N_k, N_k = ||x'_k||:
+        sum w|x'||dr| <= N_k sqrt(sum w) residual and gamma sum w|x'||r| <= gamma N_k ||r|| (Cauchy-Schwarz).
+    """
+
+    dot: float
+    residual: float
+    gradient: float
+
+    @classmethod
+    def of(
+        cls, frame: Frame, column_max: Array, y_max: float, slopes: Array, level: float, squared: float
+    ) -> Errors:
+        dot = affine_error(frame, column_max, slopes, level)
+        size = math.sqrt(squared) * (1.0 + frame.summation)
+        largest = y_max + float(np.abs(slopes) @ column_max) + abs(level)
+        y_error = frame.entry_error * (y_max + abs(frame.centre_y))
+        residual = (dot + y_error + 3.0 * U * (largest + dot)) * SLACK + _FLOOR
+        total = math.sqrt(frame.total_weight)
+        gradient = (total * residual + frame.summation * (size + total * residual)) * SLACK
+        return cls(dot, residual, gradient)
+
+
+def affine_error(frame: Frame, column_max: Array, slopes: Array, level: float) -> float:
+    """Bound on the rounding of x' @ slopes + level over all samples, in scaled units."""
+    n = len(slopes)
+    weights = np.abs(slopes)
+    terms = float(weights @ column_max) + abs(level)
+    entries = frame.entry_error * float(weights @ (column_max + np.abs(frame.centre)))
+    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
+        1.0 + float(weights.sum())
+    )

@@ -1,0 +1,176 @@
+"""Dealing points to threads: blocks in order, results that depend on neither, and an end when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.dataset import Dataset
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.progress import bar
+
+from .cancelling import Stopped
+from .points import directions, n_parameters
+from .tally import Block, Tally
+
+__all__ = ["Plan", "run"]
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer]]]
+
+# A block is what one thread does between two reports: at most this many points and about so many multiply-adds (a few
+# seconds). It goes through them by as many perturbations as fit in these bytes, of the second-level cache; either has at
+# least so many hidden units that packing the samples for them is a few per cent.
+_BLOCK_POINTS = 4_096
+_BLOCK_WORK = 1 << 37
+_PART_BYTES = 1 << 20
+_MIN_UNITS = 256
+# A call of the screen is what cannot be interrupted; its length is steered to this many seconds. Direct
+# evaluation asks between segments of samples whether to go on.
+_CALL_SECONDS = 0.05
+_FIRST_CALL = 8
+_WAIT_SECONDS = 0.1
+
+
+@dataclass
+class Plan:
+    """One radius: how its points are evaluated, and the excesses if they are kept."""
+
+    radius: float
+    method: str
+    evaluate: Evaluate
+    kept: F64 | None
+
+
+class _Pace:
+    """Points per call, steered so that no call lasts long. It moves no bit: points do not know their block."""
+
+    def __init__(self, start: int, most: int) -> None:
+        self.points, self._most = min(start, most), most
+
+    def done(self, points: int, seconds: float) -> None:
+        if seconds > 2.0 * _CALL_SECONDS:
+            self.points = max(1, points // 2)
+        elif seconds < 0.5 * _CALL_SECONDS:
+            self.points = min(self._most, max(self.points, 2 * points))
+
+
+def _result(future: Future[list[Block]]) -> list[Block]:
+    """The result of a future. The wait is cut in pieces: not every system lets a signal end a longer one."""
+    while not future.done():
+        wait([future], timeout=_WAIT_SECONDS)
+    return future.result()
+
+
+def _in_order(
+    work: Callable[[int], list[Block]], starts: range, threads: int, stop: threading.Event
+) -> Iterator[list[Block]]:
+    """work(start) for every start, in order; at most a few results wait. Nothing runs on after an exception."""
+    if threads == 1:
+        for start in starts:
+            yield work(start)
+        return
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[list[Block]]] = deque()
+    try:
+        for start in starts:
+            waiting.append(pool.submit(work, start))
+            if len(waiting) > 2 * threads:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct: bool) -> tuple[int, int]:
+    """Points per block, and of them at a time. No result depends on it."""
+    d1, dx = network.W1.shape
+    least = -(-_MIN_UNITS // d1)
+    points = _BLOCK_POINTS
+    if direct:
+        points = min(points, max(_BLOCK_WORK // (data.n_samples * d1 * (dx + 2)), least))
+    # enough blocks to share out evenly, and for all threads to end together
+    shared = -(-n // (4 * threads)) if threads > 1 else n
+    points = max(1, min(points, max(shared, min(least, -(-n // threads)))))
+    at_once = max(_PART_BYTES // (8 * n_parameters(d1, dx)), least)
+    # in equal parts: a last one of a few points would pack all samples for itself
+    points = -(-n // -(-n // points))
+    return points, -(-points // -(-points // at_once))
+
+
+def run(
+    network: OneHiddenLayer,
+    data: Dataset,
+    plans: list[Plan],
+    n: int,
+    seed: int,
+    distribution: str,
+    threads: int,
+    stop: threading.Event,
+    progress: bool,
+) -> list[Tally]:
+    tallies = [Tally() for _ in plans]
+    if not plans:
+        return tallies
+    points, at_once = _sizes(network, data, n, threads, any(plan.method == "direct" for plan in plans))
+    paces = [_Pace(at_once if plan.method == "direct" else _FIRST_CALL, at_once) for plan in plans]
+    shape = (at_once, n_parameters(*network.W1.shape))
+    # one radius has its points drawn there; several share the directions
+    scale, sweep = (plans[0].radius, False) if len(plans) == 1 else (1.0, True)
+    spare: list[tuple[F64, F64]] = []
+
+    def work(first: int) -> list[Block]:
+        last = min(first + points, n)
+        try:
+            unit, delta = spare.pop()
+        except IndexError:
+            unit, delta = np.empty(shape), np.empty(shape if sweep else 0)
+        excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
+        with np.errstate(all="ignore"):  # a thread does not inherit its caller's
+            for k in range(first, last, at_once):
+                moves = drawn = unit[: last - k]
+                directions(seed, k, distribution, scale, drawn)
+                cut = slice(k - first, k - first + len(drawn))
+                for i, (plan, pace) in enumerate(zip(plans, paces, strict=True)):
+                    if sweep:
+                        moves = np.multiply(drawn, plan.radius, out=delta[: len(drawn)])
+                    evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
+        spare.append((unit, delta))
+        return [summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
+
+    def evaluate(plan: Plan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
+        start = 0
+        while start < len(moves):
+            if stop.is_set():
+                raise Stopped
+            rows = slice(start, min(start + pace.points, len(moves)))
+            began = time.perf_counter()
+            excess[rows], changed[rows] = plan.evaluate(moves[rows])
+            if plan.method != "direct":
+                pace.done(rows.stop - start, time.perf_counter() - began)
+            start = rows.stop
+
+    def summary(plan: Plan, excess: F64, changed: I64, first: int) -> Block:
+        result = Block.of(excess, changed, first)
+        if plan.kept is not None:
+            plan.kept[first : first + len(excess)] = excess
+        return result
+
+    done = 0
+    with bar("probing", n, enabled=progress) as advance:
+        for blocks in _in_order(work, range(0, n, points), threads, stop):
+            for tally, block in zip(tallies, blocks, strict=True):
+                tally.update(block)
+            done += blocks[0].n
+            advance(done)
+    return tallies

@@ -1,0 +1,16 @@
+"""Losses: their change without cancellation, with a proved enclosure.
+
+Modules, lowest first:
+
+- `base`: what every loss of a matrix product offers: value, gradient, and changes that no cancellation spoils.
+- `custom`: a user's own loss of the product: functions, and what is known about them.
+- `gradient_check`: is a loss's gradient its value's? Difference quotients decide, within bounds of their own.
+- `per_sample`: losses that are sums over samples, phi(R x_i; y_i): sums in blocks, error bounds and changes for all
+  of them, once.
+- `named`: huber, logistic, softmax, log-cosh and quantile losses of a deep linear network, as functions of its
+  product.
+- `squared`: the squared loss of a linear map, summed over samples: from rows in float64, from exact moments in
+  rationals.
+- `weighted_sum`: squared loss and sums of losses of a deep linear network, as functions ell0 of the product R =
+  W_{H+1} ... W_1.
+"""

@@ -1,0 +1,363 @@
+"""Losses that are sums over samples, phi(R x_i; y_i): sums in blocks, error bounds and changes for all of them, once."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastminima.data.coerce import Table, as_matrix, as_vector
+from fastminima.errors import DataError
+from fastminima.exact.matrix import RationalMatrix
+
+from .base import Change, Floats, ProductLoss, gamma, linear_term
+
+__all__ = ["RowLoss"]
+
+_U = 2.0**-53
+# exp, tanh and log1p of NumPy and of the C libraries stay within 4 units in the last place of the true value; the
+# slopes and curvatures below are made of at most two of them and four more roundings: 16 units in all
+_ELEMENTARY = 16 * _U
+# beyond this exponent exp would overflow before it is capped
+_MAX_WOBBLE = 700.0
+_ROWS = 8192
+
+
+def _root(squares: Any, terms: int) -> Any:
+    """sqrt of a sum of squares, with what the squares of `terms` numbers below 1e-154 may have lost to underflow."""
+    return np.sqrt(squares + terms * 2.0**-1073)
+
+
+def _norms(A: Floats) -> Floats:
+    """Norms of the columns, rounded up; 0 for columns of zeros alone."""
+    squares = np.einsum("ij,ij->j", A, A)
+    norms = _root(squares, len(A)) * (1.0 + gamma(len(A) + 8))
+    flat = np.flatnonzero(squares == 0.0)
+    norms[flat] *= A[:, flat].any(axis=0)
+    return np.asarray(norms)
+
+
+def _dimensions(data: Any) -> int:
+    """How many axes the data have; frames have two."""
+    known = getattr(data, "ndim", None)
+    if known is None and isinstance(data, (list, tuple)):
+        return 1 if not any(isinstance(row, (list, tuple, np.ndarray)) for row in data) else 2
+    return 2 if known is None else int(known)
+
+
+def _sampled(X: Any, Y: Any, bias: bool) -> tuple[Table, Table, Floats]:
+    """(X as read, Y as read, X with its constant column when `bias`).
+
+    Raises
+    ------
+    DataError
+        No rows or columns, lengths that differ, NaN or inf.
+    DataTypeError
+        Data without an exact meaning as real numbers.
+    """
+    inputs = as_matrix(X, "X")
+    targets = as_vector(Y, "Y") if _dimensions(Y) == 1 else as_matrix(Y, "Y")
+    m, width = inputs.values.shape
+    if len(targets.values) != m:
+        raise DataError(f"X has {m} rows and Y has {len(targets.values)}; they must be the same samples")
+    if width + bias == 0:
+        raise DataError("X has no columns; a linear network needs at least one input (or bias=True)")
+    if targets.values.shape[1] == 0:
+        raise DataError("Y has no columns; a loss needs at least one output")
+    values = inputs.values
+    if bias:
+        values = np.hstack([values, np.ones((m, 1))])
+        values.flags.writeable = False
+    return inputs, targets, values
+
+
+class RowLoss(ProductLoss):
+    """ell0(R) = sum_i phi(R x_i; y_i): a convex function of each row's outputs.
+
+    Subclasses give phi, its slope and its curvature; sums over rows, error bounds and changes are here, once.
+
+    Parameters
+    ----------
+    X : array-like, shape (m, dx)
+    Y : array-like, shape (m, dy) or (m,)
+    bias : bool
+        Append a constant input to X: R is then (dy, dx + 1), its last column the bias.
+
+    Notes
+    -----
+    Error of the gradient. z = R x is off by at most (gamma_{dx+4} |R_j| + |R_error_j|) |x_i| (Cauchy-Schwarz), a slope
+    by L times that plus 16 units of its last place, and the sum over rows by gamma_{m+4}. In norms:
+
+        |G - G'|_{jk} <= ((gamma_{m+4} + 16 u) |s_j| + L r_j |X|_F + u |Y_j|) |X_k|,  r_j = gamma_{dx+4} |R_j| + |R_error_j|
+
+    with column norms, at the cost of a few vectors, and in the Frobenius norm
+
+        |G - G'|_F <= (16 u |s| + L (gamma_{dx+4} |X| |R| + |X|_2 |R' - R|) + u |Y|) |X|_2 + gamma_{m+4} |s| |X|.
+
+    Sums over m rows run block by block, so gamma_{m+4} is that of a block and of the number of blocks. L bounds the
+    curvature of phi. The four extra roundings cover columns that are rounded views of rationals.
+
+    Remainder of second order. Along d = D x the curvature q of phi obeys |q'''| <= kappa |d| q, so it stays within factors
+    exp(±kappa |d|) of its value at z, and half of it times these factors encloses the remainder; it never exceeds L d^2 / 2.
+    """
+
+    convex = True
+    coupled = False
+    """Does phi tie the outputs of a row together (softmax)?"""
+    lipschitz = 1.0
+    """L: no curvature is larger."""
+    kappa = 0.0
+    """The logarithm of a curvature changes by at most this per unit of output."""
+
+    quadratic = False
+    """Is phi a parabola? Then its curvature does not depend on the point."""
+    slope_size = 0.0
+    """Largest size of the numbers whose difference is a slope (p - y), where a slope may cancel; else 0."""
+
+    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+        inputs, targets, self.X = _sampled(X, Y, bias)
+        self._exact_inputs, self._exact_targets = inputs.rounded, targets.rounded
+        self.bias = bool(bias)
+        self.Y = self._targets(targets.values)
+        self.shape = (self.Y.shape[1], self.X.shape[1])
+        self._norms: tuple[Floats, Floats, Floats, float] | None = None
+        self._largest: float | None = None
+        self._known: tuple[Floats, Floats, tuple[Floats, Floats]] | None = None
+
+    def _targets(self, Y: Floats) -> Floats:
+        """Y as this loss reads it."""
+        return Y
+
+    @abstractmethod
+    def _values(self, Z: Floats, Y: Floats) -> Floats:
+        """phi, one number per row or per output."""
+
+    @abstractmethod
+    def _slopes(self, Z: Floats, Y: Floats) -> Floats:
+        """d phi / d z, (rows, dy)."""
+
+    @abstractmethod
+    def _curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
+        """The second derivative of phi along d at z: (rows, dy), or (rows,) if coupled."""
+
+    def _blocks(self) -> Iterator[slice]:
+        for start in range(0, len(self.X), _ROWS):
+            yield slice(start, start + _ROWS)
+
+    def value(self, R: ArrayLike) -> float:
+        """sum_i phi(R x_i; y_i)."""
+        R = self.matrix(R, "R")
+        return float(sum(self._values(self.X[b] @ R.T, self.Y[b]).sum() for b in self._blocks()))
+
+    def gradient(self, R: ArrayLike) -> Floats:
+        """sum_i slope_i x_i^T, (dy, dx)."""
+        R = self.matrix(R, "R")
+        return self._sums(R)[0]
+
+    def _sums(self, R: Floats) -> tuple[Floats, Floats]:
+        """(gradient, sum of squared slopes per output)."""
+        G, squares = np.zeros(R.shape), np.zeros(len(R))
+        for b in self._blocks():
+            slopes = self._slopes(self._outputs(b, R), self.Y[b])
+            G += slopes.T @ self.X[b]
+            squares += np.einsum("ij,ij->j", slopes, slopes)
+        return G, squares
+
+    def _outputs(self, rows: slice, R: Floats) -> Floats:
+        return self.X[rows] @ R.T if R.any() else np.zeros((len(self.X[rows]), len(R)))
+
+    def _data_norms(self) -> tuple[Floats, Floats, Floats, float]:
+        """Norms of rows of X, columns of X, columns of Y, and of X, rounded up."""
+        if self._norms is None:
+            rows, columns, targets = _norms(self.X.T), _norms(self.X), _norms(self.Y)
+            up = 1.0 + gamma(self.X.shape[1] + 4)
+            self._norms = rows, columns, targets, float(np.linalg.norm(columns)) * up
+        return self._norms
+
+    def _sum_error(self) -> float:
+        """gamma of a sum over the rows of one block, then over the blocks."""
+        m = len(self.X)
+        return gamma(min(m, _ROWS) + -(-m // _ROWS) + 4)
+
+    def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
+        """(G, e) with |gradient - G|_F <= e; see the class notes."""
+        R = self.matrix(R, "R")
+        m, dx = self.X.shape
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            G, squares = self._sums(R)
+            _, _, targets, whole = self._data_norms()
+            still = not R.any() and not R_distance and not squares.any() and self._on_target()
+            if (whole == 0.0 and not self._exact_inputs) or still:
+                return G, 0.0
+            spectral = self._spectral_norm()
+            s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma(m + 8))
+            outputs = gamma(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
+            slopes = _ELEMENTARY * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
+            if self._exact_targets:
+                slopes += _U * self.lipschitz * float(np.linalg.norm(targets))
+            error = slopes * spectral + self._sum_error() * s * whole
+            lost = (m + dx) * math.sqrt(R.size) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
+        known = math.isfinite(error) and bool(np.isfinite(G).all())
+        return G, error * (1.0 + gamma(dx + 16)) + lost if known else math.inf
+
+    def _on_target(self) -> bool:
+        """Are the slopes at 0 all 0, so that nothing is rounded there?"""
+        if self._exact_targets or self.slope_size:
+            return False
+        return not any(self._slopes(np.zeros(self.Y[b].shape), self.Y[b]).any() for b in self._blocks())
+
+    def gradient_scale(self, shape: tuple[int, int]) -> float:
+        """|slopes at 0|_F |X|: at least |G(0)|, and not 0 where targets happen to be orthogonal to inputs."""
+        squares = 0.0
+        with np.errstate(over="ignore"):
+            for b in self._blocks():
+                slopes = self._slopes(np.zeros((len(self.X[b]), shape[0])), self.Y[b])
+                squares += float(np.einsum("ij,ij->", slopes, slopes))
+            return math.sqrt(squares) * self._spectral_norm()
+
+    def _spectral_norm(self) -> float:
+        """|X|_2, rounded up: the root of the largest absolute row sum of X^T X, or |X|_F where that is as good."""
+        if self._largest is None:
+            m, dx = self.X.shape
+            _, columns, _, whole = self._data_norms()
+            self._largest = whole
+            if dx > 8 and math.isfinite(whole):
+                S = np.zeros((dx, dx))
+                for b in self._blocks():
+                    S += self.X[b].T @ self.X[b]
+                off = self._sum_error() * float(columns.max()) * float(columns.sum())
+                bound = float(np.abs(S).sum(axis=1).max()) * (1.0 + gamma(dx + 4)) + off + dx * m * 2.0**-1070
+                self._largest = min(whole, math.sqrt(bound) * (1.0 + 4 * _U))
+        return self._largest
+
+    def _output_error(self, R: Floats, R_error: Floats) -> Floats:
+        """r_j: the error of output j on row i is at most r_j |x_i|."""
+        dx = R.shape[1]
+        r = gamma(dx + 4) * np.linalg.norm(R, axis=1) + np.linalg.norm(R_error, axis=1)
+        return np.asarray(r * (1.0 + gamma(dx + 8)))
+
+    def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """(G, E) with |gradient - G| <= E entry by entry; see the class notes."""
+        R = self.matrix(R, "R")
+        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
+        if (
+            self._known is not None
+            and np.array_equal(R, self._known[0])
+            and np.array_equal(wide, self._known[1])
+        ):
+            # several steps are tried from one point, each of them cheaper than its gradient
+            return self._known[2][0].copy(), self._known[2][1].copy()
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            G, squares = self._sums(R)
+            _, columns, targets, whole = self._data_norms()
+            m, dx = self.X.shape
+            r = self._output_error(R, wide)
+            if self.coupled:
+                r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma(len(r) + 2)))
+            s = _root(squares, m) * (1.0 + gamma(m + 8))
+            per_output = (self._sum_error() + _ELEMENTARY) * s + self.lipschitz * r * whole
+            per_output += _ELEMENTARY * self.slope_size * math.sqrt(m)
+            if self._exact_targets:
+                per_output += _U * self.lipschitz * targets
+            per_output *= 1.0 + gamma(m + 8)
+            # what underflow may take: 2**-1074 in each of m products, and L |x| times that in each of dx more
+            lost = (m + dx) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
+            E = np.outer(per_output, columns) * (1.0 + 4 * _U) + lost
+        E = np.where(np.isfinite(G) & np.isfinite(E), E, np.inf)
+        self._known = R.copy(), wide.copy(), (G, E)
+        return G.copy(), E.copy()
+
+    def change(
+        self,
+        R: ArrayLike,
+        D: ArrayLike,
+        R_error: ArrayLike | None = None,
+        D_error: ArrayLike | None = None,
+        exponent: int = 0,
+    ) -> Change:
+        """<G, D> plus the enclosed remainder; see the base class and the class notes."""
+        R, D = self.matrix(R, "R"), self.matrix(D, "D")
+        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
+        loose = np.zeros(R.shape) if D_error is None else self.matrix(D_error, "D_error")
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            G, E = self.gradient_enclosure(R, wide)
+            linear, error = linear_term(G, E, D, loose)
+            low = high = 0.0
+            r, d_error = self._output_error(R, wide), self._output_error(D, loose)
+            norms = self._data_norms()[0]
+            for b in self._blocks():
+                X = self.X[b]
+                below, above = self._remainder(
+                    self.Y[b] if self.quadratic else self._outputs(b, R),
+                    self.Y[b],
+                    X @ D.T,
+                    np.outer(norms[b], r),
+                    np.outer(norms[b], d_error),
+                    exponent,
+                )
+                low, high = low + below, high + above
+            # sums over the rows, of nonnegative terms; squares below 1e-308 have lost digits
+            lost = self.Y.size * 2.0**-1070 if D.any() or loose.any() else 0.0
+            low = max(low * (1.0 - gamma(len(self.X) + 8)) - lost, 0.0)
+            high = high * (1.0 + gamma(len(self.X) + 8)) + lost
+            # the remainder is in units of 4**exponent
+            unit = 2.0 ** min(max(exponent, -1074), 1023)
+            low, high = low * unit, high * unit * (1.0 + 4 * _U) + (2.0**-1070 if high else 0.0)
+            low = low if exponent > -1000 else 0.0
+            value = linear + 0.5 * (low + high)
+            bound = (error + 0.5 * (high - low)) * (1.0 + 8 * _U) + 4 * _U * (abs(linear) + high)
+        if not math.isfinite(value) or not math.isfinite(bound):
+            return Change(math.nan, math.inf, exponent, proved=False)
+        return Change(value, bound, exponent)
+
+    def _remainder(
+        self, Z: Floats, Y: Floats, d: Floats, z_error: Floats, d_error: Floats, exponent: int
+    ) -> tuple[float, float]:
+        """Bounds on the sum of phi(z + d) - phi(z) - phi'(z) d over a block, in units of 4**exponent."""
+        unit = 2.0 ** min(exponent, 1023)
+        q = np.sqrt(self._curvatures(Z, Y, d))
+        if self.coupled:
+            # the mean under p is off by a few roundings of the largest |d|
+            spread = np.abs(d).max(axis=1)
+            off = np.sqrt(self.lipschitz * (d_error * d_error).sum(axis=1)) + gamma(d.shape[1] + 8) * spread
+            cap = self.lipschitz * ((np.abs(d) + d_error) ** 2).sum(axis=1)
+            # exp(z + z_error) changes a ratio of probabilities by at most the range of z_error
+            wobble = 2.0 * (z_error.max(axis=1) + (spread + d_error.max(axis=1)) * unit)
+            wobble += 16 * _U * np.abs(Z).max(axis=1)
+        else:
+            off = math.sqrt(self.lipschitz) * d_error
+            cap = self.lipschitz * (np.abs(d) + d_error) ** 2
+            # the last term: z - y, its quotient and exp's argument round too
+            wobble = z_error + (np.abs(d) + d_error) * unit + 8 * _U * (np.abs(Z) + np.abs(Y))
+        factor = np.exp(np.minimum(self.kappa * wobble, _MAX_WOBBLE)) * (1.0 + 4 * _ELEMENTARY)
+        low = np.maximum(q * (1.0 - 4 * _ELEMENTARY) - off, 0.0) ** 2 / factor
+        high = np.minimum((q * (1.0 + 4 * _ELEMENTARY) + off) ** 2 * factor, cap * (1.0 + 8 * _U))
+        # where curvatures underflow the lower bound is 0 and the cap holds
+        high = np.where(q > 0.0, high, cap * (1.0 + 8 * _U)) if self.kappa else high
+        return 0.5 * float(np.sum(np.minimum(low, high))), 0.5 * float(np.sum(high))
+
+    @cached_property
+    def _exact_tables(self) -> tuple[RationalMatrix, RationalMatrix]:
+        """X and Y as they were given, exactly."""
+        tables = []
+        for values, exact in ((self.X, self._exact_inputs), (self.Y, self._exact_targets)):
+            if not exact:
+                tables.append(RationalMatrix.of_floats(values))
+                continue
+            columns = [
+                [Fraction(*v.as_integer_ratio()) for v in (exact[k] if k in exact else values[:, k]).tolist()]
+                for k in range(values.shape[1])
+            ]
+            tables.append(RationalMatrix.of(columns).T)
+        return tables[0], tables[1]
+
+    def __repr__(self) -> str:
+        dy, dx = self.Y.shape[1], self.X.shape[1]
+        inputs = f"{dx} inputs{' with the bias' if self.bias else ''}"
+        return f"{type(self).__name__}({len(self.X)} samples, {inputs}, {dy} outputs)"

@@ -1,0 +1,11 @@
+"""What is trained: networks, and their risk for many parameters at once.
+
+Modules, lowest first:
+
+- `linear_layers`: the weights of a deep linear network: coerced once, and what is wrong with them said by layer.
+- `activations`: activations: one formula in four arithmetics, floats, balls, rationals and torch.
+- `batched_smooth`: risks of many networks with a smooth activation: NumPy's functions and BLAS, on blocks that stay
+  in the cache.
+- `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
+- `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.
+"""

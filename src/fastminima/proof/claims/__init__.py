@@ -1,0 +1,10 @@
+"""What a certificate of each theorem says, from the result that it certifies.
+
+Modules, lowest first:
+
+- `theorem1`: certificates of theorem 1: the exact least-squares fit, a minimum with its radius, a point with lower
+  risk, and J.
+- `theorem2`: certificates of theorem 2: the minimum with the radius in which it is proved, and the point of risk 0.
+- `theorem4`: certificates of theorem 4: a saddle by its vectors and one pair around it, or a global minimum by its
+  gradient.
+"""

@@ -1,0 +1,269 @@
+"""`prove` and `check`: from results to certificates, and back to the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset
+from fastminima.data.read import read
+from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
+from fastminima.exact.digest import Digests
+from fastminima.exact.fit import ExactFit
+from fastminima.exact.stream import PassResult, exact_moments
+from fastminima.fit.least_squares import least_squares
+from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.threads import single_threaded_blas
+from fastminima.theorems.theorem1.better_point import BetterPoint
+from fastminima.theorems.theorem1.certify_drop import certify_drop
+from fastminima.theorems.theorem1.minimum import SpuriousMinimum
+from fastminima.theorems.theorem2.counterexample import CounterExample
+from fastminima.theorems.theorem4.classify import LinearReport
+
+from . import check as checker
+from .certificate import (
+    Certificate,
+    assemble,
+    block_rows,
+    data_rows,
+    data_words,
+    matrix_words,
+    word,
+)
+from .claims import theorem1, theorem2, theorem4
+
+__all__ = ["check", "prove"]
+
+Method = Literal["auto", "exact", "float"]
+_METHODS = ("auto", "exact", "float")
+# numbers in the data up to which a certificate is checked before it is handed out: some ten seconds
+_CHECK_NUMBERS = 1_500_000
+
+
+def prove(
+    result: Any,
+    other: Any = None,
+    *,
+    data: Any = None,
+    method: Method = "auto",
+    verify: bool | None = None,
+) -> Certificate:
+    """A certificate of a result: claims that anyone can check against the data with the standard library alone.
+
+    Parameters
+    ----------
+    result : SpuriousMinimum, CounterExample, LinearReport, OneHiddenLayer or None
+        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no
+        lower risk near by; None leaves that out.
+    other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
+        Theorem 1: the better point. Theorem 4: the loss.
+    data : Dataset or source of blocks, optional
+        For networks. A source has `n_features`, `weighted` and `blocks()`, which iterates over (X, y, weights or None); it
+        is read once, in blocks, and memory does not grow with its rows.
+    method : {"auto", "exact", "float"}, default "auto"
+        How it is decided that `other` is better: "float" by proved bounds in float64 alone, "exact" in rational arithmetic,
+        "auto" by the first that can. The certificate is the same.
+    verify : bool, optional
+        Run the checker before returning. Default: for up to 1.5 million numbers (about ten seconds).
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    ProofError
+        A claim does not hold, is undecided (method="float"), or is of a kind without certificate; or the checker refused.
+    DataTypeError, OptionError, DataError
+        What is none of the above; an unknown method; data of another shape.
+
+    Notes
+    -----
+    docs/proofs.md derives why the inequalities that the checker accepts imply theorem 1 (sections 1 to 5 there), 2 and 4.
+    """
+    if method not in _METHODS:
+        raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
+    if isinstance(result, CounterExample):
+        return _finished(*_theorem2(result), verify)
+    if isinstance(result, LinearReport):
+        return _finished(*_theorem4(result, other), verify)
+    with single_threaded_blas():
+        return _finished(*_theorem1(result, other, data, method), verify)
+
+
+Made = tuple[Certificate, Callable[[], Iterable[Any]]]
+
+
+def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
+    fit = (
+        result.fit
+        if isinstance(result, SpuriousMinimum)
+        else other.low.fit
+        if isinstance(other, BetterPoint)
+        else None
+    )
+    if data is None:
+        data = fit.data if fit is not None else None
+    if not isinstance(data, Dataset) and not all(
+        hasattr(data, name) for name in ("blocks", "n_features", "weighted")
+    ):
+        raise DataTypeError(
+            "networks are proved about data: pass data=fastminima.Dataset(X, y), or a source of blocks"
+        )
+    minimum = result.network if isinstance(result, SpuriousMinimum) else result
+    better = other.network if isinstance(other, BetterPoint) else other
+    for name, network in (("the minimum", minimum), ("the better point", better)):
+        if network is not None and not isinstance(network, OneHiddenLayer):
+            raise DataTypeError(
+                f"{name} must be a SpuriousMinimum, BetterPoint or OneHiddenLayer, got {type(network).__name__}"
+            )
+        if network is not None and network.n_features != data.n_features:
+            raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
+    if minimum is None and better is None:
+        raise ProofError("there is nothing to prove: give a minimum, a better point, or both")
+    setting = [word(s) for s in theorem1.same_activation(minimum, better)]
+    networks = theorem1.networks(minimum, better)
+    if not isinstance(data, Dataset):
+        if method == "float":
+            raise OptionError('a source of blocks is proved exactly: use method="auto" or "exact"')
+        numbers, solution = theorem1.streamed(data, networks)
+        claims = theorem1.claims_of(None, solution, numbers, minimum, better)
+        words = _words(numbers, data.n_features, data.weighted, True)
+        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: block_rows(
+            data.blocks()
+        )
+    how = "exact"
+    if better is not None and method != "exact":
+        drop = certify_drop(better, fit if fit is not None else least_squares(data), exact=False)
+        if drop.better:
+            how = "float"
+        elif method == "float":
+            raise ProofError(
+                'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
+            )
+    solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
+    numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
+    exact = ExactFit.of(data, numbers.gram) if solved is None else solved
+    claims = theorem1.claims_of(data, exact, numbers, minimum, better)
+    opened: tuple[str, ...] = ()
+    if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
+        opened = (f"better point undecided: {other.reason}",)
+    words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
+    return Certificate(
+        assemble(1, data.meaning, words, setting, claims), how, open=opened
+    ), lambda: data_rows(data)
+
+
+def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> dict[str, Any]:
+    """What a certificate says of the data that a pass has seen."""
+    assert numbers.digests is not None
+    return data_words(numbers.n_samples, columns, 1, weighted, floats, numbers.digests)
+
+
+def _theorem2(pair: CounterExample) -> Made:
+    words = _words(exact_moments(pair.data, []), pair.data.n_features, False, True)
+    claims = theorem2.claims_of(pair, words)
+    content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), claims)
+    return Certificate(content, "exact"), lambda: data_rows(pair.data)
+
+
+def _theorem4(report: LinearReport, loss: Any) -> Made:
+    if not isinstance(loss, SquaredLoss):
+        raise ProofError(
+            f"certificates of theorem 4 are about SquaredLoss, whose gradient is rational; got {type(loss).__name__}"
+        )
+    setting = {"weights": [matrix_words(W.tolist()) for W in report.weights], "bias": loss.bias}
+    content = assemble(4, _loss_meaning(loss), _loss_words(loss), setting, theorem4.claims_of(report))
+    return Certificate(content, "exact"), lambda: theorem4.loss_rows(loss)
+
+
+def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool | None) -> Certificate:
+    words = made.content["data"]
+    size = words["rows"] * (words["columns"] + words["targets"])
+    if verify is False or (verify is None and size > _CHECK_NUMBERS):
+        return made
+    verdict = checker.check(made.text, rows)
+    if not verdict:
+        raise ProofError(f"the checker does not accept this certificate: {verdict.reason}")
+    return replace(made, checked=True)
+
+
+def _loss_meaning(loss: SquaredLoss) -> str:
+    return "binary" if loss.exact_columns() is None else "rational"
+
+
+def _loss_words(loss: SquaredLoss) -> dict[str, Any]:
+    digests, columns = Digests(), loss.X.shape[1] - loss.bias
+    floats = loss.exact_columns() is None
+    if floats:
+        digests.update(np.hstack([loss.X[:, :columns], loss.Y[:, :-1]]), loss.Y[:, -1])
+    else:
+        digests.update_exact(list(zip(*theorem4.loss_rows(loss), strict=True)))
+    return data_words(len(loss.X), columns, loss.Y.shape[1], False, floats, digests.result())
+
+
+def check(
+    certificate: Certificate | str | os.PathLike[str],
+    data: Any,
+    *,
+    target: Any = None,
+    features: Any = None,
+    sample_weight: Any = None,
+) -> checker.Verdict:
+    """Is every claim of a certificate true of the data?
+
+    Parameters
+    ----------
+    certificate : Certificate or path
+    data : Dataset, SquaredLoss, pair (X, y), or path
+        A file is read as the certificate says: as float64 values or as the decimals written.
+    target, features, sample_weight
+        For files, as in `read`.
+
+    Returns
+    -------
+    Verdict
+        (accepted, reason, claims): true or false by itself; the claims found true, and for a rejection the first that fails.
+
+    Raises
+    ------
+    CertificateError
+        The file is no certificate, cut short, or of a newer version.
+    ReadError, DataError
+        The data cannot be read.
+    """
+    if not isinstance(certificate, Certificate):
+        certificate = Certificate.load(certificate)
+    if isinstance(data, SquaredLoss):
+        arranged = (data.Y.shape[1], False)
+        return checker.check(certificate.text, lambda: theorem4.loss_rows(data), arranged)
+    if isinstance(data, (str, Path, os.PathLike)):
+        meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
+        data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
+    elif isinstance(data, tuple) and len(data) == 2:
+        targets = (
+            certificate.content["data"].get("targets")
+            if isinstance(certificate.content["data"], dict)
+            else None
+        )
+        if targets not in (None, 1) or certificate.content.get("theorem") == 4:
+            return check(certificate, SquaredLoss(*data))
+        data = Dataset(*data)
+    if not isinstance(data, Dataset):
+        raise DataTypeError(
+            f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
+        )
+    if certificate.meaning != data.meaning:
+        return checker.Verdict(
+            False,
+            f"the certificate is about {certificate.meaning} numbers, these data are {data.meaning}",
+            [],
+        )
+    # the certificate must mean the same columns by target and weight
+    return checker.check(certificate.text, lambda: data_rows(data), (1, data.sample_weight is not None))

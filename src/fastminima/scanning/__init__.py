@@ -1,0 +1,20 @@
+"""Theorem 1 on hundreds of datasets, or on one larger than memory.
+
+Modules, lowest first:
+
+- `checkpoint`: where a scan stands, on disk: results of finished datasets, and the states of the one under way.
+- `dask`: a Dask cluster as an executor: one that is running, or a local one for the time of a scan.
+- `dealer`: dealing tasks to anything with the interface of `concurrent.futures`, and taking the results in order.
+- `budget`: how the memory a scan may take is shared out.
+- `passes`: one pass over some rows of a source: what a worker does, wherever it runs.
+- `ranges`: fitted values and residuals of a scan, kept in ranges of fitted values, in memory or in files; and the
+  search over them.
+- `streamed`: a dataset that stays where it is: `Dataset` and `Frame` over a source, read block by block, loaded only
+  when asked for.
+- `table`: one row a dataset: written as Parquet, CSV or JSON lines, and shown.
+- `results`: what a scan hands back: a result for every dataset, and the table of them.
+- `large`: Theorem 1 on one dataset that stays on disk: as few passes as the accuracy allows, each over blocks dealt
+  to workers.
+- `small`: Theorem 1 on datasets that fit in memory many times over: the functions of the library, one dataset a task.
+- `scan`: `scan`: theorem 1 on one dataset larger than memory, or on hundreds, on one machine or many.
+"""

@@ -1,0 +1,413 @@
+"""Theorem 1 on one dataset that stays on disk: as few passes as the accuracy allows, each over blocks dealt to workers.
+
+(a) First pass: counts, maxima, Gram matrix about a centre guessed from a few rows.
+(b) Second pass, with the solution: fitted values, residuals, gradient (hence tau, the proved distance to the exact fit),
+    the samples nearest to an activation boundary, and the records (fitted, residual) in ranges.
+(c) Where the gradient is well above its rounding, (b) again with a corrected solution; where the columns are correlated,
+    once more after a pass in extended precision; where they are collinear up to rounding, the exact Gram matrix decides.
+(d) No pass: the search over the ranges, the minimum with its radius, and the pushed split, certified from sums at hand.
+
+The rows are cut into tasks that depend on the source alone, and the states merged in their order: the same bits for every
+executor, number of workers, and limit of memory.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.dataset import Dataset
+from fastminima.data.sources.block_source import BlockSource
+from fastminima.errors import DataError, TooLargeError
+from fastminima.exact.affine import Columns
+from fastminima.exact.fit import ExactFit
+from fastminima.exact.gram import GramState
+from fastminima.exact.solve import solve_normal_equations
+from fastminima.fit.bounds import NormalEquations
+from fastminima.fit.envelope import Envelope
+from fastminima.fit.least_squares import (
+    LeastSquares,
+    exact_fit,
+    float_fit,
+    least_squares,
+    rounded_fit,
+    rounding_of,
+)
+from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals, Sizes
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.system.threads import single_threaded_blas
+from fastminima.theorems.theorem1.better_point import better_point
+from fastminima.theorems.theorem1.minimum import spurious_minimum
+from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.sorted_sums import Plan
+from fastminima.theorems.theorem1.splits.sum_scale import Before
+
+from .budget import Budget
+from .checkpoint import Stages
+from .dealer import Dealer
+from .passes import (
+    Evaluation,
+    Failure,
+    Pass,
+    extended_pass,
+    gram_pass,
+    moments_pass,
+    residuals_pass,
+    run_task,
+    uncounted,
+)
+from .ranges import Ranges, plan_of
+from .results import ScanResult
+from .streamed import StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
+
+__all__ = ["Means", "Settings", "scan_large"]
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, str, int, "int | None"], None]
+
+# Rows of a task; fixed, because states are merged task by task.
+TASK_ROWS = 1 << 17
+# Refinement stops when the gradient is this many times its rounding bound: tau is at most so much larger than it could be.
+_NEAR = 16.0
+# Rows looked at first, at each of three places: they guess the centre, cut the ranges, and outline the envelope.
+_SAMPLE_ROWS = 8192
+# Ranges this long are searched in memory that the allocator has at hand, and read in not too many pieces.
+_RANGE_RECORDS = 1 << 18
+_MOST_RANGES = 512
+# How far, in standard deviations, a guessed centre may lie from the mean before the first pass is made again.
+_OFF_CENTRE = 8.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the result of a scan depends on beside the data."""
+
+    activation: PiecewiseLinear
+    width: int
+    block_rows: int | None
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a scan works with; the result does not depend on it.
+
+    Attributes
+    ----------
+    dealer : Dealer
+    workers : int
+        Threads of the search.
+    memory : int
+        Bytes.
+    folder : str
+        For temporary files.
+    progress : callable
+    """
+
+    dealer: Dealer
+    workers: int
+    memory: int
+    folder: str
+    progress: Progress
+
+
+class _Columns:
+    """The columns of a streamed dataset for the exact fit, loaded when one of them is asked for."""
+
+    def __init__(self, data: StreamedDataset) -> None:
+        self._data = data
+        self._columns: Columns | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self._columns is None:
+            self._columns = Columns(self._data)
+        return getattr(self._columns, name)
+
+
+class _Scan:
+    """One dataset, stage by stage."""
+
+    def __init__(self, source: BlockSource, settings: Settings, means: Means, stages: Stages) -> None:
+        assert source.n_rows is not None
+        self.source, self.settings, self.means, self.stages = source, settings, means, stages
+        self.total: int = source.n_rows
+        n = self.n = source.n_features
+        self.rows = settings.block_rows or block_rows_for(n)
+        self.task_rows = self.rows * max(1, TASK_ROWS // self.rows)
+        self.width = 3 if source.weighted else 2
+        self.passes = 0
+        self.route = "stream"
+        block = 8 * self.rows * (n + 2)
+        result = 8 * min(self.task_rows, self.total) * self.width
+        self.budget = Budget(means.memory, block, result, means.dealer)
+        self.ranges: Ranges | None = None
+
+    # ---- passes ------------------------------------------------------------------------------------------
+
+    def _pass(self, kind: Any, given: Pass, label: str, state: Any, merge: Callable[[Any, Any], None]) -> Any:
+        """The states of all tasks merged in order, from where a checkpoint has them."""
+        self.passes += 1
+        finished, found = self.stages.begin()
+        if finished:
+            return found
+        first = 0
+        if found is not None:
+            first, state = found
+        if isinstance(state, _Evaluated) and self.stages.folder is not None:
+            # the file may be longer than the state knows: a killed scan wrote on
+            state.ranges.restore(state.records or state.ranges.state())
+        starts = range(0, self.total, self.task_rows)
+        elsewhere = self.means.dealer.elsewhere
+        tasks = (
+            (kind, given.of(start, stop, elsewhere=elsewhere), start, stop)
+            for start, stop in ((a, min(a + self.task_rows, self.total)) for a in starts[first:])
+        )
+        counting = self.passes == 1
+        for number, (result, counts) in enumerate(self.means.dealer.map(run_task, tasks), start=first + 1):
+            if isinstance(result, Failure):
+                raise result.error
+            if counting:
+                self.source.add_counts(counts)
+            merge(state, result)
+            self.means.progress(self.source.name, label, min(number * self.task_rows, self.total), self.total)
+            if self.stages.due():
+                self.stages.save(number, self._kept(state))
+        state = self._kept(state)
+        self.stages.finish(state)
+        return state
+
+    def _kept(self, state: Any) -> Any:
+        """A state as a checkpoint holds it: of records on disk only how many there are."""
+        if isinstance(state, _Evaluated) and self.stages.folder is not None:
+            state.records = state.ranges.state()
+        return state
+
+    def _centre(self) -> tuple[Array, float, Array]:
+        """Means of a few rows at the start, in the middle and at the end, and these rows."""
+        parts, targets = [], []
+        zero = np.zeros(self.n)
+        last = max(0, self.total - _SAMPLE_ROWS)
+        for start in sorted({0, last // 2, last}):
+            stop = min(start + _SAMPLE_ROWS, self.total)
+            for X, y, _ in uncounted(self.source).blocks(start, stop, self.rows):
+                parts.append(X.copy())
+                targets.append(y.copy())
+        if not parts:
+            return zero, 0.0, np.empty((0, self.n))
+        X, y = np.concatenate(parts), np.concatenate(targets)
+        return X.mean(axis=0), float(y.mean()), X
+
+    # ---- the fit -----------------------------------------------------------------------------------------
+
+    def fit(self) -> LeastSquares:
+        """Passes (a) to (c)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            centre, centre_y, self.sample = self._centre()
+        if not (np.isfinite(centre).all() and math.isfinite(centre_y)):
+            centre, centre_y = np.zeros(self.n), 0.0
+        given = Pass(self.source, self.rows, centre, centre_y, np.empty(0), 0.0, Plan.single())
+        moments = self._moments(given)
+        off = _off_centre(moments, centre)
+        if off is not None:
+            given = replace(given, centre=centre + off)
+            moments = self._moments(given)
+        self.data = StreamedDataset(self.source, moments.count, self.means.memory)
+        frame = StreamedFrame(self.data, given.centre, centre_y, moments, self.rows)
+        if not regular(moments):
+            # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
+            return self._in_memory()
+        normal = NormalEquations.of(moments, frame)
+        if not normal.safe:
+            return self._exact(frame, moments, given)
+        solution = normal.solve(moments.rhs)
+        extended = normal.well_conditioned
+        for attempt in range(5):
+            slopes, level = solution[1:].copy(), float(solution[0])
+            evaluated = self._residuals(given, slopes, level, moments)
+            step = evaluated.sums
+            _, rounding = rounding_of(frame, moments, slopes, level, step)
+            gradient = step.gradient
+            if attempt == 4 or (np.abs(gradient) <= _NEAR * rounding).all():
+                if extended or attempt == 4:
+                    break
+                gradient, extended = self._extended(given, slopes, level), True
+            solution = solution - normal.solve(gradient)
+        return float_fit(
+            self.data, frame, moments, normal, (slopes, level), step, **self._instead(evaluated, moments)
+        )
+
+    def _in_memory(self) -> LeastSquares:
+        self.route = "memory"
+        data = self.data
+        return least_squares(
+            Dataset(
+                data.X,
+                data.y,
+                sample_weight=data.sample_weight,
+                feature_names=data.feature_names,
+                target_name=data.target_name,
+            )
+        )
+
+    def _moments(self, given: Pass) -> Moments:
+        moments: Moments = self._pass(moments_pass, given, "moments", Moments.zero(self.n), Moments.merge)
+        if not moments.count:
+            raise DataError(f"{self.source.name}: no row is left; each lacks a value, or has weight 0")
+        return moments
+
+    def _residuals(self, given: Pass, slopes: Array, level: float, moments: Moments) -> _Evaluated:
+        if self.ranges is not None:
+            self.ranges.remove()
+        record = 8 * self.width
+        on_disk = self.stages.folder is not None or not self.budget.in_memory(moments.count * record)
+        # of the number of records alone: their sums are made range by range
+        n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // _RANGE_RECORDS)))
+        folder = None
+        if on_disk:
+            base = self.stages.folder or self.means.folder
+            folder = os.path.join(base, f"records-{self.passes}")
+        # the rows looked at first tell how fitted values spread, and which samples may be nearest to a boundary
+        fitted, envelope = (self.sample - given.centre) @ slopes + level, Envelope()
+        plan = plan_of(fitted, n_ranges)
+        if len(fitted):
+            envelope.update(np.stack([fitted, row_norms(self.sample)]))
+            envelope.settle()
+        room = self.budget.room // (self.means.workers + 1)
+        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room)
+        state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
+        given = replace(given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline())
+        result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)
+        self.ranges = result.ranges
+        if result.sums.count != moments.count:
+            raise DataError(
+                f"{self.source.name}: the first pass read {moments.count:,} rows, this one {result.sums.count:,}; the data "
+                "have changed meanwhile"
+            )
+        return result
+
+    def _extended(self, given: Pass, slopes: Array, level: float) -> Array:
+        given = replace(given, slopes=slopes, level=level)
+        state: ExtendedGradient = self._pass(
+            extended_pass, given, "refinement", ExtendedGradient.zero(self.n), ExtendedGradient.merge
+        )
+        return state.gradient.astype(np.float64)
+
+    def _exact(self, frame: StreamedFrame, moments: Moments, given: Pass) -> LeastSquares:
+        """Collinear up to rounding: solve with the exact Gram matrix."""
+        state: GramState = self._pass(
+            gram_pass, given, "exact Gram", GramState(self.n, self.source.weighted), GramState.merge
+        )
+        gram = state.result()
+        solution = solve_normal_equations(gram)
+        exact = ExactFit(
+            coef=solution.coefficients[1:],
+            intercept=solution.coefficients[0],
+            risk=solution.risk,
+            rank=solution.rank,
+            pivots=solution.pivots,
+            gram=gram,
+            _columns=cast(Columns, _Columns(self.data)),
+        )
+        slopes, level = rounded_fit(frame, exact)
+        evaluated = self._residuals(given, slopes, level, moments)
+        sizes = Sizes(moments.column_max, np.diag(moments.gram).copy(), moments.y_max, moments.count)
+        return exact_fit(
+            self.data,
+            frame,
+            exact,
+            sizes,
+            (slopes, level),
+            evaluated.sums,
+            **self._instead(evaluated, moments),
+        )
+
+    def _instead(self, evaluated: _Evaluated, moments: Moments) -> dict[str, Any]:
+        """What the fit has instead of arrays of all samples."""
+        heaviest = moments.weight_range[1] if self.source.weighted else None
+        before = Before.nothing(float(moments.gram[0, 0]), evaluated.sums.largest, heaviest)
+        ranges, records = evaluated.ranges, evaluated.records
+        if records is not None:
+            ranges.restore(records)
+
+        def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> Search:
+            self.means.progress(self.source.name, "splits", self.total, self.total)
+            return ranges.search(kappa, reach, errors, before, self.means.workers)
+
+        return {"search": search, "envelope": evaluated.envelope}
+
+
+@dataclass
+class _Evaluated:
+    """Merged results of `residuals_pass`; `records` stands for the ranges where these are on disk."""
+
+    sums: Residuals
+    envelope: Envelope
+    ranges: Ranges
+    records: Any = None
+
+
+def _merge_evaluation(state: _Evaluated, other: Evaluation) -> None:
+    state.sums.merge(other.sums)
+    state.envelope.merge(other.envelope)
+    state.ranges.append(other.records, other.counts)
+
+
+def _off_centre(moments: Moments, centre: Array) -> Array | None:
+    """How far the means lie from the centre, where that is much further than the spread; else None."""
+    total = float(moments.gram[0, 0])
+    mean = moments.gram[0, 1:] / total
+    variance = np.maximum(np.diag(moments.gram)[1:] / total - mean * mean, 0.0)
+    # a column without spread is off by the rounding of its centre, which another pass would not mend
+    far = (mean * mean > _OFF_CENTRE**2 * variance) & (np.abs(mean) > 2.0**-40 * np.abs(centre))
+    return mean if far.any() else None
+
+
+def scan_large(source: BlockSource, settings: Settings, means: Means, stages: Stages) -> ScanResult:
+    """Scan one prepared source.
+
+    Raises
+    ------
+    FastMinimaError
+        The data, or the disk. Where neither float64 decides nor the rows fit in memory, the result is undecided.
+    """
+    start = time.perf_counter()
+    scan = _Scan(source, settings, means, stages)
+    fit = low = better = None
+    reason = ""
+    try:
+        # held here too: limits that threads set and take back on their own would undo each other
+        with single_threaded_blas():
+            fit = scan.fit()
+            low = spurious_minimum(fit, settings.activation, settings.width)
+            better = better_point(low) if settings.width > 1 else None
+    except TooLargeError as error:
+        reason = str(error)
+    finally:
+        if scan.ranges is not None:
+            scan.ranges.remove()
+    # the records are gone: who asks again gets them computed in memory
+    if fit is not None:
+        object.__setattr__(fit, "search", None)
+    notes = dict(source.notes)
+    if low is not None and low.notes:
+        notes["construction"] = list(low.notes)
+    return ScanResult(
+        source.name,
+        low,
+        better,
+        fit,
+        scan.route,
+        scan.passes,
+        time.perf_counter() - start,
+        notes,
+        None,
+        reason,
+    )

@@ -1,0 +1,205 @@
+"""One pass over some rows of a source: what a worker does, wherever it runs.
+
+A task is picklable and carries its source, its rows and what the pass needs to know; it returns a small state (and, in the
+pass over residuals, the fitted values and residuals of its rows, sorted into ranges). Every task makes its own blocks
+of the same rows, so a state depends on the rows alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.sources.block_source import BlockSource
+from fastminima.exact.gram import GramState
+from fastminima.fit.envelope import Envelope
+from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
+from fastminima.kernels import _splits as kernels
+from fastminima.system.threads import single_threaded_blas
+from fastminima.theorems.theorem1.splits.sorted_sums import Plan
+
+__all__ = [
+    "Evaluation",
+    "Failure",
+    "Pass",
+    "extended_pass",
+    "gram_pass",
+    "moments_pass",
+    "residuals_pass",
+    "run_task",
+    "sorted_into",
+    "uncounted",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception raised by the data, not by the machinery that runs tasks."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What every task of a pass knows.
+
+    Attributes
+    ----------
+    source : BlockSource
+    rows : int
+        Of a block.
+    centre : (n_features,) float64, centre_y : float
+    slopes : (n_features,) float64, level : float
+        Coefficients to evaluate, in the frame; empty and 0 where there are none yet.
+    plan : Plan
+        Ranges of fitted values.
+    envelope : Envelope or None
+        An outline to begin with.
+    """
+
+    source: BlockSource
+    rows: int
+    centre: Array
+    centre_y: float
+    slopes: Array
+    level: float
+    plan: Plan
+    envelope: Envelope | None = None
+
+    def of(self, start: int, stop: int, *, elsewhere: bool) -> Pass:
+        """The same for a worker in another process: of rows in memory it takes its own."""
+        return replace(self, source=self.source.slice(start, stop)) if elsewhere else self
+
+
+@dataclass
+class Evaluation:
+    """Result of `residuals_pass`: states, and the records (fitted, residual[, weight]) by range of fitted values.
+
+    Attributes
+    ----------
+    records : (k, 2) or (k, 3) float64
+    counts : (n_ranges,) int64
+    """
+
+    sums: Residuals
+    envelope: Envelope
+    records: Array
+    counts: NDArray[np.int64]
+
+
+def uncounted(source: BlockSource) -> BlockSource:
+    """A copy that counts for itself: threads share a source, and a count is that of one task."""
+    own = copy.copy(source)
+    own.counts = {}
+    return own
+
+
+def run_task(kind: Any, given: Pass, start: int, stop: int) -> tuple[Any, dict[str, int]]:
+    """The state of rows [start, stop) of the source, and what the source counted on the way.
+
+    An exception of the data comes back as a `Failure`: whatever a worker raises itself is then the machinery's.
+    """
+    source = uncounted(given.source)
+    given = replace(given, source=source)
+    try:
+        # sums that overflow become inf, and inf is looked for
+        with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+            state = kind(given, start, stop)
+    except Exception as error:
+        return Failure(error), {}
+    return state, source.counts
+
+
+def moments_pass(given: Pass, start: int, stop: int) -> Moments:
+    """Counts, maxima, Gram matrix."""
+    state, centre = Moments.zero(len(given.centre)), (given.centre, given.centre_y)
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        state.update(X, y, w, centre)
+    return state
+
+
+def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
+    """Fitted values, residuals, gradient, and the samples that can be nearest to an activation boundary."""
+    sums, centre = Residuals.zero(len(given.centre)), (given.centre, given.centre_y)
+    envelope = Envelope() if given.envelope is None else given.envelope.outline()
+    columns = _scratch("columns", 3 if given.source.weighted else 2, stop - start)
+    pair = _scratch("pair", 2, given.rows)
+    at = 0
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        k = len(y)
+        rows = slice(at, at + k)
+        values, norms = pair[0, :k], pair[1, :k]
+        sums.update(X, y, w, centre, given.slopes, given.level, (values, columns[1, rows], norms))
+        envelope.update(pair[:, :k])
+        columns[0, rows] = values
+        if w is not None:
+            columns[2, rows] = w
+        at += k
+    envelope.settle()
+    records, counts = sorted_into(given.plan, columns if at == columns.shape[1] else columns[:, :at].copy())
+    return Evaluation(sums, envelope, records, counts)
+
+
+class _Local(threading.local):
+    """Memory a worker uses in task after task: handed back to the system it would be zeroed anew each time."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+
+
+_local = _Local()
+
+
+def _scratch(name: str, *shape: int) -> Array:
+    size = math.prod(shape)
+    held = _local.arrays.get(name)
+    if held is None or held.size < size:
+        held = _local.arrays[name] = np.empty(size)
+    return held[:size].reshape(shape)
+
+
+def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Records of one range after the other, each in the order of the rows."""
+    width, m = columns.shape
+    keys = columns[0]
+    counts = np.zeros(plan.n_buckets, dtype=np.int64)
+    records = np.empty((m, width))
+    if plan.n_buckets == 1 or not m:
+        counts[0] = m
+        records[:] = columns.T
+        return records, counts
+    ids = _scratch("ids", -(-m // 4)).view(np.uint16)[:m]
+    kernels.count_buckets(keys, plan.lo, plan.scale, plan.table, plan.tree, plan.levels, ids, counts)
+    starts = np.cumsum(counts) - counts
+    pairs = records if width == 2 else np.empty((m, 2))
+    nothing = np.empty(0)
+    kernels.scatter_buckets(keys, columns[1], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
+    if width == 3:
+        records[:, :2] = pairs
+        kernels.scatter_buckets(keys, columns[2], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
+        records[:, 2] = pairs[:, 1]
+    return records, counts
+
+
+def extended_pass(given: Pass, start: int, stop: int) -> ExtendedGradient:
+    """The gradient in extended precision."""
+    state, centre = ExtendedGradient.zero(len(given.centre)), (given.centre, given.centre_y)
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        state.update(X, y, w, centre, given.slopes, given.level)
+    return state
+
+
+def gram_pass(given: Pass, start: int, stop: int) -> GramState:
+    """The exact Gram matrix of (1, x, y)."""
+    state = GramState(len(given.centre), given.source.weighted)
+    for X, y, w in given.source.blocks(start, stop, given.rows):
+        state.update(np.ascontiguousarray(X), y, w)
+    return state

@@ -1,0 +1,184 @@
+"""What a scan hands back: a result for every dataset, and the table of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastminima.fit.least_squares import LeastSquares
+from fastminima.theorems.theorem1.better_point import BetterPoint
+from fastminima.theorems.theorem1.candidate import PushedSplit
+from fastminima.theorems.theorem1.minimum import SpuriousMinimum
+
+from .table import ScanTable
+
+__all__ = ["ROW_FIELDS", "ScanReport", "ScanResult"]
+
+ROW_FIELDS = (
+    "dataset",
+    "status",
+    "rows",
+    "features",
+    "weighted",
+    "rank",
+    "risk",
+    "excess",
+    "radius",
+    "case",
+    "splits",
+    "splits_undecided",
+    "better",
+    "better_risk",
+    "drop",
+    "drop_certified",
+    "relative_drop",
+    "certificate",
+    "position",
+    "beta",
+    "gamma",
+    "route",
+    "method",
+    "passes",
+    "seconds",
+    "reason",
+    "notes",
+    "error",
+)
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """One dataset of a scan.
+
+    Attributes
+    ----------
+    name : str
+    minimum : SpuriousMinimum or None
+        As `spurious_minimum` gives it; None where the dataset failed.
+    better : BetterPoint or None
+        As `better_point` gives it; None also for width 1.
+    fit : LeastSquares or None
+    route : {"memory", "stream"}
+        Whether all rows were in memory at once.
+    passes : int
+        Passes over the rows of a streamed dataset; 1 where they were read into memory.
+    seconds : float
+    notes : dict
+        What was done to the data, and to the construction.
+    error : Exception or None
+    reason : str
+        Why nothing is decided, or failed.
+    """
+
+    name: str
+    minimum: SpuriousMinimum | None = None
+    better: BetterPoint | None = None
+    fit: LeastSquares | None = None
+    route: str = "memory"
+    passes: int = 0
+    seconds: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+    reason: str = ""
+
+    @property
+    def status(self) -> str:
+        """ "spurious", "global", "undecided" or "error"."""
+        if self.error is not None:
+            return "error"
+        return "undecided" if self.minimum is None else str(self.minimum.status)
+
+    def row(self) -> dict[str, Any]:
+        """The result as one flat row; None where there is nothing to tell."""
+        row: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
+        row |= {"dataset": self.name, "status": self.status, "seconds": self.seconds}
+        row |= {"notes": self.notes or None, "reason": self.reason or None}
+        if self.error is not None:
+            row["error"] = f"{type(self.error).__name__}: {self.error}"
+        fit, low, better = self.fit, self.minimum, self.better
+        if fit is not None:
+            row |= {
+                "rows": fit.data.n_samples,
+                "features": fit.data.n_features,
+                "weighted": fit.frame.weighted,
+                "rank": fit.rank,
+                "risk": fit.risk,
+                "method": fit.method,
+                "route": self.route,
+                "passes": self.passes,
+            }
+        if low is not None:
+            row |= {"excess": low.excess, "radius": low.radius, "reason": low.reason}
+            evidence = low.evidence
+            if evidence is not None:
+                row |= {"case": evidence.case, "splits": evidence.n_certified}
+                row["splits_undecided"] = evidence.n_undecided
+        if better is not None:
+            row["better"] = str(better.status)
+            if better:
+                row |= {
+                    "better_risk": better.risk,
+                    "drop": better.drop,
+                    "drop_certified": better.drop_certified,
+                    "relative_drop": None if math.isnan(better.relative_drop) else better.relative_drop,
+                    "certificate": better.certificate,
+                }
+            elif self.status == "spurious":
+                row["reason"] = better.reason
+            if better.split is not None:
+                row |= {"beta": better.split.beta, "gamma": better.split.gamma}
+            if isinstance(better.split, PushedSplit):
+                row["position"] = better.split.position
+        return row
+
+    def __repr__(self) -> str:
+        told = f"error={type(self.error).__name__}" if self.error is not None else f"fit={self.fit!r}"
+        return f"ScanResult({self.name!r}, {self.status!r}, {told})"
+
+
+class ScanReport(Sequence[ScanResult]):
+    """Results of a scan, in the order of its datasets.
+
+    Attributes
+    ----------
+    table : ScanTable
+        One row a dataset (see `ROW_FIELDS`); written with ``table.write("x.parquet")``, ".csv" or ".jsonl".
+    """
+
+    def __init__(self, results: Sequence[ScanResult]) -> None:
+        self._results = list(results)
+        self.table = ScanTable([result.row() for result in self._results])
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[ScanResult]:
+        return iter(self._results)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return ScanReport(self._results[index])
+        if isinstance(index, str):
+            for result in self._results:
+                if result.name == index:
+                    return result
+            raise KeyError(index)
+        return self._results[index]
+
+    @property
+    def failed(self) -> list[ScanResult]:
+        """The results with an error."""
+        return [result for result in self._results if result.error is not None]
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the table; see `ScanTable.write`."""
+        self.table.write(path)
+
+    def __repr__(self) -> str:
+        counts: dict[str, int] = {}
+        for result in self._results:
+            counts[result.status] = counts.get(result.status, 0) + 1
+        return f"ScanReport({len(self)} datasets: {', '.join(f'{n} {s}' for s, n in counts.items())})"

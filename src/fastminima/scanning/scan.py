@@ -1,0 +1,309 @@
+"""`scan`: theorem 1 on one dataset larger than memory, or on hundreds, on one machine or many."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from fastminima.data.columns import Column
+from fastminima.data.sources.block_source import BlockSource
+from fastminima.data.sources.open_sources import Unopened, open_sources
+from fastminima.data.sources.reader import Categories, Missing
+from fastminima.errors import DataTypeError, OptionError
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.system.files import writing
+from fastminima.system.options import check_width, count_workers, parse_bytes
+
+from .checkpoint import Checkpoint, Stages
+from .dealer import Dealer, Submitter
+from .large import Means, Settings, scan_large
+from .results import ScanReport, ScanResult
+from .small import failed, is_short, is_small, scan_small
+
+__all__ = ["scan"]
+
+Progress = Callable[[str, str, int, "int | None"], None]
+
+# Small datasets dealt to a worker at once: a few, so that the last one to finish is not waited for.
+_BATCH = 4
+_GUESS = 4
+
+
+def _silent(name: str, stage: str, done: int, total: int | None) -> None:
+    pass
+
+
+def scan(
+    source: Any,
+    target: Column | None = None,
+    *,
+    features: Sequence[Column] | None = None,
+    sample_weight: Column | None = None,
+    missing: Missing = "fail",
+    categories: Categories = "reject",
+    activation: PiecewiseLinear = relu,
+    width: int = 2,
+    workers: int = 1,
+    executor: Submitter | None = None,
+    block_rows: int | None = None,
+    memory: int | str = "2GB",
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    on_result: Callable[[ScanResult], None] | None = None,
+) -> ScanReport:
+    """Least squares, the spurious minimum, the set J and a better point, for every dataset of `source`.
+
+    Parameters
+    ----------
+    source : path, glob, array, frame, Dataset, iterable of (X_block, y_block), or a list or dict of those
+        See `fastminima.data.sources.open_sources.open_sources`.
+    target : str or int, optional
+        The target column.
+    features : sequence of str or int, optional
+        The input columns; all numeric ones by default.
+    sample_weight : str or int, optional
+        The column of sample weights.
+    missing : {"fail", "drop"}
+        What to do with rows that lack a value.
+    categories : {"reject", "onehot"}
+        What to do with columns of text.
+    activation : PiecewiseLinear, default ReLU
+    width : int, default 2
+        Hidden units; a better point needs 2.
+    workers : int, default 1
+        Threads over the rows of a large dataset and processes over small datasets; -1 for all usable cores. A script that
+        asks for more than one must be importable (``if __name__ == "__main__":``), as with any pool of processes.
+    executor : object with ``submit``, optional
+        Anything with the interface of `concurrent.futures`, used instead of workers of our own and not shut down:
+        `ThreadPoolExecutor`, `ProcessPoolExecutor`, ``dask.distributed.Client.get_executor()``.
+    block_rows : int, optional
+        Rows of a block. The sums are made block by block, so it belongs to the result (in the last bits).
+    memory : int or str, default "2GB"
+        What this process may hold; the records of fitted values go to files where they would exceed it.
+    checkpoint : path, optional
+        A folder. Created when absent; when there, the scan goes on where it was stopped, to the same bits. Removed when
+        the scan is complete.
+    progress : callable, optional
+        Called as progress(dataset, stage, rows done, rows in all or None).
+    on_result : callable, optional
+        Called with each `ScanResult`, in the order of the datasets, as it is ready.
+
+    Returns
+    -------
+    ScanReport
+        A sequence of `ScanResult`; ``report.table`` has one row a dataset. A dataset that fails is a row with its named
+        error. The same bits for every executor, number of workers and limit of memory.
+
+    Raises
+    ------
+    OptionError
+        An option is out of range, or the checkpoint belongs to another scan.
+    DataTypeError, NetworkError
+        `activation` or `width` are not usable.
+    OutputError
+        The checkpoint cannot be written.
+
+    Notes
+    -----
+    Theorem 1 of Yun, Sra and Jadbabaie (2019). Datasets of up to two million numbers go through `spurious_minimum` and
+    `better_point` in memory. Larger ones stay where they are: two passes over the rows as a rule, one or two more where the
+    columns are correlated.
+    """
+    if not isinstance(activation, PiecewiseLinear):
+        raise DataTypeError(
+            f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
+        )
+    width = check_width(width)
+    count = count_workers(workers)
+    limit = parse_bytes(memory)
+    if block_rows is not None and (
+        isinstance(block_rows, bool) or not isinstance(block_rows, int) or block_rows < 1
+    ):
+        raise OptionError(f"block_rows must be a whole number >= 1, got {block_rows!r}")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise OptionError(
+            f"executor must have the submit of concurrent.futures, got {type(executor).__name__}; for a Dask client give "
+            "client.get_executor()"
+        )
+    sources = open_sources(
+        source,
+        target,
+        features=features,
+        sample_weight=sample_weight,
+        missing=missing,
+        categories=categories,
+    )
+    settings = Settings(activation, width, block_rows)
+    tell = progress or _silent
+    results: list[ScanResult] = []
+    with ExitStack() as stack:
+        folder = stack.enter_context(_temporary())
+        pools = stack.enter_context(_Pools(executor, count))
+        kept = None
+        if checkpoint is not None:
+            kept = _checkpoint(checkpoint, sources, settings)
+            stack.callback(kept.close)
+        work = _Work(sources, settings, pools, limit, folder, kept, tell)
+        for result in work.results():
+            results.append(result)
+            if on_result is not None:
+                on_result(result)
+        if kept is not None:
+            kept.remove()
+    return ScanReport(results)
+
+
+@contextmanager
+def _temporary() -> Iterator[str]:
+    """A folder for temporary files, removed whatever happens."""
+    with writing(tempfile.gettempdir(), "scan"):
+        folder = tempfile.mkdtemp(prefix="fastminima-scan-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checkpoint(
+    path: str | os.PathLike[str], sources: Sequence[BlockSource | Unopened], settings: Settings
+) -> Checkpoint:
+    tokens = [f"{type(s.error).__name__}: {s.error}" if isinstance(s, Unopened) else s.token for s in sources]
+    options = {
+        "activation": tuple(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
+        "width": settings.width,
+        "block_rows": settings.block_rows,
+    }
+    return Checkpoint(path, [s.name for s in sources], tokens, options)
+
+
+class _Pools:
+    """Threads and processes of our own, made when first needed; or the executor given, for everything."""
+
+    def __init__(self, executor: Submitter | None, workers: int) -> None:
+        self._given, self.workers = executor, workers
+        self._threads: ThreadPoolExecutor | None = None
+        self._processes: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Pools:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for pool in (self._threads, self._processes):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _count(self) -> int:
+        """Workers of the executor given: pools of the standard library and Dask tell, for others a guess."""
+        told = getattr(self._given, "_max_workers", None)
+        client = getattr(self._given, "_client", None)
+        if told is None and client is not None:
+            told = sum(client.nthreads().values())
+        return max(self.workers, told) if isinstance(told, int) else max(self.workers, _GUESS)
+
+    def rows(self) -> Dealer:
+        """For the rows of one dataset."""
+        if self._given is not None:
+            return Dealer(self._given, self._count())
+        if self.workers == 1:
+            return Dealer(None, 1)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="fastminima-scan")
+        return Dealer(self._threads, self.workers)
+
+    def datasets(self, number: int) -> Dealer:
+        """For whole datasets."""
+        if self._given is not None:
+            return Dealer(self._given, self._count())
+        if self.workers == 1 or number <= _BATCH:
+            return Dealer(None, 1)
+        if self._processes is None:
+            context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
+            if os.name != "nt":
+                context.set_forkserver_preload([__name__])
+            self._processes = ProcessPoolExecutor(self.workers, mp_context=context)
+        return Dealer(self._processes, self.workers)
+
+
+class _Work:
+    """The datasets of a scan: runs of small ones dealt whole, large ones row by row."""
+
+    def __init__(
+        self,
+        sources: Sequence[BlockSource | Unopened],
+        settings: Settings,
+        pools: _Pools,
+        memory: int,
+        folder: str,
+        checkpoint: Checkpoint | None,
+        progress: Progress,
+    ) -> None:
+        self._sources, self._settings, self._pools, self._memory = sources, settings, pools, memory
+        self._folder, self._checkpoint, self._progress = folder, checkpoint, progress
+        # results come while later datasets wait, and a run keeps all workers busy
+        self._most = 64 * pools.workers
+
+    def results(self) -> Iterator[ScanResult]:
+        """Results in the order of the datasets."""
+        run: list[tuple[int, BlockSource]] = []
+        known = {} if self._checkpoint is None else self._checkpoint.results
+        for index, source in enumerate(self._sources):
+            if index in known:
+                ready = known[index]
+            elif isinstance(source, Unopened):
+                ready = failed(source.name, source.error)
+            else:
+                # a short text file is parsed by the worker that scans it
+                prepared = source if is_short(source) else self._prepared(source)
+                if not isinstance(prepared, ScanResult) and is_small(prepared, self._memory):
+                    run.append((index, prepared))
+                    if len(run) >= self._most:
+                        yield from self._small(run)
+                        run = []
+                    continue
+                ready = prepared
+            yield from self._small(run)
+            run = []
+            if not isinstance(ready, ScanResult):
+                ready = self._large(index, ready)
+            yield self._finished(index, ready)
+        yield from self._small(run)
+
+    def _prepared(self, source: BlockSource) -> BlockSource | ScanResult:
+        def tell(done: int, total: int | None = None) -> None:
+            self._progress(source.name, "reading", done, total)
+
+        try:
+            return source.prepare(self._folder, tell)
+        except Exception as error:
+            return failed(source.name, error)
+
+    def _finished(self, index: int, result: ScanResult) -> ScanResult:
+        if self._checkpoint is not None and index not in self._checkpoint.results:
+            self._checkpoint.finished(index, result)
+        return result
+
+    def _small(self, run: Sequence[tuple[int, BlockSource]]) -> Iterator[ScanResult]:
+        batches = [run[start : start + _BATCH] for start in range(0, len(run), _BATCH)]
+        settings = self._settings
+        tasks = (([source for _, source in batch], settings.activation, settings.width) for batch in batches)
+        dealer = self._pools.datasets(len(run))
+        for batch, results in zip(batches, dealer.map(scan_small, tasks), strict=True):
+            for (index, source), result in zip(batch, results, strict=True):
+                rows = source.n_rows or 0
+                self._progress(source.name, "scanned", rows, rows)
+                yield self._finished(index, result)
+
+    def _large(self, index: int, source: BlockSource) -> ScanResult:
+        stages = Stages(None, index, [], None) if self._checkpoint is None else self._checkpoint.stages(index)
+        means = Means(self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress)
+        try:
+            return scan_large(source, self._settings, means, stages)
+        except Exception as error:
+            # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
+            return failed(source.name, error)

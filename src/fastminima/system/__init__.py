@@ -1,0 +1,12 @@
+"""The machine around the mathematics: files, memory, threads, options. It knows no mathematics.
+
+Modules, lowest first:
+
+- `files`: files that appear whole or not at all, and temporary ones that may not fit.
+- `memory`: memory is estimated before it is taken.
+- `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.
+- `packages`: optional packages: imported where they are used, named with their extra when they are absent.
+- `plain_json`: results as JSON that every reader takes.
+- `progress`: a progress bar on a terminal, nothing anywhere else.
+- `threads`: threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
+"""

@@ -1,0 +1,37 @@
+"""Optional packages: imported where they are used, named with their extra when they are absent."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from fastminima.errors import MissingDependencyError
+
+__all__ = ["require"]
+
+
+def require(module: str, *, extra: str | None, purpose: str) -> ModuleType:
+    """Import `module`, or say how to install it.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name to import.
+    extra : str or None
+        The extra of fastminima that brings it; None for packages no extra brings.
+    purpose : str
+        What needs it, as the subject of the message ("reading CSV files").
+
+    Raises
+    ------
+    MissingDependencyError
+        If the import fails.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        install = f"pip install 'fastminima[{extra}]'" if extra else f"pip install {package}"
+        raise MissingDependencyError(
+            f"{purpose} needs {package}, which is not installed: {install}"
+        ) from error

@@ -1,0 +1,31 @@
+"""Threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
+
+Panels of a few thousand rows are too small for a multi-threaded BLAS: on a busy machine its spinning workers
+make them a hundred times slower. NumPy and SciPy wheels carry separate OpenBLAS copies; both are limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["single_threaded_blas"]
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    # finding the loaded libraries takes milliseconds, setting a limit microseconds: look once.
+    # SciPy's copy is loaded by its own modules, so it has to be imported before the look.
+    import scipy.linalg.cython_blas  # noqa: F401
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Limit every BLAS in this process to one thread inside the block."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,23 @@
+"""Theorem 1: every dataset that no affine function fits has a spurious local minimum, and a better point.
+
+Modules, lowest first:
+
+- `drop`: what a proof of "better" says: an enclosure of the drop of the risk.
+- `rounded_networks`: float64 networks from exact formulas, rounded so that the error does not eat the drop.
+- `status`: what a construction can answer.
+- `unit_in_frame`: a hidden unit as an affine form of the centred inputs, with a bound for its rounding.
+- `certify_minimum`: proof of step 1: the certified radius of a spurious minimum, and how far its risk lies above
+  least squares.
+- `splits`: the set J: sorted partial sums of the residuals, and the split with the largest push.
+- `candidate`: candidates for a better point, from the closed forms of theorem 1, step 2, rounded to float64 arrays.
+- `certify_split`: the drop of a pushed split, enclosed from sums already known: no pass over the data.
+- `certify_drop`: claims about a float64 network, decided in float64 with proved error bounds; the exact route where
+  they are weak.
+- `evidence`: which case of theorem 1 holds for a dataset: the set J, decided in float64 where its bound allows,
+  exactly else.
+- `minimum`: Theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
+- `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
+- `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.
+- `kink_candidates`: step 2 by greedy kinks: candidates whose bends are fitted to the residuals.
+- `better_point`: Theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
+"""

@@ -1,0 +1,250 @@
+"""Theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
+
+Yun, Sra and Jadbabaie (2019), section 2 and appendix A2. Candidates come from closed forms in floating point; each
+is rounded to float64 arrays and handed out only when its exact risk is proved below the exact least-squares risk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastminima.errors import NetworkError, OptionError, TooLargeError
+from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.risk import exact_network_risk
+from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.memory import require
+from fastminima.system.options import check_width
+
+from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
+from .case1 import case1
+from .case2 import case2
+from .certify_drop import certify_drop
+from .drop import Drop
+from .kink_candidates import kinks
+from .minimum import SpuriousMinimum
+from .status import BetterStatus
+
+__all__ = ["BetterPoint", "better_point"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BetterPoint:
+    """Outcome of `better_point`; falsy unless `status` is "better".
+
+    Attributes
+    ----------
+    status : BetterStatus
+    reason : str
+    network : OneHiddenLayer or None
+        None unless better.
+    risk : float
+        Risk of the network (l_LS minus `drop`); the risk of the minimum when there is none.
+    drop : float
+        Decrease of the risk by the closed form of the construction.
+    drop_certified : float
+        Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
+        a drop below float64's range.
+    certificate : "float" or "exact" or None
+        How the bound was proved: float64 with error bounds, or rational arithmetic.
+    case : 1, 2 or None
+        Which case of theorem 1 the data are in; None where no better point exists.
+    method : "paper" or "kink"
+        The construction of `network`; "kink" also where the paper's did not survive rounding (see `reason`).
+    split : PushedSplit, TiedSplit or None
+    low : SpuriousMinimum
+    """
+
+    status: BetterStatus
+    reason: str
+    low: SpuriousMinimum
+    case: int | None
+    method: str
+    network: OneHiddenLayer | None = None
+    risk: float = math.nan
+    drop: float = 0.0
+    drop_certified: float = 0.0
+    certificate: str | None = None
+    split: PushedSplit | TiedSplit | None = None
+    tried: int = field(default=0)
+
+    @property
+    def relative_drop(self) -> float:
+        """drop / least-squares risk; at risks beyond float64 the quotient is nan."""
+        base = self.low.fit.risk
+        return self.drop / base if base > 0.0 and math.isfinite(base) else math.nan
+
+    def __bool__(self) -> bool:
+        return self.status is BetterStatus.BETTER
+
+    def __repr__(self) -> str:
+        if not self:
+            return f"BetterPoint(status={str(self.status)!r}, reason={self.reason!r})"
+        return (
+            f"BetterPoint(status='better', case={self.case}, method={self.method!r}, risk={self.risk:.10g}, "
+            f"drop={self.drop:.6g})"
+        )
+
+    def __str__(self) -> str:
+        if not self:
+            return f"no better point: {self.status}\n  {self.reason}"
+        lines = [
+            f"strictly better point, case {self.case}, method {self.method}",
+            f"  risk            {self.risk:.10g}",
+            f"  drop            {self.drop:.6g}   ({self.relative_drop:.4g} of the least-squares risk)",
+            f"  proved drop  >= {self.drop_certified:.6g}   ({self.certificate} certificate)",
+        ]
+        return "\n".join(lines)
+
+
+def better_point(
+    low: SpuriousMinimum,
+    method: str = "paper",
+    *,
+    reach: str = "limit",
+    n_kinks: int = 1,
+    directions: ArrayLike | None = None,
+    n_directions: int = 64,
+    random_state: int | np.random.Generator | None = 0,
+) -> BetterPoint:
+    """A network of the same width with strictly lower risk than the spurious minimum, proved.
+
+    Parameters
+    ----------
+    low : SpuriousMinimum
+        From `spurious_minimum`, width >= 2.
+    method : {"paper", "kink"}
+        "paper": the construction of theorem 1, step 2 (case 1 where J is not empty, else case 2). "kink": the best single
+        kink along many directions, all linear coefficients refitted; its drop is usually far larger.
+    reach : {"limit", "paper"}
+        How far the paper's push may go: as far as its closed form holds (|gamma| <= gap/2 in case 1,
+        |rho| <= v'(x_j1 - x_j2)/2 in case 2), or half of that, the bound in the paper's proof.
+    n_kinks : int
+        For "kink": hidden units beyond the first to use, added greedily, at most width - 1.
+    directions : (k, n_features) array_like, optional
+        For "kink": the directions to try.
+    n_directions : int
+        For "kink": random directions beside the coordinates, the fit and pairs of coordinates.
+    random_state : int, Generator or None
+        For "kink".
+
+    Returns
+    -------
+    BetterPoint
+        Where float64 rounding of the construction is not better than the exact least-squares risk, smaller pushes
+        and then a kink are tried; status "undecided" says that none could be proved better.
+
+    Raises
+    ------
+    NetworkError
+        If the width is below 2.
+    OptionError
+        If `method` or `reach` are unknown, `n_kinks` does not fit the width, or `n_directions` is no integer >= 0.
+    DataError
+        If `directions` have the wrong shape or no row, or are not finite real numbers.
+
+    Notes
+    -----
+    Yun, Sra and Jadbabaie (2019), theorem 1, step 2 and appendix A2. With u = kappa gamma the drop of case 1 is
+    2 u S_j - m u^2/2; of case 2, 2 kappa rho r_j1 alpha - alpha^2/2 sum_i (v'x_i - sigma_i kappa rho)^2.
+    """
+    if not isinstance(low, SpuriousMinimum):
+        raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
+    check_width(low.network.width, 2)
+    if method not in ("paper", "kink"):
+        raise OptionError(f'method must be "paper" or "kink", got {method!r}')
+    if reach not in REACHES:
+        raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
+    most = low.network.width - 1
+    if isinstance(n_kinks, bool) or not isinstance(n_kinks, int | np.integer) or not 1 <= n_kinks <= most:
+        raise OptionError(f"n_kinks must be an integer between 1 and width - 1 = {most}, got {n_kinks!r}")
+    if isinstance(n_directions, bool) or not isinstance(n_directions, int | np.integer) or n_directions < 0:
+        raise OptionError(f"n_directions must be an integer >= 0, got {n_directions!r}")
+    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
+    evidence = low.evidence
+    assert evidence is not None
+    if evidence.obstacle is not None:
+        return BetterPoint(evidence.obstacle, evidence.reason, low, None, method, risk=low.risk)
+    fallback = kinks(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
+    if method == "kink":
+        return _first_certified(low, evidence.case, method, fallback, ())
+    paper = case1(low, reach) if evidence.case == 1 else case2(low, reach)
+    return _first_certified(low, evidence.case, method, paper, fallback)
+
+
+def _first_certified(
+    low: SpuriousMinimum,
+    case: int | None,
+    method: str,
+    candidates: Iterator[Candidate],
+    fallback: Iterator[Candidate] | tuple[()],
+) -> BetterPoint:
+    tried = 0
+    try:
+        for kind, source in (("asked", candidates), ("fallback", fallback)):
+            for candidate in source:
+                tried += 1
+                if candidate.network is None:
+                    continue
+                drop = certify_drop(candidate.network, low.fit, split=candidate.found)
+                if drop.better:
+                    fell_back = kind == "fallback"
+                    return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
+    except TooLargeError as error:
+        reason = (
+            f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
+            f"exact way is closed: {error}"
+        )
+        return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
+    reason = (
+        f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
+        "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"
+    )
+    return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
+
+
+def _handed_out(
+    low: SpuriousMinimum,
+    case: int | None,
+    candidate: Candidate,
+    network: OneHiddenLayer,
+    proved: Drop,
+    fell_back: bool,
+    tried: int,
+) -> BetterPoint:
+    reason = f"exact risk proved below the exact least-squares risk ({proved.method} certificate)"
+    if fell_back:
+        reason = (
+            "the paper's construction does not survive float64 rounding on these data; a kink does: " + reason
+        )
+    elif tried > 1:
+        reason += f"; found as candidate {tried}, earlier ones were lost to rounding"
+    # where rounding moved the network, the closed form is the claim and the enclosure the truth: never claim more
+    drop = min(max(candidate.drop, proved.lower), proved.upper)
+    return BetterPoint(
+        status=BetterStatus.BETTER,
+        reason=reason,
+        low=low,
+        case=case,
+        method=candidate.method,
+        network=network,
+        risk=_risk(low.fit, network, drop),
+        drop=drop,
+        drop_certified=proved.lower,
+        certificate=proved.method,
+        split=candidate.split,
+        tried=tried,
+    )
+
+
+def _risk(fit: LeastSquares, network: OneHiddenLayer, drop: float) -> float:
+    """Risk of the network: rounded from the exact one where that is cheap, else l_LS - drop."""
+    if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
+        risk = exact_network_risk(*network.parameters(), *network.slopes, fit.data, fit.exact.gram)
+        return round_fraction(risk)
+    return max(fit.risk - drop, 0.0) if math.isfinite(drop) else math.nan

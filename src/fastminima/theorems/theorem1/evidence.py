@@ -1,0 +1,157 @@
+"""Which case of theorem 1 holds for a dataset: the set J, decided in float64 where its bound allows, exactly else.
+
+For the exact least-squares fit, S_j = sum_{i<=j} w_i r_(i) over sorted fitted values and
+J = { j < m : S_j != 0 and fitted_(j) < fitted_(j+1) } (section 2 of the paper; weights as in a merged dataset).
+One certified position settles that a better point exists, duplicates or not. Only when none is certified are the
+group residual sums R_g of equal inputs computed exactly; a better point exists iff some R_g != 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset
+from fastminima.errors import TooLargeError
+from fastminima.exact.fit import ExactFit
+from fastminima.fit.least_squares import LeastSquares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.theorems.theorem1.splits.search import Search, search
+
+from .status import BetterStatus, MinimumStatus
+
+__all__ = ["SplitEvidence", "split_evidence"]
+
+# m (dx + 2) up to which the exact set J is worked out only to count it
+_COUNT_WORK = 20_000_000
+_DECIMAL_WORK = 200_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SplitEvidence:
+    """What is known about J.
+
+    Attributes
+    ----------
+    best : Search or None
+        Best split among the positions certified in float64, in the scaled units of the fit.
+    case : 1, 2 or None
+        1: J is not empty; 2: it is, and a better point exists; None: no better point exists.
+    """
+
+    fit: LeastSquares
+    best: Search | None
+    case: int | None
+    n_certified: int
+    n_undecided: int
+    obstacle: BetterStatus | None
+    reason: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def status(self) -> MinimumStatus:
+        if self.obstacle is BetterStatus.UNDECIDED:
+            return MinimumStatus.UNDECIDED
+        return MinimumStatus.SPURIOUS if self.obstacle is None else MinimumStatus.GLOBAL
+
+    def __repr__(self) -> str:
+        return f"SplitEvidence(case={self.case}, {self.n_certified} certified, {self.n_undecided} undecided)"
+
+    def size(self) -> tuple[int, int]:
+        """(certified members of J, positions left undecided); exact, with none left, where that is affordable."""
+        if self.case != 1:
+            return 0, 0
+        if self.n_undecided == 0:
+            return self.n_certified, 0
+        work = self.fit.data.n_samples * (self.fit.data.n_features + 2)
+        if work <= _COUNT_WORK:
+            return len(self.fit.exact.J().positions), 0
+        return self.n_certified, self.n_undecided
+
+
+def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvidence:
+    """Decide the case of theorem 1 for a fit; exact wherever float64 cannot."""
+    found = find_splits(fit, activation, 0.5)
+    if found.n_certified:
+        best = found
+        reason = "J is not empty (theorem 1, case 1): a strictly better network of width 2 exists"
+        notes = _decimal_note(fit)
+        return SplitEvidence(fit, best, 1, found.n_certified, found.n_undecided, None, reason, notes)
+    try:
+        return _decided_exactly(fit)
+    except TooLargeError as error:
+        why = f"no split is certified in float64, and the exact way is closed: {error}"
+        return SplitEvidence(fit, None, None, 0, found.n_undecided, BetterStatus.UNDECIDED, why)
+
+
+def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
+    exact = fit.exact
+    if exact.linearly_fittable:
+        why = "the data are exactly affine (condition C1.1 fails): risk 0, the minimum is global"
+        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.LINEARLY_FITTABLE, why)
+    if not exact.groups().has_residual.any():
+        why = (
+            "every group of equal inputs has residual sum 0: the linear fit is optimal among all functions of x, "
+            "so no better point exists for any model"
+        )
+        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.NO_BETTER_POINT, why)
+    positions = exact.J().positions
+    notes = _decimal_note(fit)
+    if len(positions):
+        why = (
+            "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
+        )
+        return SplitEvidence(fit, None, 1, len(positions), 0, None, why, notes)
+    why = (
+        "J is empty (theorem 1, case 2): tied fitted values hide residuals, "
+        "and a strictly better network of width 2 exists"
+    )
+    return SplitEvidence(fit, None, 2, 0, 0, None, why, notes)
+
+
+def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> Search:
+    """The certified search of the splits kernel on a fit, in its scaled units."""
+    if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
+        m = fit.data.n_samples
+        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+    bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
+    if fit.search is not None:
+        found: Search = fit.search(activation.kappa, reach, bounds)
+        return found
+    return search(
+        fit.fitted_centred,
+        fit.residual_scaled,
+        fit.data.sample_weight,
+        activation.kappa,
+        reach,
+        *bounds,
+        positions=False,
+    )
+
+
+def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
+    """Say so when the data, read as the decimals they print as, are affine although the float64 values are not."""
+    data = fit.data
+    if data.exact is not None or data.n_samples * (data.n_features + 1) > _DECIMAL_WORK:
+        return ()
+    largest = fit.sums.largest
+    # decimals within half an ulp move a fitted value by at most a few ulps of its terms: only then look
+    size = (
+        float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre)))
+        + abs(fit.level)
+        + abs(fit.frame.centre_y)
+    )
+    if largest > (data.n_features + 4) * 2.0**-50 * size:
+        return ()
+    X = np.array([[Fraction(Decimal(repr(v))) for v in row] for row in data.X.tolist()], dtype=object)
+    y = np.array([Fraction(Decimal(repr(v))) for v in data.y.tolist()], dtype=object)
+    decimal = Dataset(X.reshape(data.X.shape), y, sample_weight=data.sample_weight)
+    if not ExactFit.of(decimal).linearly_fittable:
+        return ()
+    return (
+        "read as decimals these data are exactly affine; the result is about the float64 values, which are not",
+    )

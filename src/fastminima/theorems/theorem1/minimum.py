@@ -1,0 +1,374 @@
+"""Theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
+
+Yun, Sra and Jadbabaie (2019), section 2 and appendix A2. With all preactivations positive the network is affine in
+x, so no point of the open cone {W1 x_i + b1 > 0 for all i} has risk below the least-squares risk l_LS.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.data.dataset import Dataset
+from fastminima.errors import DataTypeError, NetworkError
+from fastminima.exact.dyadic import round_fraction
+from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.memory import require
+from fastminima.system.options import check_width
+from fastminima.system.threads import single_threaded_blas
+
+from .certify_minimum import certify_margin, excess_bound, positive_affine
+from .evidence import SplitEvidence, split_evidence
+from .rounded_networks import power_of_two_scale
+from .status import MinimumStatus
+
+__all__ = ["SpuriousMinimum", "spurious_minimum"]
+
+Array = NDArray[np.float64]
+
+# Below this spread of the target the paper's -1 in eta costs the intercept more than ten of its 53 bits.
+_SMALL_SPREAD = 2.0**-10
+# From this share of the risk on, the rounding of the parameters is worth a word.
+_COSTLY_EXCESS = 2.0**-20
+_EXPONENT_LIMIT = 1015
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpuriousMinimum:
+    """A point of the family of theorem 1, step 1, as float64 arrays, with what is proved about it.
+
+    Attributes
+    ----------
+    network : OneHiddenLayer
+    risk : float
+        Empirical risk 1/2 sum_i w_i (f(x_i) - y_i)^2; within `excess` of the least-squares risk.
+    excess : float
+        Proved upper bound on the exact risk of `network` minus the exact least-squares risk (rounding of the
+        parameters; 0 in exact arithmetic).
+    radius : float
+        Certified radius in the Euclidean norm of all parameters: no point whose hidden rows (W1_k, b1_k) each move by
+        less, with W2 and b2 free, has risk below the least-squares risk. A lower bound, within rounding, of the
+        distance to the nearest activation boundary.
+    fit : LeastSquares
+    status : MinimumStatus
+        "spurious": a strictly better network exists (width >= 2). "global": none exists.
+    reason : str
+    alpha, eta : float
+        Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta].
+    notes : tuple of str
+        Where the float64 view differs from the textbook: a rescaled alpha, a decimal reading that is affine.
+    """
+
+    network: OneHiddenLayer
+    risk: float
+    excess: float
+    radius: float
+    fit: LeastSquares
+    status: MinimumStatus
+    reason: str
+    alpha: float
+    eta: float
+    notes: tuple[str, ...] = ()
+    evidence: SplitEvidence | None = field(default=None)
+
+    @property
+    def data(self) -> Dataset:
+        """The dataset the minimum belongs to."""
+        return self.fit.data
+
+    @property
+    def activation(self) -> PiecewiseLinear:
+        """The activation h_{s+,s-}."""
+        return PiecewiseLinear(*self.network.slopes)
+
+    @cached_property
+    def affine(self) -> tuple[list[Fraction], Fraction]:
+        """Exact affine function of the network inside its cone: slopes and intercept."""
+        return positive_affine(self.network)
+
+    def sample(self, n: int = 1, rng: np.random.Generator | int | None = None) -> list[SpuriousMinimum]:
+        """Draw members of the whole family: all preactivations positive, s+ W2 W1 = w, s+ W2 b1 + b2 = w_b.
+
+        Parameters
+        ----------
+        n : int, default 1
+            How many.
+        rng : numpy.random.Generator, int or None
+            As in `numpy.random.default_rng`.
+
+        Returns
+        -------
+        list of SpuriousMinimum
+            Each verified like the minimum itself: positive exact preactivations, its own radius and excess. No
+            unit need be dead.
+
+        Raises
+        ------
+        NetworkError
+            If `n` is negative or no integer.
+
+        Notes
+        -----
+        W2 and W1 are drawn normal at the scale of the fit, W1 is moved to the nearest matrix with s+ W2 W1 = w, b1 is
+        raised until every preactivation is positive by a random margin, and b2 is solved for.
+        """
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+            raise NetworkError(f"n must be an integer >= 0 (how many members to draw), got {n!r}")
+        generator = np.random.default_rng(rng)
+        with single_threaded_blas():
+            return [self._member(generator) for _ in range(int(n))]
+
+    def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
+        fit, s_plus = self.fit, Fraction(self.activation.s_plus)
+        width, frame = self.network.width, fit.frame
+        # a = s+ W2: the slope of the activation may lie at either end of float64
+        a = rng.standard_normal(width)
+        V = rng.standard_normal((width, fit.data.n_features)) * np.abs(fit.slopes).max(initial=0.0)
+        V += np.outer(a, fit.slopes - a @ V) / (a @ a)
+        smallest = np.full(width, math.inf)
+        for _, X, _, _ in frame.blocks():
+            smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
+        spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
+        room = np.maximum(spread, [_ulps(row, fit) for row in V])
+        level = room * (0.1 + rng.exponential(size=width)) - smallest
+        # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
+        rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
+        unit = Fraction(2) ** frame.exponent_y
+        biases = [
+            start + unit * (Fraction(v) - Fraction(frame.centre_y))
+            for (_, start), v in zip(rows, level.tolist(), strict=True)
+        ]
+        scale = power_of_two_scale([v for slopes, _ in rows for v in slopes] + biases, 1 / s_plus)
+        if scale is None:
+            raise _no_representation("of a member of the family")
+        W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
+        b1 = np.array([round_fraction(scale * v) for v in biases])
+        W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
+        return _verified(fit, self.activation, W1, b1, W2, self)
+
+    def __repr__(self) -> str:
+        return (
+            f"SpuriousMinimum(status={str(self.status)!r}, risk={self.risk:.10g}, radius={self.radius:.6g}, "
+            f"width={self.network.width}, {self.activation})"
+        )
+
+    def __str__(self) -> str:
+        kind = "spurious local" if self.status is MinimumStatus.SPURIOUS else "global"
+        lines = [
+            f"{kind} minimum, width {self.network.width}, {self.activation}",
+            f"  risk              {self.risk:.10g}   (least squares, within {self.excess:.1e})",
+            f"  certified radius  {self.radius:.6g}",
+            f"  {self.reason}",
+        ]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _as_data(data: Dataset | LeastSquares | tuple[Any, Any]) -> Dataset | LeastSquares:
+    if isinstance(data, Dataset | LeastSquares):
+        return data
+    if isinstance(data, tuple) and len(data) == 2:
+        return Dataset(*data)
+    raise DataTypeError(
+        f"data must be a fastminima.Dataset, its LeastSquares or a pair (X, y), got {type(data).__name__}"
+    )
+
+
+def _check_alpha(alpha: float) -> float:
+    try:
+        number = float(alpha)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NetworkError(f"alpha must be a real number > 0, got {alpha!r:.60}") from error
+    if not (math.isfinite(number) and number > 0.0):
+        raise NetworkError(
+            f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}"
+        )
+    return number
+
+
+def spurious_minimum(
+    data: Dataset | LeastSquares | tuple[Any, Any],
+    activation: PiecewiseLinear = relu,
+    width: int = 2,
+    alpha: float = 1.0,
+) -> SpuriousMinimum:
+    """Construct the spurious local minimum of theorem 1 and certify it.
+
+    Parameters
+    ----------
+    data : Dataset, LeastSquares or (X, y)
+        A fit is used as it is: several activations or widths on one dataset need only one.
+    activation : PiecewiseLinear, default ReLU
+    width : int, default 2
+        Hidden units d1 >= 1. A better network (see `better_point`) needs at least 2.
+    alpha : float, default 1.0
+        Scale of the hidden layer, alpha > 0. The certified radius grows in proportion.
+
+    Returns
+    -------
+    SpuriousMinimum
+
+    Raises
+    ------
+    NetworkError
+        If `width` or `alpha` are out of range, or the least-squares slopes have no float64 representation.
+    TooLargeError
+        If the parameters would not fit in memory.
+    DataTypeError
+        If `data` is neither a Dataset nor a pair.
+
+    Notes
+    -----
+    Theorem 1, step 1, of Yun, Sra and Jadbabaie (2019), with eta = min(-1, 2 min fitted). Two departures, both
+    inside the family the theorem allows: where the targets spread over less than 2^-10 the -1 becomes a power of two
+    near the spread (it would cost the intercept its digits), and b2 is the rounding of the value that makes the output
+    right at the centre of the data *given* the rounded W1, b1, W2, which in exact arithmetic is eta itself.
+    """
+    source = _as_data(data)
+    dataset = source.data if isinstance(source, LeastSquares) else source
+    width = check_width(width)
+    alpha = _check_alpha(alpha)
+    if not isinstance(activation, PiecewiseLinear):
+        raise DataTypeError(
+            f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
+        )
+    # the arrays, the networks of three steps, and a rational for each unit on the exact route
+    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
+    fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
+    evidence = split_evidence(fit, activation)
+    status, reason = evidence.status, evidence.reason
+    W1, b1, W2, eta, used = _parameters(fit, activation, width, alpha)
+    notes = list(dataset.notes)
+    if used != alpha:
+        notes.append(f"alpha = {alpha:g} would leave float64; rescaled to {used:g}")
+    notes.extend(evidence.notes)
+    template = SpuriousMinimum(
+        network=OneHiddenLayer(W1, b1, W2, eta, activation),
+        risk=math.nan,
+        excess=math.nan,
+        radius=math.nan,
+        fit=fit,
+        status=status,
+        reason=reason,
+        alpha=used,
+        eta=eta,
+        notes=tuple(notes),
+        evidence=evidence,
+    )
+    with single_threaded_blas():
+        return _verified(fit, activation, W1, b1, W2, template)
+
+
+def _parameters(
+    fit: LeastSquares, activation: PiecewiseLinear, width: int, alpha: float
+) -> tuple[Array, Array, Array, float, float]:
+    """W1, b1, W2, eta and the alpha used."""
+    frame, n = fit.frame, fit.data.n_features
+    unit = Fraction(2) ** frame.exponent_y
+    spread = Fraction(fit.y_max) * unit  # |y - c_y|
+    one = Fraction(1)
+    if 0 < spread < _SMALL_SPREAD:
+        one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
+    lowest = (Fraction(fit.sums.lowest) + Fraction(frame.centre_y)) * unit
+    slopes, intercept = fit.affine
+    eta = min(-one, 2 * lowest)
+    # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that
+    eta = min(eta, lowest - unit * Fraction(_ulps(fit.slopes, fit)))
+    row = [*slopes, intercept - eta, -eta]
+    used = _representable_alpha(row, alpha, activation.s_plus)
+    if math.isinf(round_fraction(eta)):
+        raise _no_representation("the output bias lies beyond 2^1024")
+    factor = Fraction(used)
+    W1 = np.zeros((width, n))
+    W1[0] = [round_fraction(factor * v) for v in slopes]
+    b1 = np.full(width, round_fraction(-factor * eta))
+    b1[0] = round_fraction(factor * (intercept - eta))
+    W2 = np.zeros(width)
+    W2[0] = round_fraction(1 / (factor * Fraction(activation.s_plus)))
+    return W1, b1, W2, round_fraction(eta), used
+
+
+def _ulps(slopes: Array, fit: LeastSquares) -> float:
+    """32 ulps of the bias of a unit with these slopes, in the frame: the least room above zero worth having."""
+    frame = fit.frame
+    size = float(np.abs(slopes) @ (np.abs(frame.centre) + fit.column_max)) + abs(frame.centre_y)
+    return size * 2.0**-48
+
+
+def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> float:
+    """alpha, times a power of two where alpha*row or 1/(alpha s_plus) would leave the range of float64."""
+
+    def exponent(value: Fraction) -> int:
+        return value.numerator.bit_length() - value.denominator.bit_length()
+
+    top = max(exponent(v) for v in row if v) + exponent(Fraction(alpha))
+    weight = -exponent(Fraction(alpha) * Fraction(s_plus))
+    if abs(top) <= _EXPONENT_LIMIT and abs(weight) <= _EXPONENT_LIMIT:
+        return alpha
+    # a shift by k moves the row up and the output weight down: centre the two
+    shift = (weight - top) // 2
+    used = Fraction(alpha) * Fraction(2) ** shift
+    if max(abs(top + shift), abs(weight - shift), abs(exponent(used))) > _EXPONENT_LIMIT:
+        raise _no_representation(f"about 2^{top}")
+    return float(used)
+
+
+def _no_representation(size: str) -> NetworkError:
+    return NetworkError(
+        f"the least-squares slopes of these data have no float64 representation ({size}); "
+        "rescale columns or target by powers of two"
+    )
+
+
+def _verified(
+    fit: LeastSquares,
+    activation: PiecewiseLinear,
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    template: SpuriousMinimum,
+) -> SpuriousMinimum:
+    """Choose b2 for the rounded arrays, certify, and fill in the numbers."""
+    frame = fit.frame
+    slopes, intercept = positive_affine(OneHiddenLayer(W1, b1, W2, 0.0, activation))
+    _, level = frame.to_frame(slopes, intercept)
+    wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
+    b2 = round_fraction(wanted)
+    if not math.isfinite(b2):
+        raise _no_representation("the output bias lies beyond 2^1024")
+    network = OneHiddenLayer(W1, b1, W2, b2, activation)
+    excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
+    margin = certify_margin(network, fit)
+    if not margin.radius > 0.0:
+        raise NetworkError(
+            "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
+            f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
+        )
+    risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
+    notes = template.notes
+    if excess > fit.risk * _COSTLY_EXCESS:
+        notes = (
+            *notes,
+            f"rounding the parameters to float64 adds up to {excess:.3g} to the least-squares risk {fit.risk:.3g}: "
+            "the columns are collinear up to rounding, or the risk is at the resolution of the targets",
+        )
+    return SpuriousMinimum(
+        network=network,
+        risk=risk,
+        excess=excess,
+        radius=margin.radius,
+        fit=fit,
+        status=template.status,
+        reason=template.reason,
+        alpha=template.alpha,
+        eta=template.eta,
+        notes=notes,
+        evidence=template.evidence,
+    )

@@ -1,0 +1,9 @@
+"""The set J: sorted partial sums of the residuals, and the split with the largest push.
+
+Modules, lowest first:
+
+- `sum_scale`: powers of two for sums that must neither overflow nor vanish, and what a range of keys has to know of
+  smaller ones.
+- `sorted_sums`: sorting by buckets and sweeping: what stands between `splits` and its kernels.
+- `search`: the set J of theorem 1 (step 2, case 1) and the split in it with the largest drop of the risk.
+"""

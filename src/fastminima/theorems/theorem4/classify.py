@@ -1,0 +1,336 @@
+"""`classify_linear` and `escape`: theorem 4 and corollary 5 as a report, exact by default, within a tolerance on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.errors import LossError, OptionError, TooLargeError
+from fastminima.exact.matrix import Rationals
+from fastminima.losses.base import Change, ProductLoss
+from fastminima.losses.custom import Loss
+from fastminima.losses.gradient_check import check_gradient
+from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.linear_layers import as_chain
+from fastminima.system.options import as_real
+
+from .decide_exactly import ExactFindings, decide_exactly
+from .decide_within_tolerance import ToleranceFindings, within_tolerance
+from .escape_exact import escape_order, exact_pair
+from .escape_float import WalkOut, rotate_out, walk_by_product, walk_out
+from .product_change import product
+from .singular_values import Margin
+from .squared_loss import SquaredFindings, analyse_squared
+
+__all__ = ["LinearEscape", "LinearReport", "LinearVerdict", "classify_linear", "escape"]
+
+Floats = NDArray[np.float64]
+# integer multiplications of an exact decision up to which it is made without being asked for: about ten seconds
+_EXACT_WORK = 5_000_000
+
+
+class LinearVerdict(StrEnum):
+    """What weights of a deep linear network are."""
+
+    NOT_CRITICAL = "not_critical"
+    """The gradient is not 0: follow it."""
+    SADDLE = "saddle"
+    """Neither a minimum nor a maximum: every ball around the weights holds higher and lower points."""
+    LOCAL_MINIMUM = "local_minimum"
+    """No nearby weights have a lower loss."""
+    LOCAL_MAXIMUM = "local_maximum"
+    """No nearby weights have a higher loss."""
+    GLOBAL_MINIMUM = "global_minimum"
+    """No weights of this architecture have a lower loss."""
+    GLOBAL_MAXIMUM = "global_maximum"
+    """No weights of this architecture have a higher loss."""
+    UNDETERMINED = "undetermined"
+    """Not decided; the reason says what is missing."""
+    WIDTH_CONDITION_FAILS = "width_condition_fails"
+    """A hidden layer is narrower than inputs and outputs: theorem 4 does not speak."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearEscape:
+    """A higher and a lower tuple in a ball around a saddle.
+
+    Attributes
+    ----------
+    P, Q : list of float64 arrays
+        ell(P) > ell(W) > ell(Q) where `confirmed`.
+    up, down : Change
+        ell(P) - ell(W) and ell(W) - ell(Q), with bounds.
+    radius : float
+        Every layer moves by at most this, Frobenius norm.
+    confirmed : bool
+        Are both differences, of the float64 tuples, proved positive?
+    exact_P, exact_Q : list of rational matrices, or None
+        The tuples before they were rounded to float64; both signs hold for them exactly.
+    """
+
+    P: list[Floats]
+    Q: list[Floats]
+    up: Change
+    down: Change
+    radius: float
+    confirmed: bool
+    exact_P: list[Rationals] | None = None
+    exact_Q: list[Rationals] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LinearReport:
+    """What `classify_linear` found.
+
+    Attributes
+    ----------
+    verdict : LinearVerdict
+    part : str
+        The part of theorem 4 or corollary 5 that decides.
+    reason : str
+    certified : bool
+        Decided in exact arithmetic? Never with `tol`. Where the loss is a user's, on the user's word about it.
+    tol : float or None
+    gradient_norms : tuple of float
+        |d ell / d W_j|_F, j = 1..H+1.
+    product_gradient_norm : float
+        |G|_F.
+    ranks : dict of str to int
+    j_star : int or None
+    margins : tuple of Margin
+        With `tol`: what was kept and dropped.
+    escape : LinearEscape or None
+        Saddles: the pair within `radius`, made and confirmed when first asked for.
+    escape_order : int or None
+        Exact saddles of part 1: the power of the radius with which ell(W) - ell(Q) shrinks, 2 in case 1 and from 2 to
+        2 (H - j* + 2) in case 2; ell(P) - ell(W) shrinks no faster, and slower where the loss's curvature helps it.
+    squared : SquaredFindings or None
+        Exactly critical points of squared loss with X^T X invertible: critical value, index set, strictness.
+    facts : dict
+        Exact saddles: the vectors that are the certificate for every radius.
+    weights : tuple of float64 arrays
+        What was classified.
+    """
+
+    verdict: LinearVerdict
+    part: str
+    reason: str
+    certified: bool
+    tol: float | None
+    gradient_norms: tuple[float, ...]
+    product_gradient_norm: float
+    ranks: dict[str, int] = field(default_factory=dict)
+    j_star: int | None = None
+    margins: tuple[Margin, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[Floats, ...] = ()
+    _escape: Callable[[], LinearEscape | None] = field(default=lambda: None, repr=False)
+    _squared: Callable[[], SquaredFindings | None] = field(default=lambda: None, repr=False)
+    _order: Callable[[], int | None] = field(default=lambda: None, repr=False)
+
+    # a scan of verdicts should not pay for pairs nobody reads
+    @cached_property
+    def escape(self) -> LinearEscape | None:
+        """The pair of a saddle."""
+        return self._escape()
+
+    @cached_property
+    def squared(self) -> SquaredFindings | None:
+        """What a critical point of squared loss has learnt."""
+        return self._squared()
+
+    @cached_property
+    def escape_order(self) -> int | None:
+        """The power of the radius with which ell(W) - ell(Q) shrinks."""
+        return self._order()
+
+    def __str__(self) -> str:
+        how = (
+            "exactly"
+            if self.certified
+            else "not certified"
+            if self.tol is None
+            else f"within tol = {self.tol:g}"
+        )
+        lines = [f"{self.verdict.value} ({how})", f"  by {self.part}", f"  because {self.reason}"]
+        if self.escape is not None:
+            state = (
+                "confirmed"
+                if self.escape.confirmed
+                else "not confirmed"
+                if self.escape.exact_P is None
+                else "confirmed for exact_P and exact_Q, which float64 does not hold"
+            )
+            lines.append(
+                f"  within {self.escape.radius:g}: up {self.escape.up}, down {self.escape.down}, {state}"
+            )
+        if self.squared is not None:
+            lines.append(f"  squared loss: {self.squared}")
+        return "\n".join(lines)
+
+
+def classify_linear(
+    weights: Sequence[Any],
+    loss: ProductLoss,
+    tol: float | None = None,
+    exact: bool | None = None,
+    *,
+    radius: float = 0.1,
+) -> LinearReport:
+    """Is a deep linear network at a minimum or at a saddle of its loss?
+
+    Parameters
+    ----------
+    weights : sequence of array-likes, [W_1, ..., W_{H+1}], W_j of shape (d_j, d_{j-1}), H >= 1
+    loss : SquaredLoss, HuberLoss, ..., or Loss
+        A function of the product, (dy, dx).
+    tol : float, optional
+        For weights from training: 0 < tol < 1, decided by singular values, never certified. Default: exactly.
+    exact : bool, optional
+        True: exactly whatever it costs. Default: exactly where that takes up to about 5e6 integer multiplications.
+    radius : float, default 0.1
+        Of the ball of the escape pair around each layer, Frobenius norm.
+
+    Returns
+    -------
+    LinearReport
+
+    Raises
+    ------
+    NetworkError
+        Layers that do not chain (the pair is named), NaN or inf, size 0, or a product of another shape than the loss's.
+    LossError
+        A gradient that is not its value's; no rational gradient and no `tol`.
+    OptionError
+        tol outside (0, 1), tol together with exact=True, radius not above 0.
+    TooLargeError
+        An exact decision beyond its size, without exact=True.
+
+    Notes
+    -----
+    Theorem 4 and corollary 5.
+    """
+    ball = as_real(radius)
+    if not 0.0 < ball < np.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+    if tol is not None and exact:
+        raise OptionError(
+            "tol is for weights that are not exactly critical; pass tol or exact=True, not both"
+        )
+    if not isinstance(loss, ProductLoss):
+        raise LossError(
+            f"loss must be one of fastminima's losses or fastminima.Loss(...), got {type(loss).__name__}"
+        )
+    chain = as_chain(weights, loss.shape)
+    if isinstance(loss, Loss):
+        check_gradient(loss, product(chain).unscaled()[0])
+    if tol is not None:
+        return _within(chain, loss, tol, ball)
+    if not loss.rational:
+        raise LossError(
+            f"{type(loss).__name__} has no rational gradient, so nothing about it can be decided exactly; pass tol="
+        )
+    widest = max(max(W.shape) for W in chain)
+    work = 4 * len(chain) * widest**3
+    if exact is None and work > _EXACT_WORK:
+        raise TooLargeError(
+            f"an exact decision for {len(chain)} layers of width up to {widest} takes about {work:.0e} multiplications of "
+            "long integers; pass exact=True to do it all the same, or tol= for an answer within a tolerance"
+        )
+    return _exact(chain, loss, ball)
+
+
+def escape(
+    weights: Sequence[Any], loss: ProductLoss, radius: float, tol: float | None = None
+) -> LinearEscape | None:
+    """The escape pair of theorem 4 alone: None where the weights are no saddle.
+
+    Parameters and errors as in `classify_linear`.
+    """
+    return classify_linear(weights, loss, tol, radius=radius).escape
+
+
+def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -> LinearReport:
+    found = within_tolerance(chain, loss, tol)
+
+    def pair() -> LinearEscape | None:
+        if found.verdict != "saddle" or found.case is None:
+            return _other_way(chain, loss, found, radius)
+        return _escape(walk_out(chain, loss, found, radius))
+
+    return LinearReport(
+        LinearVerdict(found.verdict),
+        found.part,
+        found.reason,
+        False,
+        found.tol,
+        found.gradient_norms,
+        found.product_gradient_norm,
+        found.ranks,
+        found.j_star,
+        found.margins,
+        weights=tuple(chain),
+        _escape=pair,
+    )
+
+
+def _escape(walk: WalkOut) -> LinearEscape:
+    return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+
+
+def _other_way(
+    chain: list[Floats], loss: ProductLoss, found: ExactFindings | ToleranceFindings, radius: float
+) -> LinearEscape | None:
+    """The pair of a saddle that theorem 4's part 1 does not decide: of part 3, or behind a bottleneck under squared loss."""
+    if found.verdict != "saddle":
+        return None
+    walk: WalkOut | None = None
+    if found.extremum is None:
+        walk = rotate_out(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
+    elif found.j_star is not None and found.extremum.up is not None and found.extremum.down is not None:
+        walk = walk_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
+    return None if walk is None else _escape(walk)
+
+
+def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
+    found = decide_exactly(chain, loss)
+
+    def pair() -> LinearEscape | None:
+        if found.case is None:
+            return _other_way(chain, loss, found, radius)
+        made = exact_pair(chain, loss, found, radius)
+        return LinearEscape(
+            made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
+        )
+
+    def learnt() -> SquaredFindings | None:
+        if found.verdict == "not_critical" or not isinstance(loss, SquaredLoss):
+            return None
+        return analyse_squared(chain, loss)
+
+    def order() -> int | None:
+        return None if found.case is None else escape_order(chain, found)
+
+    return LinearReport(
+        LinearVerdict(found.verdict),
+        found.part,
+        found.reason,
+        found.certified,
+        None,
+        tuple(gradient.norm() for gradient in found.gradients),
+        found.G.norm(),
+        found.ranks,
+        found.j_star,
+        (),
+        found.facts,
+        tuple(chain),
+        pair,
+        learnt,
+        order,
+    )

@@ -1,0 +1,94 @@
+"""What the makers of critical points share: the result, small integer matrices, unimodular changes of basis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.exact.matrix import RationalMatrix
+from fastminima.losses.squared import SquaredLoss
+from fastminima.theorems.theorem4.classify import LinearReport, classify_linear
+
+__all__ = ["CriticalPoint", "hadamard", "integer_matrix", "made", "squared_loss", "unimodular"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CriticalPoint:
+    """A critical point of squared loss, and the verdict on it.
+
+    Attributes
+    ----------
+    weights : list of float64 arrays, [W_1, ..., W_{H+1}]
+        Integers and exactly critical, unless Y was given and something of it is learnt: then critical up to rounding.
+    X, Y : arrays, (m, dx) and (m, dy)
+        As given, else float64 where that holds the data exactly, or object arrays of Fractions.
+    loss : SquaredLoss
+    report : LinearReport
+        `classify_linear(weights, loss)`, with tol = 2^-30 where the weights are rounded; it confirmed what was asked for.
+    kind : "minimum", "case1", "case2", or "saddle" for rounded weights with a bottleneck
+    j_star : int or None
+        Of case 2, for the transposed, reversed network where dy > dx.
+    rank : int
+        Of the product.
+    indices : tuple of int or None
+        The index set asked for.
+    """
+
+    weights: list[Floats]
+    X: NDArray[Any]
+    Y: NDArray[Any]
+    loss: SquaredLoss
+    report: LinearReport
+    kind: str
+    j_star: int | None
+    rank: int
+    indices: tuple[int, ...] | None
+
+
+def unimodular(n: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
+    """An integer matrix of small entries and its integer inverse."""
+    T, inverse = np.eye(n, dtype=int).astype(object), np.eye(n, dtype=int).astype(object)
+    for _ in range(n):
+        i, j = (int(v) for v in generator.integers(0, n, 2))
+        if i != j:
+            sign = int(generator.choice([-1, 1]))
+            T[i] = T[i] + sign * T[j]
+            inverse[:, j] = inverse[:, j] - sign * inverse[:, i]
+    return T, inverse
+
+
+def hadamard(n: int) -> Ints:
+    """Sylvester's matrix of the first power of two above n."""
+    M: Ints = np.ones((1, 1), dtype=int)
+    while len(M) <= n:
+        M = np.block([[M, M], [M, -M]])
+    return M.astype(object)
+
+
+def made(
+    loss: SquaredLoss, layers: list[Ints], X: NDArray[Any], Y: NDArray[Any], **known: Any
+) -> CriticalPoint:
+    weights = [W.astype(np.float64) for W in layers]
+    report = classify_linear(weights, loss, exact=True)
+    return CriticalPoint(weights=weights, X=X, Y=Y, loss=loss, report=report, **known)
+
+
+def integer_matrix(M: Ints) -> RationalMatrix:
+    return RationalMatrix(M, Fraction(1))
+
+
+def _given(M: RationalMatrix) -> NDArray[Any]:
+    """float64 numbers where these hold the matrix, else Fractions."""
+    return M.rounded() if M.is_float64() else np.array(M.rows(), dtype=object)
+
+
+def squared_loss(X: RationalMatrix, Y: RationalMatrix) -> tuple[SquaredLoss, NDArray[Any], NDArray[Any]]:
+    X_out, Y_out = _given(X), _given(Y)
+    return SquaredLoss(X_out, Y_out), X_out, Y_out

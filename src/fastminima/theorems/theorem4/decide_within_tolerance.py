@@ -1,0 +1,327 @@
+"""Theorem 4 within a tolerance, for weights that come from training: singular values with margins, nothing certified.
+
+(a) Everything is measured in one unit, g = max(scale, |G(R)|) in the Frobenius norm, G the gradient of ell0, R the
+    product and scale the loss's own, at least |G(0)|: for a sum over rows |slopes at 0| |X|, which does not vanish where
+    the targets are orthogonal to the inputs. Critical means |d ell / d W_j| <= tol g for every j; "G = 0" means
+    |G| <= tol g.
+(b) A singular value of W_{i:j} is dropped when it is at most tol times the product of the factors' spectral norms: a
+    product may vanish though no factor does, so its own largest singular value says nothing.
+(c) Every comparison carries the rounding error of its left side. Where the threshold lies within it the answer is
+    `undetermined`.
+(d) Layers are scaled by powers of two to entries below 1 first, which changes no null space and avoids underflow.
+(e) Cost: one pass over the samples for G; products and SVDs of single layers after that, and only for saddles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.errors import OptionError
+from fastminima.losses.base import Extremum, ProductLoss, gamma
+from fastminima.losses.squared import SquaredLoss
+from fastminima.system.options import as_real
+
+from .bottleneck import judge
+from .singular_values import Margin, Products, ScaledChain, span
+from .zero_gradient import decide_stationary
+
+__all__ = ["ToleranceFindings", "within_tolerance"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ToleranceFindings:
+    """What singular values say about weights near a critical point. Nothing here is certified.
+
+    Attributes
+    ----------
+    verdict : str
+        A value of `LinearVerdict`.
+    part : str
+        The part of theorem 4 or corollary 5 that decides.
+    reason : str
+    tol, unit : float
+        A gradient counts as 0 up to tol * unit.
+    gradient_norms : tuple of float
+        Frobenius norms of d ell / d W_j, j = 1..H+1.
+    product_gradient_norm : float
+        Of G.
+    ranks : dict of str to int
+    margins : tuple of Margin
+    case : int or None
+        1 or 2, the case of the escape.
+    j_star : int or None
+        Of case 2 (counting from 1, in the transposed network if `transposed`).
+    transposed : bool
+        dy > dx: the roles of the two ends are exchanged.
+    directions : tuple of arrays
+        v_1 and, in case 2, v_{j*}, ..., v_H of the escape.
+    gradient : array
+        G.
+    extremum : Extremum or None
+        Where G = 0: what ell0 has at the product.
+    """
+
+    verdict: str
+    part: str
+    reason: str
+    tol: float
+    unit: float
+    gradient_norms: tuple[float, ...]
+    product_gradient_norm: float
+    ranks: dict[str, int] = field(default_factory=dict)
+    margins: tuple[Margin, ...] = ()
+    case: int | None = None
+    j_star: int | None = None
+    transposed: bool = False
+    directions: tuple[Floats, ...] = ()
+    gradient: Floats | None = None
+    extremum: Extremum | None = None
+
+
+def _layer_gradients(chain: ScaledChain, G: Floats, G_error: float) -> tuple[list[float], list[float]]:
+    """|d ell / d W_j|_F and bounds on their errors, for every layer."""
+    count = len(chain.weights)
+    before = [(np.eye(chain.weights[0].shape[1]), 0.0)]
+    for k in range(count - 1):
+        before.append(chain.times(k, *before[-1]))
+    norms, errors = [0.0] * count, [0.0] * count
+    after, off = G, G_error
+    for j in range(count - 1, -1, -1):
+        # d ell / d W_j = (W_{H+1:j+1})^T G (W_{j-1:1})^T, the products growing from both ends
+        B, b_error = before[j]
+        size, width = float(np.linalg.norm(after)), float(np.linalg.norm(B))
+        norm = float(np.linalg.norm(after @ B.T))
+        # |B|_2 is at most the product of the layers' norms, and 1 for the identity
+        error = (
+            off * (math.prod(chain.norms[:j]) + b_error)
+            + size * b_error
+            + gamma(B.shape[1] + 2) * size * width
+        )
+        error = error * (1.0 + gamma(after.size + B.size)) + gamma(after.size + 4) * norm
+        exponent = sum(chain.powers) - chain.powers[j]
+        with np.errstate(over="ignore", under="ignore"):
+            norms[j] = float(np.ldexp(norm, exponent))
+            errors[j] = float(np.ldexp(error, exponent)) + (2.0**-1074 if error else 0.0)
+        after, off = chain.transposed_times(j, after, off)
+    return norms, errors
+
+
+def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -> ToleranceFindings:
+    """Classify weights as critical within `tol`, from norms and singular values.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}], (d_j, d_{j-1})
+    loss : ProductLoss
+    tol : float
+        Relative, 0 < tol < 1; see the module's lines (a) and (b).
+
+    Returns
+    -------
+    ToleranceFindings
+
+    Raises
+    ------
+    OptionError
+        tol is not between 0 and 1.
+    """
+    given, tol = tol, as_real(tol)
+    if not 0.0 < tol < 1.0:
+        raise OptionError(f"tol must be between 0 and 1, got {given!r}")
+    chain = ScaledChain(weights)
+    R, distance = chain.weights[0], 0.0
+    for k in range(1, len(weights)):
+        R, distance = chain.times(k, R, distance)
+    with np.errstate(over="ignore", under="ignore"):
+        R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
+    distance += R.size * 2.0**-1074 if distance else 0.0
+    G, off = loss.gradient_ball(R, distance)
+    size = float(np.linalg.norm(G))
+    unit, unit_off = max(size, loss.gradient_scale((R.shape[0], R.shape[1]))), off
+    norms, errors = _layer_gradients(chain, G, off)
+    found = ToleranceFindings(
+        "undetermined",
+        "theorem 4",
+        "",
+        tol,
+        unit,
+        tuple(norms),
+        size,
+        gradient=G,
+        transposed=R.shape[0] > R.shape[1],
+    )
+    if not math.isfinite(unit) or not math.isfinite(sum(errors)) or not math.isfinite(off):
+        return replace(
+            found, reason="the gradient of ell0, or the error of it, is beyond the range of float64"
+        )
+    limit, blur = tol * unit, tol * unit_off
+    gradients = [
+        Margin(f"gradient of W_{j}", *_sides(norm, limit), limit, error + blur, int(norm > limit))
+        for j, (norm, error) in enumerate(zip(norms, errors, strict=True), 1)
+    ]
+    found = replace(found, margins=tuple(gradients))
+    # not critical needs one layer that is clearly above; critical needs all clearly below
+    above = [m for m in gradients if m.rank and m.clear]
+    if above:
+        worst = max(above, key=lambda m: m.kept)
+        return replace(
+            found,
+            verdict="not_critical",
+            part="definition of a critical point",
+            reason=f"the {worst.name} has norm {worst.kept:.6g}, above tol * {unit:.4g} = {limit:.4g}",
+        )
+    vague = [m for m in gradients if not m.clear]
+    if vague:
+        return replace(
+            found, reason=f"whether the weights are critical would flip within rounding: {vague[0]}"
+        )
+    whole = Margin("G, the gradient of ell0", *_sides(size, limit), limit, off + blur, int(size > limit))
+    found = replace(found, margins=(*found.margins, whole))
+    if not whole.clear:
+        return replace(found, reason=f"whether G = 0 would flip within rounding: {whole}")
+    if not whole.rank:
+        return _stationary(found, chain, loss.extremum(R), loss.critical_is_global)
+    return _saddle(found, weights, G, loss)
+
+
+def _full_ranks(chain: ScaledChain, j: int, tol: float) -> list[Margin] | None:
+    """Part 3 at layer j (from 1): margins of W_{H+1:j+1} and W_{j-1:1} where these have full ranks, else None."""
+    weights, margins = chain.weights, []
+    spans = []
+    if j < len(weights):
+        spans.append((j + 1, len(weights), len(weights[-1])))
+    if j > 1:
+        spans.append((1, j - 1, weights[0].shape[1]))
+    for low, high, full in spans:
+        margin = span(chain, low, high, tol)
+        if margin.rank < full or not margin.clear:
+            return None
+        margins.append(margin)
+    return margins
+
+
+def _stationary(
+    found: ToleranceFindings, chain: ScaledChain, extremum: Extremum, corollary: bool
+) -> ToleranceFindings:
+    """G = 0: parts 2 and 3 of theorem 4."""
+    margins: list[Margin] = []
+
+    def part_3() -> int | None:
+        for j in range(1, len(chain.weights) + 1):
+            pair = _full_ranks(chain, j, found.tol)
+            if pair is not None:
+                margins.extend(pair)
+                return j
+        return None
+
+    decided = decide_stationary(extremum, corollary, "G = 0 within tol", part_3)
+    return replace(
+        found,
+        verdict=decided.verdict,
+        part=decided.part,
+        reason=decided.reason,
+        j_star=decided.j_star,
+        margins=(*found.margins, *margins),
+        extremum=extremum,
+    )
+
+
+def _sides(value: float, threshold: float) -> tuple[float, float]:
+    return (value, 0.0) if value > threshold else (math.inf, value)
+
+
+def _bottleneck(found: ToleranceFindings, weights: Sequence[Floats], loss: ProductLoss) -> ToleranceFindings:
+    """A hidden layer narrower than both ends, and full: theorem 4 is silent, squared loss is not."""
+    outer = min(len(weights[-1]), weights[0].shape[1])
+    k = next(j for j, W in enumerate(weights[:-1], 1) if len(W) < outer)
+    narrow = f"hidden layer {k} has width {len(weights[k - 1])}, below min(dx, dy) = {outer}"
+    judged = judge(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
+    if judged is not None:
+        verdict, reason = judged
+        part = "squared loss, matrices of bounded rank"
+        return replace(found, verdict=verdict, part=part, reason=f"{narrow}; {reason}")
+    return replace(
+        found,
+        verdict="width_condition_fails",
+        part="theorem 4",
+        reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
+    )
+
+
+def _saddle(
+    found: ToleranceFindings, weights: Sequence[Floats], G: Floats, loss: ProductLoss
+) -> ToleranceFindings:
+    """G != 0: part 1 of theorem 4, or what can be said of a hidden layer narrower than both ends."""
+    if min(len(W) for W in weights[:-1]) >= min(G.shape):
+        return _part_1(found, weights)
+    # without the width condition the vectors of the escape need not exist, on either side; where they do they prove as much
+    for transposed in (found.transposed, not found.transposed):
+        tried = _part_1(replace(found, transposed=transposed), weights)
+        if tried.verdict == "saddle":
+            return tried
+    return _bottleneck(found, weights, loss)
+
+
+def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFindings:
+    """Which case of the escape, and its vectors."""
+    chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
+    H = len(chain) - 1
+    p = Products(ScaledChain(chain), found.tol)
+    margins = [p.rank(H + 1)]
+    reach, v1 = p.reach(H + 1, H)
+    margins.append(reach)
+    case, j_star = 1, None
+    directions: tuple[Floats, ...] = (v1,)
+    if reach.clear and not reach.rank:
+        case, directions = 2, ()
+        for j in range(H, 1, -1):
+            margins.append(p.rank(j))
+            reach, v1 = p.reach(j, j - 1)
+            margins.append(reach)
+            if not reach.clear or reach.rank:
+                j_star = j
+                break
+        if j_star is None:
+            # every W_{k:2} is injective, so G = 0 by part 3: the gradients were called 0 and G was not
+            return replace(
+                found,
+                margins=(*found.margins, *margins),
+                reason="G is above tol, yet the ranks are full, which forces G = 0 at a critical point: the weights are "
+                "too far from critical for this tol",
+            )
+        left = []
+        for k in range(j_star, H + 1):
+            U = p.svd(k)[0]
+            rank = p.rank(k).rank
+            if rank == len(U):
+                return replace(
+                    found,
+                    margins=(*found.margins, *margins),
+                    reason=f"W_{{{k}:2}} has full row rank within tol, which forces G = 0 at a critical point: the "
+                    "weights are too far from critical for this tol",
+                )
+            left.append(U[:, -1])
+        directions = (v1, *left)
+    ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in p.decomposed}
+    found = replace(found, margins=(*found.margins, *margins), ranks=ranks)
+    vague = [m for m in margins if not m.clear]
+    side = " of the transposed, reversed network" if found.transposed else ""
+    part = f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})"
+    if vague:
+        return replace(found, part=part, reason=f"a null space would change within rounding: {vague[0]}")
+    return replace(
+        found,
+        verdict="saddle",
+        part=part,
+        reason=f"critical within tol, but |G| = {found.product_gradient_norm:.6g} is above tol * {found.unit:.4g}",
+        case=case,
+        j_star=j_star,
+        directions=directions,
+    )

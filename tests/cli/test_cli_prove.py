@@ -1,0 +1,163 @@
+"""`construct --prove`, `prove` and `check` as their users start them; the checker's file run on its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastminima as fm
+from fastminima.cli.main import main
+from fastminima.proof import check as checker
+
+
+def run(capsys, *arguments):
+    status = main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def alone(folder, *arguments):
+    """check.py copied away and run by itself: no path to the library, no site packages."""
+    copy = Path(shutil.copy(checker.__file__, folder / "check.py"))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", copy, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def houses(tmp_path):
+    rng = np.random.default_rng(0)
+    table = rng.integers(0, 40, (60, 4)) / 10
+    table[:, 2] = rng.integers(0, 5, 60)  # weights must be float64 numbers, and rows of weight 0 go
+    table[:, 3] = table[:, 0] - table[:, 1] + rng.integers(0, 9, 60)
+    path = tmp_path / "houses.csv"
+    path.write_text(
+        "size,age,weight,price\n" + "".join(",".join(map(str, row)) + "\n" for row in table.tolist())
+    )
+    np.save(tmp_path / "houses.npy", table)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(table))
+    return path
+
+
+def test_construct_says_proved_only_when_the_checker_accepts(capsys, tmp_path, houses):
+    out = tmp_path / "results"
+    status, shown, _ = run(capsys, "construct", houses, "--target", "price", "--out", out, "--prove")
+    assert status == 0
+    assert "proved: the checker accepts proof.json" in shown
+    assert (out / "summary.json").exists()
+    assert json.loads((out / "summary.json").read_text())["proof"]["checked"] is True
+    proof = out / "proof.json"
+    assert run(capsys, "check", proof, houses, "--target", "price")[0] == 0
+    for data, target in ((houses, "price"), (tmp_path / "houses.npy", "-1"), (tmp_path / "fortran.npy", "3")):
+        status, shown = alone(tmp_path, proof, data, "--target", target)
+        assert status == 0, shown
+        assert "holds: lower risk" in shown
+        assert shown.endswith("accepted: every claim holds\n")
+
+
+def test_prove_needs_a_place_to_write(capsys, houses):
+    status, _, err = run(capsys, "construct", houses, "--target", "price", "--prove")
+    assert status == 2
+    assert "--out DIR" in err
+
+
+def test_without_prove_nothing_is_called_proved(capsys, houses):
+    assert "proved" not in run(capsys, "construct", houses, "--target", "price")[1]
+
+
+@pytest.mark.parametrize("meaning", ["binary", "decimal"])
+def test_prove_and_check_a_file_with_weights(capsys, tmp_path, houses, meaning):
+    proof = tmp_path / "proof.json"
+    columns = ("--target", "price", "--sample-weight", "weight")
+    status, shown, _ = run(capsys, "prove", houses, *columns, "--meaning", meaning, "--out", proof, "--json")
+    assert status == 0
+    summary = json.loads(shown)
+    assert summary["checked"] is True
+    assert summary["meaning"] == meaning
+    status, shown, _ = run(capsys, "check", proof, houses, *columns, "--json")
+    assert status == 0
+    assert json.loads(shown)["accepted"] is True
+    status, shown = alone(tmp_path, proof, houses, *columns)
+    assert status == 0, shown
+    # one digit of the file
+    houses.write_text(houses.read_text().replace("1", "2", 1))
+    status, shown, _ = run(capsys, "check", proof, houses, *columns)
+    assert status == 1
+    assert shown.startswith("rejected: the data: these are not the data of the certificate")
+    assert alone(tmp_path, proof, houses, *columns)[0] == 1
+
+
+def test_networks_of_ones_own(capsys, tmp_path, houses):
+    data = fm.read(houses, target="price", features=["size", "age"])
+    low = fm.spurious_minimum(data, fm.leaky_relu(0.1), width=3).sample(1, rng=0)[0]
+    better = fm.better_point(fm.spurious_minimum(data, fm.leaky_relu(0.1)), "kink")
+    low.network.save(tmp_path / "low.npz")
+    better.network.save(tmp_path / "better.npz")
+    proof = tmp_path / "proof.json"
+    options = ("--target", "price", "--features", "size,age")
+    networks = ("--minimum", tmp_path / "low.npz", "--better", tmp_path / "better.npz")
+    assert run(capsys, "prove", houses, *options, *networks, "--out", proof)[0] == 0
+    assert run(capsys, "check", proof, houses, *options)[0] == 0
+    assert alone(tmp_path, proof, houses, *options)[0] == 0
+    status, _, err = run(
+        capsys, "prove", houses, *options, "--better", tmp_path / "low.npz", "--out", tmp_path / "no.json"
+    )
+    assert status == 2
+    assert "ProofError" in err
+    assert not (tmp_path / "no.json").exists()
+
+
+def test_theorem_2_from_the_shell(capsys, tmp_path):
+    proof = tmp_path / "gelu.json"
+    status, shown, _ = run(capsys, "prove", "--counterexample", "gelu", "--out", proof)
+    assert status == 0
+    assert "proved" in shown
+    assert run(capsys, "check", proof, tmp_path / "gelu.csv", "--target", "y")[0] == 0
+    assert alone(tmp_path, proof, tmp_path / "gelu.csv")[0] == 0
+    assert run(capsys, "prove", "data.csv", "--counterexample", "gelu", "--out", proof)[0] == 2
+
+
+def test_theorem_4_from_the_shell(capsys, tmp_path):
+    point = fm.critical_point(widths=[3, 2, 2], rng=1)
+    np.savez(tmp_path / "W.npz", **{f"W{k + 1}": W for k, W in enumerate(point.weights)})
+    table = tmp_path / "table.npy"
+    np.save(table, np.hstack([point.loss.X, point.loss.Y]))
+    proof = tmp_path / "proof.json"
+    targets = "--target=-2,-1"
+    assert run(capsys, "prove", table, "--weights", tmp_path / "W.npz", targets, "--out", proof)[0] == 0
+    assert run(capsys, "check", proof, table, targets)[0] == 0
+    assert alone(tmp_path, proof, table, targets)[0] == 0
+    assert run(capsys, "check", proof, table, "--target=-1,-2")[0] == 1
+
+
+def test_what_cannot_be_read(capsys, tmp_path, houses):
+    (tmp_path / "broken.json").write_text('{"format": "fastminima certificate"')
+    status, _, err = run(capsys, "check", tmp_path / "broken.json", houses, "--target", "price")
+    assert status == 2
+    assert "CertificateError" in err
+    assert alone(tmp_path, "none.json", houses)[0] == 2
+    assert run(capsys, "prove", "--out", tmp_path / "p.json")[0] == 2
+    assert run(capsys, "prove", houses, "--target", "price", "--out", tmp_path)[0] == 2
+
+
+def test_large_data_are_not_called_proved_before_they_are_checked(capsys, tmp_path, houses, monkeypatch):
+    from fastminima.proof import prove as proving
+
+    monkeypatch.setattr(proving, "_CHECK_NUMBERS", 10)
+    monkeypatch.chdir(tmp_path)
+    proof = "proof.json"
+    shown = run(capsys, "prove", houses, "--target", "price", "--out", proof)[1]
+    assert "is not checked yet" in shown
+    assert "proved" not in shown
+    assert run(capsys, "check", proof, houses, "--target", "price")[0] == 0

@@ -1,0 +1,689 @@
+"""Massive random perturbation: exact small cases, same bits however it is cut, honest answers."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import signal
+import threading
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastminima as fm
+import oracle
+from fastminima.errors import DataTypeError, NetworkError, OptionError, TooLargeError
+from fastminima.kernels import _screen
+from fastminima.landscape.excess_risk import excess_risk
+from fastminima.landscape.perturb import cancelling
+from fastminima.landscape.perturb import evaluate as deal
+from fastminima.landscape.perturb.base_point import BasePoint
+from fastminima.landscape.perturb.direct import Direct
+from fastminima.landscape.perturb.screen import Screen
+from fastminima.landscape.perturb.tally import Block, Tally, histogram, quantile
+from fastminima.landscape.probe import Probe, ProbeSweep, probe
+from profiles import examples
+from strategies import activations, tables
+
+DISTRIBUTIONS = ["sphere", "ball", "normal"]
+METHODS = ["direct", "screened"]
+
+
+def case(seed=0, m=25, dx=2, d1=2, weighted=False, activation=fm.relu):
+    rng = np.random.default_rng(seed)
+    weight = rng.choice([0.5, 1.0, 3.7], m) if weighted else None
+    data = fm.Dataset(rng.normal(size=(m, dx)), rng.normal(size=m), sample_weight=weight)
+    network = fm.OneHiddenLayer(
+        rng.normal(size=(d1, dx)), rng.normal(size=d1), rng.normal(size=d1), 0.25, activation
+    )
+    return network, data
+
+
+def exact_parameters(network):
+    W1, b1, W2, b2 = network.parameters()
+    return [[Fraction(v) for v in np.ravel(part).tolist()] for part in (W1, b1, W2, b2)]
+
+
+def exact_risk(parameters, slopes, data):
+    """Risk of a network whose parameters are Fractions, which no float64 network need be."""
+    W1, b1, W2, b2 = parameters
+    dx, s_plus, s_minus = data.n_features, Fraction(slopes[0]), Fraction(slopes[1])
+    weights = [1.0] * data.n_samples if data.sample_weight is None else data.sample_weight.tolist()
+    total = Fraction(0)
+    for x, y, w in zip(data.X.tolist(), data.y.tolist(), weights, strict=True):
+        point = [Fraction(v) for v in x]
+        f = b2[0]
+        for j, v in enumerate(W2):
+            z = b1[j] + sum(
+                (a * b for a, b in zip(W1[j * dx : (j + 1) * dx], point, strict=True)), Fraction(0)
+            )
+            f += v * z * (s_plus if z > 0 else s_minus)
+        total += Fraction(w) * (f - Fraction(y)) ** 2
+    return total / 2
+
+
+def exact_excess(result, data, k):
+    """The excess risk at theta + delta(k), unrounded, in rational arithmetic."""
+    theta = exact_parameters(result.network)
+    delta = [[Fraction(v) for v in np.ravel(part).tolist()] for part in result.delta(k)]
+    moved = [[a + b for a, b in zip(p, d, strict=True)] for p, d in zip(theta, delta, strict=True)]
+    slopes = result.network.slopes
+    return exact_risk(moved, slopes, data) - exact_risk(theta, slopes, data)
+
+
+def same(a: Probe, b: Probe):
+    assert a.n == b.n
+    assert a.argmin == b.argmin
+    assert np.float64(a.min_excess).tobytes() == np.float64(b.min_excess).tobytes()
+    assert (a.n_negative, a.n_overflow, a.n_changed) == (b.n_negative, b.n_overflow, b.n_changed)
+    assert a.quantile(a.levels).tobytes() == b.quantile(b.levels).tobytes()
+    for left, right in zip(a.histogram, b.histogram, strict=True):
+        assert left.tobytes() == right.tobytes()
+    if a.excess is not None and b.excess is not None:
+        assert a.excess.tobytes() == b.excess.tobytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("radius", [1e-2, 1e-6, 1e-12])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_excess_is_the_exact_risk_difference(method, radius, weighted):
+    network, data = case(weighted=weighted, activation=fm.leaky_relu(0.1))
+    result = probe(network, data, radius=radius, n=20, keep=True, method=method)
+    scale = max(abs(v) for v in result.excess.tolist())
+    for k in range(result.n):
+        assert abs(Fraction(result.excess[k]) - exact_excess(result, data, k)) <= Fraction(1e-13 * scale)
+    assert result.min_excess == result.excess.min() == result.excess[result.argmin]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("share", [0.9, 1e-6, 1e-11])
+def test_at_a_minimum_the_excess_keeps_its_digits(method, share):
+    _, data = case(m=30, dx=3, weighted=True)
+    low = fm.spurious_minimum(data, width=2)
+    for member in [low, *low.sample(2, rng=1)]:
+        result = probe(member.network, data, radius=share * member.radius, n=15, keep=True, method=method)
+        for k in range(result.n):
+            want = exact_excess(result, data, k)
+            assert abs(Fraction(result.excess[k]) - want) <= Fraction(1e-13) * abs(want)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("distribution", ["sphere", "ball"])
+def test_inside_the_certified_radius_no_point_is_lower(method, distribution):
+    """Theorem 1, step 1: no parameters whose hidden rows move by less than the radius beat least squares."""
+    for seed in range(4):
+        _, data = case(seed, m=40, dx=1 + seed)
+        low = fm.spurious_minimum(data, width=3, activation=fm.leaky_relu(0.25 * seed))
+        for member in [low, *low.sample(2, rng=seed)]:
+            sweep = probe(
+                member.network,
+                data,
+                radius=[0.999 * member.radius, 1e-2 * member.radius],
+                n=1500,
+                distribution=distribution,
+                method=method,
+            )
+            for result in sweep:
+                # the float64 minimum itself lies up to `excess` above the least-squares risk
+                assert result.min_excess >= -member.excess
+                assert result.n_changed == 0
+            assert sweep[0].n_negative == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_lower_points_are_found_where_there_are_some(method):
+    # a better point of the paper's construction is no critical point: half the directions go down from it
+    _, data = case(m=40)
+    low = fm.spurious_minimum(data)
+    better = fm.better_point(low)
+    result = probe(better.network, data, radius=1e-9, n=2000, method=method)
+    assert 700 < result.n_negative < 1300
+    k = result.argmin
+    moved = result.perturbation(k)
+    assert oracle.network_risk(moved, data.X, data.y) < oracle.network_risk(better.network, data.X, data.y)
+    # and a saddle with decrease in it: W2 = 0, all units dead but for the kink at the samples
+    flat = fm.OneHiddenLayer(np.zeros((2, 2)), np.zeros(2), np.zeros(2), float(data.y.mean()), fm.relu)
+    assert probe(flat, data, radius=1e-1, n=2000, method=method).n_negative > 0
+
+
+@settings(max_examples=examples(25))
+@given(tables(max_rows=8, max_features=2), activations, st.integers(0, 2**64 - 1), st.sampled_from(METHODS))
+def test_any_data_any_sides(table, activation, seed, method):
+    """Ties, duplicates, offsets and scales; radii at which samples change sides."""
+    X, y, weight = table
+    data = fm.Dataset(X, y, sample_weight=weight)
+    rng = np.random.default_rng(seed)
+    W1 = rng.integers(-2, 3, (2, X.shape[1])).astype(float)
+    network = fm.OneHiddenLayer(W1, rng.integers(-1, 2, 2), rng.normal(size=2), 0.5, activation)
+    result = probe(network, data, radius=1.5, n=6, seed=seed, keep=True, method=method)
+    theta = exact_parameters(network)
+    risk = exact_risk(theta, network.slopes, data)
+    # terms of the sum, whose rounding is what float64 owes
+    size = 1.0 + float(np.abs(X).max(initial=0.0))
+    largest = max(float(risk), float(np.abs(result.excess).max()))
+    steep = max(1.0, activation.s_plus, activation.s_minus)
+    for k in range(result.n):
+        want = exact_excess(result, data, k)
+        # |e| is at most sqrt(2 risk); a side decided wrongly is off by the rounding of z in its output
+        slack = 1e-12 * (largest + size**2 * steep**2 * 1e3 + math.sqrt(2.0 * largest) * size * steep * 1e2)
+        assert abs(float(Fraction(result.excess[k]) - want)) <= slack
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("method", METHODS)
+def test_any_workers_and_any_cut_give_the_same_bits(monkeypatch, distribution, method):
+    network, data = case(m=300)
+    options = {"radius": [0.3, 1e-5], "n": 3001, "seed": 11, "distribution": distribution, "method": method}
+    whole = probe(network, data, keep=True, **options)
+    for points, workers in ((1000, 1), (7, 3), (64, 2), (3001, 2)):
+        monkeypatch.setattr(deal, "_BLOCK_POINTS", points)
+        monkeypatch.setattr(deal, "_MIN_UNITS", 1)
+        for left, right in zip(
+            whole, probe(network, data, workers=workers, keep=True, **options), strict=True
+        ):
+            same(left, right)
+    assert whole[0].n_changed > 0
+
+
+def test_a_point_does_not_depend_on_n_and_only_on_its_own_seed():
+    network, data = case()
+    long = probe(network, data, n=50, seed=2**64 - 1, keep=True, method="direct")
+    short = probe(network, data, n=9, seed=2**64 - 1, keep=True, method="direct")
+    assert long.excess[:9].tobytes() == short.excess.tobytes()
+    other = probe(network, data, n=9, seed=1, keep=True, method="direct")
+    assert not np.isin(other.excess, short.excess).any()
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
+    network, data = case(d1=3)
+    seen = {}
+
+    class Spy(deal.Plan):
+        def __init__(self, radius, method, evaluate, kept):
+            def spying(delta):
+                for row in delta:
+                    seen[len(seen)] = row.tobytes()
+                return evaluate(delta)
+
+            super().__init__(radius, method, spying, kept)
+
+    monkeypatch.setattr("fastminima.landscape.probe.Plan", Spy)
+    result = probe(network, data, radius=0.1, n=70, seed=5, distribution=distribution)
+    assert len(seen) == 70
+    for k in (0, 1, 33, 69):
+        W1, b1, W2, b2 = result.delta(k)
+        assert (W1.shape, b1.shape, W2.shape) == ((3, 2), (3,), (3,))
+        assert np.concatenate([W1.ravel(), b1, W2, [b2]]).tobytes() == seen[k]
+        moved = result.perturbation(k)
+        assert np.array_equal(moved.W1, network.W1 + W1)
+        assert moved.b2 == network.b2 + b2
+        assert moved.activation == network.activation
+    if distribution != "normal":
+        norm = math.sqrt(sum(v**2 for part in result.delta(3) for v in np.ravel(part).tolist()))
+        assert norm <= 0.1 * (1 + 1e-14)
+        assert distribution == "ball" or norm == pytest.approx(0.1, rel=1e-14)
+
+
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+def test_a_sweep_equals_its_probes_one_by_one(method):
+    network, data = case(m=200)
+    radii = np.array([1e-4, 1.0, 0.0, 1e-2])
+    sweep = probe(network, data, radius=radii, n=500, keep=True, method=method)
+    assert isinstance(sweep, ProbeSweep)
+    assert sweep.radii.tolist() == radii.tolist()
+    for value, part in zip(radii.tolist(), sweep, strict=True):
+        same(part, probe(network, data, radius=value, n=500, keep=True, method=method))
+    assert sweep.quantiles[0.5].tolist() == [p.quantiles[0.5] for p in sweep.probes]
+    assert sweep.min_excess.tolist() == [p.min_excess for p in sweep]
+    assert sweep.n_negative.sum() == sum(p.n_negative for p in sweep)
+    # radius 0 is the point itself
+    assert sweep[2].min_excess == sweep[2].max_excess == 0.0
+    assert sweep[2].histogram.counts.tolist() == [500]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_float32_agrees_to_its_own_precision(seed):
+    network, data = case(seed, m=500, dx=5, d1=4)
+    exact = probe(network, data, radius=1e-2, n=200, keep=True, method="direct")
+    quick = probe(network, data, radius=1e-2, n=200, keep=True, method="direct", dtype="float32")
+    assert np.abs(quick.excess - exact.excess).max() <= 1e-4 * np.abs(exact.excess).max()
+    assert [part.tobytes() for part in map(np.asarray, quick.delta(7))] == [
+        part.tobytes() for part in map(np.asarray, exact.delta(7))
+    ]
+
+
+def test_screened_and_direct_agree():
+    for seed in range(5):
+        network, data = case(seed, m=200, dx=3, d1=3, weighted=True)
+        for radius in (1e-8, 1e-3, 0.3, 10.0):
+            one, two = (probe(network, data, radius=radius, n=50, keep=True, method=m) for m in METHODS)
+            assert np.abs(one.excess - two.excess).max() <= 1e-12 * np.abs(one.excess).max()
+            assert one.n_changed == two.n_changed
+            assert (one.method, two.method) == ("direct", "screened")
+
+
+def networks(data, width, seed):
+    """The paper's minimum, another one, a better point with samples on its kinks, and any network at all."""
+    low = fm.spurious_minimum(data, width=width)
+    rng = np.random.default_rng(seed)
+    W1 = rng.normal(size=(width, data.n_features))
+    yield low.network
+    yield low.sample(1, rng=seed)[0].network
+    yield fm.better_point(low).network
+    yield fm.OneHiddenLayer(W1, -W1 @ data.X.mean(axis=0), rng.normal(size=width), 0.3, fm.relu)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize(("m", "dx", "d1"), [(200, 3, 3), (500, 8, 4)])
+def test_screened_and_direct_agree_far_from_the_origin(offset, m, dx, d1, monkeypatch):
+    # random perturbations do not cancel between the units: the slow sums are not for them
+    monkeypatch.setattr(cancelling, "sums", None)
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(m, dx))
+    data = fm.Dataset(X + offset, X[:, 0] + rng.normal(size=m))
+    radii = [1e-12, 1e-9, 1e-6, 1e-3, 1.0]
+    for network in networks(data, d1, 1):
+        sweeps = [probe(network, data, radius=radii, n=60, keep=True, method=method) for method in METHODS]
+        for one, two in zip(*sweeps, strict=True):
+            assert np.abs(one.excess - two.excess).max() <= 1e-13 * np.abs(one.excess).max()
+            assert one.n_changed == two.n_changed
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted, monkeypatch):
+    """Every unit moves the output by offset * radius, the network by radius: float64 sums keep that ratio less."""
+    taken = []
+    sums = cancelling.sums
+    monkeypatch.setattr(
+        cancelling, "sums", lambda base, rows, stop: taken.append(len(rows)) or sums(base, rows, stop)
+    )
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        weight = rng.uniform(0.5, 2.0, 60) if weighted else None
+        data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60), sample_weight=weight)
+        *members, _, _ = networks(data, 3, seed)
+        for network in members[1:]:
+            W2 = network.W2
+            delta = 1e-9 * np.random.default_rng(4 + seed).normal(size=(8, 19))
+            rows = delta[:, :12].reshape(8, 3, 4)
+            rows[:4, 1] = -rows[:4, 0] * (W2[0] / W2[1])
+            rows[:4, 2] = delta[:4, 15:] = 0.0
+            delta[4:, 18] = -(rows[4:].sum(axis=2) * offset + delta[4:, 12:15]) @ W2
+            base = BasePoint(network, data)
+            excess, changed = Direct(base).excess(delta)
+            assert not changed.any()
+            np.testing.assert_allclose(excess, Screen(base, 0.0).excess(delta)[0], rtol=1e-12)
+            theta = exact_parameters(network)
+            risk = exact_risk(theta, network.slopes, data)
+            for value, row in zip(excess, delta, strict=True):
+                parts = [[Fraction(v) for v in part.tolist()] for part in np.split(row, [12, 15, 18])]
+                moved = [
+                    [a + b for a, b in zip(t, d, strict=True)] for t, d in zip(theta, parts, strict=True)
+                ]
+                want = exact_risk(moved, network.slopes, data) - risk
+                assert abs(Fraction(value) - want) <= Fraction(1e-12) * abs(want)
+    assert offset < 1e6 or sum(taken) >= 12
+
+
+def test_the_slow_sums_are_the_same_function():
+    for seed, offset in ((1, 0.0), (2, 50.0), (3, 1e4)):
+        rng = np.random.default_rng(seed)
+        data = fm.Dataset(
+            rng.normal(size=(90, 3)) + offset, rng.normal(size=90), sample_weight=rng.uniform(1, 2, 90)
+        )
+        for network in networks(data, 3, seed):
+            base = BasePoint(network, data)
+            delta = rng.normal(size=(9, base.n_parameters)) * np.repeat([1e-9, 1e-3, 0.3], 3)[:, None]
+            wanted = np.empty((2, 9)), np.zeros((9, 3)), np.empty(9)
+            fast, flips = Direct(base).excess(delta)
+            items = np.empty(_screen.linear_items(3, 3))
+            _screen.linear_term(
+                base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta,
+                True, _screen.BEST_VARIANT, items, *wanted,
+            )  # fmt: skip
+            quadratic, change, changed = cancelling.sums(base, delta)
+            assert changed.tolist() == flips.tolist()
+            scale = np.abs(fast).reshape(3, 3).max(axis=1).repeat(3)
+            assert (np.abs(wanted[0].sum(axis=0) + quadratic + change - fast) <= 1e-13 * scale).all()
+    with pytest.raises(cancelling.Stopped):
+        cancelling.sums(base, delta, lambda: True)
+
+
+def exact_linear(base, moves):
+    """<g, c> for changes of W1, b1, W2 and b2 given as Fractions, from both words of g."""
+    W1, b1, W2, _ = base.network.parameters()
+    n = base.network.n_features + 1
+    g = [Fraction(h) + Fraction(v) for h, v in base.gradient.T.tolist()]
+    total = g[-1] * moves[3][0]
+    for j, v in enumerate(map(Fraction, W2.tolist())):
+        rows = [*moves[0][j * (n - 1) : (j + 1) * (n - 1)], moves[1][j]]
+        for part, w, dw in zip(g[j * n : (j + 1) * n], [*W1[j].tolist(), b1[j]], rows, strict=True):
+            total += part * ((v + moves[2][j]) * dw + moves[2][j] * Fraction(w))
+    return total
+
+
+@pytest.mark.parametrize("radius", [1e-3, 1e-6, 1e-9])
+def test_across_the_gradient_both_ways_are_exact(radius):
+    """The terms of <g, c> cancel; a float64 sum of them leaves six digits of the excess at radius 1e-9."""
+    close = 0
+    for seed in range(1, 8):
+        activation = fm.leaky_relu(0.1) if seed % 2 else fm.relu
+        network, data = case(seed, 40, seed % 6, 1 + seed % 3, seed % 2 == 1, activation)
+        base = BasePoint(network, data)
+        g, W2 = base.gradient[0], network.W2
+        parts = g[:-1].reshape(network.width, -1)
+        rows = W2[:, None] * parts
+        slope = np.concatenate([rows[:, :-1].ravel(), rows[:, -1], base.own[0], g[-1:]])
+        slope /= np.linalg.norm(slope)
+        delta = np.random.default_rng(seed).normal(size=(12, base.n_parameters))
+        delta -= np.outer(delta @ slope, slope)
+        delta *= radius / np.linalg.norm(delta, axis=1)[:, None]
+        # a little of the gradient put back, so that <g, c> is nothing, far below 1/2 c'Gc, or far above it
+        delta += np.outer(np.resize([0.0, 1e-9, 1e-5, 1e-2], 12) * radius, slope)
+        direct, crossed = Direct(base).excess(delta)
+        screened, changed = Screen(base, radius).excess(delta)
+        assert crossed.tolist() == changed.tolist()
+        theta = exact_parameters(network)
+        risk = exact_risk(theta, network.slopes, data)
+        cuts = np.cumsum([network.W1.size, network.width, network.width])
+        for k in np.flatnonzero(changed == 0):
+            moves = [[Fraction(v) for v in part.tolist()] for part in np.split(delta[k], cuts)]
+            moved = [[a + b for a, b in zip(p, d, strict=True)] for p, d in zip(theta, moves, strict=True)]
+            want = exact_risk(moved, network.slopes, data) - risk
+            # where <g, c> and 1/2 c'Gc themselves cancel, the error is that much of those two
+            linear = exact_linear(base, moves)
+            terms = abs(linear) + abs(want - linear)
+            scale = abs(want) if terms < 3 * abs(want) else terms
+            close += scale == abs(want)
+            for value in (direct[k], screened[k]):
+                assert abs(Fraction(value) - want) <= Fraction(1e-14) * scale
+            assert abs(Fraction(direct[k]) - Fraction(screened[k])) <= Fraction(1e-14) * scale
+    assert close > 40
+
+
+# ---- what is kept of a million excesses
+
+
+excesses = st.lists(
+    st.one_of(st.floats(allow_nan=False), st.sampled_from([0.0, -0.0, 5e-324, -5e-324, math.inf, 1.5, -1.5])),
+    max_size=40,
+)
+
+
+@settings(max_examples=examples(60))
+@given(excesses, st.lists(st.floats(0, 1), max_size=5), st.data())
+def test_the_tally_is_exact_at_the_ends_and_within_its_resolution_between(values, levels, draw):
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(values)), max_size=3)))
+    changed = np.arange(len(values)) % 3
+    tally, parts = Tally(), []
+    for start, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
+        part = Block.of(np.array(values[start:end]), changed[start:end], start)
+        tally.update(part)
+        other = Tally()
+        other.update(part)
+        parts.append(other)
+    merged = Tally()
+    for other in reversed(parts):
+        merged.merge(other)
+    state = tally.block()
+    for field in ("n", "n_negative", "n_overflow", "n_changed", "argmin", "largest"):
+        assert getattr(state, field) == getattr(merged.block(), field)
+    # -inf cannot be an excess risk; like NaN it means overflow
+    values = sorted(v if math.isfinite(v) else math.inf for v in values)
+    finite = [v for v in values if v < math.inf]
+    assert state.n == len(values)
+    assert state.n_overflow == len(values) - len(finite)
+    assert state.n_negative == sum(v < 0 for v in values)
+    assert state.counts.sum() == len(finite)
+    if not values:
+        assert np.isnan(quantile(state, [0.0, 0.5, 1.0])).all()
+        return
+    assert state.smallest == values[0]
+    for level, got in zip([0.0, 1.0, *levels], quantile(state, [0.0, 1.0, *levels]).tolist(), strict=True):
+        want = values[max(1, math.ceil(Fraction(level) * len(values))) - 1]
+        if want in (values[0], values[-1], math.inf) or abs(want) < 1e-300:
+            assert got == want or abs(got - want) <= 2.0**-9 * abs(want) + 2.0**-1030
+        else:
+            assert abs(got - want) <= 2.0**-9 * abs(want)
+            assert math.copysign(1, got) == math.copysign(1, want)
+    counts, edges = histogram(state)
+    assert counts.sum() == len(finite)
+    assert len(edges) == len(counts) + 1
+    assert (np.diff(edges) > 0).all()
+    assert len(counts) <= 260
+    if finite:
+        assert edges[0] <= finite[0] <= finite[-1] <= edges[-1]
+        for i, edge in list(enumerate(edges.tolist()))[1:-1]:
+            if edge:
+                below = np.searchsorted(finite, edge, side="left" if edge > 0 else "right")
+                assert below == counts[:i].sum()
+
+
+def test_keeping_nothing_keeps_memory_bounded():
+    network, data = case(m=3)
+    result = probe(network, data, n=20_000, radius=2.0)
+    assert result.excess is None
+    assert len(pickle.dumps(result)) < 100_000
+    again = pickle.loads(pickle.dumps(result))
+    same(result, again)
+    with pytest.raises(TooLargeError, match="keeping"):
+        probe(network, data, n=2**62, keep=True)
+
+
+# ---- the difference of two networks
+
+
+def pairs(network, rng):
+    """Neighbours an ulp apart up to strangers."""
+    for radius in (0.0, 1e-12, 1e-3, 5.0):
+        parts = [np.asarray(v, dtype=float) for v in network.parameters()]
+        if radius == 0.0:
+            parts = [np.nextafter(v, rng.choice([-1e9, 1e9], v.shape)) for v in parts]
+        else:
+            parts = [v + radius * rng.normal(size=v.shape) for v in parts]
+        yield fm.OneHiddenLayer(*parts[:3], float(parts[3]), network.activation)
+
+
+@settings(max_examples=examples(60))
+@given(tables(), activations, st.integers(0, 2**32 - 1), st.integers(0, 2))
+def test_excess_risk_is_right_to_1e_13_also_an_ulp_apart(table, activation, seed, kind):
+    X, y, weight = table
+    data = fm.Dataset(X, y, sample_weight=weight)
+    rng = np.random.default_rng(seed)
+    if kind == 0:
+        network = fm.spurious_minimum(data, activation).network
+    else:
+        W1 = rng.integers(-2, 3, (2, X.shape[1])) * (1.0 if kind == 1 else rng.normal())
+        network = fm.OneHiddenLayer(W1, rng.integers(-1, 2, 2), rng.normal(size=2), 0.3, activation)
+    for other in pairs(network, rng):
+        want = oracle.network_risk(other, data.X, data.y, data.sample_weight) - oracle.network_risk(
+            network, data.X, data.y, data.sample_weight
+        )
+        assert abs(Fraction(excess_risk(network, other, data)) - want) <= Fraction(1e-13) * abs(want)
+    assert excess_risk(network, network, data) == 0.0
+
+
+def test_excess_risk_of_different_widths_and_slopes_and_beyond_float64():
+    network, data = case(m=12)
+    wide, _ = case(3, d1=3, activation=fm.leaky_relu(0.2))
+    wider, _ = case(3, d1=3)
+    for a, b in ((network, wide), (network, wider), (wide, network)):
+        want = oracle.network_risk(b, data.X, data.y) - oracle.network_risk(a, data.X, data.y)
+        assert excess_risk(a, b, data) == pytest.approx(float(want), rel=1e-13)
+    huge = fm.OneHiddenLayer(1e200 * network.W1, network.b1, 1e200 * network.W2, 0.0, network.activation)
+    assert excess_risk(network, huge, data) == math.inf
+    assert excess_risk(huge, network, data) == -math.inf
+    # both risks overflow, and their difference is 0
+    assert excess_risk(huge, huge, data) == 0.0
+
+
+def test_perturbation_and_excess_risk_agree_with_the_probe():
+    network, data = case()
+    result = probe(network, data, radius=0.5, n=100, keep=True)
+    for k in (0, 50, result.argmin):
+        assert excess_risk(network, result.perturbation(k), data) == pytest.approx(
+            result.excess[k], rel=1e-11
+        )
+
+
+# ---- degenerate and bad input
+
+
+def test_no_points_is_a_valid_empty_answer():
+    network, data = case()
+    result = probe(network, data, n=0, keep=True)
+    assert (result.n, result.argmin, result.n_negative, result.n_overflow) == (0, None, 0, 0)
+    assert math.isnan(result.min_excess)
+    assert result.excess.shape == (0,)
+    assert result.histogram.counts.shape == (0,)
+    assert all(math.isnan(v) for v in result.quantiles.values())
+    assert "no points" in str(result)
+    assert len(probe(network, data, n=0, radius=[1.0, 2.0])) == 2
+    with pytest.raises(OptionError, match="k must be"):
+        result.delta(0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("radius", [1e120, 1e200, 1.7e308])
+def test_overflow_is_inf_and_counted(method, distribution, radius):
+    network, data = case()
+    result = probe(network, data, n=64, radius=radius, distribution=distribution, method=method, keep=True)
+    assert result.n_overflow == np.isinf(result.excess).sum()
+    assert result.n_overflow == 64 or radius == 1e120
+    assert not np.isnan(result.excess).any()
+    assert result.n_negative == 0
+    assert result.histogram.counts.sum() == 64 - result.n_overflow
+    if result.n_overflow == 64:
+        assert result.min_excess == result.quantiles[0.5] == math.inf
+        assert result.argmin == 0
+        assert "overflow" in str(result)
+
+
+def test_a_network_whose_own_risk_overflows_is_named():
+    network, data = case()
+    huge = fm.OneHiddenLayer(1e200 * network.W1, network.b1, 1e200 * network.W2, 0.0, network.activation)
+    with pytest.raises(NetworkError, match="overflow"):
+        probe(huge, data, n=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"radius": -1.0}, "radius"),
+        ({"radius": math.nan}, "nan"),
+        ({"radius": math.inf}, "inf"),
+        ({"radius": [1.0, -2.0]}, "-2.0"),
+        ({"radius": []}, "at least one"),
+        ({"radius": "1e-3"}, "radius"),
+        ({"radius": None}, "radius"),
+        ({"n": -1}, "n must be"),
+        ({"n": 2.5}, "n must be"),
+        ({"n": True}, "n must be"),
+        ({"n": 2**63}, "n must be"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
+        ({"workers": 0}, "workers"),
+        ({"workers": 1.5}, "workers"),
+        ({"dtype": "float16"}, '"float32"'),
+        ({"distribution": "cube"}, '"sphere"'),
+        ({"method": "fast"}, '"screened"'),
+        ({"quantiles": [1.5]}, "1.5"),
+        ({"quantiles": 0.5}, "sequence"),
+        ({"quantiles": [math.nan]}, "nan"),
+    ],
+)
+def test_bad_options_are_named(options, words):
+    network, data = case(m=4)
+    with pytest.raises(OptionError, match=words):
+        probe(network, data, **{"n": 5, **options})
+
+
+def test_networks_and_data_that_do_not_fit_are_named():
+    network, data = case()
+    for call in (lambda n, d: probe(n, d, n=5), lambda n, d: excess_risk(network, n, d)):
+        smooth = fm.OneHiddenLayer(network.W1, network.b1, network.W2, 0.0, np.tanh)
+        with pytest.raises(NetworkError, match="PiecewiseLinear"):
+            call(smooth, data)
+        with pytest.raises(NetworkError, match="3 inputs"):
+            call(case(dx=3)[0], data)
+        with pytest.raises(DataTypeError, match="Dataset"):
+            call(network, (data.X, data.y))
+        with pytest.raises(DataTypeError, match="OneHiddenLayer"):
+            call(np.zeros(3), data)
+    with pytest.raises(NetworkError, match="finite"):
+        fm.OneHiddenLayer([[math.nan]], [0.0], [1.0], 0.0, fm.relu)
+
+
+def test_what_is_printed_claims_no_more_than_the_sample():
+    network, data = case()
+    low = fm.spurious_minimum(data)
+    text = str(probe(low.network, data, radius=0.5 * low.radius, n=1234))
+    assert "none of 1,234 sampled points" in text
+    assert "minimum" not in text
+    text = str(probe(network, data, radius=0.1, n=500))
+    assert "of 500 sampled points have a lower risk" in text
+    sweep = probe(network, data, radius=[0.1, 1e-3], n=500)
+    assert len(str(sweep).splitlines()) == 4
+    assert "Probe(" in repr(sweep[0])
+    assert "ProbeSweep(2 radii" in repr(sweep)
+
+
+def test_no_perturbations_leave_no_samples_packed():
+    rng = np.random.default_rng(5)
+    W1, b1, W2 = (rng.standard_normal(shape) for shape in ((3, 2), 3, 3))
+    network = fm.OneHiddenLayer(W1, b1, W2, 0.1, fm.relu)
+    base = BasePoint(network, fm.Dataset(rng.standard_normal((20, 2)), rng.standard_normal(20)))
+    delta = rng.standard_normal((4, 13))
+    emptied = Direct(base)
+    assert emptied.excess(delta[:0])[0].shape == (0,)
+    for ours, expected in zip(emptied.excess(delta), Direct(base).excess(delta), strict=True):
+        assert (ours == expected).all()
+
+
+# ---- Ctrl-C
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupt_ends_a_probe_within_a_second_and_leaves_no_thread(workers, method):
+    import _thread
+
+    network, data = case(m=2000, dx=3, d1=3)
+    start = time.perf_counter()
+    probe(network, data, radius=1.0, n=1, method=method)
+    base = time.perf_counter() - start
+    before = threading.active_count()
+    # a shell that starts the tests in the background has them ignore Ctrl-C
+    before_signal = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    timer.start()
+    start = time.perf_counter()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            probe(network, data, radius=1.0, n=10**12, workers=workers, method=method)
+    finally:
+        signal.signal(signal.SIGINT, before_signal)
+    timer.join()
+    # half a second until the interrupt, and one to end in
+    assert time.perf_counter() - start < 1.5 + base
+    assert threading.active_count() == before
+
+
+def test_a_failure_in_a_thread_reaches_the_caller_and_stops_the_others(monkeypatch):
+    network, data = case()
+    before = threading.active_count()
+
+    def broken(*_):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(deal, "directions", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        probe(network, data, n=100_000, workers=3)
+    assert threading.active_count() == before
