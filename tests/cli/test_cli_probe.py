@@ -23,10 +23,10 @@ from fastminima.report.probe_plot import plot_probe
 # the subcommand alone, with the error handling of the whole command
 MAIN = """
 import argparse, sys
-from fastminima import cli_probe
+from fastminima.cli import probe
 from fastminima.errors import FastMinimaError
 parser = argparse.ArgumentParser(prog="fastminima")
-cli_probe.add_parser(parser.add_subparsers(dest="command", required=True))
+probe.add_parser(parser.add_subparsers(dest="command", required=True))
 arguments = parser.parse_args()
 try:
     sys.exit(arguments.run(arguments))

@@ -11,6 +11,7 @@ from fastminima._version import __version__
 from fastminima.errors import FastMinimaError
 
 from . import (
+    certificates,
     counterexample,
     linear,
     probe,
