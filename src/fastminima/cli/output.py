@@ -11,6 +11,9 @@ from fastminima.system.files import replacing
 
 __all__ = ["OutputFolder", "example_csv", "print_table", "write_text"]
 
+# under every printed table
+_WORDS = "words: docs/glossary.md"
+
 
 class OutputFolder:
     """An output folder that is checked before any work; one made here and left empty by a failure is taken back.
@@ -94,8 +97,15 @@ def print_table(
                 align[0] = "<"
             cells = zip(line, align, widths, strict=True)
             print("  " + "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip())
+        print(_WORDS)
         return
-    view = Table(title=title, show_header=head is not None, title_justify="left")
+    view = Table(
+        title=title,
+        caption=_WORDS,
+        show_header=head is not None,
+        title_justify="left",
+        caption_justify="left",
+    )
     if named_rows:
         view.box, view.pad_edge, view.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)
     if head is None:
