@@ -19,7 +19,10 @@ from fractions import Fraction
 from itertools import combinations, product
 from math import comb
 
+import numpy as np
+
 from fastminima.exact.affine import common_numerators
+from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.nullspace import null_space
 
 from .programme import multipliers
@@ -31,6 +34,9 @@ Vector = tuple[Fraction, ...]
 
 # linear programmes or lines that are tried for concave kinks
 BUDGET = 4096
+# lines that are drawn at random before any programme is solved, and how many of the best are looked at in rationals
+_DRAWS = 512
+_VERIFIED = 8
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,9 @@ def decide_unit(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> C
         found = multipliers(tuple(t * v for v in x), *inside)
         if found.v is not None:
             return Escaping(_downhill(p, found.v))
+    guess = _by_chance(p, inputs, d, rank)
+    if guess is not None:
+        return Escaping(guess)
     flat = [*([p] if any(p) else []), *inputs]
     lines = comb(len(inputs), rank - 1) if _rank(flat) == rank else None
     vertices = 2 ** len(concave)
@@ -126,6 +135,31 @@ def _by_vertices(
             return Escaping(tuple(-t for t in answer.v))
         found.append(answer.values)
     return Contained("vertices", tuple(found), strict=False)
+
+
+def _by_chance(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank: int) -> Vector | None:
+    """A line of the arrangement, out of many drawn, along which the rate is negative; floats propose, rationals decide."""
+    x = np.array([[round_fraction(v) for v in row] for row in inputs])
+    limits, point = np.array([round_fraction(t) for t in d]), np.array([round_fraction(v) for v in p])
+    if not (np.isfinite(x).all() and np.isfinite(limits).all() and np.isfinite(point).all()):
+        return None
+    # coordinates in the span of the inputs
+    basis = np.linalg.svd(x, full_matrices=False)[2][:rank]
+    inside = x @ basis.T
+    rng = np.random.default_rng(0)
+    chosen = rng.random((_DRAWS, len(x))).argpartition(min(rank - 1, len(x) - 1), axis=1)[:, : rank - 1]
+    lines = np.linalg.svd(inside[chosen])[2][:, -1, :] if rank > 1 else np.ones((1, 1))
+    v = lines @ basis
+    v = np.concatenate([v, -v])
+    rate = v @ point + np.abs(v @ x.T) @ limits
+    for at in np.argsort(rate, kind="stable")[:_VERIFIED].tolist():
+        if rate[at] >= 0.0:
+            break
+        exact = tuple(map(Fraction, v[at].tolist()))
+        kinks = sum((t * abs(inner(one, exact)) for one, t in zip(inputs, d, strict=True)), Fraction(0))
+        if inner(p, exact) + kinks < 0:
+            return exact
+    return None
 
 
 def _by_lines(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank: int) -> Contained | Escaping:

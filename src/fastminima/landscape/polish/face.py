@@ -19,6 +19,8 @@ F64 = NDArray[np.float64]
 
 # singular values of a row relative to the others' span below which an input counts as dependent
 _DEPENDENT = 1e-9
+# products with an orthonormal basis this small beside the input are rounding
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,15 @@ class Face:
         x, w = self.samples.x, self.samples.w
         slope, root = self.slope(), np.sqrt(w)
         bases = self.free()
-        blocks = [
-            slope[:, k, None] * (x if basis.shape[1] == x.shape[1] else x @ basis) for k, basis in enumerate(bases)
-        ]
+        length = np.linalg.norm(x, axis=1)[:, None]
+        blocks = []
+        for k, basis in enumerate(bases):
+            inputs = x
+            if basis.shape[1] < x.shape[1]:
+                inputs = x @ basis
+                # inputs in the span of those held leave rounding, which scaling would blow up
+                inputs[np.abs(inputs) <= _ROUNDING * length] = 0.0
+            blocks.append(slope[:, k, None] * inputs)
         design = np.concatenate([*blocks, np.ones((len(x), 1))], axis=1) * root[:, None]
         target = -root * self.residual()
         step = _least_squares(design, target)
@@ -173,8 +181,12 @@ class Face:
         noise = 1e-13 * float(np.abs(w * y).max(initial=0.0))
         worst: tuple[int, int, float] | None = None
         excess = 0.0
+        z, length, size = np.abs(x @ self.q.T), np.linalg.norm(x, axis=1), np.linalg.norm(self.q, axis=1)
         for k, rows in enumerate(self.held):
-            if not rows or not self.sign[k]:
+            # more samples on the boundary than are held (a row of 0 has all of them): multipliers are not unique,
+            # and the exact decision has to look at them together
+            reach = max(_DEPENDENT * float(size[k]), _ROUNDING * float(size.max())) * length
+            if not rows or not self.sign[k] or np.count_nonzero(z[:, k] <= reach) > len(rows):
                 continue
             slope = np.where(self.up[:, k], *self.slopes)
             slope[rows] = middle

@@ -39,7 +39,8 @@ F64 = NDArray[np.float64]
 # landings and releases, per parameter and held sample that a face can have: a guard only
 _STEPS_PER_PARAMETER = 200
 _RESTARTS = 200
-# a predicted fall of the risk below this share of it is rounding
+_IDLE = 20
+# a fall of the risk below this share of it is rounding, and so is one below the square of that share of the sum of y^2
 _FLAT = 1e-14
 
 
@@ -234,12 +235,16 @@ class _Walk:
 
     def _to_face_minimum(self, limit: int) -> bool:
         """(i) and (ii) until there is nothing to let go; False when the guard stopped it."""
-        face = self.face
+        face, samples = self.face, self.samples
+        floor = 1e3 * _FLAT * _FLAT * float(samples.w @ (samples.y * samples.y))
+        idle = 0
         for _ in range(limit):
             delta, bias = face.step_to_minimum()
-            risk = face.risk()
             stop = walk(face, delta, bias)
-            if stop.fell > _FLAT * (risk + 1e-30) or stop.kink is not None and stop.fell > 0.0:
+            falls = stop.fell > _FLAT * face.risk() + floor
+            # a step of no length that ends at a kink holds its sample, a few times in a row
+            if falls or (stop.kink is not None and idle < _IDLE):
+                idle = 0 if falls else idle + 1
                 self._move(delta, bias, stop.t)
                 for sample, unit in stop.crossed:
                     face.up[sample, unit] ^= True
