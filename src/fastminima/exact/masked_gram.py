@@ -49,7 +49,9 @@ class MaskedGram:
         self._whole = s_minus != 0
         self.gram = _gram(columns, sides > 0, self._whole)
 
-    def form(self, rows: Sequence[Sequence[Fraction]], output: Sequence[Fraction], bias: Fraction) -> list[Fraction]:
+    def form(
+        self, rows: Sequence[Sequence[Fraction]], output: Sequence[Fraction], bias: Fraction
+    ) -> list[Fraction]:
         """f - y of a network with these sides, as a form in the columns."""
         step = self.s_plus - self.s_minus
         scaled = [[a * u for u in row] for a, row in zip(output, rows, strict=True)]

@@ -13,6 +13,7 @@ import enum
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
 from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight
+from .leave import Leave, leave
 from .region import Region, region_of, rounded_radius
 from .stationarity import Stationarity
 from .zonotope import Contained, Escaping, Unknown, decide_unit
@@ -88,6 +90,8 @@ class Decision:
         Samples on boundaries.
     off_units : dict of int to OffUnit
         Units that are off although some G != 0: the minimum is joined at constant risk to a strictly better point.
+    leave : Leave or None
+        From a minimum with units that are off: the path to a strictly better point.
     escape : Escape or None
         Not a minimum: a strictly better network inside the ball that was asked for.
     units : tuple
@@ -123,6 +127,16 @@ class Decision:
         """(unit, sample, lambda, limit) of the kinks that have one multiplier."""
         return [(k.unit, k.sample, k.multiplier, k.limit) for k in self.kinks if k.multiplier is not None]
 
+    @cached_property
+    def leave(self) -> Leave | None:
+        """From a minimum with units that are off, at constant risk, to a strictly better point; None without either.
+
+        Computed at first use.
+        """
+        if not self or not self.off_units:
+            return None
+        return leave(self.network, self.data, min(self.off_units))
+
     def __repr__(self) -> str:
         parts = [f"risk {self.risk:.6g}"]
         if self:
@@ -136,7 +150,9 @@ class Decision:
         return f"Decision({self.verdict}: {self.reason}; {', '.join(parts)})"
 
 
-def decide(network: OneHiddenLayer | RationalNetwork, data: Dataset, *, ball: float | None = None) -> Decision:
+def decide(
+    network: OneHiddenLayer | RationalNetwork, data: Dataset, *, ball: float | None = None
+) -> Decision:
     """Decide exactly whether a network is at a local minimum of its risk on a dataset.
 
     Parameters
@@ -200,8 +216,12 @@ def _decided(sums: Stationarity, ball: Fraction | None, floats: bool) -> Decisio
     moving = [k for k, unit in enumerate(units) if isinstance(unit, Escaping)]
     if sums.total or moving:
         escape = _best_escape(sums, units, moving, ball, floats)
-        what = (["the output bias: sum of residuals not 0"] if sums.total else []) + [f"unit {k}" for k in moving]
-        reason = f"the risk falls to first order along {', '.join(what[:4])}" + (" ..." if len(what) > 4 else "")
+        what = (["the output bias: sum of residuals not 0"] if sums.total else []) + [
+            f"unit {k}" for k in moving
+        ]
+        reason = f"the risk falls to first order along {', '.join(what[:4])}" + (
+            " ..." if len(what) > 4 else ""
+        )
         return answer(Verdict.NOT_A_MINIMUM, reason, kinks=kinks, off_units=off, escape=escape, units=units)
     unknown = [(k, unit) for k, unit in enumerate(units) if isinstance(unit, Unknown)]
     if unknown:
@@ -270,7 +290,8 @@ def _kinks(sums: Stationarity, units: tuple[object, ...]) -> tuple[Kink, ...]:
         if isinstance(unit, Contained) and unit.kind == "multipliers":
             values = list(unit.multipliers[0])
         found += [
-            Kink(k, one.sample, limit, value) for one, limit, value in zip(inputs, limits, values, strict=True)
+            Kink(k, one.sample, limit, value)
+            for one, limit, value in zip(inputs, limits, values, strict=True)
         ]
     return tuple(found)
 

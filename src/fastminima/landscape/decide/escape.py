@@ -19,7 +19,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.errors import NetworkError
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import power_of_two, round_fraction
 from fastminima.networks.one_hidden_layer import OneHiddenLayer

@@ -13,12 +13,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
-from .decision import Decision
-from .stationarity import Stationarity
+from .stationarity import Stationarity, inner
 
 __all__ = ["Leave", "leave"]
 
@@ -56,31 +56,28 @@ class Leave:
         return f"Leave(unit {self.unit}, drop {float(self.drop):.6g})"
 
 
-def leave(decision: Decision) -> Leave | None:
-    """The way out of a minimum with a unit that is off; None where no unit is, or no direction tried stands.
+def leave(network: RationalNetwork, data: Dataset, unit: int) -> Leave | None:
+    """The way out of a point with a unit that is off; None where no direction tried lowers the risk.
 
     Parameters
     ----------
-    decision : Decision
-        Of a local minimum.
+    network : RationalNetwork
+    data : Dataset
+    unit : int
+        a_k = 0, u_k = 0, or dead.
     """
-    if not decision or not decision.off_units or decision.region is None or decision.region.radius_squared is None:
-        return None
-    sums = Stationarity(decision.network, decision.data)
-    row = _row(sums)
+    row = _row(Stationarity(network, data))
     if row is None:
         return None
-    unit = min(decision.off_units)
-    network = decision.network
     zero = Fraction(0)
     silent = network.with_unit(unit, network.rows[unit], zero)
     turned = network.with_unit(unit, row, zero)
-    other = Stationarity(turned, decision.data)
+    other = Stationarity(turned, data)
     # sum G h(z) and sum w h(z)^2 at the new row: exact sums of the masked design
     form = other.moments.unit_form(unit, row)
     products = other.moments.products(form)
-    slope = sum((a * b for a, b in zip(other.moments.form(turned.rows, turned.output, turned.bias), products, strict=True)), zero)
-    square = sum((a * b for a, b in zip(form, products, strict=True)), zero)
+    slope = inner(other.moments.form(turned.rows, turned.output, turned.bias), products)
+    square = inner(form, products)
     if not slope or not square:
         return None
     weight = Fraction(round_fraction(-slope / square))

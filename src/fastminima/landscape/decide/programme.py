@@ -3,8 +3,9 @@
 Find l with p = sum l_g x_g, |l_g| <= d_g, or v with <p, v> > sum d_g |<x_g, v>| (Farkas: exactly one exists).
 
 (a) Independent x_g: l is unique, and v is the dual vector of a multiplier beyond its limit.
-(b) Else HiGHS maximises the slack s in |l_g| <= d_g (1 - s), which also yields v as the dual of the equations. With slack to
-    spare the multipliers off a basis are rounded and the rest solved for exactly; at a vertex those at a limit are put there.
+(b) Else HiGHS maximises the slack s in |l_g| <= d_g (1 - s), which also yields v as the dual of the equations. With slack
+    to spare the multipliers off a basis are rounded and the rest solved for exactly; at a vertex those at a limit are
+    put there.
 (c) Where no proposal stands, the simplex method with Bland's rule in rationals decides: it ends, and one of the two stands.
 """
 
@@ -191,7 +192,8 @@ def _simplex(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> Mult
         if enter is None:
             break
         leave = min(
-            (r for r in range(n + k) if table[r][enter] > 0), key=lambda r: (table[r][-1] / table[r][enter], basic[r])
+            (r for r in range(n + k) if table[r][enter] > 0),
+            key=lambda r: (table[r][-1] / table[r][enter], basic[r]),
         )
         head = table[leave][enter]
         table[leave] = [v / head for v in table[leave]]

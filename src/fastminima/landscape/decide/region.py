@@ -69,7 +69,10 @@ class Region:
         """
         theirs = RationalNetwork.of(other)
         mine = self.network
-        if (theirs.width, theirs.n_features) != (mine.width, mine.n_features) or theirs.activation != mine.activation:
+        if (theirs.width, theirs.n_features) != (
+            mine.width,
+            mine.n_features,
+        ) or theirs.activation != mine.activation:
             raise NetworkError(
                 f"the region is about networks of width {mine.width} with {mine.n_features} inputs and "
                 f"{mine.activation!r}; got width {theirs.width}, {theirs.n_features} inputs, {theirs.activation!r}"

@@ -130,7 +130,9 @@ class Stationarity:
         for side, row, a in zip(self.sides[group].tolist(), network.rows, network.output, strict=True):
             if side and a:
                 output += a * (self.s_plus if side > 0 else self.s_minus) * inner(row, x)
-        residual, scale = affine_numerators(self.columns, [output, *([Fraction(0)] * (len(x) - 1)), Fraction(-1)], rows)
+        residual, scale = affine_numerators(
+            self.columns, [output, *([Fraction(0)] * (len(x) - 1)), Fraction(-1)], rows
+        )
         weight, unit = self.columns.weight_integers(rows)
         return Fraction(int((residual if weight is None else residual * weight).sum())) * scale * unit
 

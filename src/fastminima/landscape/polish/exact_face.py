@@ -57,7 +57,9 @@ def minimum_on_face(
     for k, basis in enumerate(bases):
         forms += [[start.output[k] * v for v in moments.unit_form(k, tuple(map(Fraction, b)))] for b in basis]
     residual = moments.form(near, start.output, start.bias)
-    solution = solve_normal_equations(_transformed(moments.gram, [*forms, [-v for v in residual]])).coefficients
+    solution = solve_normal_equations(
+        _transformed(moments.gram, [*forms, [-v for v in residual]])
+    ).coefficients
     rows, at = [], 1
     for basis, row in zip(bases, near, strict=True):
         moved = list(row)

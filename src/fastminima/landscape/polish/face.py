@@ -1,7 +1,7 @@
 """A face in float64: samples held on boundaries, sides elsewhere, and the convex quadratic that the risk is there.
 
-Output weights a_k stay; with q_k = |a_k| u_k and sigma_k = sign a_k the outputs are sum_k sigma_k s_ik <q_k, x~_i> + b2, linear
-in (q, b2) while no sample changes sides. Inputs are standardised first: sides and boundaries do not depend on that.
+Output weights a_k stay; with q_k = |a_k| u_k and sigma_k = sign a_k the outputs are sum_k sigma_k s_ik <q_k, x~_i> + b2,
+linear in (q, b2) while no sample changes sides. Inputs are standardised first: sides do not depend on that.
 Everything here only chooses; what is claimed is decided in rational numbers afterwards.
 """
 

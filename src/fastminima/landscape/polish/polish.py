@@ -1,10 +1,11 @@
-"""`polish`: from a trained network to an exact local minimum, by an active set of boundaries; floats choose, rationals decide.
+"""`polish`: from a trained network to an exact local minimum; floats choose, rationals decide.
 
-A trained float64 network is never exactly critical. The walk keeps the output weights and goes through faces:
+A trained float64 network is never exactly critical. The walk, an active set of boundaries, keeps the output weights and
+goes through faces:
 (i) step towards the face's minimum; a kink met is crossed while the risk falls beyond it, else its sample is held there;
 (ii) at a face's minimum the held sample farthest beyond its limit is let go, to the side to which the risk falls;
-(iii) with nothing to let go, the face's minimum is taken in rational numbers, `decide` judges it, and its escape, if there is
-      one, starts the walk anew.
+(iii) with nothing to let go, the face's minimum is taken in rational numbers, `decide` judges it, and its escape, if
+      there is one, starts the walk anew.
 Every landing lowers the risk and there are finitely many faces, so the walk ends; a limit on the steps is only a guard.
 """
 
@@ -21,7 +22,6 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.landscape.decide.decision import Decision, decide
-from fastminima.landscape.decide.leave import Leave, leave
 from fastminima.landscape.decide.region import rounded_radius
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
@@ -133,7 +133,9 @@ class Polish:
         )
 
 
-def polish(network: OneHiddenLayer | RationalNetwork, data: Dataset, *, leave_off_units: bool = False) -> Polish:
+def polish(
+    network: OneHiddenLayer | RationalNetwork, data: Dataset, *, leave_off_units: bool = False
+) -> Polish:
     """Walk from a network to an exact local minimum near it, with a risk that is nowhere higher.
 
     Parameters
@@ -178,11 +180,11 @@ class _Walk:
         self.data = data
         # checks shapes, merges inputs and finds the first sides, exactly
         sums = Stationarity(start, data)
-        self.columns, self.first = sums.columns, sums.first
+        self.inputs = sums
         weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
         total = np.bincount(sums.ids, weights=weight)
         mean = np.bincount(sums.ids, weights=weight * data.y) / total
-        self.samples = Samples.of(data.X[self.first], mean, total)
+        self.samples = Samples.of(data.X[sums.first], mean, total)
         spread = data.y - mean[sums.ids]
         self.pure = 0.5 * float(weight @ (spread * spread))
         self.path = [Step(float(sums.risk), sum(map(len, sums.boundary)), 0, "start")]
@@ -214,14 +216,14 @@ class _Walk:
                 continue
             if not decision:
                 return PolishStatus.UNDETERMINED, decision.reason
-            path = leave(decision) if leave_off_units and decision.off_units else None
+            path = decision.leave if leave_off_units else None
             if path is None:
                 return PolishStatus.LOCAL_MINIMUM, decision.reason
             self._go_on(path.exact, "left")
         return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
 
     def _go_on(self, network: RationalNetwork, kind: str) -> None:
-        side = preactivations(self.columns.take(self.first), network.rows).side
+        side = preactivations(self.inputs.columns.take(self.inputs.first), network.rows).side
         self.face = self._face(network, side)
         self.path.append(Step(self.face.risk() + self.pure, sum(map(len, self.face.held)), 0, kind))
 
@@ -253,7 +255,9 @@ class _Walk:
                     if not face.hold(unit, sample):
                         face.up[sample, unit] ^= True
                 kind = "minimum" if stop.kink is None else "held"
-                self.path.append(Step(face.risk() + self.pure, sum(map(len, face.held)), len(stop.crossed), kind))
+                self.path.append(
+                    Step(face.risk() + self.pure, sum(map(len, face.held)), len(stop.crossed), kind)
+                )
                 continue
             worst = face.worst_multiplier()
             if worst is None:
@@ -284,26 +288,10 @@ class _Walk:
         """(iii): the face's minimum in rational numbers."""
         face = self.face
         groups = np.where(face.up, 1, -1).astype(np.int8)
-        held: list[list[tuple[Fraction, ...]]] = []
-        sums = self.columns
         for k, rows in enumerate(face.held):
             groups[rows, k] = 0
-            held.append([_x(sums, int(self.first[g])) for g in rows])
-        return minimum_on_face(self.columns, groups[self._ids()], held, self._rounded())
-
-    def _ids(self) -> NDArray[np.intp]:
-        from fastminima.exact.groups import group_ids
-
-        return group_ids(self.columns)[0]
-
-
-def _x(columns: object, sample: int) -> tuple[Fraction, ...]:
-    row = np.array([sample])
-    values = []
-    for j in range(columns.n_features):  # type: ignore[attr-defined]
-        integers, scale = columns.integers(j, row)  # type: ignore[attr-defined]
-        values.append(int(integers[0]) * scale)
-    return (*values, Fraction(1))
+        held = [[self.inputs.x(g) for g in rows] for rows in face.held]
+        return minimum_on_face(self.inputs.columns, groups[self.inputs.ids], held, self._rounded())
 
 
 def _result(walker: _Walk, status: PolishStatus, reason: str) -> Polish:
