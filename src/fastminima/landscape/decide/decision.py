@@ -208,8 +208,8 @@ def _decided(sums: Stationarity, ball: Fraction | None, floats: bool) -> Decisio
 
     if sums.all_zero:
         reason = "no function of the inputs has a lower risk"
-        units = tuple(Contained("zero") for _ in network.rows)
-        return answer(Verdict.LOCAL_MINIMUM, reason, region=region_of(sums), units=units)
+        zero = tuple(Contained("zero") for _ in network.rows)
+        return answer(Verdict.LOCAL_MINIMUM, reason, region=region_of(sums), units=zero)
     units = tuple(_unit(sums, k) for k in range(network.width))
     kinks = _kinks(sums, units)
     off = _off(sums)

@@ -92,7 +92,7 @@ def _row(sums: Stationarity) -> tuple[Fraction, ...] | None:
     X = sums.columns.X[sums.first]
     G = np.array([float(v) for v in _G(sums)])
     w = np.ones(len(sums.ids)) if sums.columns.weight is None else sums.columns.weight
-    w = np.bincount(sums.ids, weights=w)
+    w = np.asarray(np.bincount(sums.ids, weights=w), dtype=np.float64)
     s_plus, s_minus = float(sums.s_plus), float(sums.s_minus)
     dx = X.shape[1]
     spread = X.std(axis=0)

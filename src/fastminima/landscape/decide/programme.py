@@ -136,8 +136,8 @@ def _proposed(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> Mul
     relative, slack = answer.x[:-1], float(answer.x[-1])
     if slack < 0.0:
         dual = np.asarray(answer.eqlin.marginals, dtype=np.float64)
-        for v in (dual, -dual):
-            exact = tuple(map(Fraction, v.tolist()))
+        for side in (dual, -dual):
+            exact = tuple(map(Fraction, side.tolist()))
             if outside(p, inputs, d, exact):
                 return Multipliers(v=exact)
         return None
@@ -210,5 +210,4 @@ def _simplex(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> Mult
             values[j] = table[r][-1]
         return Multipliers(tuple(values[g] - d[g] for g in range(k)))
     # 1 - reduced cost of an artificial variable is the price of its equation
-    v = tuple(flip[i] * (1 - cost[2 * k + i]) for i in range(n))
-    return Multipliers(v=v)
+    return Multipliers(v=tuple(flip[i] * (1 - cost[2 * k + i]) for i in range(n)))

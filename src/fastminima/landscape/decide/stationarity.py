@@ -89,7 +89,7 @@ class Stationarity:
         self.ids, self.first = group_ids(self.columns)
         every = preactivations(self.columns, network.rows)
         self._every = every
-        self.z = Preactivations(*(part[self.first] for part in every))
+        self.z = Preactivations(every.value[self.first], every.error[self.first], every.side[self.first])
         self.sides = self.z.side
         self.moments = MaskedGram(self.columns, every.side, self.s_plus, self.s_minus)
         form = self.moments.form(network.rows, network.output, network.bias)
@@ -162,7 +162,7 @@ class Stationarity:
             count = np.bincount(self.ids, minlength=self.n_groups)
             total = np.bincount(self.ids, weights=w * e, minlength=self.n_groups)
             slack = np.bincount(self.ids, weights=w * doubt, minlength=self.n_groups)
-            slack += (count + 6) * _U * np.bincount(self.ids, weights=w * size, minlength=self.n_groups)
+            slack = slack + (count + 6) * _U * np.bincount(self.ids, weights=w * size, minlength=self.n_groups)
             slack = slack * (1 + (count + 8) * 2.0**-50) + count * 2.0**-1060
             sure = np.abs(total) > slack
         sides = np.where(sure, np.sign(np.where(sure, total, 0.0)), 0.0).astype(np.int8)

@@ -196,9 +196,9 @@ def _independent(vectors: Sequence[Vector]) -> list[int]:
             if rest[pivot]:
                 factor = rest[pivot] / row[pivot]
                 rest = [a - factor * b for a, b in zip(rest, row, strict=True)]
-        pivot = next((i for i, v in enumerate(rest) if v), None)
-        if pivot is not None:
-            rows.append((pivot, rest))
+        leading = next((i for i, v in enumerate(rest) if v), None)
+        if leading is not None:
+            rows.append((leading, rest))
             found.append(position)
     return found
 

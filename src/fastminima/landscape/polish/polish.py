@@ -182,7 +182,7 @@ class _Walk:
         sums = Stationarity(start, data)
         self.inputs = sums
         weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-        total = np.bincount(sums.ids, weights=weight)
+        total = np.asarray(np.bincount(sums.ids, weights=weight), dtype=np.float64)
         mean = np.bincount(sums.ids, weights=weight * data.y) / total
         self.samples = Samples.of(data.X[sums.first], mean, total)
         spread = data.y - mean[sums.ids]
