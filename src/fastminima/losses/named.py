@@ -14,6 +14,7 @@ import numpy as np
 from fastminima.errors import LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import U
 
 from .base import Floats
 from .per_sample import RowLoss
@@ -23,7 +24,7 @@ __all__ = ["HuberLoss", "LogCoshLoss", "LogisticLoss", "SmoothedQuantileLoss", "
 
 def _slip(Z: Floats, Y: Floats, delta: float) -> Floats:
     """What four roundings of z - y and of its distance to ±delta may come to."""
-    return np.asarray(4 * 2.0**-53 * (np.abs(Z) + np.abs(Y) + delta))
+    return np.asarray(4 * U * (np.abs(Z) + np.abs(Y) + delta))
 
 
 def _positive(value: float, name: str) -> float:
@@ -92,7 +93,7 @@ class HuberLoss(RowLoss):
         inside = np.maximum(end - outside, 0.0)
         exact = inside * (0.5 * inside + (size - end))
         # z - y, its distances to +-delta and their differences: 8 roundings of the sizes involved
-        slip = z_error / unit + d_error + _slip(Z, Y, self.delta) / unit + 8 * 2.0**-53 * size
+        slip = z_error / unit + d_error + _slip(Z, Y, self.delta) / unit + 8 * U * size
         off = (size + d_error) * np.minimum(slip, size + d_error)
         high = np.minimum(exact + off, 0.5 * (size + d_error) ** 2) * (1.0 + 2.0**-49)
         return float(np.sum(np.maximum(exact - off, 0.0))), float(np.sum(np.maximum(high, 0.0)))
