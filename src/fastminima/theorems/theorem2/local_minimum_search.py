@@ -33,8 +33,8 @@ __all__ = ["Flat", "biased_flats", "paper_flats"]
 
 Floats = NDArray[np.float64]
 
-_U = 10.0
-"""Witnesses are looked for within |u| <= _U."""
+_LARGEST_U = 10.0
+"""Witnesses are looked for within |u| <= _LARGEST_U."""
 _ROOT2 = math.sqrt(2.0)
 # candidates of each kind that are certified
 _KEPT = 4
@@ -91,13 +91,15 @@ def biased_flats(h: Any, bending: Bending) -> list[Flat]:
     """Bias form: v1 = v2 = v, u1 = u2 of the sign of h''(v), best radius first."""
     grid = np.linspace(-SPAN, SPAN, 241)
     v, sign, reach = _both_signs(h, bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
-    radius = np.minimum(_U, reach)
+    radius = np.minimum(_LARGEST_U, reach)
     with np.errstate(all="ignore"):
         bent = np.abs(np.asarray(h.second(v), dtype=np.float64))
     # of equal radii the strongest curvature, and away from kinks
     scores = (np.minimum(bending.clear(v), 1.0), bent / bent.max(initial=1e-300), radius)
     order = np.lexsort((sign < 0, v < 0, np.abs(v), *(-rounded_score(score) for score in scores)))[:_KEPT]
-    return _listed(np.stack([v, v, sign * _U, sign * _U], axis=1)[order], radius[order], "convex")
+    return _listed(
+        np.stack([v, v, sign * _LARGEST_U, sign * _LARGEST_U], axis=1)[order], radius[order], "convex"
+    )
 
 
 def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
@@ -107,7 +109,7 @@ def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tupl
         v = _dyadic(np.clip(grid(sign), -SPAN, SPAN))
         reach = bending.reach(v, sign)
         with np.errstate(all="ignore"):
-            sizes = _U * np.abs([h.value(v), h.first(v), h.second(v)]).max(axis=0)
+            sizes = _LARGEST_U * np.abs([h.value(v), h.first(v), h.second(v)]).max(axis=0)
         # the output bias and the conditions are numbers too
         good = (reach > 0) & (bending.clear(v) > 0) & np.isfinite(sizes)
         parts.append((v[good], np.full(good.sum(), float(sign)), reach[good] / _ROOT2))
@@ -136,14 +138,18 @@ def _convex(h: Any, bending: Bending, first: Floats, second: Floats) -> list[Fla
         p, q = s1 * np.asarray(h.value(v1)), s2 * np.asarray(h.value(v2))
         p, q = p[:, None], q[None, :]
         # one unit pushes against the other: both can be large
-        against = np.where(q < 0, np.minimum(_U, (_U * p - 1 / 3) / -q), np.where(3 * _U * p >= 1, _U, 0.0))
+        against = np.where(
+            q < 0,
+            np.minimum(_LARGEST_U, (_LARGEST_U * p - 1 / 3) / -q),
+            np.where(3 * _LARGEST_U * p >= 1, _LARGEST_U, 0.0),
+        )
         size2 = np.where(q > 0, 1 / (3 * (p + q)), against)
         size1 = np.where(q > 0, size2, (1 / 3 - size2 * q) / p)
-        good = (p > 0) & (size1 > 0) & (size2 > 0) & (np.maximum(size1, size2) <= _U * (1 + 1e-9))
+        good = (p > 0) & (size1 > 0) & (size2 > 0) & (np.maximum(size1, size2) <= _LARGEST_U * (1 + 1e-9))
         radius = np.minimum(np.minimum(size1, size2), np.minimum(d1[:, None], d2[None, :]))
-        radius = np.where(good, np.minimum(radius, _U), 0.0)
+        radius = np.where(good, np.minimum(radius, _LARGEST_U), 0.0)
     i, j = np.nonzero(radius > 0)
-    u1, u2 = (s[k] * np.minimum(size[i, j], _U) for s, k, size in ((s1, i, size1), (s2, j, size2)))
+    u1, u2 = (s[k] * np.minimum(size[i, j], _LARGEST_U) for s, k, size in ((s1, i, size1), (s2, j, size2)))
     return _flats(np.stack([v1[i], v2[j], u1, u2], axis=1), radius[i, j], "convex", _KEPT)
 
 
@@ -157,7 +163,7 @@ _MOVES = 12
 
 def _mixed(h: Any, bending: Bending) -> list[Flat]:
     grid = np.linspace(-SPAN, SPAN, 61)
-    coarse = _mixed_on(h, bending, grid, np.geomspace(0.1, _U, 25), grid, 3.0, 500)
+    coarse = _mixed_on(h, bending, grid, np.geomspace(0.1, _LARGEST_U, 25), grid, 3.0, 500)
     return [_climbed(h, bending, start) for start in _apart(coarse)]
 
 
@@ -179,8 +185,8 @@ def _mixed_on(
     h: Any, bending: Bending, v1: Floats, u1: Floats, v2: Floats, reach: float, kept: int
 ) -> list[Flat]:
     v1, v2 = (np.unique(_dyadic(np.clip(v, -SPAN, SPAN))) for v in (v1, v2))
-    u1 = np.unique(_dyadic(np.minimum(u1, _U)))
-    return _flats(*mixed_radii(h, bending, v1, u1, v2, _U, reach), "mixed", kept)
+    u1 = np.unique(_dyadic(np.minimum(u1, _LARGEST_U)))
+    return _flats(*mixed_radii(h, bending, v1, u1, v2, _LARGEST_U, reach), "mixed", kept)
 
 
 def _apart(flats: list[Flat]) -> list[Flat]:
