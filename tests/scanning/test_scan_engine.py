@@ -209,7 +209,7 @@ def test_data_too_large_for_the_exact_way_are_undecided_and_say_why(monkeypatch)
     X = rng.integers(0, 2, (1200, 3)).astype(float)
     data = Dataset(X, X.sum(axis=1))  # exactly affine: float64 certifies nothing
     stream = importlib.import_module("fastminima.scanning.streamed")
-    monkeypatch.setattr(stream.StreamedDataset, "bytes_to_load", property(lambda self: 10**15))
+    monkeypatch.setattr(stream.RowsOnDemand, "bytes_to_load", property(lambda self: 10**15))
     (result,) = fm.scan(data)
     row = result.row()
     assert row["status"] == "undecided"

@@ -57,7 +57,7 @@ class Pass:
     rows : int
         Of a block.
     centre : (n_features,) float64, centre_y : float
-    slopes : (n_features,) float64, level : float
+    slopes : (n_features,) float64, value_at_centre : float
         Coefficients to evaluate, in the frame; empty and 0 where there are none yet.
     plan : Plan
         Ranges of fitted values.
@@ -70,7 +70,7 @@ class Pass:
     centre: Array
     centre_y: float
     slopes: Array
-    level: float
+    value_at_centre: float
     plan: Plan
     envelope: Envelope | None = None
 
@@ -137,7 +137,7 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
         k = len(y)
         rows = slice(at, at + k)
         values, norms = pair[0, :k], pair[1, :k]
-        sums.update(X, y, w, centre, given.slopes, given.level, (values, columns[1, rows], norms))
+        sums.update(X, y, w, centre, given.slopes, given.value_at_centre, (values, columns[1, rows], norms))
         envelope.update(pair[:, :k])
         columns[0, rows] = values
         if w is not None:
@@ -193,7 +193,7 @@ def extended_pass(given: Pass, start: int, stop: int) -> ExtendedGradient:
     """The gradient in extended precision."""
     state, centre = ExtendedGradient.zero(len(given.centre)), (given.centre, given.centre_y)
     for X, y, w in given.source.blocks(start, stop, given.rows):
-        state.update(X, y, w, centre, given.slopes, given.level)
+        state.update(X, y, w, centre, given.slopes, given.value_at_centre)
     return state
 
 

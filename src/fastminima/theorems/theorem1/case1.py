@@ -28,7 +28,7 @@ def case1(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
     """W1 = [w; -w], b1 = [w_b - beta + gamma; -w_b + beta + gamma]: outputs fitted -+ kappa gamma."""
     fit, activation = low.fit, low.activation
     kappa = _kappa(activation)
-    weight = _total_weight(fit)
+    weight = fit.samples.total_weight()
     for position, S, lower, upper, found in _positions(low, reach):
         limit = REACHES[reach] * (upper - lower)
         best = max(-abs(kappa) * limit, min(abs(kappa) * limit, 2 * S / weight))
@@ -101,13 +101,3 @@ def _log2(value: Fraction) -> float:
 def _kappa(activation: PiecewiseLinear) -> Fraction:
     s_plus, s_minus = Fraction(activation.s_plus), Fraction(activation.s_minus)
     return (s_plus - s_minus) / (s_plus + s_minus)
-
-
-def _total_weight(fit: LeastSquares) -> Fraction:
-    if not fit.frame.weighted:
-        return Fraction(fit.data.n_samples)
-    if fit.search is not None:
-        return Fraction(fit.frame.total_weight)  # of a scan: it only chooses the push
-    weights = fit.data.sample_weight
-    assert weights is not None
-    return sum(map(Fraction, weights.tolist()), Fraction(0))

@@ -81,7 +81,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
             return nothing
         units.append(unit)
     offset = round_fraction(
-        constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level)
+        constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.value_at_centre)
     )
     steepest = max(s_plus, s_minus)
     # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples

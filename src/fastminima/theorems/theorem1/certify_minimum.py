@@ -35,7 +35,7 @@ class Margin:
 def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
     """Certified radius of theorem 1, step 1 for the float64 network: its distance to the nearest activation boundary."""
     with single_threaded_blas():
-        radius = _envelope_margin(network, fit) if fit.envelope is not None else 0.0
+        radius = _envelope_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
         radius = _float_margin(network, fit)
@@ -90,14 +90,14 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
 def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     """The margin of a network whose one live row is a multiple of the fit, from the samples that can attain it.
 
-    Row z = a x' + b is c (t + h) + e with t the fit, c = a_j / slopes_j at its largest coefficient, h = b/c - level, and
-    |e| <= sum_j |a_j - c slopes_j| max|x'_j|.
+    Row z = a x' + b is c (t + h) + e with t the fit, c = a_j / slopes_j at its largest coefficient, h = b/c less the
+    value of the fit at the centre, and |e| <= sum_j |a_j - c slopes_j| max|x'_j|.
     """
-    frame, envelope = fit.frame, fit.envelope
+    frame, envelope = fit.frame, fit.samples.nearest_samples()
     W1, b1, _, _ = network.parameters()
     active = np.flatnonzero(W1.any(axis=1))
-    unknown = envelope is None or not (envelope.t.size and envelope.t_max < math.inf)
-    if envelope is None or unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
+    unknown = not (envelope.t.size and envelope.t_max < math.inf)
+    if unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
         return 0.0
     fixed = b1[~W1.any(axis=1)]
     dead = float(fixed.min()) if len(fixed) else math.inf
@@ -113,7 +113,7 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         level = Fraction(float(b1[k])) + sum(
             (s * Fraction(v) for s, v in zip(a, frame.centre.tolist(), strict=True)), Fraction(0)
         )
-        h = round_fraction(level / c - Fraction(fit.level))
+        h = round_fraction(level / c - Fraction(fit.value_at_centre))
         off = sum(
             (
                 abs(s - c * w) * Fraction(x)
@@ -161,7 +161,7 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
         return _towards(fit.exact.excess(*affine), math.inf)
     slopes, level = fit.frame.to_frame(*affine)
     delta = [
-        level - Fraction(fit.level),
+        level - Fraction(fit.value_at_centre),
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
     length = sum(abs(round_fraction(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))

@@ -152,7 +152,7 @@ def _pieces(
         ) * Fraction(SLACK)
         v = Fraction(float(W2[k])) / unit
         off += abs(v) * steep * rest
-        units.append((v, q, level - q * Fraction(fit.level)))
+        units.append((v, q, level - q * Fraction(fit.value_at_centre)))
     F = _Piecewise(Fraction(b2) / unit - Fraction(frame.centre_y), units, network.slopes)
     outer = max(abs(F.slope(-1) - 1), abs(F.slope(1) - 1))
     return F, F.kinks(), outer, F.steepest(), off

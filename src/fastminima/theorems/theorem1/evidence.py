@@ -14,6 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import TooLargeError
@@ -25,6 +26,8 @@ from fastminima.theorems.theorem1.splits.search import Search, search
 from .status import BetterStatus, MinimumStatus
 
 __all__ = ["SplitEvidence", "split_evidence"]
+
+Array = NDArray[np.float64]
 
 # m (dx + 2) up to which the exact set J is worked out only to count it
 _COUNT_WORK = 20_000_000
@@ -119,18 +122,12 @@ def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) ->
         m = fit.data.n_samples
         return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
     bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
-    if fit.search is not None:
-        found: Search = fit.search(activation.kappa, reach, bounds)
-        return found
-    return search(
-        fit.fitted_centred,
-        fit.residual_scaled,
-        fit.data.sample_weight,
-        activation.kappa,
-        reach,
-        *bounds,
-        positions=False,
-    )
+    kappa = activation.kappa
+
+    def in_arrays(fitted: Array, residual: Array, weights: Array | None) -> Search:
+        return search(fitted, residual, weights, kappa, reach, *bounds, positions=False)
+
+    return fit.samples.search_splits(in_arrays, kappa, reach, bounds)
 
 
 def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
@@ -142,7 +139,7 @@ def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
     # decimals within half an ulp move a fitted value by at most a few ulps of its terms: only then look
     size = (
         float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre)))
-        + abs(fit.level)
+        + abs(fit.value_at_centre)
         + abs(fit.frame.centre_y)
     )
     if largest > (data.n_features + 4) * 2.0**-50 * size:

@@ -340,7 +340,7 @@ def _verified(
     frame = fit.frame
     slopes, intercept = positive_affine(OneHiddenLayer(W1, b1, W2, 0.0, activation))
     _, level = frame.to_frame(slopes, intercept)
-    wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
+    wanted = (Fraction(fit.value_at_centre) - level) * Fraction(2) ** frame.exponent_y
     b2 = round_fraction(wanted)
     if not math.isfinite(b2):
         raise _no_representation("the output bias lies beyond 2^1024")

@@ -117,14 +117,16 @@ def kink_network(
     W1, b1, W2 = np.zeros((width, n)), np.zeros(width), np.zeros(width)
     unit = Fraction(2) ** frame.exponent_y
     numbers = [
-        model.level,
+        model.value_at_centre,
         *model.slopes.tolist(),
         *(v for k in model.kinks for v in (k.knot, k.coefficient)),
     ]
     if not np.isfinite(numbers).all():
         return None
-    affine, _ = frame.from_frame([Fraction(v) for v in model.slopes.tolist()], Fraction(model.level))
-    level = (Fraction(model.level) + Fraction(frame.centre_y)) * unit  # value at the centre
+    affine, _ = frame.from_frame(
+        [Fraction(v) for v in model.slopes.tolist()], Fraction(model.value_at_centre)
+    )
+    level = (Fraction(model.value_at_centre) + Fraction(frame.centre_y)) * unit  # value at the centre
     for k, kink in enumerate(model.kinks, start=1):
         raw = [
             Fraction(v) / Fraction(2) ** int(e)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.roundoff import SLACK
 from fastminima.fit.bounds import affine_error
-from fastminima.fit.centred_data import Frame
+from fastminima.fit.centred_data import CentredData
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class _Unit:
     largest: float
 
 
-def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: float) -> _Unit | None:
+def _unit(frame: CentredData, column_max: Array, row: Array, bias: float, weight: float) -> _Unit | None:
     """The unit in scaled inputs; None where float64 cannot hold it."""
     with np.errstate(over="ignore", under="ignore"):
         slopes = np.ldexp(row, frame.exponents)
