@@ -28,7 +28,6 @@ from places import NIST
 large = importlib.import_module("fastminima.scanning.large")
 small = importlib.import_module("fastminima.scanning.small")
 ranges = importlib.import_module("fastminima.scanning.ranges")
-passes = importlib.import_module("fastminima.scanning.passes")
 
 
 @pytest.fixture(autouse=True)
@@ -325,7 +324,7 @@ def test_the_search_over_ranges_is_the_search_over_all(
     store = ranges.Ranges(plan.n_buckets, 3 if weighted else 2, folder, "test", 0)
     columns = np.array([keys, values] if weights is None else [keys, values, weights])
     for start in range(0, m, 50):
-        store.append(*passes.sorted_into(plan, np.ascontiguousarray(columns[:, start : start + 50])))
+        store.append(*plan.sorted_into(np.ascontiguousarray(columns[:, start : start + 50])))
     mass = float(m) if weights is None else float(weights.sum())
     largest = float(np.abs(values).max())
     before = Before.nothing(mass, largest, None if weights is None else float(weights.max()))

@@ -20,7 +20,6 @@ from fastminima.data.sources.block_source import BlockSource
 from fastminima.exact.gram import GramState
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
-from fastminima.kernels import _splits as kernels
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
 
@@ -33,7 +32,6 @@ __all__ = [
     "moments_pass",
     "residuals_pass",
     "run_task",
-    "sorted_into",
     "uncounted",
 ]
 
@@ -144,7 +142,10 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
             columns[2, rows] = w
         at += k
     envelope.settle()
-    records, counts = sorted_into(given.plan, columns if at == columns.shape[1] else columns[:, :at].copy())
+    ids = _scratch("ids", -(-at // 4)).view(np.uint16)[:at]
+    records, counts = given.plan.sorted_into(
+        columns if at == columns.shape[1] else columns[:, :at].copy(), ids
+    )
     return Evaluation(sums, envelope, records, counts)
 
 
@@ -164,29 +165,6 @@ def _scratch(name: str, *shape: int) -> Array:
     if held is None or held.size < size:
         held = _local.arrays[name] = np.empty(size)
     return held[:size].reshape(shape)
-
-
-def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Records of one range after the other, each in the order of the rows."""
-    width, m = columns.shape
-    keys = columns[0]
-    counts = np.zeros(plan.n_buckets, dtype=np.int64)
-    records = np.empty((m, width))
-    if plan.n_buckets == 1 or not m:
-        counts[0] = m
-        records[:] = columns.T
-        return records, counts
-    ids = _scratch("ids", -(-m // 4)).view(np.uint16)[:m]
-    kernels.count_buckets(keys, plan.lo, plan.scale, plan.table, plan.tree, plan.levels, ids, counts)
-    starts = np.cumsum(counts) - counts
-    pairs = records if width == 2 else np.empty((m, 2))
-    nothing = np.empty(0)
-    kernels.scatter_buckets(keys, columns[1], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
-    if width == 3:
-        records[:, :2] = pairs
-        kernels.scatter_buckets(keys, columns[2], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
-        records[:, 2] = pairs[:, 1]
-    return records, counts
 
 
 def extended_pass(given: Pass, start: int, stop: int) -> ExtendedGradient:

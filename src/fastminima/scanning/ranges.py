@@ -30,8 +30,6 @@ from fastminima.theorems.theorem1.splits.search import Search
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
 from fastminima.theorems.theorem1.splits.sum_scale import Before
 
-from .passes import sorted_into
-
 __all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
@@ -216,7 +214,7 @@ class Ranges:
         finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._room)
         try:
             for records in self._portions_of(index):
-                finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
+                finer.append(*plan.sorted_into(np.ascontiguousarray(records.T)))
             for load, smallest in finer._pieces():
                 # now, because the finer file goes when the last piece has been handed out
                 yield partial(np.asarray, load()), smallest

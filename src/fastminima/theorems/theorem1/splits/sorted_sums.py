@@ -81,6 +81,41 @@ class Plan:
         """Everything in one bucket."""
         return cls(1, 0.0, 0.0, np.zeros(1, np.uint16), np.zeros(1), 0)
 
+    def sorted_into(self, columns: Floats, ids: NDArray[np.uint16] | None = None) -> tuple[Floats, Ints]:
+        """Records of one bucket after the other, each bucket in the order given.
+
+        Parameters
+        ----------
+        columns : (2 or 3, m) float64
+            Keys, values[, weights].
+        ids : (m,) uint16, optional
+            Memory to work in.
+
+        Returns
+        -------
+        records : (m, 2 or 3) float64
+        counts : (n_buckets,) int64
+        """
+        width, m = columns.shape
+        keys = columns[0]
+        counts = np.zeros(self.n_buckets, dtype=np.int64)
+        records = np.empty((m, width))
+        if self.n_buckets == 1 or not m:
+            counts[0] = m
+            records[:] = columns.T
+            return records, counts
+        if ids is None:
+            ids = np.empty(m, np.uint16)
+        kernels.count_buckets(keys, self.lo, self.scale, self.table, self.tree, self.levels, ids, counts)
+        starts = np.cumsum(counts) - counts
+        pairs = records if width == 2 else np.empty((m, 2))
+        kernels.scatter_buckets(keys, columns[1], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+        if width == 3:
+            records[:, :2] = pairs
+            kernels.scatter_buckets(keys, columns[2], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+            records[:, 2] = pairs[:, 1]
+        return records, counts
+
     @classmethod
     def of(cls, keys: Floats) -> Plan:
         """A plan balanced on a fixed pseudo-random sample of `keys`."""
