@@ -39,17 +39,17 @@ from fastminima.fit.least_squares import (
 )
 from fastminima.fit.refinement import refine
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.splits.search import Search
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
-from fastminima.theorems.theorem1.splits.sum_scale import Before
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 from .budget import Budget
 from .checkpoint import Stages
 from .dealer import Dealer
+from .options import Progress, Settings
 from .passes import (
     Evaluation,
     Failure,
@@ -72,10 +72,9 @@ from .streamed import (
     row_norms,
 )
 
-__all__ = ["Means", "Settings", "scan_large"]
+__all__ = ["Resources", "scan_large"]
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, str, int, "int | None"], None]
 
 # Rows of a task; fixed, because states are merged task by task.
 TASK_ROWS = 1 << 17
@@ -91,16 +90,7 @@ _OFF_CENTRE = 8.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the result of a scan depends on beside the data."""
-
-    activation: PiecewiseLinear
-    width: int
-    block_rows: int | None
-
-
-@dataclass(frozen=True)
-class Means:
+class Resources:
     """What a scan works with; the result does not depend on it.
 
     Attributes
@@ -125,9 +115,9 @@ class Means:
 class _Scan:
     """One dataset, stage by stage."""
 
-    def __init__(self, source: BlockSource, settings: Settings, means: Means, stages: Stages) -> None:
+    def __init__(self, source: BlockSource, settings: Settings, resources: Resources, stages: Stages) -> None:
         assert source.n_rows is not None
-        self.source, self.settings, self.means, self.stages = source, settings, means, stages
+        self.source, self.settings, self.resources, self.stages = source, settings, resources, stages
         self.total: int = source.n_rows
         n = self.n = source.n_features
         self.rows = settings.block_rows or block_rows_for(n)
@@ -137,7 +127,7 @@ class _Scan:
         self.route = "stream"
         block = 8 * self.rows * (n + 2)
         result = 8 * min(self.task_rows, self.total) * self.width
-        self.budget = Budget(means.memory, block, result, means.dealer)
+        self.budget = Budget(resources.memory, block, result, resources.dealer)
         self.ranges: Ranges | None = None
         self.samples: StreamedSamples | None = None
 
@@ -156,19 +146,23 @@ class _Scan:
             # the file may be longer than the state knows: a killed scan wrote on
             state.ranges.restore(state.records or state.ranges.state())
         starts = range(0, self.total, self.task_rows)
-        elsewhere = self.means.dealer.elsewhere
+        elsewhere = self.resources.dealer.elsewhere
         tasks = (
             (kind, given.of(start, stop, elsewhere=elsewhere), start, stop)
             for start, stop in ((a, min(a + self.task_rows, self.total)) for a in starts[first:])
         )
         counting = self.passes == 1
-        for number, (result, counts) in enumerate(self.means.dealer.map(run_task, tasks), start=first + 1):
+        for number, (result, counts) in enumerate(
+            self.resources.dealer.map(run_task, tasks), start=first + 1
+        ):
             if isinstance(result, Failure):
                 raise result.error
             if counting:
                 self.source.add_counts(counts)
             merge(state, result)
-            self.means.progress(self.source.name, label, min(number * self.task_rows, self.total), self.total)
+            self.resources.progress(
+                self.source.name, label, min(number * self.task_rows, self.total), self.total
+            )
             if self.stages.due():
                 self.stages.save(number, self._kept(state))
         state = self._kept(state)
@@ -210,7 +204,7 @@ class _Scan:
         if off is not None:
             given = replace(given, centre=centre + off)
             moments = self._moments(given)
-        self.data = StreamedDataset(self.source, moments.count, self.means.memory)
+        self.data = StreamedDataset(self.source, moments.count, self.resources.memory)
         if not regular(moments):
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
             return self._in_memory()
@@ -253,7 +247,7 @@ class _Scan:
         n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // _RANGE_RECORDS)))
         folder = None
         if on_disk:
-            base = self.stages.folder or self.means.folder
+            base = self.stages.folder or self.resources.folder
             folder = os.path.join(base, f"records-{self.passes}")
         # the rows looked at first tell how fitted values spread, and which samples may be nearest to a boundary
         fitted, envelope = (self.sample - given.centre) @ slopes + value_at_centre, Envelope()
@@ -261,7 +255,7 @@ class _Scan:
         if len(fitted):
             envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
-        room = self.budget.room // (self.means.workers + 1)
+        room = self.budget.room // (self.resources.workers + 1)
         self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
         given = replace(
@@ -304,14 +298,14 @@ class _Scan:
     ) -> StreamedSamples:
         """How the fit searches its splits without arrays of all samples."""
         heaviest = self.moments.weight_range[1] if self.source.weighted else None
-        before = Before.nothing(float(self.moments.gram[0, 0]), found.sums.largest, heaviest)
+        before = CarriedSums.nothing(float(self.moments.gram[0, 0]), found.sums.largest, heaviest)
         ranges, records = found.ranges, found.records
         if records is not None:
             ranges.restore(records)
 
         def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> Search:
-            self.means.progress(self.source.name, "splits", self.total, self.total)
-            return ranges.search(kappa, reach, errors, before, self.means.workers)
+            self.resources.progress(self.source.name, "splits", self.total, self.total)
+            return ranges.search(kappa, reach, errors, before, self.resources.workers)
 
         self.samples = StreamedSamples(frame, affine, found.sums, found.envelope, search)
         return self.samples
@@ -350,7 +344,7 @@ def _off_centre(moments: Moments, centre: Array) -> Array | None:
     return mean if far.any() else None
 
 
-def scan_large(source: BlockSource, settings: Settings, means: Means, stages: Stages) -> ScanResult:
+def scan_large(source: BlockSource, settings: Settings, resources: Resources, stages: Stages) -> ScanResult:
     """Scan one prepared source.
 
     Raises
@@ -359,7 +353,7 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
         The data, or the disk. Where neither float64 decides nor the rows fit in memory, the result is undecided.
     """
     start = time.perf_counter()
-    scan = _Scan(source, settings, means, stages)
+    scan = _Scan(source, settings, resources, stages)
     fit = low = better = None
     reason = ""
     try:

@@ -21,7 +21,7 @@ from fastminima.exact.roundoff import U
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
-from .sum_scale import Before, extreme, shift_of
+from .sum_scale import CarriedSums, extreme, shift_of
 
 __all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
 
@@ -214,7 +214,7 @@ class SortedSums:
         values: Floats,
         weights: Floats | None,
         workers: int,
-        before: Before | None = None,
+        before: CarriedSums | None = None,
     ) -> None:
         self._inputs = (keys, values, weights)
         self._order = _NO_ORDER
@@ -309,11 +309,11 @@ class SortedSums:
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
-        self.follow(self._given or Before(self.mass))
+        self.follow(self._given or CarriedSums(self.mass))
         self._totals = np.zeros((n_buckets, 3))
         self._sorted = self._summed = False
 
-    def follow(self, before: Before) -> None:
+    def follow(self, before: CarriedSums) -> None:
         """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
         self.mass, self._offset = before.mass, before.count
         # errors made before pass through the additions made here too
@@ -406,10 +406,10 @@ class SortedSums:
         self._sorted = self._summed = True
         return _merge(parts)
 
-    def after(self, taken: int) -> Before:
+    def after(self, taken: int) -> CarriedSums:
         """What the next range of keys has to know, once these are swept; `taken` of the records count."""
         hi, lo, lost = self._before[-1].tolist()
-        return Before(
+        return CarriedSums(
             self.mass,
             self.value_shift,
             self.weight_shift,
