@@ -1,4 +1,4 @@
-"""Which columns of a file are inputs, target and weights; and what to say when one is not there."""
+"""Which columns of a file are inputs, targets and weights; and what to say when one is not there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from fastminima.errors import FastMinimaError, ReadError, TargetError
 
-__all__ = ["Column", "Request", "Selection", "feature_positions", "listed"]
+__all__ = ["Column", "Request", "Selection", "Targets", "feature_positions", "listed"]
 
 Column = str | int
+Targets = Column | Sequence[Column] | None
+"""One column, several, or none named."""
 _SHOWN = 20
 
 
@@ -26,22 +28,57 @@ class Selection:
     """Positions of columns in a file."""
 
     features: tuple[int, ...]
-    target: int
+    targets: tuple[int, ...]
     weight: int | None
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """Features, then the target, then the weight if there is one."""
-        return (*self.features, self.target, *(() if self.weight is None else (self.weight,)))
+        """Features, then the targets, then the weight if there is one."""
+        return (*self.features, *self.targets, *(() if self.weight is None else (self.weight,)))
+
+    @property
+    def target(self) -> int:
+        """The target, for those who asked for one."""
+        (target,) = self.targets
+        return target
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller asked to read, before the file's columns are known."""
+    """What the caller asked to read, before the file's columns are known.
 
-    target: Column | None
+    Attributes
+    ----------
+    target : str, int, sequence of those, or None
+        One column, several, or what the kind of file says.
+    features : sequence of str or int, or None
+    weight : str, int or None
+    """
+
+    target: Targets
     features: Sequence[Column] | None
     weight: Column | None
+
+    @property
+    def wanted(self) -> tuple[Column, ...] | None:
+        """The targets asked for; None where the file has to say.
+
+        Raises
+        ------
+        TargetError
+            An empty sequence.
+        """
+        if self.target is None:
+            return None
+        if isinstance(self.target, str):
+            return (self.target,)
+        try:
+            wanted = tuple(self.target)  # type: ignore[arg-type]
+        except TypeError:
+            return (self.target,)  # type: ignore[return-value]
+        if not wanted:
+            raise TargetError("target is an empty sequence; name one or more columns")
+        return wanted
 
     def select(
         self, names: Sequence[str] | None, count: int, source: str, *, hidden: frozenset[int] = frozenset()
@@ -63,31 +100,40 @@ class Request:
         Raises
         ------
         TargetError
-            No such target; the message names columns like it, or all when no target was given.
+            No such target; the message names columns like it, or all when no target was given. A column that is
+            named twice, or is a feature too.
         ReadError
             No such feature or weight column.
         """
-        if self.target is None:
+        targets = self._targets(names, count, source)
+        weight = None
+        if self.weight is not None:
+            weight = _position(self.weight, names, count, f"{source} has no sample_weight column", ReadError)
+            if weight in targets:
+                raise ReadError(f"{source}: column {self.weight!r} cannot be both target and sample_weight")
+        if self.features is None:
+            taken = hidden | {*targets, weight}
+            return Selection(tuple(i for i in range(count) if i not in taken), targets, weight)
+        positions = feature_positions(self.features, names, count, source)
+        for wanted, position in zip(self.features, positions, strict=True):
+            if position in targets:
+                which = "the target" if len(targets) == 1 else "a target"
+                raise TargetError(f"{source}: column {wanted!r} is {which} and cannot be a feature too")
+        return Selection(positions, targets, weight)
+
+    def _targets(self, names: Sequence[str] | None, count: int, source: str) -> tuple[int, ...]:
+        wanted = self.wanted
+        if wanted is None:
             if names is not None:
                 raise TargetError(
                     f"{source}: which column is the target? Pass target=...; columns: {listed(names)}"
                 )
-            target = count - 1
-        else:
-            target = _position(self.target, names, count, f"{source} has no target column", TargetError)
-        weight = None
-        if self.weight is not None:
-            weight = _position(self.weight, names, count, f"{source} has no sample_weight column", ReadError)
-            if weight == target:
-                raise ReadError(f"{source}: column {self.weight!r} cannot be both target and sample_weight")
-        if self.features is None:
-            taken = hidden | {target, weight}
-            return Selection(tuple(i for i in range(count) if i not in taken), target, weight)
-        positions = feature_positions(self.features, names, count, source)
-        for wanted, position in zip(self.features, positions, strict=True):
-            if position == target:
-                raise TargetError(f"{source}: column {wanted!r} is the target and cannot be a feature too")
-        return Selection(positions, target, weight)
+            return (count - 1,)
+        absent = f"{source} has no target column"
+        targets = tuple(_position(column, names, count, absent, TargetError) for column in wanted)
+        if len(set(targets)) < len(targets):
+            raise TargetError(f"{source}: target names a column twice: {', '.join(map(str, wanted))}")
+        return targets
 
 
 def feature_positions(

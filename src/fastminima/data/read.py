@@ -15,7 +15,7 @@ from fastminima.system.files import reading
 from fastminima.system.packages import require
 from fastminima.system.progress import bar
 
-from .columns import Column, Request, Selection, feature_positions, listed
+from .columns import Column, Request, Selection, Targets, feature_positions, listed
 from .csv_text import read_csv
 from .dataset import Accuracy, Dataset
 from .file_kind import STORED_INDEX, file_kind
@@ -29,7 +29,7 @@ TEXT_SUFFIXES = (".csv", ".tsv")
 
 def read(
     path: str | os.PathLike[str],
-    target: Column | None = None,
+    target: Targets = None,
     *,
     features: Sequence[Column] | None = None,
     sample_weight: Column | None = None,
@@ -43,10 +43,11 @@ def read(
     ----------
     path : path-like
         ``.csv``, ``.tsv`` (with a header line; also ``.gz``), ``.npy`` (a 2-D or structured array), ``.npz``
-        (arrays X, y and perhaps sample_weight, or one 2-D array), ``.parquet``.
-    target : str or int, optional
-        Column of y, by name or position (also as text: "3", "-1"); a name wins over a position. Needed for
-        tables with column names; arrays default to their last column.
+        (arrays X, y and perhaps sample_weight, where y may be called Y, or one 2-D array), ``.parquet``.
+    target : str or int, or sequence of those, optional
+        Column of y, by name or position (also as text: "3", "-1"); a name wins over a position. Several columns
+        become the columns of Y, in this order. Needed for tables with column names; arrays default to their last
+        column.
     features : sequence of str or int, optional
         Columns of X, in this order. Default: all others.
     sample_weight : str or int, optional
@@ -68,7 +69,7 @@ def read(
         The file is empty, damaged, of another kind than its suffix says, lacks values, or holds text where
         numbers belong; rows and columns are named.
     TargetError
-        The target column is missing or was not given.
+        A target column is missing, was not given, or is named twice.
     MissingDependencyError
         CSV needs pandas, Parquet needs pyarrow.
     """
@@ -103,11 +104,13 @@ def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArr
     """Arguments of `Dataset` from the columns in the order of ``selection.columns``."""
     dx = len(selection.features)
     chosen = None if names is None else tuple(names[column] for column in selection.features)
+    targets = arrays[dx : dx + len(selection.targets)]
+    called = None if names is None else tuple(names[column] for column in selection.targets)
     return {
         "X": Columns(chosen, arrays[:dx]) if dx else np.empty((len(arrays[0]), 0)),
-        "y": arrays[dx],
-        "target_name": None if names is None else names[selection.target],
-        "sample_weight": None if selection.weight is None else arrays[dx + 1],
+        "y": targets[0] if len(targets) == 1 else Columns(called, targets),
+        "target_names": called,
+        "sample_weight": None if selection.weight is None else arrays[-1],
     }
 
 
@@ -135,32 +138,36 @@ def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, 
     if array.shape[1] == 0:
         raise ReadError(f"{path} holds an array of shape {array.shape}; a target column is needed")
     selection = request.select(None, array.shape[1], str(path))
-    inputs = selection.features
-    # a range of columns is a view, which is copied once into the dataset; a list would copy twice
-    plain = bool(inputs) and inputs == tuple(range(inputs[0], inputs[0] + len(inputs)))
     return {
-        "X": array[:, inputs[0] : inputs[0] + len(inputs)] if plain else array[:, list(inputs)],
-        "y": array[:, selection.target],
+        "X": _taken(array, selection.features),
+        "y": _taken(array, selection.targets),
         "sample_weight": None if selection.weight is None else array[:, selection.weight],
     }
+
+
+def _taken(array: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:
+    # a range of columns is a view, which is copied once into the dataset; a list would copy twice
+    plain = bool(columns) and columns == tuple(range(columns[0], columns[0] + len(columns)))
+    return array[:, columns[0] : columns[0] + len(columns)] if plain else array[:, list(columns)]
 
 
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
     # opened here, because numpy leaves its own file open when the archive is damaged
     with reading(path, _DAMAGED), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
         names = list(stored.files)
-        if "X" not in names or "y" not in names:
+        y_name = "y" if "y" in names else "Y"
+        if "X" not in names or y_name not in names:
             if len(names) != 1:
                 raise ReadError(
                     f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
                 )
             return _from_array(stored[names[0]], request, path)
-        if request.target not in (None, "y"):
-            raise TargetError(f"{path} holds arrays X and y: the target is y; leave target out")
+        if request.wanted not in (None, (y_name,)):
+            raise TargetError(f"{path} holds arrays X and {y_name}: the target is {y_name}; leave target out")
         weight = request.weight if request.weight is not None else "sample_weight"
         if request.weight is not None and weight not in names:
             raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
-        X, y = stored["X"], stored["y"]
+        X, y = stored["X"], stored[y_name]
         weights = stored[str(weight)] if weight in names else None
     if request.features is not None:
         if X.ndim != 2:
@@ -211,9 +218,10 @@ def _refuse_types(pa: Any, schema: Any, selection: Selection, names: Sequence[st
         tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
         return any(test(kind) for test in tests)
 
-    if not numeric(selection.target):
-        kind = schema.field(selection.target).type
-        raise TargetError(f"{path}: the target column {names[selection.target]!r} is {kind}, not numeric")
+    for target in selection.targets:
+        if not numeric(target):
+            kind = schema.field(target).type
+            raise TargetError(f"{path}: the target column {names[target]!r} is {kind}, not numeric")
     refused = [column for column in selection.columns if not numeric(column)]
     if refused:
         text = ", ".join(f"{names[column]!r} ({schema.field(column).type})" for column in refused)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import NetworkError, OptionError
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
@@ -373,6 +373,8 @@ def probe(
     NetworkError
         The activation is not piecewise linear, the number of inputs differs from that of the data, or the
         residuals of the network itself overflow.
+    TargetError
+        The data have several targets.
     TooLargeError
         ``keep=True`` asks for more than this machine's memory.
 
@@ -383,6 +385,7 @@ def probe(
     tell such a point from a saddle with a narrow way down.
     """
     check_pair(network, data)
+    check_one_target(data, "probe")
     single = np.ndim(radius) == 0
     radii = [_check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
     if not radii:

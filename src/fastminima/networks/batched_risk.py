@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.dataset import check_one_target
 from fastminima.errors import ActivationError, NetworkError, OptionError
 from fastminima.kernels import _forward
 from fastminima.networks.activations.named import as_activation
@@ -147,6 +148,8 @@ def batched_risk(
         If shapes do not fit each other or the data, or a parameter is not a finite real number.
     OptionError
         If `dtype` or `workers` is none of the above.
+    TargetError
+        If the data have several targets.
     TooLargeError
         If the work space cannot fit into this machine's memory. It is a few blocks of the samples and of the
         parameters, never m x K.
@@ -163,6 +166,7 @@ def batched_risk(
     _expect(bias, "b1", "(K, d1)", (K, d1))
     _expect(second, "W2", "(K, d1)", (K, d1))
     _expect(shift, "b2", "(K,)", (K,))
+    check_one_target(data, "batched_risk")
     m, features = data.X.shape
     if features != dx:
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.coerce import as_matrix, sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
@@ -193,6 +193,7 @@ class OneHiddenLayer:
         """
         if not isinstance(data, Dataset):
             raise DataTypeError(f"risk needs a Dataset, got {type(data).__name__}; use Dataset(X, y)")
+        check_one_target(data, "risk")
         self._inputs(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):

@@ -48,7 +48,7 @@ class StreamedDataset(Dataset):
         self._set(
             source=source,
             feature_names=source.feature_names,
-            target_name=source.target_name,
+            target_names=None if source.target_name is None else (source.target_name,),
             accuracy="auto",
             meaning="binary",
             notes=(),
@@ -69,6 +69,11 @@ class StreamedDataset(Dataset):
     def n_features(self) -> int:
         """dx."""
         return int(self.__dict__["_n"])
+
+    @property
+    def n_targets(self) -> int:
+        """Scans take one target."""
+        return 1
 
     @property
     def bytes_to_load(self) -> int:
@@ -106,6 +111,11 @@ class StreamedDataset(Dataset):
     def y(self) -> Array:
         """All targets, loaded when first asked for."""
         return self._all()[1]
+
+    @property
+    def Y(self) -> Array:
+        """The target as a column."""
+        return self.y.reshape(-1, 1)
 
     @property
     def sample_weight(self) -> Array | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError, NetworkError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.fit.least_squares import LeastSquares, least_squares
@@ -223,6 +223,8 @@ def spurious_minimum(
         If the parameters would not fit in memory.
     DataTypeError
         If `data` is neither a Dataset nor a pair.
+    TargetError
+        If the data have several targets.
 
     Notes
     -----
@@ -233,6 +235,7 @@ def spurious_minimum(
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
+    check_one_target(dataset, "spurious_minimum")
     width = check_width(width)
     alpha = _check_alpha(alpha)
     if not isinstance(activation, PiecewiseLinear):
