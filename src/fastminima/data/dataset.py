@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import DataError, TargetError
+from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.system.options import as_count
 
 from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
 from .columns import listed
@@ -231,8 +231,7 @@ class Dataset:
 
         y has shape (k,) for one target and (k, dy) for several.
         """
-        if rows < 1:
-            raise DataError(f"rows must be at least 1, got {rows}")
+        rows = as_count(rows, "rows", 1, wanted="at least 1", error=DataError)
         targets = self.y if self.n_targets == 1 else self.Y
         for start in range(0, self.n_samples, rows):
             part = slice(start, start + rows)
@@ -276,12 +275,9 @@ class Dataset:
         if isinstance(which, str) and self.target_names is not None and which in self.target_names:
             return self.target_names.index(which)
         try:
-            k = self.n_targets if isinstance(which, bool | np.bool_) else operator.index(which)  # type: ignore[arg-type]
-        except TypeError:
-            k = self.n_targets
-        if not -self.n_targets <= k < self.n_targets:
-            raise TargetError(f"there is no target {which!r}; {_held(self)}")
-        return k % self.n_targets
+            return as_count(which, "which", -self.n_targets, self.n_targets - 1) % self.n_targets
+        except OptionError:
+            raise TargetError(f"there is no target {which!r}; {_held(self)}") from None
 
     def take(self, index: ArrayLike | slice) -> Dataset:
         """The dataset of some rows.

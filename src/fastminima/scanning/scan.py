@@ -18,7 +18,7 @@ from fastminima.data.sources.reader import Categories, Missing
 from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import writing
-from fastminima.system.options import check_width, count_workers, parse_bytes
+from fastminima.system.options import as_count, check_width, count_workers, parse_bytes
 
 from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
@@ -122,10 +122,8 @@ def scan(
     width = check_width(width)
     count = count_workers(workers)
     limit = parse_bytes(memory)
-    if block_rows is not None and (
-        isinstance(block_rows, bool) or not isinstance(block_rows, int) or block_rows < 1
-    ):
-        raise OptionError(f"block_rows must be a whole number >= 1, got {block_rows!r}")
+    if block_rows is not None:
+        block_rows = as_count(block_rows, "block_rows", 1)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise OptionError(
             f"executor must have the submit of concurrent.futures, got {type(executor).__name__}; for a Dask client give "

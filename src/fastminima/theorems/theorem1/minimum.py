@@ -22,7 +22,7 @@ from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require
-from fastminima.system.options import check_width
+from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import certify_margin, excess_bound, positive_affine
@@ -120,11 +120,10 @@ class SpuriousMinimum:
         W2 and W1 are drawn normal at the scale of the fit, W1 is moved to the nearest matrix with s+ W2 W1 = w, b1 is
         raised until every preactivation is positive by a random margin, and b2 is solved for.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-            raise NetworkError(f"n must be an integer >= 0 (how many members to draw), got {n!r}")
+        n = as_count(n, "n", wanted="an integer >= 0 (how many members to draw)", error=NetworkError)
         generator = np.random.default_rng(rng)
         with single_threaded_blas():
-            return [self._member(generator) for _ in range(int(n))]
+            return [self._member(generator) for _ in range(n)]
 
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
         fit, s_plus = self.fit, Fraction(self.activation.s_plus)
