@@ -12,6 +12,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.data.read import read
 from fastminima.errors import TargetError
+from fastminima.system.files import open_npz
 
 __all__ = [
     "add_column_arguments",
@@ -124,11 +125,5 @@ def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
 
 def _arrays(source: str) -> tuple[Any, Any] | None:
     """X and Y of an npz file, or None when it has other arrays."""
-    from fastminima.system.files import reading
-
-    with reading(source, "is damaged or holds Python objects"), open(source, "rb") as stream:
-        stored = np.load(stream, allow_pickle=False)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            return None
-        with stored:
-            return (stored["X"], stored["Y"]) if {"X", "Y"} <= set(stored.files) else None
+    with open_npz(source, "is damaged or holds Python objects", "; expected arrays X and Y") as stored:
+        return (stored["X"], stored["Y"]) if {"X", "Y"} <= set(stored.files) else None

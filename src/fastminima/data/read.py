@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, ReadError, TargetError
-from fastminima.system.files import reading
+from fastminima.system.files import open_npz, reading
 from fastminima.system.packages import require
 from fastminima.system.progress import bar
 
@@ -152,8 +152,7 @@ def _taken(array: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
-    # opened here, because numpy leaves its own file open when the archive is damaged
-    with reading(path, _DAMAGED), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
+    with open_npz(path, _DAMAGED, "; expected arrays X and y") as stored:
         names = list(stored.files)
         y_name = "y" if "y" in names else "Y"
         if "X" not in names or y_name not in names:
