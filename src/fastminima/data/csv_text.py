@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import ReadError
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
 from .coerce import float_view
@@ -257,7 +257,7 @@ def read_csv(
     ------
     ReadError, TargetError, MissingDependencyError
     """
-    pd = require("pandas", extra="tables", purpose="reading CSV files")
+    pd = import_optional("pandas", extra="tables", purpose="reading CSV files")
     names, notes = header(path, separator)
     selection = request.select(names, len(names), str(path))
     convert = _decimal if decimal else binary

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, ReadError, TargetError
 from fastminima.system.files import open_npz, reading
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
 from .columns import Column, Request, Selection, Targets, feature_positions, listed
@@ -179,8 +179,8 @@ def _from_npz(path: Path, request: Request) -> dict[str, Any]:
 
 
 def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any]:
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
-    pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
     with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
         names = list(file.schema_arrow.names)
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -29,7 +29,7 @@ from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction, sqrt_floor
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import SLACK
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
 
 from .bounds import Errors, NormalEquations
@@ -144,7 +144,7 @@ class LeastSquares:
         if self._fitted is not None:
             return
         m = self.data.n_samples
-        require(16 * m, f"fitted values and residuals of {m} samples")
+        require_memory(16 * m, f"fitted values and residuals of {m} samples")
         with single_threaded_blas():
             _, fitted, residual = _residuals(self.frame, self.slopes, self.level, keep=True)
         object.__setattr__(self, "_residual", residual)

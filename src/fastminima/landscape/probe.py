@@ -27,7 +27,7 @@ from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_choice, check_count, check_radius, count_workers
 from fastminima.system.threads import single_threaded_blas
 
@@ -391,7 +391,7 @@ def probe(
     check_choice(method, "method", ("auto", "direct", "screened"))
     levels = _check_levels(quantiles)
     if keep:
-        require(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
+        require_memory(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
 
     with single_threaded_blas():
         stop = threading.Event()

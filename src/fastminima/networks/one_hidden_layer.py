@@ -21,7 +21,7 @@ from fastminima.networks.activations.named import as_activation, stored_activati
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.files import open_npz, replacing
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
 
@@ -286,7 +286,7 @@ class OneHiddenLayer:
         NetworkError
             If the activation is a function without a formula.
         """
-        torch = require("torch", extra=None, purpose="to_torch")
+        torch = import_optional("torch", extra=None, purpose="to_torch")
         # first: a refusal should come before any layer is made
         activation = torch_activation(torch, self.activation)
         hidden = _torch_linear(torch, self.W1, self.b1)

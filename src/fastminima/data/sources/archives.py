@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fastminima.data.columns import Request, feature_positions, listed
 from fastminima.errors import DataError, ReadError, TargetError
 from fastminima.system.files import reading
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .arrays import ArrayReader, FilePart, Part, ReadRows, read_header
 from .reader import Tell, file_token, fingerprint, silent
@@ -249,7 +249,7 @@ class _Hdf5Part:
 
 
 def _h5py() -> Any:
-    return require("h5py", extra="scan", purpose="reading HDF5 files")
+    return import_optional("h5py", extra="scan", purpose="reading HDF5 files")
 
 
 def hdf5_source(path: str, inner: str, request: Request) -> Opened:
@@ -332,7 +332,7 @@ class ZarrPart:
 
 
 def _zarr() -> Any:
-    return require("zarr", extra="scan", purpose="reading Zarr arrays")
+    return import_optional("zarr", extra="scan", purpose="reading Zarr arrays")
 
 
 def zarr_part(array: Any, path: str | None) -> ZarrPart:

@@ -16,7 +16,7 @@ from fastminima.data.columns import listed
 from fastminima.data.file_kind import STORED_INDEX
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
 from .tables_in_memory import arrow_refusal, arrow_values
@@ -157,7 +157,7 @@ class _Cursor:
         self.key = (reader.token, names)
         self.at = reader.begins[group]
         self._reader, self._names, self._once = reader, names, list(dict.fromkeys(names))
-        self._pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+        self._pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
         self._batches = _batches(reader, self._once, group)
         self._batch: Any = None
 
@@ -186,7 +186,7 @@ class _Cursor:
 
 def _batches(reader: ParquetReader, names: list[str], first: int) -> Generator[Any, None, None]:
     """Record batches from a row group on."""
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     batch_rows = max(1024, min(65_536, _BATCH_CELLS // len(names)))
     groups = reader.groups[first:]
     for file in sorted({file for file, _ in groups}):
@@ -206,8 +206,8 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
     ReadError
         A file is damaged, or its columns are not those of the first.
     """
-    pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     rows, names = [], None
     refusals: dict[int, Refusal] = {}
     for path in paths:
@@ -240,7 +240,7 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
 
 def same_columns(paths: Sequence[Path]) -> bool:
     """Are the files parts of one table?"""
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     found = set()
     for path in paths:
         with reading(path, _DAMAGED):

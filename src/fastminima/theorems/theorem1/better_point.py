@@ -18,7 +18,7 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
@@ -163,7 +163,7 @@ def better_point(
     most = low.network.width - 1
     n_kinks = as_count(n_kinks, "n_kinks", 1, most, wanted=f"an integer between 1 and width - 1 = {most}")
     n_directions = as_count(n_directions, "n_directions", wanted="an integer >= 0")
-    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
+    require_memory(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
     assert evidence is not None
     if evidence.obstacle is not None:

@@ -21,7 +21,7 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
 
@@ -242,7 +242,7 @@ def spurious_minimum(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
     # the arrays, the networks of three steps, and a rational for each unit on the exact route
-    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
+    require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
     status, reason = evidence.status, evidence.reason
