@@ -18,7 +18,7 @@ from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
 from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
 
-__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target"]
+__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described"]
 
 Meaning = Literal["binary", "rational", "decimal"]
 Accuracy = Literal["auto", "exact"]
@@ -159,12 +159,6 @@ class Dataset:
     def _view(self, column: int) -> NDArray[np.float64]:
         dx = self.n_features
         return self.X[:, column] if column < dx else self.Y[:, column - dx]
-
-    def _described(self, *, meaning: Meaning | None = None, notes: tuple[str, ...] = ()) -> Dataset:
-        """A copy with another meaning or more notes; for readers, which know where the numbers come from."""
-        result = copy.copy(self)
-        result._set(meaning=meaning or self.meaning, notes=self.notes + notes)
-        return result
 
     @property
     def n_samples(self) -> int:
@@ -337,6 +331,13 @@ class Dataset:
                 state[name] = sealed(state[name])
         state["_rounded"] = {column: sealed(exact) for column, exact in state["_rounded"].items()}
         self._set(**state)
+
+
+def described(data: Dataset, meaning: Meaning, notes: tuple[str, ...]) -> Dataset:
+    """A copy with another meaning and more notes; for readers, which know where the numbers come from."""
+    result = copy.copy(data)
+    result._set(meaning=meaning, notes=data.notes + notes)
+    return result
 
 
 def _held(data: Dataset) -> str:

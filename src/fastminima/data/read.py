@@ -17,7 +17,7 @@ from fastminima.system.progress import bar
 
 from .columns import Column, Request, Selection, Targets, feature_positions, listed
 from .csv_text import read_csv
-from .dataset import Accuracy, Dataset
+from .dataset import Accuracy, Dataset, described
 from .file_kind import STORED_INDEX, file_kind
 from .frames import Columns, from_arrow
 
@@ -97,7 +97,7 @@ def read(
         data = Dataset(accuracy=accuracy, **parts)
     except (DataError, DataTypeError) as error:
         raise ReadError(f"{source}: {error}") from error
-    return data._described(meaning="decimal" if meaning == "decimal" else None, notes=notes)
+    return described(data, "decimal" if meaning == "decimal" else data.meaning, notes)
 
 
 def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArray[Any]]) -> dict[str, Any]:
