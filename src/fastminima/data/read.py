@@ -19,7 +19,7 @@ from .columns import Column, Request, Selection, Targets, feature_positions, lis
 from .csv_text import read_csv
 from .dataset import Accuracy, Dataset, described
 from .file_kind import STORED_INDEX, file_kind
-from .frames import Columns, from_arrow
+from .frames import Columns, arrow_content, frame_columns
 
 __all__ = ["read"]
 
@@ -206,16 +206,15 @@ def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any
                 f"{path}: column {name!r} has no value in data row{'s' if len(rows) > 1 else ''} "
                 f"{', '.join(map(str, rows[:5]))}{more}; drop or fill rows with missing values first"
             )
-    columns = from_arrow(pa, table.select(once), str(path))
-    by_name = dict(zip(columns.names or (), columns.arrays, strict=True))
+    columns = frame_columns(table.select(once), str(path))
+    assert isinstance(columns, Columns)
+    by_name = dict(zip(once, columns.arrays, strict=True))
     return _split(names, selection, [by_name[name] for name in wanted])
 
 
 def _refuse_types(pa: Any, schema: Any, selection: Selection, names: Sequence[str], path: Path) -> None:
     def numeric(column: int) -> bool:
-        kind = schema.field(column).type
-        tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-        return any(test(kind) for test in tests)
+        return arrow_content(pa, schema.field(column).type) == "numbers"
 
     for target in selection.targets:
         if not numeric(target):

@@ -16,7 +16,7 @@ import numpy as np
 from fastminima.data.columns import Column, Request, feature_positions
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.file_kind import SUFFIXES, file_kind
-from fastminima.data.frames import loaded
+from fastminima.data.frames import is_frame, loaded
 from fastminima.errors import (
     DataError,
     DataTypeError,
@@ -40,7 +40,7 @@ from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
 from .reader import Categories, Missing, Options, Reader, Refusal
 from .table_source import TableSource
-from .tables_in_memory import Table, is_frame, table_of
+from .tables_in_memory import Table, table_of
 from .text import text_reader
 
 __all__ = ["Unopened", "open_sources"]

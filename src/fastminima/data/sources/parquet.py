@@ -14,12 +14,13 @@ from typing import Any
 
 from fastminima.data.columns import listed
 from fastminima.data.file_kind import STORED_INDEX
+from fastminima.data.frames import arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
 from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
-from .tables_in_memory import arrow_refusal, arrow_values
+from .tables_in_memory import arrow_refusal
 
 __all__ = ["ParquetReader", "parquet_reader", "same_columns"]
 
