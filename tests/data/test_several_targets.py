@@ -306,6 +306,18 @@ def test_npz_files_hold_a_table_of_targets(tmp_path):
             fm.read(tmp_path / name, [0, 1])
 
 
+def test_scans_read_the_same_archives(tmp_path):
+    np.savez(tmp_path / "one.npz", X=X, Y=Y[:, :1])
+    np.savez(tmp_path / "two.npz", X=X, Y=Y)
+    np.savez(tmp_path / "objects.npz", X=X, y=Y[:, 0], Y=np.array([{}]))
+    np.savez(tmp_path / "bad.npz", X=X, Y=np.array([{}]))
+    expected = fm.spurious_minimum(fm.read(tmp_path / "one.npz")).risk
+    results = fm.scan([tmp_path / f"{name}.npz" for name in ("one", "objects", "two", "bad")])
+    assert [result.minimum.risk for result in results[:2]] == [expected] * 2
+    assert "y must have shape (m,) or (m, 1), got (6, 2)" in str(results[2].error)
+    assert "'Y' holds Python objects" in str(results[3].error)
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

@@ -9,18 +9,43 @@ from dataclasses import dataclass
 
 from fastminima.errors import FastMinimaError, ReadError, TargetError
 
-__all__ = ["Column", "Request", "Selection", "Targets", "feature_positions", "listed"]
+__all__ = [
+    "Column",
+    "NamedArrays",
+    "Request",
+    "Selection",
+    "Targets",
+    "feature_positions",
+    "hidden_columns",
+    "listed",
+    "named_arrays",
+    "refuse_repeated",
+]
 
 Column = str | int
 Targets = Column | Sequence[Column] | None
 """One column, several, or none named."""
 _SHOWN = 20
+# pandas writes a frame's index as such a column
+_STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def listed(names: Sequence[str]) -> str:
     """Names for a message, cut after the first twenty."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(repr(name) for name in names[:_SHOWN]) + more
+
+
+def refuse_repeated(names: Sequence[str], source: str) -> None:
+    """Raise `ReadError` where two columns have one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReadError(f"{source} has more than one column called {listed(twice)}; rename them")
+
+
+def hidden_columns(names: Sequence[str]) -> frozenset[int]:
+    """Columns that are no inputs unless asked for: a stored frame index."""
+    return frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -166,3 +191,50 @@ def _position(
     near = [lowered[key] for key in difflib.get_close_matches(text.lower(), list(lowered), n=3, cutoff=0.5)]
     hint = f"did you mean {listed(near)}?" if near else f"columns: {listed(names)}"
     raise kind(f"{absent} {wanted!r}; {hint}")
+
+
+@dataclass(frozen=True)
+class NamedArrays:
+    """Which arrays of an archive are X, y and the weights, by their names."""
+
+    X: str
+    y: str
+    weight: str | None
+
+
+def named_arrays(
+    names: Sequence[str], request: Request, source: str, spelling: str = ""
+) -> NamedArrays | str:
+    """The arrays of an archive that are read: X, y (or Y) and perhaps sample_weight, or the name of one array alone.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all arrays.
+    request : Request
+    source : str
+        What messages call the archive.
+    spelling : str
+        What messages say of how else to name an array.
+
+    Raises
+    ------
+    ReadError
+        Other arrays; no weights of the name asked for.
+    TargetError
+        Another target than y.
+    """
+    y = "y" if "y" in names else "Y"
+    if "X" not in names or y not in names:
+        if len(names) == 1:
+            return names[0]
+        held = f"the arrays {listed(names)}" if names else "no arrays"
+        raise ReadError(f"{source} holds {held}; expected X and y, or one array alone{spelling}")
+    if request.wanted not in (None, (y,)):
+        raise TargetError(f"{source} holds arrays X and {y}: the target is {y}; leave target out")
+    weight = "sample_weight" if request.weight is None else str(request.weight)
+    if weight in names:
+        return NamedArrays("X", y, weight)
+    if request.weight is not None:
+        raise ReadError(f"{source} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
+    return NamedArrays("X", y, None)

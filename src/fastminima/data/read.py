@@ -15,10 +15,20 @@ from fastminima.system.files import open_npz, reading
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
-from .columns import Column, Request, Selection, Targets, feature_positions, listed
+from .columns import (
+    Column,
+    Request,
+    Selection,
+    Targets,
+    feature_positions,
+    hidden_columns,
+    listed,
+    named_arrays,
+    refuse_repeated,
+)
 from .csv_text import read_csv
 from .dataset import Accuracy, Dataset, described
-from .file_kind import STORED_INDEX, file_kind
+from .file_kind import file_kind
 from .frames import Columns, arrow_content, frame_columns
 
 __all__ = ["read"]
@@ -153,21 +163,11 @@ def _taken(array: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:
 
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
     with open_npz(path, _DAMAGED, "; expected arrays X and y") as stored:
-        names = list(stored.files)
-        y_name = "y" if "y" in names else "Y"
-        if "X" not in names or y_name not in names:
-            if len(names) != 1:
-                raise ReadError(
-                    f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
-                )
-            return _from_array(stored[names[0]], request, path)
-        if request.wanted not in (None, (y_name,)):
-            raise TargetError(f"{path} holds arrays X and {y_name}: the target is {y_name}; leave target out")
-        weight = request.weight if request.weight is not None else "sample_weight"
-        if request.weight is not None and weight not in names:
-            raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
-        X, y = stored["X"], stored[y_name]
-        weights = stored[str(weight)] if weight in names else None
+        found = named_arrays(list(stored.files), request, str(path))
+        if isinstance(found, str):
+            return _from_array(stored[found], request, path)
+        X, y = stored[found.X], stored[found.y]
+        weights = None if found.weight is None else stored[found.weight]
     if request.features is not None:
         if X.ndim != 2:
             raise ReadError(f"{path}: X has shape {X.shape}; expected 2-D (samples, features)")
@@ -183,11 +183,8 @@ def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any
     pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
     with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
         names = list(file.schema_arrow.names)
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
-        hidden = frozenset(i for i, name in enumerate(names) if STORED_INDEX.fullmatch(name))
-        selection = request.select(names, len(names), str(path), hidden=hidden)
+        refuse_repeated(names, str(path))
+        selection = request.select(names, len(names), str(path), hidden=hidden_columns(names))
         _refuse_types(pa, file.schema_arrow, selection, names, path)
         wanted = [names[column] for column in selection.columns]
         once = list(dict.fromkeys(wanted))

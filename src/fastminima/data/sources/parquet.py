@@ -12,8 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from fastminima.data.columns import listed
-from fastminima.data.file_kind import STORED_INDEX
+from fastminima.data.columns import hidden_columns, listed, refuse_repeated
 from fastminima.data.frames import arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
@@ -217,9 +216,7 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
             own = tuple(schema.names)
             if names is None:
                 names = own
-                twice = sorted({column for column in own if own.count(column) > 1})
-                if twice:
-                    raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+                refuse_repeated(own, str(path))
             if own != names:
                 raise ReadError(
                     f"{path} has the columns {listed(own)}, {paths[0]} has {listed(names)}; files of one table must "
@@ -233,10 +230,11 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
     names = names or ()
     if not sum(map(sum, rows)):
         raise ReadError(f"{name} has column names but no rows")
-    hidden = frozenset(i for i, column in enumerate(names) if STORED_INDEX.fullmatch(column))
     about = {"files": len(paths)} if len(paths) > 1 else {}
     token = fingerprint([file_token(path) for path in paths])
-    return ParquetReader(name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden, about, token)
+    return ParquetReader(
+        name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden_columns(names), about, token
+    )
 
 
 def same_columns(paths: Sequence[Path]) -> bool:
