@@ -71,11 +71,6 @@ class StreamedDataset(Dataset):
         return int(self.__dict__["_n"])
 
     @property
-    def n_targets(self) -> int:
-        """Scans take one target."""
-        return 1
-
-    @property
     def bytes_to_load(self) -> int:
         """Memory for all rows and for the exact arithmetic on them: some long integers a row."""
         return self.n_samples * (32 * (self.n_features + 2) + 400)
@@ -116,6 +111,11 @@ class StreamedDataset(Dataset):
     def Y(self) -> Array:
         """The target as a column."""
         return self.y.reshape(-1, 1)
+
+    @property
+    def n_targets(self) -> int:
+        """Scans take one target."""
+        return 1
 
     @property
     def sample_weight(self) -> Array | None:
