@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction, sqrt_floor
 from fastminima.exact.fit import ExactFit, LazyExactFit
@@ -221,11 +221,14 @@ def least_squares(data: Dataset) -> LeastSquares:
     ------
     DataTypeError
         If `data` is no Dataset.
+    TargetError
+        If `data` has several targets.
     """
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)"
         )
+    check_one_target(data, "least_squares")
     with single_threaded_blas():
         frame = CentredArrays.of(data)
         work = data.n_samples * (data.n_features + 2) ** 2

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.exact.affine import Columns
 from fastminima.exact.dd import DoubleDouble, evaluate, two_product, two_sum
 from fastminima.exact.dyadic import round_fraction
@@ -73,6 +73,8 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
         If an argument is of another type.
     NetworkError
         If an activation is not piecewise linear, or the number of inputs differs from that of the data.
+    TargetError
+        If the data have several targets.
 
     Notes
     -----
@@ -80,6 +82,7 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
     """
     slopes = check_pair(network, data)
     other_slopes = check_pair(other, data)
+    check_one_target(data, "excess_risk")
     view = Dataset(data.X, data.y, sample_weight=data.sample_weight) if data.exact is not None else data
     if slopes == other_slopes:
         width = max(network.width, other.width)

@@ -8,7 +8,6 @@ none.
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import NetworkError, OptionError
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
@@ -28,8 +27,8 @@ from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
-from fastminima.system.memory import require
-from fastminima.system.options import _check_choice, _check_count, _check_radius, count_workers
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_count, check_choice, check_count, check_radius, count_workers
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
@@ -141,13 +140,7 @@ class Probe:
         return make_histogram(self._state, most)
 
     def _check_index(self, k: int) -> int:
-        try:
-            index = operator.index(k)
-        except TypeError:
-            index = -1
-        if not 0 <= index < self.n:
-            raise OptionError(f"k must be a whole number from 0 to n - 1 = {self.n - 1}, got {k!r}")
-        return index
+        return as_count(k, "k", 0, self.n - 1, wanted=f"a whole number from 0 to n - 1 = {self.n - 1}")
 
     def delta(self, k: int) -> tuple[F64, F64, F64, float]:
         """The k-th perturbation (W1, b1, W2, b2), bit for bit as it was evaluated.
@@ -373,6 +366,8 @@ def probe(
     NetworkError
         The activation is not piecewise linear, the number of inputs differs from that of the data, or the
         residuals of the network itself overflow.
+    TargetError
+        The data have several targets.
     TooLargeError
         ``keep=True`` asks for more than this machine's memory.
 
@@ -383,19 +378,20 @@ def probe(
     tell such a point from a saddle with a narrow way down.
     """
     check_pair(network, data)
+    check_one_target(data, "probe")
     single = np.ndim(radius) == 0
-    radii = [_check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
+    radii = [check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
     if not radii:
         raise OptionError("radius is an empty sequence; give at least one radius")
-    n = _check_count(n, "n", _MAX_INDEX)
-    seed = _check_count(seed, "seed", 2**64)
+    n = check_count(n, "n", _MAX_INDEX)
+    seed = check_count(seed, "seed", 2**64)
     threads = count_workers(workers)
-    _check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
-    _check_choice(dtype, "dtype", ("float64", "float32"))
-    _check_choice(method, "method", ("auto", "direct", "screened"))
+    check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
+    check_choice(dtype, "dtype", ("float64", "float32"))
+    check_choice(method, "method", ("auto", "direct", "screened"))
     levels = _check_levels(quantiles)
     if keep:
-        require(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
+        require_memory(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
 
     with single_threaded_blas():
         stop = threading.Event()

@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.dataset import check_one_target
 from fastminima.errors import ActivationError, NetworkError, OptionError
 from fastminima.kernels import _forward
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.options import count_workers
 
 from .batched_smooth import smooth_risks
@@ -147,6 +148,8 @@ def batched_risk(
         If shapes do not fit each other or the data, or a parameter is not a finite real number.
     OptionError
         If `dtype` or `workers` is none of the above.
+    TargetError
+        If the data have several targets.
     TooLargeError
         If the work space cannot fit into this machine's memory. It is a few blocks of the samples and of the
         parameters, never m x K.
@@ -163,6 +166,7 @@ def batched_risk(
     _expect(bias, "b1", "(K, d1)", (K, d1))
     _expect(second, "W2", "(K, d1)", (K, d1))
     _expect(shift, "b2", "(K,)", (K,))
+    check_one_target(data, "batched_risk")
     m, features = data.X.shape
     if features != dx:
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")
@@ -202,7 +206,9 @@ def batched_risk(
     items = _forward.workspace_items(_VARIANT, kind.itemsize, d1, dx)
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
-    require(threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
+    require_memory(
+        threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}"
+    )
     weight = np.empty(0) if data.sample_weight is None else data.sample_weight
     kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
 
@@ -319,7 +325,7 @@ def predict(
         raise NetworkError(f"X must have shape (m, dx) = (m, {dx}) to fit W1, got {X.shape}")
     m = len(X)
     items = _forward.workspace_items(_VARIANT, 8, d1, dx)
-    require(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
+    require_memory(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
     for array, name in zip(arrays, _NAMES, strict=True):
         _check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])

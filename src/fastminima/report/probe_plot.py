@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastminima.errors import OptionError
 from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.system.files import replacing
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 __all__ = ["plot_probe"]
 
@@ -50,7 +50,7 @@ def plot_probe(probe: Probe | ProbeSweep, path: str | os.PathLike[str], title: s
     shown = [probe] if isinstance(probe, Probe) else list(probe)
     if all(p.n == p.n_overflow for p in shown):
         raise OptionError("the probe has no finite excess risk, so there is nothing to draw")
-    require("matplotlib", extra="plot", purpose="drawing pictures")
+    import_optional("matplotlib", extra="plot", purpose="drawing pictures")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastminima.errors import NetworkError
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.system.files import replacing
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
@@ -87,7 +87,7 @@ def plot_segment(
     OutputError
         If the file cannot be written.
     """
-    require("matplotlib", extra="plot", purpose="drawing pictures")
+    import_optional("matplotlib", extra="plot", purpose="drawing pictures")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

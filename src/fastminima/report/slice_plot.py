@@ -12,7 +12,7 @@ from fastminima.errors import OptionError
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.system.files import replacing
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.theorems.theorem2.counterexample import CounterExample
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
@@ -120,7 +120,7 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
         If the file cannot be written.
     """
     found = risk_slice(pair)
-    require("matplotlib", extra="plot", purpose="drawing pictures")
+    import_optional("matplotlib", extra="plot", purpose="drawing pictures")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.system.options import check_width, count_workers, parse_bytes
+from fastminima.system.options import as_count, check_width, count_workers, parse_bytes
 
 from .dealer import Submitter
 from .results import ScanResult
@@ -57,9 +57,8 @@ class ScanOptions:
         check_width(self.width)
         count_workers(self.workers)
         parse_bytes(self.memory)
-        rows = self.block_rows
-        if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
-            raise OptionError(f"block_rows must be a whole number >= 1, got {rows!r}")
+        if self.block_rows is not None:
+            as_count(self.block_rows, "block_rows", 1)
         if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
             raise OptionError(
                 f"executor must have the submit of concurrent.futures, got {type(self.executor).__name__}; for a Dask "
@@ -69,7 +68,9 @@ class ScanOptions:
     @property
     def settings(self) -> Settings:
         """Those the result depends on."""
-        return Settings(self.activation, check_width(self.width), self.block_rows)
+        rows = self.block_rows
+        block_rows = None if rows is None else as_count(rows, "block_rows", 1)
+        return Settings(self.activation, check_width(self.width), block_rows)
 
     @property
     def n_workers(self) -> int:

@@ -25,7 +25,7 @@ from fastminima.fit.centred_data import CentredData
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.fit.samples import SamplesInMemory, evaluate_arrays, exact_total_weight
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = [
@@ -115,7 +115,7 @@ class StreamedDataset(Dataset):
         self._set(
             rows=RowsOnDemand(source, n_samples, limit),
             feature_names=source.feature_names,
-            target_name=source.target_name,
+            target_names=None if source.target_name is None else (source.target_name,),
             accuracy="auto",
             meaning="binary",
             notes=(),
@@ -147,6 +147,16 @@ class StreamedDataset(Dataset):
     def y(self) -> Array:
         """All targets, loaded when first asked for."""
         return self.rows.arrays[1]
+
+    @property
+    def Y(self) -> Array:
+        """The target as a column."""
+        return self.y.reshape(-1, 1)
+
+    @property
+    def n_targets(self) -> int:
+        """Scans take one target."""
+        return 1
 
     @property
     def sample_weight(self) -> Array | None:
@@ -269,7 +279,7 @@ class StreamedSamples:
         """Arrays of fitted values and residuals, made when first asked for."""
         if self._arrays is None:
             m = self._frame.n_samples
-            require(16 * m, f"fitted values and residuals of {m} samples")
+            require_memory(16 * m, f"fitted values and residuals of {m} samples")
             with single_threaded_blas():
                 found = evaluate_arrays(self._frame, *self._affine)
             self._arrays = SamplesInMemory(self._frame, found.fitted, found.residual)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import TooLargeError
 from fastminima.kernels import _screen
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 
 if TYPE_CHECKING:
     from .base_point import BasePoint
@@ -108,7 +108,7 @@ class Gather:
         pair_bytes = 8 * (X.shape[1] + 7) + 4 * (X.shape[1] + 2) + 64
         if self.pairs >= 2**31:
             raise TooLargeError(f"{self.pairs} samples near a boundary; the lists hold fewer than 2**31")
-        require(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
+        require_memory(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
 
     def finish(self) -> Near:
         base, network, data = self.base, self.base.network, self.base.data

@@ -18,7 +18,7 @@ from scipy.linalg import lapack
 
 from fastminima.exact.dd import _Sum
 from fastminima.exact.roundoff import U
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
 
 from .base_point import _ROWS, BasePoint
@@ -113,7 +113,7 @@ def _whole_gram(base: BasePoint) -> F64:
     """G from blocks of phi."""
     d1, n = base.network.width, base.network.n_features + 1
     q = d1 * n + 1
-    require(40 * q * q + 16 * _BLOCK_ENTRIES, f"the quadratic form of {q} effective parameters")
+    require_memory(40 * q * q + 16 * _BLOCK_ENTRIES, f"the quadratic form of {q} effective parameters")
     total = _Sum(np.zeros((q, q)), np.zeros((q, q)))
     s_plus, s_minus = base.network.slopes
     weight = base.data.sample_weight

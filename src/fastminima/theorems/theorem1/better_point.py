@@ -18,8 +18,8 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
-from fastminima.system.options import check_width
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_count, check_width
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
 from .case1 import case1
@@ -161,11 +161,9 @@ def better_point(
     if reach not in REACHES:
         raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
     most = low.network.width - 1
-    if isinstance(n_kinks, bool) or not isinstance(n_kinks, int | np.integer) or not 1 <= n_kinks <= most:
-        raise OptionError(f"n_kinks must be an integer between 1 and width - 1 = {most}, got {n_kinks!r}")
-    if isinstance(n_directions, bool) or not isinstance(n_directions, int | np.integer) or n_directions < 0:
-        raise OptionError(f"n_directions must be an integer >= 0, got {n_directions!r}")
-    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
+    n_kinks = as_count(n_kinks, "n_kinks", 1, most, wanted=f"an integer between 1 and width - 1 = {most}")
+    n_directions = as_count(n_directions, "n_directions", wanted="an integer >= 0")
+    require_memory(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
     assert evidence is not None
     if evidence.obstacle is not None:

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError, NetworkError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
-from fastminima.system.options import check_width
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import certify_margin, excess_bound, positive_affine
@@ -121,11 +121,10 @@ class SpuriousMinimum:
         W2 and W1 are drawn normal at the scale of the fit, W1 is moved to the nearest matrix with s+ W2 W1 = w, b1 is
         raised until every preactivation is positive by a random margin, and b2 is solved for.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-            raise NetworkError(f"n must be an integer >= 0 (how many members to draw), got {n!r}")
+        n = as_count(n, "n", wanted="an integer >= 0 (how many members to draw)", error=NetworkError)
         generator = np.random.default_rng(rng)
         with single_threaded_blas():
-            return [self._member(generator) for _ in range(int(n))]
+            return [self._member(generator) for _ in range(n)]
 
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
         fit, s_plus = self.fit, Fraction(self.activation.s_plus)
@@ -224,6 +223,8 @@ def spurious_minimum(
         If the parameters would not fit in memory.
     DataTypeError
         If `data` is neither a Dataset nor a pair.
+    TargetError
+        If the data have several targets.
 
     Notes
     -----
@@ -234,6 +235,7 @@ def spurious_minimum(
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
+    check_one_target(dataset, "spurious_minimum")
     width = check_width(width)
     alpha = _check_alpha(alpha)
     if not isinstance(activation, PiecewiseLinear):
@@ -241,7 +243,7 @@ def spurious_minimum(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
     # the arrays, the networks of three steps, and a rational for each unit on the exact route
-    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
+    require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
     status, reason = evidence.status, evidence.reason

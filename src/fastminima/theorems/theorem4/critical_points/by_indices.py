@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.options import as_count
 from fastminima.theorems.theorem4.classify import classify_linear
 
 from .draws import (
@@ -35,10 +36,11 @@ _ROUNDED = 2.0**-30
 
 
 def index_set(indices: Sequence[int], rank: int | None, kind: str, dims: list[int]) -> tuple[int, ...]:
-    chosen = tuple(sorted(int(k) for k in indices))
     n, limit = min(dims[0], dims[-1]), min(dims)
-    if len(set(chosen)) < len(chosen) or (chosen and not 0 <= chosen[0] <= chosen[-1] < n):
-        raise OptionError(f"indices must be distinct, from 0 to min(dx, dy) - 1 = {n - 1}, got {indices!r}")
+    wanted = f"distinct, from 0 to min(dx, dy) - 1 = {n - 1}"
+    chosen = tuple(sorted(as_count(k, "indices", 0, n - 1, wanted=wanted) for k in indices))
+    if len(set(chosen)) < len(chosen):
+        raise OptionError(f"indices must be {wanted}, got {indices!r}")
     if len(chosen) > limit:
         raise OptionError(f"{len(chosen)} indices do not fit through a layer of width {limit}")
     if rank is not None and rank != len(chosen):

@@ -24,6 +24,7 @@ import numpy as np
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.options import as_count
 
 from .by_case import by_case
 from .by_indices import at_data, by_indices, index_set
@@ -86,6 +87,8 @@ def critical_point(
     Appendix A7 has four branches: case 1 and 2, for dx >= dy and for dy > dx; the second pair is reached by widths.
     """
     dims = _widths(widths)
+    rank = None if rank is None else as_count(rank, "rank")
+    j_star = None if j_star is None else as_count(j_star, "j_star")
     generator = np.random.default_rng(rng)
     if kind not in _KINDS:
         raise OptionError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
@@ -105,11 +108,10 @@ def critical_point(
 
 def _widths(widths: Sequence[int]) -> list[int]:
     try:
-        dims = [int(d) for d in widths]
-        whole = all(d == given for d, given in zip(dims, widths, strict=True))
-    except (TypeError, ValueError):
-        dims, whole = [], False
-    if len(dims) < 3 or min(dims) < 1 or not whole:
+        dims = [as_count(d, "a width", 1) for d in widths]
+    except (TypeError, OptionError):
+        dims = []
+    if len(dims) < 3:
         raise NetworkError(
             f"widths must be [dx, d_1, ..., d_H, dy], at least three whole numbers of 1 or more, got {widths!r}"
         )
