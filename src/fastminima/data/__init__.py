@@ -8,6 +8,7 @@ Modules, lowest first:
 - `coerce`: coercion: the only place where foreign arrays, frames and lists become float64, and say when they do not.
 - `exact_columns`: data as exact rationals: a column is Python integers times one positive fraction.
 - `csv_text`: comma- and tab-separated text to exact columns, chunk by chunk through pandas.
+- `rows`: where the numbers of a dataset are.
 - `dataset`: dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view.
 - `demos`: named datasets for first steps: scikit-learn's diabetes table and parity functions.
 - `read`: files to datasets: CSV and TSV (also gzipped), npy, npz, Parquet.

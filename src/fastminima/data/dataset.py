@@ -17,6 +17,7 @@ from fastminima.system.options import as_count
 from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
 from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
+from .rows import Rows, RowsInMemory, take_rows
 
 __all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described"]
 
@@ -85,9 +86,7 @@ class Dataset:
     exact data. -0.0 is stored as it came and equals 0. Two datasets are equal only when they are one object.
     """
 
-    X: NDArray[np.float64]
-    Y: NDArray[np.float64]
-    sample_weight: NDArray[np.float64] | None
+    _rows: Rows
     feature_names: tuple[str, ...] | None
     target_names: tuple[str, ...] | None
     accuracy: Accuracy
@@ -117,9 +116,7 @@ class Dataset:
         rounded = inputs.rounded | {dx + k: exact for k, exact in targets.rounded.items()}
         keep, weights = _weights(sample_weight, m)
         self._set(
-            X=inputs.values,
-            Y=targets.values,
-            sample_weight=weights,
+            _rows=RowsInMemory(inputs.values, targets.values, weights),
             accuracy=accuracy,
             feature_names=None if names is None else check_names(names, dx, "feature_names"),
             target_names=_target_names(target_name, target_names, targets),
@@ -129,21 +126,37 @@ class Dataset:
             _rounded=rounded,
         )
         if keep is not None:
-            self._set(n_dropped=m - int(keep.sum()), **self._rows(keep))
+            self._set(n_dropped=m - int(keep.sum()), **self._taken(keep))
         self._settle()
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Rows,
+        feature_names: tuple[str, ...] | None = None,
+        target_names: tuple[str, ...] | None = None,
+    ) -> Dataset:
+        """A dataset of float64 rows that have passed the checks of `Dataset` already, wherever they are; for scans."""
+        result = cls.__new__(cls)
+        result._set(
+            _rows=rows,
+            accuracy="auto",
+            feature_names=feature_names,
+            target_names=target_names,
+            meaning="binary",
+            notes=(),
+            n_dropped=0,
+            _rounded={},
+        )
+        return result
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
-    def _rows(self, index: Any) -> dict[str, Any]:
-        weights = self.sample_weight
-        return {
-            "X": sealed(np.ascontiguousarray(self.X[index])),
-            "Y": sealed(np.ascontiguousarray(self.Y[index])),
-            "sample_weight": None if weights is None else sealed(np.ascontiguousarray(weights[index])),
-            "_rounded": {column: sealed(exact[index]) for column, exact in self._rounded.items()},
-        }
+    def _taken(self, index: Any) -> dict[str, Any]:
+        rounded = {column: sealed(exact[index]) for column, exact in self._rounded.items()}
+        return {"_rows": take_rows(self._rows, index), "_rounded": rounded}
 
     def _settle(self) -> None:
         """Keep exact columns only where the view of these rows rounds them; notes and meaning follow."""
@@ -161,19 +174,34 @@ class Dataset:
         return self.X[:, column] if column < dx else self.Y[:, column - dx]
 
     @property
+    def X(self) -> NDArray[np.float64]:
+        """Inputs, (n_samples, n_features)."""
+        return self._rows.X
+
+    @property
+    def Y(self) -> NDArray[np.float64]:
+        """Targets, (n_samples, n_targets)."""
+        return self._rows.Y
+
+    @property
+    def sample_weight(self) -> NDArray[np.float64] | None:
+        """Weights, (n_samples,); None where each is 1."""
+        return self._rows.sample_weight
+
+    @property
     def n_samples(self) -> int:
         """m, the number of rows."""
-        return self.X.shape[0]
+        return self._rows.n_samples
 
     @property
     def n_features(self) -> int:
         """dx, the number of inputs."""
-        return self.X.shape[1]
+        return self._rows.n_features
 
     @property
     def n_targets(self) -> int:
         """dy, the number of targets."""
-        return self.Y.shape[1]
+        return self._rows.n_targets
 
     @property
     def y(self) -> NDArray[np.float64]:
@@ -255,7 +283,7 @@ class Dataset:
         read_notes = self.notes[len(self._rounded) :]  # what follows the note of each rounded column
         result = copy.copy(self)
         result._set(
-            Y=sealed(np.ascontiguousarray(self.Y[:, k : k + 1])),
+            _rows=RowsInMemory(self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight),
             target_names=None if self.target_names is None else (self.target_names[k],),
             meaning="binary" if self.meaning == "rational" else self.meaning,
             _rounded=rounded,
@@ -297,7 +325,7 @@ class Dataset:
                 )
         result = copy.copy(self)  # without the cached `exact`, see __getstate__
         try:
-            result._set(n_dropped=0, **self._rows(chosen))
+            result._set(n_dropped=0, **self._taken(chosen))
         except IndexError as error:
             raise DataError(f"take: {error}; the dataset has {self.n_samples} rows") from error
         if result.n_samples == 0:
@@ -326,9 +354,6 @@ class Dataset:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # pickles do not carry the read-only flag
-        for name in ("X", "Y", "sample_weight"):
-            if state[name] is not None:
-                state[name] = sealed(state[name])
         state["_rounded"] = {column: sealed(exact) for column, exact in state["_rounded"].items()}
         self._set(**state)
 

@@ -9,7 +9,7 @@ Modules, lowest first:
 - `passes`: one pass over some rows of a source: what a worker does, wherever it runs.
 - `ranges`: fitted values and residuals of a scan, kept in ranges of fitted values, in memory or in files; and the
   search over them.
-- `streamed`: a dataset that stays where it is: `Dataset`, `CentredData` and `Samples` over a source, loaded only when
+- `streamed`: a dataset that stays where it is: `Rows`, `CentredData` and `Samples` over a source, loaded only when
   asked for.
 - `table`: one row a dataset: written as Parquet, CSV or JSON lines, and shown.
 - `results`: what a scan hands back: a result for every dataset, and the table of them.

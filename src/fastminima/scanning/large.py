@@ -65,7 +65,7 @@ from .ranges import Ranges, plan_of
 from .results import ScanResult
 from .streamed import (
     CentredStream,
-    StreamedDataset,
+    RowsOnDemand,
     StreamedSamples,
     block_rows_for,
     regular,
@@ -204,12 +204,12 @@ class _Scan:
         if off is not None:
             given = replace(given, centre=centre + off)
             moments = self._moments(given)
-        self.data = StreamedDataset(self.source, moments.count, self.resources.memory)
+        stream = RowsOnDemand(self.source, moments.count, self.resources.memory)
         if not regular(moments):
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
-            return self._in_memory()
+            return self._in_memory(stream.dataset())
         self.given, self.moments = given, moments
-        frame = CentredStream.of(self.data, given.centre, centre_y, moments, self.rows)
+        frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
             return self._exact(frame)
@@ -217,9 +217,8 @@ class _Scan:
         samples = self._streamed_samples(frame, affine, found)
         return float_fit(frame, moments, normal, affine, found.sums, samples)
 
-    def _in_memory(self) -> LeastSquares:
+    def _in_memory(self, data: Dataset) -> LeastSquares:
         self.route = "memory"
-        data = self.data
         return least_squares(
             Dataset(
                 data.X,
@@ -287,7 +286,7 @@ class _Scan:
         state: GramState = self._pass(
             gram_pass, self.given, "exact Gram", GramState(self.n, self.source.weighted), GramState.merge
         )
-        exact = ExactFit.of(self.data, state.result())
+        exact = ExactFit.of(frame.data, state.result())
         affine = rounded_fit(frame, exact)
         found = self.evaluate(*affine)
         samples = self._streamed_samples(frame, affine, found)

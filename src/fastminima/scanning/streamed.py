@@ -1,4 +1,4 @@
-"""A dataset that stays where it is: `Dataset`, `CentredData` and `Samples` over a source, loaded only when asked for.
+"""A dataset that stays where it is: `Rows`, `CentredData` and `Samples` over a source, loaded only when asked for.
 
 Everything downstream of the fit takes these as it takes the ones in memory. What needs all rows at once (exact sets, the
 search for kinks) loads them through `X`, and is told `TooLargeError` where that would not fit.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
+from fastminima.data.rows import RowsInMemory
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
 from fastminima.exact.roundoff import SLACK, gamma_n
@@ -31,7 +32,6 @@ from fastminima.system.threads import single_threaded_blas
 __all__ = [
     "CentredStream",
     "RowsOnDemand",
-    "StreamedDataset",
     "StreamedSamples",
     "block_rows_for",
     "regular",
@@ -70,9 +70,34 @@ class RowsOnDemand:
         """Memory for all rows and for the exact arithmetic on them: some long integers a row."""
         return self.n_samples * (32 * (self.source.n_features + 2) + 400)
 
+    @property
+    def n_features(self) -> int:
+        """dx."""
+        return self.source.n_features
+
+    @property
+    def n_targets(self) -> int:
+        """Scans take one target."""
+        return 1
+
+    @property
+    def X(self) -> Array:
+        """Inputs, loaded when first asked for."""
+        return self.arrays.X
+
+    @property
+    def Y(self) -> Array:
+        """The target as a column, loaded when first asked for."""
+        return self.arrays.Y
+
+    @property
+    def sample_weight(self) -> Array | None:
+        """Weights, loaded when first asked for; None without weights."""
+        return self.arrays.sample_weight if self.source.weighted else None
+
     @cached_property
-    def arrays(self) -> tuple[Array, Array, Array | None]:
-        """X, y and the weights.
+    def arrays(self) -> RowsInMemory:
+        """All rows.
 
         Raises
         ------
@@ -94,77 +119,15 @@ class RowsOnDemand:
             if w is not None and block_w is not None:
                 w[rows] = block_w
             at += len(block_y)
-        return sealed(X), sealed(y), None if w is None else sealed(w)
+        return RowsInMemory(sealed(X), sealed(y[:, None]), None if w is None else sealed(w))
+
+    def dataset(self) -> Dataset:
+        """These rows as a dataset, which loads none of them itself."""
+        target = self.source.target_name
+        return Dataset.of_rows(self, self.source.feature_names, None if target is None else (target,))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "arrays"}
-
-
-class StreamedDataset(Dataset):
-    """The rows of a source as a `Dataset`; made by scans.
-
-    Attributes
-    ----------
-    rows : RowsOnDemand
-    """
-
-    rows: RowsOnDemand
-
-    def __init__(self, source: BlockSource, n_samples: int, limit: int) -> None:
-        # the checks of `Dataset` are those of arrays; a source has made them as it read
-        self._set(
-            rows=RowsOnDemand(source, n_samples, limit),
-            feature_names=source.feature_names,
-            target_names=None if source.target_name is None else (source.target_name,),
-            accuracy="auto",
-            meaning="binary",
-            notes=(),
-            n_dropped=0,
-            _rounded={},
-        )
-
-    @property
-    def source(self) -> BlockSource:
-        """Where the rows are."""
-        return self.rows.source
-
-    @property
-    def n_samples(self) -> int:
-        """m, the number of rows used."""
-        return self.rows.n_samples
-
-    @property
-    def n_features(self) -> int:
-        """dx."""
-        return self.source.n_features
-
-    @property
-    def X(self) -> Array:
-        """All rows, loaded when first asked for."""
-        return self.rows.arrays[0]
-
-    @property
-    def y(self) -> Array:
-        """All targets, loaded when first asked for."""
-        return self.rows.arrays[1]
-
-    @property
-    def Y(self) -> Array:
-        """The target as a column."""
-        return self.y.reshape(-1, 1)
-
-    @property
-    def n_targets(self) -> int:
-        """Scans take one target."""
-        return 1
-
-    @property
-    def sample_weight(self) -> Array | None:
-        """All weights, loaded when first asked for; None without weights."""
-        return self.rows.arrays[2] if self.source.weighted else None
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,27 +136,29 @@ class CentredStream(CentredData):
 
     Attributes
     ----------
+    source : BlockSource
     moments : Moments
         Of the first pass, which knows the weights.
     block_rows : int
         Of a block.
     """
 
-    data: StreamedDataset
+    source: BlockSource
     moments: Moments
     block_rows: int
 
     @classmethod
     def of(
-        cls, data: StreamedDataset, centre: Array, centre_y: float, moments: Moments, block_rows: int
+        cls, rows: RowsOnDemand, centre: Array, centre_y: float, moments: Moments, block_rows: int
     ) -> CentredStream:
         """The frame about a centre that the first pass has used."""
         exponents = np.zeros(len(centre), dtype=np.int64)
-        return cls(data, centre, centre_y, exponents, 0, 0.0, moments, block_rows)
+        source = rows.source
+        return cls(rows.dataset(), centre, centre_y, exponents, 0, 0.0, source, moments, block_rows)
 
     def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X, y, weights) with one pass over the source."""
-        source, at = self.data.source, 0
+        source, at = self.source, 0
         for X, y, w in source.blocks(0, source.n_rows, self.block_rows):
             rows = slice(at, at + len(y))
             at += len(y)
@@ -218,13 +183,13 @@ class CentredStream(CentredData):
     @property
     def partition(self) -> tuple[int, int]:
         """(most samples of a block, number of blocks)."""
-        total = self.data.source.n_rows or self.n_samples
+        total = self.source.n_rows or self.n_samples
         return min(self.block_rows, total), -(-total // self.block_rows)
 
     @property
     def weighted(self) -> bool:
         """Whether samples carry weights."""
-        return self.data.source.weighted
+        return self.source.weighted
 
     @property
     def weight_range(self) -> tuple[float, float]:
