@@ -28,8 +28,7 @@ def summarise(
         Where the data came from.
     """
     fit, data = low.fit, low.data
-    evidence = low.evidence
-    certified, undecided = evidence.size() if evidence is not None else (0, 0)
+    certified, undecided = low.evidence.size()
     result: dict[str, Any] = {
         "source": source,
         "m": data.n_samples,

@@ -112,10 +112,8 @@ class ScanResult:
             }
         if low is not None:
             row |= {"excess": low.excess, "radius": low.radius, "reason": low.reason}
-            evidence = low.evidence
-            if evidence is not None:
-                row |= {"case": evidence.case, "splits": evidence.n_certified}
-                row["splits_undecided"] = evidence.n_undecided
+            row |= {"case": low.evidence.case, "splits": low.evidence.n_certified}
+            row["splits_undecided"] = low.evidence.n_undecided
         if better is not None:
             row["better"] = str(better.status)
             if better:

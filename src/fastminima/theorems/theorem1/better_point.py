@@ -167,7 +167,6 @@ def better_point(
         raise OptionError(f"n_directions must be an integer >= 0, got {n_directions!r}")
     require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
-    assert evidence is not None
     if evidence.obstacle is not None:
         return BetterPoint(evidence.obstacle, evidence.reason, low, None, method, risk=low.risk)
     fallback = kinks(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))

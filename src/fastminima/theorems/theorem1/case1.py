@@ -46,11 +46,9 @@ _Position = tuple[int, Fraction, Fraction, Fraction, Search | None]
 
 def _positions(low: SpuriousMinimum, reach: str) -> Iterator[_Position]:
     """(position, S, lower, upper, split) to try, best first, as rationals in the units of the data."""
-    fit, evidence = low.fit, low.evidence
-    assert evidence is not None
-    frame = fit.frame
+    fit, frame = low.fit, low.fit.frame
     unit, centre = Fraction(2) ** frame.exponent_y, Fraction(frame.centre_y)
-    best = evidence.best
+    best = low.evidence.best
     if best is not None and reach != "limit":
         best = find_splits(fit, low.activation, float(REACHES[reach]))
     if best is not None and best.position is not None and math.isfinite(best.S):

@@ -7,7 +7,7 @@ x, so no point of the open cone {W1 x_i + b1 > 0 for all i} has risk below the l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,19 @@ _COSTLY_EXCESS = 2.0**-20
 _EXPONENT_LIMIT = 1015
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True)
+class Plan:
+    """What a construction knows before its arrays are rounded and certified; fields as of `SpuriousMinimum`."""
+
+    status: MinimumStatus
+    reason: str
+    alpha: float
+    eta: float
+    notes: tuple[str, ...]
+    evidence: SplitEvidence
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SpuriousMinimum:
     """A point of the family of theorem 1, step 1, as float64 arrays, with what is proved about it.
 
@@ -65,6 +77,8 @@ class SpuriousMinimum:
         Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta].
     notes : tuple of str
         Where the float64 view differs from the textbook: a rescaled alpha, a decimal reading that is affine.
+    evidence : SplitEvidence
+        Which case of the theorem the data are in, and what is known about the set J.
     """
 
     network: OneHiddenLayer
@@ -77,7 +91,7 @@ class SpuriousMinimum:
     alpha: float
     eta: float
     notes: tuple[str, ...] = ()
-    evidence: SplitEvidence | None = field(default=None)
+    evidence: SplitEvidence
 
     @property
     def data(self) -> Dataset:
@@ -152,7 +166,8 @@ class SpuriousMinimum:
         W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array([round_fraction(scale * v) for v in biases])
         W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
-        return _verified(fit, self.activation, W1, b1, W2, self)
+        plan = Plan(self.status, self.reason, self.alpha, self.eta, self.notes, self.evidence)
+        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, self.activation), plan)
 
     def __repr__(self) -> str:
         return (
@@ -243,27 +258,14 @@ def spurious_minimum(
     require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
-    status, reason = evidence.status, evidence.reason
     W1, b1, W2, eta, used = _parameters(fit, activation, width, alpha)
     notes = list(dataset.notes)
     if used != alpha:
         notes.append(f"alpha = {alpha:g} would leave float64; rescaled to {used:g}")
     notes.extend(evidence.notes)
-    template = SpuriousMinimum(
-        network=OneHiddenLayer(W1, b1, W2, eta, activation),
-        risk=math.nan,
-        excess=math.nan,
-        radius=math.nan,
-        fit=fit,
-        status=status,
-        reason=reason,
-        alpha=used,
-        eta=eta,
-        notes=tuple(notes),
-        evidence=evidence,
-    )
+    plan = Plan(evidence.status, evidence.reason, used, eta, tuple(notes), evidence)
     with single_threaded_blas():
-        return _verified(fit, activation, W1, b1, W2, template)
+        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation), plan)
 
 
 def _parameters(
@@ -327,32 +329,25 @@ def _no_representation(size: str) -> NetworkError:
     )
 
 
-def _verified(
-    fit: LeastSquares,
-    activation: PiecewiseLinear,
-    W1: Array,
-    b1: Array,
-    W2: Array,
-    template: SpuriousMinimum,
-) -> SpuriousMinimum:
-    """Choose b2 for the rounded arrays, certify, and fill in the numbers."""
+def _verified(fit: LeastSquares, hidden: OneHiddenLayer, plan: Plan) -> SpuriousMinimum:
+    """Choose b2 for the rounded W1, b1, W2 of `hidden`, certify, and fill in the numbers."""
     frame = fit.frame
-    slopes, intercept = positive_affine(OneHiddenLayer(W1, b1, W2, 0.0, activation))
+    slopes, intercept = positive_affine(hidden)
     _, level = frame.to_frame(slopes, intercept)
     wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
     b2 = round_fraction(wanted)
     if not math.isfinite(b2):
         raise _no_representation("the output bias lies beyond 2^1024")
-    network = OneHiddenLayer(W1, b1, W2, b2, activation)
+    network = replace(hidden, b2=b2)
     excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
     margin = certify_margin(network, fit)
     if not margin.radius > 0.0:
         raise NetworkError(
             "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
-            f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
+            f"(alpha = {plan.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
     risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
-    notes = template.notes
+    notes = plan.notes
     if excess > fit.risk * _COSTLY_EXCESS:
         notes = (
             *notes,
@@ -365,10 +360,10 @@ def _verified(
         excess=excess,
         radius=margin.radius,
         fit=fit,
-        status=template.status,
-        reason=template.reason,
-        alpha=template.alpha,
-        eta=template.eta,
+        status=plan.status,
+        reason=plan.reason,
+        alpha=plan.alpha,
+        eta=plan.eta,
         notes=notes,
-        evidence=template.evidence,
+        evidence=plan.evidence,
     )
