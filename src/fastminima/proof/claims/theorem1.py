@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError, NetworkError, ProofError
-from fastminima.exact.dyadic import power_of_two, round_fraction, sqrt_floor
+from fastminima.exact.dyadic import round_fraction, short_above, sqrt_floor
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.solve import solve_normal_equations
 from fastminima.exact.stream import ExactPass, NetworkNumbers, PassNetwork, PassResult
@@ -154,16 +154,8 @@ def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) 
         "claim": "no lower risk within",
         "network": network_words(network),
         "radius": word(numbers.radius),
-        "excess": word(_short_above(numbers.risk - exact.risk)),
+        "excess": word(short_above(numbers.risk - exact.risk)),
     }
-
-
-def _short_above(value: Fraction) -> Fraction:
-    """A number with a short spelling, at most one part in 1,000 above."""
-    if not value:
-        return value
-    unit = power_of_two(value.numerator.bit_length() - value.denominator.bit_length() - 10)
-    return math.ceil(value / unit) * unit
 
 
 def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import bit_size, round_fraction
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.theorems.theorem1.splits.search import Search
@@ -78,7 +78,7 @@ def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
     gaps = [int(ranked[p + 1] - ranked[p]) for p in positions]
     totals = [abs(Fraction(sums[p])) for p in positions]
     merit = [
-        float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + _log2(t)
+        float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + bit_size(t)
         for g, t in zip(gaps, totals, strict=True)
     ]
     for k in np.argsort(merit)[::-1][:_EXACT_POSITIONS].tolist():
@@ -90,10 +90,6 @@ def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
             int(ranked[p + 1]) * fitted_scale,
             None,
         )
-
-
-def _log2(value: Fraction) -> float:
-    return float(value.numerator.bit_length() - value.denominator.bit_length())
 
 
 def _kappa(activation: PiecewiseLinear) -> Fraction:

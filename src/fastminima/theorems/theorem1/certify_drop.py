@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.dyadic import _towards, round_fraction
+from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.roundoff import SLACK, gamma
 from fastminima.fit.bounds import affine_error
@@ -60,7 +60,7 @@ def certify_drop(
         value = fit.exact.risk - exact_network_risk(
             *network.parameters(), *network.slopes, fit.data, fit.exact.gram
         )
-    return Drop(_towards(value, -math.inf), _towards(value, math.inf), "exact")
+    return Drop(round_down(value), round_up(value), "exact")
 
 
 def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:

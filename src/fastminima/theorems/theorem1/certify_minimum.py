@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import _towards, round_fraction
+from fastminima.exact.dyadic import round_fraction, round_up
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.roundoff import SLACK, U, gamma
 from fastminima.fit.least_squares import LeastSquares
@@ -158,7 +158,7 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
     N_k the column norms (triangle inequality).
     """
     if fit.method == "exact":
-        return _towards(fit.exact.excess(*affine), math.inf)
+        return round_up(fit.exact.excess(*affine))
     slopes, level = fit.frame.to_frame(*affine)
     delta = [
         level - Fraction(fit.level),

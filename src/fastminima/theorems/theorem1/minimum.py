@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataTypeError, NetworkError
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import bit_size, round_fraction
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -27,7 +27,7 @@ from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import certify_margin, excess_bound, positive_affine
 from .evidence import SplitEvidence, split_evidence
-from .rounded_networks import power_of_two_scale
+from .rounded_networks import EXPONENT_LIMIT, power_of_two_scale
 from .status import MinimumStatus
 
 __all__ = ["SpuriousMinimum", "spurious_minimum"]
@@ -38,7 +38,6 @@ Array = NDArray[np.float64]
 _SMALL_SPREAD = 2.0**-10
 # From this share of the risk on, the rounding of the parameters is worth a word.
 _COSTLY_EXCESS = 2.0**-20
-_EXPONENT_LIMIT = 1015
 
 
 @dataclass(frozen=True)
@@ -277,7 +276,7 @@ def _parameters(
     spread = Fraction(fit.y_max) * unit  # |y - c_y|
     one = Fraction(1)
     if 0 < spread < _SMALL_SPREAD:
-        one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
+        one = Fraction(2) ** bit_size(spread)
     lowest = (Fraction(fit.sums.lowest) + Fraction(frame.centre_y)) * unit
     slopes, intercept = fit.affine
     eta = min(-one, 2 * lowest)
@@ -306,18 +305,14 @@ def _ulps(slopes: Array, fit: LeastSquares) -> float:
 
 def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> float:
     """alpha, times a power of two where alpha*row or 1/(alpha s_plus) would leave the range of float64."""
-
-    def exponent(value: Fraction) -> int:
-        return value.numerator.bit_length() - value.denominator.bit_length()
-
-    top = max(exponent(v) for v in row if v) + exponent(Fraction(alpha))
-    weight = -exponent(Fraction(alpha) * Fraction(s_plus))
-    if abs(top) <= _EXPONENT_LIMIT and abs(weight) <= _EXPONENT_LIMIT:
+    top = max(bit_size(v) for v in row if v) + bit_size(Fraction(alpha))
+    weight = -bit_size(Fraction(alpha) * Fraction(s_plus))
+    if abs(top) <= EXPONENT_LIMIT and abs(weight) <= EXPONENT_LIMIT:
         return alpha
     # a shift by k moves the row up and the output weight down: centre the two
     shift = (weight - top) // 2
     used = Fraction(alpha) * Fraction(2) ** shift
-    if max(abs(top + shift), abs(weight - shift), abs(exponent(used))) > _EXPONENT_LIMIT:
+    if max(abs(top + shift), abs(weight - shift), abs(bit_size(used))) > EXPONENT_LIMIT:
         raise _no_representation(f"about 2^{top}")
     return float(used)
 

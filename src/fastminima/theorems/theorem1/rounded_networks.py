@@ -12,31 +12,28 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import bit_size, round_fraction
 from fastminima.fit.kinks import KinkModel
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["kink_network", "pair_network", "power_of_two_scale"]
+__all__ = ["EXPONENT_LIMIT", "kink_network", "pair_network", "power_of_two_scale"]
 
 Array = NDArray[np.float64]
 
-_LIMIT = 1015
-
-
-def _exponent(value: Fraction) -> int:
-    return value.numerator.bit_length() - value.denominator.bit_length()
+# exponents that leave float64 room for sums and roundings on both sides
+EXPONENT_LIMIT = 1015
 
 
 def power_of_two_scale(row: list[Fraction], weight: Fraction) -> Fraction | None:
     """A power of two s so that s*row and weight/s are well inside float64; None where there is none."""
-    top = max((_exponent(v) for v in row if v), default=0)
-    low = _exponent(weight)
-    if abs(top) <= _LIMIT and abs(low) <= _LIMIT:
+    top = max((bit_size(v) for v in row if v), default=0)
+    low = bit_size(weight)
+    if abs(top) <= EXPONENT_LIMIT and abs(low) <= EXPONENT_LIMIT:
         return Fraction(1)
     shift = (low - top) // 2
-    if max(abs(top + shift), abs(low - shift)) > _LIMIT:
+    if max(abs(top + shift), abs(low - shift)) > EXPONENT_LIMIT:
         return None
     return Fraction(2) ** shift
 
