@@ -26,6 +26,8 @@ from .arguments import load
 from .certificates import proof_row
 from .output import OutputFolder, print_table
 
+__all__ = ["run_construct"]
+
 
 class _Stages:
     """Times the stages; shows the one at work on a terminal, nothing when piped."""
@@ -55,7 +57,8 @@ def _spinner(name: str) -> Iterator[None]:
         yield
 
 
-def _construct(arguments: argparse.Namespace) -> int:
+def run_construct(arguments: argparse.Namespace) -> int:
+    """`fastminima construct`: the exit code."""
     if arguments.out is None:
         if arguments.prove:
             raise OptionError("--prove writes proof.json: say where with --out DIR")

@@ -18,7 +18,7 @@ from . import (
     scan,
 )
 from .arguments import add_data_arguments, add_network_arguments, join_positions
-from .construct import _construct
+from .construct import run_construct
 
 __all__ = ["main"]
 
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
     construct.add_argument("--json", action="store_true", help="print the summary as JSON")
-    construct.set_defaults(run=_construct)
+    construct.set_defaults(run=run_construct)
     probe.add_parser(commands)
     linear.add_parser(commands)
     counterexample.add_parser(commands)

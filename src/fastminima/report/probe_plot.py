@@ -14,7 +14,7 @@ from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.system.files import replacing
 from fastminima.system.packages import require
 
-__all__ = ["plot_probe"]
+__all__ = ["number_text", "plot_probe", "round_ticks"]
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def _threshold(values: Array) -> float:
     return float(max(sizes.min(), sizes.max() * 10.0**-_DECADES, 1e-300))
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def round_ticks(low: float, high: float, most: int) -> list[float]:
     """About `most` round numbers between two positive ones, spread over their logarithms."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for digits, step in (
@@ -116,13 +116,13 @@ def _symlog(axis: Any, threshold: float, values: Array) -> None:
         if len(side):
             share = math.log10(top / threshold) / decades if decades else 1.0
             low = max(threshold, float(side.min()))
-            ticks += [sign * v for v in _ticks(low, top, max(3, round(7 * share)))]
+            ticks += [sign * v for v in round_ticks(low, top, max(3, round(7 * share)))]
     axis.set_major_locator(ticker.FixedLocator(sorted(ticks)))
     axis.set_minor_locator(ticker.NullLocator())
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _number(value)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number_text(value)))
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     if value == 0.0:
         return "0"
     mantissa, exponent = f"{value:.2e}".split("e")

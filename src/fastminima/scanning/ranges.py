@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import OutputError
 from fastminima.system.files import writing
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
 from fastminima.theorems.theorem1.splits.sum_scale import Before
 
@@ -260,7 +260,7 @@ class Ranges:
         errors: tuple[float, float, float],
         before: Before,
         workers: int,
-    ) -> Search:
+    ) -> SplitSearch:
         """As `splits.search` over all records.
 
         Parameters
@@ -287,7 +287,7 @@ class Ranges:
                 }
             before = state.after(taken)
         value = math.ldexp(max(drop, 0.0), -shift - before.value_shift)
-        return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
+        return SplitSearch(**best, drop=value, n_certified=certified, n_undecided=undecided)
 
 
 def _with_next(pieces: Iterator[tuple[Load, float]]) -> Iterator[tuple[Load, float | None]]:

@@ -22,11 +22,11 @@ from fastminima.system.memory import require
 from fastminima.system.options import check_width
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
-from .case1 import case1
-from .case2 import case2
+from .case1 import pushed_candidates
+from .case2 import tilted_candidates
 from .certify_drop import certify_drop
 from .drop import Drop
-from .kink_candidates import kinks
+from .kink_candidates import kink_candidates
 from .minimum import SpuriousMinimum
 from .status import BetterStatus
 
@@ -169,10 +169,10 @@ def better_point(
     evidence = low.evidence
     if evidence.obstacle is not None:
         return BetterPoint(evidence.obstacle, evidence.reason, low, None, method, risk=low.risk)
-    fallback = kinks(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
+    fallback = kink_candidates(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())
-    paper = case1(low, reach) if evidence.case == 1 else case2(low, reach)
+    paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)
     return _first_certified(low, evidence.case, method, paper, fallback)
 
 
@@ -193,7 +193,7 @@ def _first_certified(
                 drop = certify_drop(candidate.network, low.fit, split=candidate.found)
                 if drop.better:
                     fell_back = kind == "fallback"
-                    return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
+                    return _certified_result(low, case, candidate, candidate.network, drop, fell_back, tried)
     except TooLargeError as error:
         reason = (
             f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
@@ -207,7 +207,7 @@ def _first_certified(
     return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
 
 
-def _handed_out(
+def _certified_result(
     low: SpuriousMinimum,
     case: int | None,
     candidate: Candidate,

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
-__all__ = ["REACHES", "Candidate", "PushedSplit", "TiedSplit"]
+__all__ = ["PUSHES", "REACHES", "Candidate", "PushedSplit", "TiedSplit"]
 
 Array = NDArray[np.float64]
 
 REACHES = {"limit": Fraction(1, 2), "paper": Fraction(1, 4)}
 # A rounded network that is not better is moved: the same construction with smaller pushes.
-_PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
+PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,4 @@ class Candidate:
     drop: float
     split: PushedSplit | TiedSplit | None
     method: str
-    found: Search | None = None
-
-
-# ---- case 1: J is not empty ------------------------------------------------------------------------------
-
-
-# ---- case 2: J is empty ----------------------------------------------------------------------------------
-
-
-# ---- beyond the paper ------------------------------------------------------------------------------------
+    found: SplitSearch | None = None

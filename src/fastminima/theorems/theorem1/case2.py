@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from fastminima.exact.dyadic import round_fraction
 from fastminima.fit.least_squares import LeastSquares
 
-from .candidate import _PUSHES, REACHES, Candidate, TiedSplit
+from .candidate import PUSHES, REACHES, Candidate, TiedSplit
 from .minimum import SpuriousMinimum
 from .rounded_networks import pair_network
 
-__all__ = ["case2"]
+__all__ = ["tilted_candidates"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Merged:
+class _DistinctInputs:
     """Distinct inputs: representative rows, weights, group sums R_g, rank of their tied fitted value."""
 
     rows: NDArray[np.intp]
@@ -35,14 +35,14 @@ class _Merged:
     tied_values: list[Fraction]
 
 
-def _merge(fit: LeastSquares) -> _Merged:
+def _distinct_inputs(fit: LeastSquares) -> _DistinctInputs:
     groups, splits = fit.exact.groups(), fit.exact.J()
     weights = np.ones(fit.data.n_samples) if fit.frame.weights is None else fit.frame.weights
     tie = np.empty(fit.data.n_samples, dtype=np.intp)
     tie[splits.order] = splits.tie_group
     leaders = splits.order[np.flatnonzero(np.diff(splits.tie_group, prepend=-1))]
     numerators, scale = fit.exact.fitted_numerators(leaders)
-    return _Merged(
+    return _DistinctInputs(
         rows=groups.first,
         weight=np.bincount(groups.ids, weights=weights).astype(np.float64),
         R=np.bincount(groups.ids, weights=weights * fit.residual_scaled).astype(np.float64),
@@ -52,21 +52,21 @@ def _merge(fit: LeastSquares) -> _Merged:
     )
 
 
-def case2(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
+def tilted_candidates(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
     """Tilt the fit along v and push the halves of one tied group apart (theorem 1, step 2, case 2).
 
     Norms and inner products are the paper's first (origin of the inputs), then about the centre of the data, where
     an offset of the inputs no longer dwarfs v'x.
     """
     fit = low.fit
-    merged = _merge(fit)
+    merged = _distinct_inputs(fit)
     points = fit.frame.gather(merged.rows)
     for origin in (fit.frame.centre, np.zeros(fit.data.n_features)):
         yield from _tilted(low, merged, points, origin, reach)
 
 
 def _tilted(
-    low: SpuriousMinimum, merged: _Merged, centred: Array, origin: Array, reach: str
+    low: SpuriousMinimum, merged: _DistinctInputs, centred: Array, origin: Array, reach: str
 ) -> Iterator[Candidate]:
     fit, activation, frame = low.fit, low.activation, low.fit.frame
     kappa = activation.kappa
@@ -106,7 +106,7 @@ def _tilted(
     best = linear / curvature if len(distinct) == 1 else min(1.0, linear / curvature)
     slopes, level = frame.to_frame(*fit.affine)
     tied = distinct[star] / unit - Fraction(frame.centre_y)
-    for factor in _PUSHES:
+    for factor in PUSHES:
         alpha = best * float(factor)
         tilt = [Fraction(alpha) * Fraction(s) for s in v.tolist()]
         # q = fit - alpha v'(x' + c - origin'), x' + c the scaled input; the shift is exact

@@ -24,19 +24,19 @@ from fastminima.fit.bounds import affine_error
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
 from .certify_split import certify_split
 from .drop import Drop
-from .unit_in_frame import _Unit, _unit
+from .unit_in_frame import UnitInFrame, unit_in_frame
 
-__all__ = ["certify_drop"]
+__all__ = ["certify_drop", "float_drop"]
 
 Array = NDArray[np.float64]
 
 
 def certify_drop(
-    network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True, split: Search | None = None
+    network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True, split: SplitSearch | None = None
 ) -> Drop:
     """Enclose l_LS - l(network); both risks exact on the exact data.
 
@@ -46,7 +46,7 @@ def certify_drop(
     fit : LeastSquares
     exact : bool, default True
         Go on in rational arithmetic when float64 leaves the sign open.
-    split : Search, optional
+    split : SplitSearch, optional
         The certified split the network pushes apart: where its sums settle the sign, no pass over the data is made.
     """
     if split is not None:
@@ -54,7 +54,7 @@ def certify_drop(
         if drop.better:
             return drop
     with single_threaded_blas():
-        drop = _float_drop(network, fit)
+        drop = float_drop(network, fit)
         if drop.better is not None or not exact:
             return drop
         value = fit.exact.risk - exact_network_risk(
@@ -63,20 +63,20 @@ def certify_drop(
     return Drop(round_down(value), round_up(value), "exact")
 
 
-def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
+def float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     nothing = Drop(-math.inf, math.inf, "float")
     frame, (s_plus, s_minus) = fit.frame, network.slopes
     if not frame.regular:
         return nothing
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
-    units: list[_Unit] = []
+    units: list[UnitInFrame] = []
     live = W2 != 0.0
     for row, bias, weight in zip(W1[live], b1[live].tolist(), W2[live].tolist(), strict=True):
         if not row.any():
             constant += Fraction(weight) * Fraction(bias) * Fraction(s_plus if bias > 0 else s_minus)
             continue
-        unit = _unit(frame, fit.column_max, row, bias, weight)
+        unit = unit_in_frame(frame, fit.column_max, row, bias, weight)
         if unit is None:
             return nothing
         units.append(unit)

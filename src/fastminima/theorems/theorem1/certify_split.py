@@ -25,14 +25,14 @@ from fastminima.exact.dyadic import next_above, next_below, round_fraction
 from fastminima.exact.roundoff import SLACK, U
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
 from .drop import Drop
 
 __all__ = ["certify_split"]
 
 
-def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> Drop:
+def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: SplitSearch) -> Drop:
     """Enclose l_LS - l(network) for a network that pushes the two sides of a split apart.
 
     Parameters
@@ -40,7 +40,7 @@ def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> 
     network : OneHiddenLayer
         Two live units with nonzero rows at most; for others nothing is said (bounds -inf, inf).
     fit : LeastSquares
-    split : Search
+    split : SplitSearch
         A certified position, in the scaled units of the fit.
 
     Notes

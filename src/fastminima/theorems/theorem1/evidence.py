@@ -20,11 +20,11 @@ from fastminima.errors import TooLargeError
 from fastminima.exact.fit import ExactFit
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.theorems.theorem1.splits.search import Search, search
+from fastminima.theorems.theorem1.splits.search import SplitSearch, search_splits
 
 from .status import BetterStatus, MinimumStatus
 
-__all__ = ["SplitEvidence", "split_evidence"]
+__all__ = ["SplitEvidence", "certified_splits", "split_evidence"]
 
 # m (dx + 2) up to which the exact set J is worked out only to count it
 _COUNT_WORK = 20_000_000
@@ -37,14 +37,14 @@ class SplitEvidence:
 
     Attributes
     ----------
-    best : Search or None
+    best : SplitSearch or None
         Best split among the positions certified in float64, in the scaled units of the fit.
     case : 1, 2 or None
         1: J is not empty; 2: it is, and a better point exists; None: no better point exists.
     """
 
     fit: LeastSquares
-    best: Search | None
+    best: SplitSearch | None
     case: int | None
     n_certified: int
     n_undecided: int
@@ -75,7 +75,7 @@ class SplitEvidence:
 
 def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvidence:
     """Decide the case of theorem 1 for a fit; exact wherever float64 cannot."""
-    found = find_splits(fit, activation, 0.5)
+    found = certified_splits(fit, activation, 0.5)
     if found.n_certified:
         best = found
         reason = "J is not empty (theorem 1, case 1): a strictly better network of width 2 exists"
@@ -113,16 +113,16 @@ def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
     return SplitEvidence(fit, None, 2, 0, 0, None, why, notes)
 
 
-def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> Search:
+def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> SplitSearch:
     """The certified search of the splits kernel on a fit, in its scaled units."""
     if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
         m = fit.data.n_samples
-        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+        return SplitSearch(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
     bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
     if fit.search is not None:
-        found: Search = fit.search(activation.kappa, reach, bounds)
+        found: SplitSearch = fit.search(activation.kappa, reach, bounds)
         return found
-    return search(
+    return search_splits(
         fit.fitted_centred,
         fit.residual_scaled,
         fit.data.sample_weight,

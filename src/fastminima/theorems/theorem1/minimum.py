@@ -150,7 +150,7 @@ class SpuriousMinimum:
         for _, X, _, _ in frame.blocks():
             smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
         spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
-        room = np.maximum(spread, [_ulps(row, fit) for row in V])
+        room = np.maximum(spread, [_least_room(row, fit) for row in V])
         level = room * (0.1 + rng.exponential(size=width)) - smallest
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
@@ -281,7 +281,7 @@ def _parameters(
     slopes, intercept = fit.affine
     eta = min(-one, 2 * lowest)
     # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that
-    eta = min(eta, lowest - unit * Fraction(_ulps(fit.slopes, fit)))
+    eta = min(eta, lowest - unit * Fraction(_least_room(fit.slopes, fit)))
     row = [*slopes, intercept - eta, -eta]
     used = _representable_alpha(row, alpha, activation.s_plus)
     if math.isinf(round_fraction(eta)):
@@ -296,7 +296,7 @@ def _parameters(
     return W1, b1, W2, round_fraction(eta), used
 
 
-def _ulps(slopes: Array, fit: LeastSquares) -> float:
+def _least_room(slopes: Array, fit: LeastSquares) -> float:
     """32 ulps of the bias of a unit with these slopes, in the frame: the least room above zero worth having."""
     frame = fit.frame
     size = float(np.abs(slopes) @ (np.abs(frame.centre) + fit.column_max)) + abs(frame.centre_y)

@@ -1,4 +1,4 @@
-"""Float64 networks from exact formulas, rounded so that the error does not eat the drop.
+"""Exact networks rounded to float64 in an order that keeps what they gain.
 
 The drop of a better point can be far below the risk, and offsets in the data can be far above both. So every
 network is rounded in three steps: the slopes; then the biases, computed exactly *for the rounded slopes* at the

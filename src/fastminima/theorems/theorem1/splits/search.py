@@ -22,15 +22,15 @@ from fastminima.errors import ActivationError, DataError, DataTypeError, OptionE
 
 from .sorted_sums import SortedSums, Sweep, require_finite
 
-__all__ = ["Search", "Split", "best_split", "search", "split_set"]
+__all__ = ["Split", "SplitSearch", "best_split", "search_splits", "split_set"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Search:
-    """Outcome of `search`, in the units of the input.
+class SplitSearch:
+    """Outcome of `search_splits`, in the units of the input.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Search:
     def certified(self) -> Ints:
         """The certified positions; needs `status=True`."""
         if self.status is None:
-            raise ValueError("the certified positions were not kept; call search(..., status=True)")
+            raise ValueError("the certified positions were not kept; call search_splits(..., status=True)")
         return np.flatnonzero(self.status == 1)
 
 
@@ -243,7 +243,7 @@ def best_split(
     )
 
 
-def search(
+def search_splits(
     fitted: Floats,
     residual: Floats,
     weights: Floats | None = None,
@@ -256,7 +256,7 @@ def search(
     *,
     status: bool = False,
     positions: bool = True,
-) -> Search:
+) -> SplitSearch:
     """The best certified split when the inputs are approximations with known error.
 
     Parameters
@@ -278,7 +278,7 @@ def search(
 
     Returns
     -------
-    Search
+    SplitSearch
         A position is certified in J when gap > eps_gap and |S_p| exceeds the bound given plus the rounding of
         its own summation; certified out when S_p is certainly 0 at a certain gap, or when eps_gap = 0 and the
         two fitted values are equal; undecided otherwise.
@@ -291,7 +291,7 @@ def search(
     state, found, undecided = _decide(columns, kappa, reach, workers, errors, marks, positions=positions)
     p = found.position
     lower, upper = state.beside(p) if p >= 0 else (math.nan, math.nan)
-    return Search(
+    return SplitSearch(
         position=p if p >= 0 else None,
         S=_ldexp(found.sum, -state.shift),
         gap=upper - lower if p >= 0 else 0.0,

@@ -1,4 +1,4 @@
-"""Sorting by buckets and sweeping: what stands between `splits` and its kernels.
+"""Residuals sorted by fitted value, and their partial sums swept against a rule, by kernels.
 
 `SortedSums` partitions (key, value) records by key into buckets, sorts and sums each, and sweeps the partial
 sums against a rule. Buckets, groups and scales depend on the data alone, never on the workers.
