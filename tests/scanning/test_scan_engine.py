@@ -17,6 +17,7 @@ from fastminima import Dataset
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.theorems.theorem1.certify_drop import certify_drop
@@ -118,9 +119,7 @@ def test_every_claim_of_a_scan_is_exactly_true(kind, seed, m, dx, weighted, rows
     assert row["status"] == ("spurious" if exists else "global")
     assert bool(result.better) <= exists
     if result.better:
-        risk = exact_network_risk(
-            *result.better.network.parameters(), *result.better.network.slopes, data, exact.gram
-        )
+        risk = exact_network_risk(PassNetwork.of(result.better.network), data, exact.gram)
         assert exact.risk - risk >= Fraction(result.better.drop_certified)
         assert exact.risk > risk
     # what the construction in memory says
@@ -360,7 +359,7 @@ def test_a_split_is_certified_without_a_pass_and_soundly(seed, m, dx, weighted, 
         return
     exact = ExactFit.of(data)
     for network in (better.network, low.network):
-        truth = exact.risk - exact_network_risk(*network.parameters(), *network.slopes, data, exact.gram)
+        truth = exact.risk - exact_network_risk(PassNetwork.of(network), data, exact.gram)
         drop = certify_split(network, low.fit, best)
         assert drop.lower == -math.inf or Fraction(drop.lower) <= truth
         assert drop.upper == math.inf or truth <= Fraction(drop.upper)

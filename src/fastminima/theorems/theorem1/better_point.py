@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require
@@ -244,6 +245,6 @@ def _certified_result(
 def _risk(fit: LeastSquares, network: OneHiddenLayer, drop: float) -> float:
     """Risk of the network: rounded from the exact one where that is cheap, else l_LS - drop."""
     if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
-        risk = exact_network_risk(*network.parameters(), *network.slopes, fit.data, fit.exact.gram)
+        risk = exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram)
         return round_fraction(risk)
     return max(fit.risk - drop, 0.0) if math.isfinite(drop) else math.nan

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.roundoff import SLACK, gamma
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.bounds import affine_error
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -57,9 +58,7 @@ def certify_drop(
         drop = float_drop(network, fit)
         if drop.better is not None or not exact:
             return drop
-        value = fit.exact.risk - exact_network_risk(
-            *network.parameters(), *network.slopes, fit.data, fit.exact.gram
-        )
+        value = fit.exact.risk - exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram)
     return Drop(round_down(value), round_up(value), "exact")
 
 
