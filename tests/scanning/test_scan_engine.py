@@ -22,7 +22,7 @@ from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.theorems.theorem1.certify_drop import certify_drop
 from fastminima.theorems.theorem1.certify_split import certify_split
-from fastminima.theorems.theorem1.splits.search import search_splits
+from fastminima.theorems.theorem1.splits.search import SplitRule, search_splits
 from fastminima.theorems.theorem1.splits.sum_scale import Before
 from places import NIST
 
@@ -330,7 +330,7 @@ def test_the_search_over_ranges_is_the_search_over_all(
     before = Before.nothing(mass, largest, None if weights is None else float(weights.max()))
     found = store.search(0.7, 0.5, errors, before, 1)
     store.remove()
-    truth = search_splits(keys, values, weights, 0.7, 0.5, *errors, positions=False)
+    truth = search_splits(keys, values, weights, SplitRule(0.7, 0.5, *errors), positions=False)
     assert (found.n_certified, found.n_undecided) == (truth.n_certified, truth.n_undecided)
     assert (found.position is None) == (truth.position is None)
     if found.position is not None:

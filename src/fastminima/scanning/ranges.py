@@ -261,7 +261,7 @@ class Ranges:
         before: Before,
         workers: int,
     ) -> SplitSearch:
-        """As `splits.search` over all records.
+        """As `search_splits` over all records.
 
         Parameters
         ----------

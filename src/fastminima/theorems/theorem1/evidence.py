@@ -20,7 +20,7 @@ from fastminima.errors import TooLargeError
 from fastminima.exact.fit import ExactFit
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.theorems.theorem1.splits.search import SplitSearch, search_splits
+from fastminima.theorems.theorem1.splits.search import SplitRule, SplitSearch, search_splits
 
 from .status import BetterStatus, MinimumStatus
 
@@ -117,7 +117,16 @@ def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: floa
     """The certified search of the splits kernel on a fit, in its scaled units."""
     if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
         m = fit.data.n_samples
-        return SplitSearch(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+        return SplitSearch(
+            position=None,
+            S=0.0,
+            gap=0.0,
+            lower=math.nan,
+            upper=math.nan,
+            drop=0.0,
+            n_certified=0,
+            n_undecided=m - 1,
+        )
     bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
     if fit.search is not None:
         found: SplitSearch = fit.search(activation.kappa, reach, bounds)
@@ -126,9 +135,7 @@ def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: floa
         fit.fitted_centred,
         fit.residual_scaled,
         fit.data.sample_weight,
-        activation.kappa,
-        reach,
-        *bounds,
+        SplitRule(activation.kappa, reach, *bounds),
         positions=False,
     )
 

@@ -310,19 +310,7 @@ class SortedSums:
 
         `errors` = (eps_gap, base, rate) in the units of the input.
         """
-        base, rate = (self._scaled_up(e) for e in errors[1:])
-        base += rate * self._offset
-        rule = np.array(
-            [
-                errors[0],
-                (base + self.lost) * UPWARD,
-                rate * UPWARD,
-                self.growth,
-                2.0 / max(self.mass, 1e-300),
-                self.mass / 2,
-                self.wall(kappa, reach),
-            ]
-        )
+        rule = self._rule(kappa, reach, errors)
         marks = np.empty(0, np.uint8) if status is None else status
         groups = self._groups()
 
@@ -369,6 +357,22 @@ class SortedSums:
             pool.close()
         self._sorted = self._summed = True
         return _merge(parts)
+
+    def _rule(self, kappa: float, reach: float, errors: tuple[float, float, float]) -> Floats:
+        """The seven numbers that the kernel holds every position to."""
+        base, rate = (self._scaled_up(e) for e in errors[1:])
+        base += rate * self._offset
+        return np.array(
+            [
+                errors[0],
+                (base + self.lost) * UPWARD,
+                rate * UPWARD,
+                self.growth,
+                2.0 / max(self.mass, 1e-300),
+                self.mass / 2,
+                self.wall(kappa, reach),
+            ]
+        )
 
     def after(self, taken: int) -> Before:
         """What the next range of keys has to know, once these are swept; `taken` of the records count."""
