@@ -65,9 +65,8 @@ class _Cut:
     upper_part: NDArray[np.bool_]
     j1: int
     j2: int
-    longest: (
-        np.float64
-    )  # these two may be so small that their product is 0, and what is divided by it infinite
+    # so small, maybe, that their product is 0: NumPy then divides by it, to inf, where a Python float would raise
+    longest: np.float64
     length: np.float64
 
 
