@@ -144,7 +144,7 @@ def _draw_risk(figure: Any, axes: Any, found: RiskSlice, pair: CounterExample) -
     squares = f"risk = least squares' {shown_exactly(pair.level)}"
     handles = [Line2D([], [], color="white", markeredgecolor="black", label=squares)]
     if pair.radius and found.distance.max() > pair.radius:
-        line = {"linewidths": 1.6, "linestyles": "--"}
+        line: dict[str, Any] = {"linewidths": 1.6, "linestyles": "--"}
         axes.contour(found.s, found.t, found.distance, levels=[pair.radius], colors=RED, **line)
         ball = f"certified radius {rounded_down(pair.radius, 3)}"
         handles.append(Line2D([], [], color=RED, linestyle="--", label=ball))
@@ -155,8 +155,8 @@ def _draw_points(axes: Any, pair: CounterExample) -> list[Any]:
     """Both points, for the legend."""
     from matplotlib.lines import Line2D
 
-    local = {"marker": "o", "color": RED, "markeredgecolor": "white"}
-    best = {"marker": "*", "color": "white", "markeredgecolor": "black"}
+    local: dict[str, Any] = {"marker": "o", "color": RED, "markeredgecolor": "white"}
+    best: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black"}
     axes.plot([0], [0], linestyle="", markersize=9, **local)
     axes.plot([1], [0], linestyle="", markersize=14, **best)
     return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,7 +34,7 @@ from .status import BetterStatus
 __all__ = ["BetterPoint", "better_point"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class BetterPoint:
     """Outcome of `better_point`; falsy unless `status` is "better".
 
@@ -59,6 +59,8 @@ class BetterPoint:
         The construction of `network`; "kink" also where the paper's did not survive rounding (see `reason`).
     split : PushedSplit, TiedSplit or None
     low : SpuriousMinimum
+    tried : int
+        Candidates that were looked at.
     """
 
     status: BetterStatus
@@ -72,7 +74,7 @@ class BetterPoint:
     drop_certified: float = 0.0
     certificate: str | None = None
     split: PushedSplit | TiedSplit | None = None
-    tried: int = field(default=0)
+    tried: int = 0
 
     @property
     def relative_drop(self) -> float:
@@ -169,7 +171,14 @@ def better_point(
     require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
     if evidence.obstacle is not None:
-        return BetterPoint(evidence.obstacle, evidence.reason, low, None, method, risk=low.risk)
+        return BetterPoint(
+            status=evidence.obstacle,
+            reason=evidence.reason,
+            low=low,
+            case=None,
+            method=method,
+            risk=low.risk,
+        )
     fallback = kink_candidates(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())
@@ -194,18 +203,28 @@ def _first_certified(
                 drop = certify_drop(candidate.network, low.fit, split=candidate.found)
                 if drop.better:
                     fell_back = kind == "fallback"
-                    return _certified_result(low, case, candidate, candidate.network, drop, fell_back, tried)
+                    return _certified_result(
+                        low, case, candidate, candidate.network, drop, fell_back=fell_back, tried=tried
+                    )
     except TooLargeError as error:
         reason = (
             f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
             f"exact way is closed: {error}"
         )
-        return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
-    reason = (
-        f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
-        "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"
+    else:
+        reason = (
+            f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
+            "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"
+        )
+    return BetterPoint(
+        status=BetterStatus.UNDECIDED,
+        reason=reason,
+        low=low,
+        case=case,
+        method=method,
+        risk=low.risk,
+        tried=tried,
     )
-    return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
 
 
 def _certified_result(
@@ -214,6 +233,7 @@ def _certified_result(
     candidate: Candidate,
     network: OneHiddenLayer,
     proved: Drop,
+    *,
     fell_back: bool,
     tried: int,
 ) -> BetterPoint:

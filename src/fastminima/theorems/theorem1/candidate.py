@@ -24,7 +24,7 @@ REACHES = {"limit": Fraction(1, 2), "paper": Fraction(1, 4)}
 PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PushedSplit:
     """Case 1, in the units of the data.
 
@@ -48,7 +48,7 @@ class PushedSplit:
     u: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TiedSplit:
     """Case 2, in the units of the data.
 
@@ -75,7 +75,7 @@ class TiedSplit:
     gamma: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A network to be certified, with the closed form of its drop in the units of the data.
 
@@ -84,6 +84,6 @@ class Candidate:
 
     network: OneHiddenLayer | None
     drop: float
-    split: PushedSplit | TiedSplit | None
     method: str
+    split: PushedSplit | TiedSplit | None = None
     found: SplitSearch | None = None

@@ -35,10 +35,21 @@ def pushed_candidates(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
         for push in PUSHES:
             u = best * push
             gamma, beta = u / kappa, (lower + upper) / 2
-            network = pair_network(fit, *fit.affine, beta, gamma, activation, low.network.width)
+            network = pair_network(
+                fit, fit.affine, beta=beta, gamma=gamma, activation=activation, width=low.network.width
+            )
             drop = 2 * u * S - weight * u * u / 2
-            split = PushedSplit(position, *(round_fraction(v) for v in (S, upper - lower, beta, gamma, u)))
-            yield Candidate(network, round_fraction(drop), split, "paper", found)
+            split = PushedSplit(
+                position=position,
+                S=round_fraction(S),
+                gap=round_fraction(upper - lower),
+                beta=round_fraction(beta),
+                gamma=round_fraction(gamma),
+                u=round_fraction(u),
+            )
+            yield Candidate(
+                network=network, drop=round_fraction(drop), method="paper", split=split, found=found
+            )
 
 
 _Place = tuple[int, Fraction, Fraction, Fraction, SplitSearch | None]

@@ -162,7 +162,9 @@ def _candidates(
         middle = sum((t * e for t, e in zip(tilted, ends, strict=True)), Fraction(0)) / 2
         beta = (tied - middle + Fraction(frame.centre_y)) * unit
         gamma = Fraction(tilt.rho) * Fraction(alpha) * unit
-        network = pair_network(fit, q, q0, beta, gamma, low.activation, low.network.width)
+        network = pair_network(
+            fit, (q, q0), beta=beta, gamma=gamma, activation=low.activation, width=low.network.width
+        )
         drop = frame.risk_to_float(alpha * (tilt.linear - 0.5 * alpha * tilt.curvature))
         split = TiedSplit(
             tied_value=round_fraction(y_star),
@@ -174,4 +176,4 @@ def _candidates(
             beta=round_fraction(beta),
             gamma=round_fraction(gamma),
         )
-        yield Candidate(network, drop, split, "paper")
+        yield Candidate(network=network, drop=drop, method="paper", split=split)

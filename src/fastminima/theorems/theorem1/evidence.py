@@ -9,7 +9,7 @@ group residual sums R_g of equal inputs computed exactly; a better point exists 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -31,7 +31,7 @@ _COUNT_WORK = 20_000_000
 _DECIMAL_WORK = 200_000
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SplitEvidence:
     """What is known about J.
 
@@ -41,16 +41,20 @@ class SplitEvidence:
         Best split among the positions certified in float64, in the scaled units of the fit.
     case : 1, 2 or None
         1: J is not empty; 2: it is, and a better point exists; None: no better point exists.
+    n_certified, n_undecided : int
+        Positions proved to lie in J, and those left open.
+    obstacle : BetterStatus or None
+        Why no better point is sought; None where one exists.
     """
 
     fit: LeastSquares
-    best: SplitSearch | None
-    case: int | None
-    n_certified: int
-    n_undecided: int
-    obstacle: BetterStatus | None
     reason: str
-    notes: tuple[str, ...] = field(default=())
+    case: int | None = None
+    best: SplitSearch | None = None
+    n_certified: int = 0
+    n_undecided: int = 0
+    obstacle: BetterStatus | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> MinimumStatus:
@@ -77,40 +81,47 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
     """Decide the case of theorem 1 for a fit; exact wherever float64 cannot."""
     found = certified_splits(fit, activation, 0.5)
     if found.n_certified:
-        best = found
-        reason = "J is not empty (theorem 1, case 1): a strictly better network of width 2 exists"
-        notes = _decimal_note(fit)
-        return SplitEvidence(fit, best, 1, found.n_certified, found.n_undecided, None, reason, notes)
+        return SplitEvidence(
+            fit=fit,
+            reason="J is not empty (theorem 1, case 1): a strictly better network of width 2 exists",
+            case=1,
+            best=found,
+            n_certified=found.n_certified,
+            n_undecided=found.n_undecided,
+            notes=_decimal_note(fit),
+        )
     try:
         return _decided_exactly(fit)
     except TooLargeError as error:
         why = f"no split is certified in float64, and the exact way is closed: {error}"
-        return SplitEvidence(fit, None, None, 0, found.n_undecided, BetterStatus.UNDECIDED, why)
+        return SplitEvidence(
+            fit=fit, reason=why, n_undecided=found.n_undecided, obstacle=BetterStatus.UNDECIDED
+        )
 
 
 def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
     exact = fit.exact
     if exact.linearly_fittable:
         why = "the data are exactly affine (condition C1.1 fails): risk 0, the minimum is global"
-        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.LINEARLY_FITTABLE, why)
+        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.LINEARLY_FITTABLE)
     if not exact.groups().has_residual.any():
         why = (
             "every group of equal inputs has residual sum 0: the linear fit is optimal among all functions of x, "
             "so no better point exists for any model"
         )
-        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.NO_BETTER_POINT, why)
+        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.NO_BETTER_POINT)
     positions = exact.J().positions
     notes = _decimal_note(fit)
     if len(positions):
         why = (
             "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
         )
-        return SplitEvidence(fit, None, 1, len(positions), 0, None, why, notes)
+        return SplitEvidence(fit=fit, reason=why, case=1, n_certified=len(positions), notes=notes)
     why = (
         "J is empty (theorem 1, case 2): tied fitted values hide residuals, "
         "and a strictly better network of width 2 exists"
     )
-    return SplitEvidence(fit, None, 2, 0, 0, None, why, notes)
+    return SplitEvidence(fit=fit, reason=why, case=2, notes=notes)
 
 
 def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> SplitSearch:

@@ -49,4 +49,4 @@ def _models(
 
 def _rounded(low: SpuriousMinimum, model: KinkModel) -> Candidate:
     network = kink_network(low.fit, model, low.activation, low.network.width)
-    return Candidate(network, low.fit.frame.risk_to_float(model.drop), None, "kink")
+    return Candidate(network=network, drop=low.fit.frame.risk_to_float(model.drop), method="kink")

@@ -61,8 +61,8 @@ def _network(
 
 def pair_network(
     fit: LeastSquares,
-    slopes: list[Fraction],
-    intercept: Fraction,
+    affine: tuple[list[Fraction], Fraction],
+    *,
     beta: Fraction,
     gamma: Fraction,
     activation: PiecewiseLinear,
@@ -70,10 +70,13 @@ def pair_network(
 ) -> OneHiddenLayer | None:
     """Theorem 1, step 2: the pair of units whose output is q(x) -+ kappa gamma below and above q(x) = beta.
 
+    `affine` is q: its slopes and its intercept.
+
     W1 = [q_x; -q_x; 0], b1 = [q_0 - beta + gamma; -q_0 + beta + gamma; 0], W2 = [1, -1, 0]/(s+ + s-), b2 = beta.
 
     Returns None where float64 cannot hold it.
     """
+    slopes, intercept = affine
     total = Fraction(activation.s_plus) + Fraction(activation.s_minus)
     exact_row = [*slopes, intercept - beta + gamma, -intercept + beta + gamma]
     scale = power_of_two_scale(exact_row, 1 / total)
