@@ -179,81 +179,44 @@ def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -
 
 def _rational(data: Dataset, exact: ExactFit, minimum: OneHiddenLayer) -> list[dict[str, Any]]:
     """Theorem 1, step 1 and step 2 case 1, before any rounding: excess 0, and the paper's drop exactly."""
-    slopes, width = _slopes(minimum), minimum.width
-    numerators, scale = exact.fitted_numerators()
-    fitted = [int(n) * scale for n in numerators]
-    claims = _rational_minimum(data, exact, fitted, slopes, width)
-    if width >= 2 and len(exact.J().positions):
-        claims.append(_rational_better(data, exact, fitted, slopes, width))
-    return claims
-
-
-def _rational_minimum(
-    data: Dataset, exact: ExactFit, fitted: list[Fraction], slopes: tuple[Fraction, Fraction], width: int
-) -> list[dict[str, Any]]:
-    """Step 1 with alpha = 1; nothing where the radius is below all float64 numbers."""
-    eta = min(Fraction(-1), 2 * min(fitted))
+    s_plus, s_minus = _slopes(minimum)
+    width = minimum.width
+    fitted, scale = exact.fitted_numerators()
+    values = [int(n) * scale for n in fitted]
+    eta = min(Fraction(-1), 2 * min(values))
     zero = [Fraction(0)] * data.n_features
     # z/|(x, 1)| is at least radius where the smallest z and the largest norm meet
     norms = _largest_squared_norm(data)
-    least = min(min(fitted) - eta, -eta) if width > 1 else min(fitted) - eta
+    least = min(min(values) - eta, -eta) if width > 1 else min(values) - eta
     radius = Fraction(sqrt_floor(least * least / norms))
-    if not radius > 0:
-        return []
-    return [
-        {
-            "claim": "no lower risk within",
-            "network": {
-                "W1": matrix_words([exact.coef, *[zero] * (width - 1)]),
-                "b1": [word(exact.intercept - eta), *[word(-eta)] * (width - 1)],
-                "W2": [word(1 / slopes[0]), *["0"] * (width - 1)],
-                "b2": word(eta),
-            },
-            "radius": word(radius),
-            "excess": "0",
-        }
-    ]
-
-
-def _rational_better(
-    data: Dataset, exact: ExactFit, fitted: list[Fraction], slopes: tuple[Fraction, Fraction], width: int
-) -> dict[str, Any]:
-    """Step 2, case 1, with the push of the paper that gains most."""
-    s_plus, s_minus = slopes
-    total, rest = s_plus + s_minus, width - 2
-    zero = [Fraction(0)] * data.n_features
-    drop, gamma, beta = _best_push(data, exact, fitted, (s_plus - s_minus) / total)
-    return {
-        "claim": "lower risk",
-        "network": {
-            "W1": matrix_words([exact.coef, [-v for v in exact.coef], *[zero] * rest]),
-            "b1": [
-                word(exact.intercept - beta + gamma),
-                word(-exact.intercept + beta + gamma),
-                *["0"] * rest,
-            ],
-            "W2": [word(1 / total), word(-1 / total), *["0"] * rest],
-            "b2": word(beta),
-        },
-        "drop": word(drop),
-    }
-
-
-def _best_push(
-    data: Dataset, exact: ExactFit, fitted: list[Fraction], kappa: Fraction
-) -> tuple[Fraction, Fraction, Fraction]:
-    """(drop, gamma, beta) of the first split in J with the largest drop, |gamma| at most a quarter of its gap."""
+    claims: list[dict[str, Any]] = []
+    if radius > 0:
+        claims.append(
+            {
+                "claim": "no lower risk within",
+                "network": {
+                    "W1": matrix_words([exact.coef, *[zero] * (width - 1)]),
+                    "b1": [word(exact.intercept - eta), *[word(-eta)] * (width - 1)],
+                    "W2": [word(1 / s_plus), *["0"] * (width - 1)],
+                    "b2": word(eta),
+                },
+                "radius": word(radius),
+                "excess": "0",
+            }
+        )
     splits = exact.J()
+    if width < 2 or not len(splits.positions):
+        return claims
     residual, unit = exact.residual_numerators()
     weights = data.sample_weight
     terms = [
         int(residual[i]) * unit * (1 if weights is None else Fraction(float(weights[i])))
         for i in splits.order.tolist()
     ]
-    m = exact.total_weight
+    kappa, m = (s_plus - s_minus) / (s_plus + s_minus), exact.total_weight
     best: tuple[Fraction, Fraction, Fraction] | None = None
     running, members = Fraction(0), set(splits.positions.tolist())
-    ordered = [fitted[i] for i in splits.order.tolist()]
+    ordered = [values[i] for i in splits.order.tolist()]
     for p, term in enumerate(terms):
         running += term
         if p not in members:
@@ -264,7 +227,26 @@ def _best_push(
         if best is None or drop > best[0]:
             best = drop, u / kappa, (ordered[p] + ordered[p + 1]) / 2
     assert best is not None
-    return best
+    drop, gamma, beta = best
+    total = s_plus + s_minus
+    rest = width - 2
+    claims.append(
+        {
+            "claim": "lower risk",
+            "network": {
+                "W1": matrix_words([exact.coef, [-v for v in exact.coef], *[zero] * rest]),
+                "b1": [
+                    word(exact.intercept - beta + gamma),
+                    word(-exact.intercept + beta + gamma),
+                    *["0"] * rest,
+                ],
+                "W2": [word(1 / total), word(-1 / total), *["0"] * rest],
+                "b2": word(beta),
+            },
+            "drop": word(drop),
+        }
+    )
+    return claims
 
 
 def _largest_squared_norm(data: Dataset) -> Fraction:
