@@ -23,7 +23,7 @@ from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.theorems.theorem1.certify_drop import certify_drop
 from fastminima.theorems.theorem1.certify_split import certify_split
 from fastminima.theorems.theorem1.splits.search import SplitRule, search_splits
-from fastminima.theorems.theorem1.splits.sum_scale import Before
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 from places import NIST
 
 large = importlib.import_module("fastminima.scanning.large")
@@ -327,7 +327,7 @@ def test_the_search_over_ranges_is_the_search_over_all(
         store.append(*passes.sorted_into(plan, np.ascontiguousarray(columns[:, start : start + 50])))
     mass = float(m) if weights is None else float(weights.sum())
     largest = float(np.abs(values).max())
-    before = Before.nothing(mass, largest, None if weights is None else float(weights.max()))
+    before = CarriedSums.nothing(mass, largest, None if weights is None else float(weights.max()))
     found = store.search(0.7, 0.5, errors, before, 1)
     store.remove()
     truth = search_splits(keys, values, weights, SplitRule(0.7, 0.5, *errors), positions=False)

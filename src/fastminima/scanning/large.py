@@ -47,7 +47,7 @@ from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
-from fastminima.theorems.theorem1.splits.sum_scale import Before
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 from .budget import Budget
 from .checkpoint import Stages
@@ -332,7 +332,7 @@ class _Scan:
     def _instead(self, evaluated: _Evaluated, moments: Moments) -> dict[str, Any]:
         """What the fit has instead of arrays of all samples."""
         heaviest = moments.weight_range[1] if self.source.weighted else None
-        before = Before.nothing(float(moments.gram[0, 0]), evaluated.sums.largest, heaviest)
+        before = CarriedSums.nothing(float(moments.gram[0, 0]), evaluated.sums.largest, heaviest)
         ranges, records = evaluated.ranges, evaluated.records
         if records is not None:
             ranges.restore(records)

@@ -20,7 +20,7 @@ from fastminima.errors import DataError
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
-from .sum_scale import Before, extreme, shift_of
+from .sum_scale import CarriedSums, extreme, shift_of
 
 __all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
 
@@ -178,7 +178,7 @@ class SortedSums:
         values: Floats,
         weights: Floats | None,
         workers: int,
-        before: Before | None = None,
+        before: CarriedSums | None = None,
     ) -> None:
         self._inputs = (keys, values, weights)
         self._order = _NO_ORDER
@@ -189,7 +189,7 @@ class SortedSums:
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
-        self._given = before
+        self._carried = before
         if before is not None and weights is not None:
             self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
@@ -201,7 +201,7 @@ class SortedSums:
         return self.value_shift + self.weight_shift
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
-        if self._given is None:
+        if self._carried is None:
             self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
         self.mass = 0.0
         errors = np.zeros(2)
@@ -256,8 +256,8 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and (self._given is not None or extreme(largest)):
-            self.value_shift = shift_of(largest) if self._given is None else self._given.value_shift
+        if weights is None and (self._carried is not None or extreme(largest)):
+            self.value_shift = shift_of(largest) if self._carried is None else self._carried.value_shift
         if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
@@ -273,11 +273,11 @@ class SortedSums:
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
-        self.follow(self._given or Before(self.mass))
+        self.follow(self._carried or CarriedSums(self.mass))
         self._totals = np.zeros((n_buckets, 3))
         self._sorted = self._summed = False
 
-    def follow(self, before: Before) -> None:
+    def follow(self, before: CarriedSums) -> None:
         """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
         self.mass, self._offset = before.mass, before.count
         # errors made before pass through the additions made here too
@@ -374,10 +374,10 @@ class SortedSums:
             ]
         )
 
-    def after(self, taken: int) -> Before:
+    def after(self, taken: int) -> CarriedSums:
         """What the next range of keys has to know, once these are swept; `taken` of the records count."""
         hi, lo, lost = self._before[-1].tolist()
-        return Before(
+        return CarriedSums(
             self.mass,
             self.value_shift,
             self.weight_shift,
