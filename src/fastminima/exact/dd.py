@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .affine import Columns, affine_numerators
-from .dyadic import Floats, power_of_two, round_fraction
+from .dyadic import Floats, bit_size, power_of_two, round_fraction
 
 F64 = NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def evaluate(columns: Columns, forms: Sequence[Sequence[Fraction]]) -> list[Doub
     peak = max(magnitudes, default=Fraction(0))
     if peak == 0:
         return [DoubleDouble(np.zeros(m), np.zeros(m), 0.0, 0) for _ in forms]
-    exponent = peak.numerator.bit_length() - peak.denominator.bit_length() + 1
+    exponent = bit_size(peak) + 1
     unit = power_of_two(-exponent)
     results = []
     plans = []

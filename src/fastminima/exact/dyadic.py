@@ -22,6 +22,7 @@ __all__ = [
     "Ints",
     "bit_size",
     "bit_span",
+    "largest_magnitude",
     "next_above",
     "next_below",
     "odd_mantissa",
@@ -45,6 +46,11 @@ def power_of_two(exponent: int) -> Fraction:
 def bit_size(value: Fraction) -> int:
     """An exponent e with 2**(e - 1) < abs(value) < 2**(e + 1), for `value` != 0."""
     return value.numerator.bit_length() - value.denominator.bit_length()
+
+
+def largest_magnitude(values: Floats) -> float:
+    """max |value|, 0.0 of none, without a temporary of the size of `values`."""
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 def odd_mantissa(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
+from fastminima.exact.dyadic import largest_magnitude
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
@@ -57,11 +58,6 @@ def require_finite(values: Floats, name: str) -> None:
             raise DataError(
                 f"{name} must be finite, got {values[i]} at index {i}; drop or repair that sample"
             )
-
-
-def _largest(values: Floats) -> float:
-    """max |value|, without a temporary of the size of `values`."""
-    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 @dataclass(frozen=True)
@@ -202,7 +198,8 @@ class SortedSums:
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
         if self._carried is None:
-            self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
+            self.value_shift = shift_of(largest_magnitude(values))
+            self.weight_shift = shift_of(largest_magnitude(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
