@@ -13,10 +13,15 @@ from .affine import common_numerators
 from .dyadic import Floats, Ints, power_of_two, to_integers
 from .nullspace import null_space
 
-__all__ = ["RationalMatrix", "Rationals"]
+__all__ = ["RationalMatrix", "Rationals", "dot"]
 
 Rationals = list[list[Fraction]]
 """A rational matrix as a list of rows."""
+
+
+def dot(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
+    """The inner product of two rational vectors."""
+    return sum((x * y for x, y in zip(a, b, strict=True) if x), Fraction(0))
 
 
 def _quotient(n: int, d: int) -> float:

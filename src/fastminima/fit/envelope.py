@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .running_sums import largest_magnitude
+from fastminima.exact.dyadic import largest_magnitude
 
 __all__ = ["Envelope"]
 

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.exact.dyadic import largest_magnitude
 from fastminima.kernels import _rows as kernels
 
-__all__ = ["ExtendedGradient", "Moments", "Residuals", "Sizes", "largest_magnitude"]
+__all__ = ["ExtendedGradient", "Moments", "Residuals", "Sizes"]
 
 Array = NDArray[np.float64]
 Centre = tuple[Array, float]
@@ -36,11 +37,6 @@ def _adjacent(X: Array) -> Array:
 def _column_max(X: Array) -> Array:
     # without a temporary |X|
     return np.maximum(X.max(axis=0, initial=0.0), -X.min(axis=0, initial=0.0))
-
-
-def largest_magnitude(values: Array) -> float:
-    """max |value|, without a temporary of the size of `values`."""
-    return max(float(values.max()), -float(values.min()))
 
 
 @dataclass

@@ -26,6 +26,7 @@ from fastminima.exact.dd import DoubleDouble, evaluate, two_product, two_sum
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.signs import signs, unit_form
+from fastminima.exact.stream import PassNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
 
 __all__ = ["excess_risk"]
@@ -91,7 +92,7 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
         if result is not None:
             return result
     # float64 has no number for the difference, or the terms cancel beyond double-double
-    after, before = (exact_network_risk(n.W1, n.b1, n.W2, n.b2, *n.slopes, view) for n in (other, network))
+    after, before = (exact_network_risk(PassNetwork.of(n), view) for n in (other, network))
     return round_fraction(after - before)
 
 

@@ -42,7 +42,7 @@ from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
@@ -302,7 +302,7 @@ class _Scan:
         if records is not None:
             ranges.restore(records)
 
-        def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> Search:
+        def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> SplitSearch:
             self.resources.progress(self.source.name, "splits", self.total, self.total)
             return ranges.search(kappa, reach, errors, before, self.resources.workers)
 

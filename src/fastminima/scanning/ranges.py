@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import OutputError
 from fastminima.system.files import writing
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
@@ -258,8 +258,8 @@ class Ranges:
         errors: tuple[float, float, float],
         before: CarriedSums,
         workers: int,
-    ) -> Search:
-        """As `splits.search` over all records.
+    ) -> SplitSearch:
+        """As `search_splits` over all records.
 
         Parameters
         ----------
@@ -285,7 +285,7 @@ class Ranges:
                 }
             before = state.after(taken)
         value = math.ldexp(max(drop, 0.0), -shift - before.value_shift)
-        return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
+        return SplitSearch(**best, drop=value, n_certified=certified, n_undecided=undecided)
 
 
 def _with_next(pieces: Iterator[tuple[Load, float]]) -> Iterator[tuple[Load, float | None]]:

@@ -19,7 +19,7 @@ from fastminima.errors import ActivationError, DataError, DataTypeError
 from fastminima.kernels import _splits as compiled
 from fastminima.kernels import reference_splits as twin
 from fastminima.theorems.theorem1.splits import sorted_sums as sorted_sums
-from fastminima.theorems.theorem1.splits.search import Split, best_split, search, split_set
+from fastminima.theorems.theorem1.splits.search import Split, SplitRule, best_split, search_splits, split_set
 from profiles import examples
 
 
@@ -265,7 +265,7 @@ def test_skew_and_any_number_of_workers(shape: str, bucket: int) -> None:
         answers = set()
         for workers in (1, 2, 3):
             assert np.array_equal(split_set(f, whole, workers=workers), expected)
-            answers.add(repr((best_split(f, real, workers=workers), search(f, real, workers=workers))))
+            answers.add(repr((best_split(f, real, workers=workers), search_splits(f, real, workers=workers))))
         assert len(answers) == 1
         state = sorted_sums.SortedSums(f, real, None, 3)
         state.sweep(1.0, 0.5)
@@ -289,7 +289,7 @@ def test_kernels_agree_with_their_twins(shape: str, weighted: bool, monkeypatch:
         for r in (rng.normal(size=m), rng.integers(-1, 2, m) * 0.1, rng.normal(size=m) * 1e-310):
             best_split(f, r, 0.5, sample_weight=w)
             split_set(f, r, w)
-            search(f, r, w, 0.5, 0.25, 1e-3, 1e-9, 1e-12, status=True)
+            search_splits(f, r, w, SplitRule(0.5, 0.25, 1e-3, 1e-9, 1e-12), status=True)
     expected = {"is_ordered", "scatter_buckets", "sort_buckets", "prefix_buckets", "sweep_buckets"}
     if not np.all(f[1:] >= f[:-1]):
         expected.add("count_buckets")
@@ -459,7 +459,7 @@ def test_certified_positions_lie_in_the_exact_set(
     r = exact_r + rng.uniform(-0.99, 0.99, len(pairs)) * rate
     r[np.argmin(f)] += 0.99 * base
     with small():
-        found = search(f, r, None, 0.5, 0.5, eps_gap, base, rate, status=True)
+        found = search_splits(f, r, None, SplitRule(0.5, 0.5, eps_gap, base, rate), status=True)
     assert found.status is not None
     assert (found.n_certified, found.n_undecided) == (found.certified.size, found.undecided.size)
     assert np.array_equal(found.undecided, np.flatnonzero(found.status == 2))
@@ -490,13 +490,13 @@ def test_bounds_are_sharp() -> None:
     f, r = np.array([0.0, 1.0]), np.array([1.0, -1.0])
     below = 1 - 2.0**-40
     for name in ("eps_sum_base", "eps_sum_rate", "eps_gap"):
-        assert search(f, r, **{name: below}).n_certified == 1, name
-        at = search(f, r, **{name: 1.0})
+        assert search_splits(f, r, rule=SplitRule(**{name: below})).n_certified == 1, name
+        at = search_splits(f, r, rule=SplitRule(**{name: 1.0}))
         assert (at.n_certified, at.n_undecided, at.undecided.tolist()) == (0, 1, [0]), name
         with pytest.raises(ValueError, match="not negative"):
-            search(f, r, **{name: -1.0})
+            SplitRule(**{name: -1.0})
     with pytest.raises(ValueError, match="status=True"):
-        _ = search(f, r).certified
+        _ = search_splits(f, r).certified
 
 
 def test_the_rounding_bound_holds_and_is_not_idle() -> None:
@@ -563,7 +563,7 @@ def test_too_few_samples_for_a_split(m: int, weighted: bool) -> None:
     assert (best.position, best.n_splits, best.drop) == (None, 0, 0.0)
     assert math.isnan(best.beta)
     assert "J is empty" in str(best)
-    assert search(np.ones(m), np.ones(m), weights).position is None
+    assert search_splits(np.ones(m), np.ones(m), weights).position is None
 
 
 def test_minus_zero_is_zero_and_inputs_are_left_alone() -> None:

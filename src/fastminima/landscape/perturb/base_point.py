@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError
-from fastminima.exact.dd import _Sum, two_product, two_sum
+from fastminima.exact.dd import DoubleDoubleSum, two_product, two_sum
 from fastminima.exact.roundoff import U
 from fastminima.kernels import _screen
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -101,7 +101,7 @@ class BasePoint:
         gradient, own = np.full((2, d1 * n + 1), np.nan), np.full((2, d1), np.nan)
         if np.isfinite(sums).all():
             with np.errstate(over="ignore", invalid="ignore"):
-                total = _Sum(sums[..., 0, 0], sums[..., 1, :].sum(axis=-1))
+                total = DoubleDoubleSum(sums[..., 0, 0], sums[..., 1, :].sum(axis=-1))
                 for part in range(1, _screen.PANEL):
                     total.add(sums[..., 0, part])
                 hi, lo = two_sum(total.hi, total.lo)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from fastminima.exact.dd import _Sum
+from fastminima.exact.dd import DoubleDoubleSum
 from fastminima.exact.roundoff import U
 from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
@@ -72,7 +72,7 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
     d1, n = network.width, network.n_features + 1
     q = d1 * n + 1
     gather = Gather(base, reach)
-    grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
+    grams: dict[int, DoubleDoubleSum] | None = {} if form and d1 <= 64 else None
     cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for cut, X, z in base.blocks():
@@ -90,7 +90,7 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
         return near, _pattern_form(base, grams, q)
 
 
-def _add_patterns(base: BasePoint, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
+def _add_patterns(base: BasePoint, grams: dict[int, DoubleDoubleSum], cut: slice, X: F64, z: F64) -> None:
     n = X.shape[1] + 1
     pattern = codes(z > 0.0)
     order = np.argsort(pattern, kind="stable")
@@ -105,7 +105,7 @@ def _add_patterns(base: BasePoint, grams: dict[int, _Sum], cut: slice, X: F64, z
         term = extended[start:end].T @ weighted[start:end]
         code = int(pattern[start])
         if code not in grams:
-            grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
+            grams[code] = DoubleDoubleSum(np.zeros((n, n)), np.zeros((n, n)))
         grams[code].add(term)
 
 
@@ -114,7 +114,7 @@ def _whole_gram(base: BasePoint) -> F64:
     d1, n = base.network.width, base.network.n_features + 1
     q = d1 * n + 1
     require_memory(40 * q * q + 16 * _BLOCK_ENTRIES, f"the quadratic form of {q} effective parameters")
-    total = _Sum(np.zeros((q, q)), np.zeros((q, q)))
+    total = DoubleDoubleSum(np.zeros((q, q)), np.zeros((q, q)))
     s_plus, s_minus = base.network.slopes
     weight = base.data.sample_weight
     for cut, X, z in base.blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
@@ -133,7 +133,7 @@ def _one_factor(base: BasePoint, gram: F64, n_patterns: int) -> QuadraticForm:
     )  # fmt: skip
 
 
-def _pattern_form(base: BasePoint, grams: dict[int, _Sum], q: int) -> QuadraticForm:
+def _pattern_form(base: BasePoint, grams: dict[int, DoubleDoubleSum], q: int) -> QuadraticForm:
     d1, n = base.network.width, base.network.n_features + 1
     s_plus, s_minus = base.network.slopes
     patterns = sorted(grams)

@@ -9,16 +9,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import _towards, round_fraction
+from fastminima.exact.dyadic import round_fraction, round_up
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.roundoff import SLACK, U, gamma_n
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
 
-from .unit_in_frame import _unit
+from .unit_in_frame import unit_in_frame
 
-__all__ = ["Margin", "certify_margin", "excess_bound", "positive_affine"]
+__all__ = ["Margin", "certify_margin", "excess_bound", "float_margin", "positive_affine"]
 
 # A radius proved in float64 keeps all but a millionth of the distance.
 _TIGHT = 1e6
@@ -38,7 +38,7 @@ def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
         radius = _envelope_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
-        radius = _float_margin(network, fit)
+        radius = float_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
         W1, b1, _, _ = network.parameters()
@@ -46,7 +46,7 @@ def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
     return Margin(max(exact, 0.0), "exact")
 
 
-def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
+def float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     frame = fit.frame
     if frame.entry_error or frame.exponents.any():
         return 0.0  # row norms of the data as given are the exact route's business
@@ -54,7 +54,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     active = W1.any(axis=1)
     dead = float(b1[~active].min()) if not active.all() else math.inf
     units = [
-        _unit(frame, fit.column_max, row, bias, 0.0)
+        unit_in_frame(frame, fit.column_max, row, bias, 0.0)
         for row, bias in zip(W1[active], b1[active].tolist(), strict=True)
     ]
     if any(unit is None for unit in units) or dead <= 0.0:
@@ -158,7 +158,7 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
     N_k the column norms (triangle inequality).
     """
     if fit.method == "exact":
-        return _towards(fit.exact.excess(*affine), math.inf)
+        return round_up(fit.exact.excess(*affine))
     slopes, level = fit.frame.to_frame(*affine)
     delta = [
         level - Fraction(fit.value_at_centre),

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError, MissingDependencyError, OptionError
-from fastminima.exact.dyadic import round_up, sqrt_floor
+from fastminima.exact.dyadic import round_up, sqrt_above, sqrt_floor
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.named import activation as named
@@ -211,7 +211,7 @@ def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
     level = to.scale**2 / 3
     # R / max(rho, 1/|k|) less the distance between the float64 parameters and the exact ones
     stretch = max(to.reach, 1 / to.scale**2)
-    inside = Fraction(sqrt_floor(Fraction(radius) ** 2 / stretch)) - _sqrt_up(gap)
+    inside = Fraction(sqrt_floor(Fraction(radius) ** 2 / stretch)) - Fraction(sqrt_above(gap))
     radius = math.nextafter(float(inside), 0.0) if inside > 0 else 0.0
     proved = pair.certified and radius > 0
     lost = "no positive radius is left on this image" if pair.certified else pair.reason
@@ -230,10 +230,6 @@ def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
         _origin=pair,
         _map=now,
     )
-
-
-def _sqrt_up(value: Fraction) -> Fraction:
-    return Fraction(math.nextafter(sqrt_floor(value), math.inf)) if value else Fraction(0)
 
 
 def _excess(low: OneHiddenLayer, data: Dataset, level: Fraction, balls: Balls | None) -> float:

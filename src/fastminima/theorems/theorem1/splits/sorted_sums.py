@@ -1,4 +1,4 @@
-"""Sorting by buckets and sweeping: what stands between `splits` and its kernels.
+"""Residuals sorted by fitted value, and their partial sums swept against a rule, by kernels.
 
 `SortedSums` partitions (key, value) records by key into buckets, sorts and sums each, and sweeps the partial
 sums against a rule. Buckets, groups and scales depend on the data alone, never on the workers.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
+from fastminima.exact.dyadic import largest_magnitude
 from fastminima.exact.roundoff import U
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
@@ -58,11 +59,6 @@ def require_finite(values: Floats, name: str) -> None:
             raise DataError(
                 f"{name} must be finite, got {values[i]} at index {i}; drop or repair that sample"
             )
-
-
-def _largest(values: Floats) -> float:
-    """max |value|, without a temporary of the size of `values`."""
-    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 @dataclass(frozen=True)
@@ -225,7 +221,7 @@ class SortedSums:
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
-        self._given = before
+        self._carried = before
         if before is not None and weights is not None:
             self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
@@ -237,8 +233,9 @@ class SortedSums:
         return self.value_shift + self.weight_shift
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
-        if self._given is None:
-            self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
+        if self._carried is None:
+            self.value_shift = shift_of(largest_magnitude(values))
+            self.weight_shift = shift_of(largest_magnitude(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
@@ -292,8 +289,8 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and (self._given is not None or extreme(largest)):
-            self.value_shift = shift_of(largest) if self._given is None else self._given.value_shift
+        if weights is None and (self._carried is not None or extreme(largest)):
+            self.value_shift = shift_of(largest) if self._carried is None else self._carried.value_shift
         if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
@@ -309,7 +306,7 @@ class SortedSums:
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
-        self.follow(self._given or CarriedSums(self.mass))
+        self.follow(self._carried or CarriedSums(self.mass))
         self._totals = np.zeros((n_buckets, 3))
         self._sorted = self._summed = False
 
@@ -346,19 +343,7 @@ class SortedSums:
 
         `errors` = (eps_gap, base, rate) in the units of the input.
         """
-        base, rate = (self._scaled_up(e) for e in errors[1:])
-        base += rate * self._offset
-        rule = np.array(
-            [
-                errors[0],
-                (base + self.lost) * UPWARD,
-                rate * UPWARD,
-                self.growth,
-                2.0 / max(self.mass, 1e-300),
-                self.mass / 2,
-                self.wall(kappa, reach),
-            ]
-        )
+        rule = self._rule(kappa, reach, errors)
         marks = np.empty(0, np.uint8) if status is None else status
         groups = self._groups()
 
@@ -405,6 +390,22 @@ class SortedSums:
             pool.close()
         self._sorted = self._summed = True
         return _merge(parts)
+
+    def _rule(self, kappa: float, reach: float, errors: tuple[float, float, float]) -> Floats:
+        """The seven numbers that the kernel holds every position to."""
+        base, rate = (self._scaled_up(e) for e in errors[1:])
+        base += rate * self._offset
+        return np.array(
+            [
+                errors[0],
+                (base + self.lost) * UPWARD,
+                rate * UPWARD,
+                self.growth,
+                2.0 / max(self.mass, 1e-300),
+                self.mass / 2,
+                self.wall(kappa, reach),
+            ]
+        )
 
     def after(self, taken: int) -> CarriedSums:
         """What the next range of keys has to know, once these are swept; `taken` of the records count."""

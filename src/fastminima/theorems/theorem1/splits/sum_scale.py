@@ -1,4 +1,4 @@
-"""Powers of two for sums that must neither overflow nor vanish, and what a range of keys has to know of smaller ones."""
+"""Powers of two for sums that must neither overflow nor vanish, and the sums that one range of keys hands to the next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def extreme(largest: float) -> bool:
 
 @dataclass(frozen=True)
 class CarriedSums:
-    """Sums over all smaller keys, and the scale all ranges share.
+    """Sums over all smaller keys, and the scale all ranges share: what one range of keys has to know of the others.
 
     Attributes
     ----------
