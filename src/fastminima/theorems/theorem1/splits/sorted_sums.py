@@ -78,7 +78,7 @@ class Plan:
         return cls(1, 0.0, 0.0, np.zeros(1, np.uint16), np.zeros(1), 0)
 
     def sorted_into(self, columns: Floats, ids: NDArray[np.uint16] | None = None) -> tuple[Floats, Ints]:
-        """Records of one bucket after the other, each bucket in the order given.
+        """(records (m, 2 or 3) of one bucket after the other, each in the order given; counts (n_buckets,)).
 
         Parameters
         ----------
@@ -86,11 +86,6 @@ class Plan:
             Keys, values[, weights].
         ids : (m,) uint16, optional
             Memory to work in.
-
-        Returns
-        -------
-        records : (m, 2 or 3) float64
-        counts : (n_buckets,) int64
         """
         width, m = columns.shape
         keys = columns[0]
