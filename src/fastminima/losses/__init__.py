@@ -5,8 +5,10 @@ Modules, lowest first:
 - `base`: what every loss of a matrix product offers: value, gradient, and changes that no cancellation spoils.
 - `custom`: a user's own loss of the product: functions, and what is known about them.
 - `gradient_check`: is a loss's gradient its value's? Difference quotients decide, within bounds of their own.
-- `per_sample`: losses that are sums over samples, phi(R x_i; y_i): sums in blocks, error bounds and changes for all
-  of them, once.
+- `slope_signs`: exact signs of slopes that are no rationals: probabilities against targets, log-odds against rationals.
+- `pointwise`: losses of one row, phi(z; y): value, slope, curvature and what bounds them. They know no data.
+- `per_sample`: sums of a pointwise loss over samples, w_i phi(R x_i; y_i): sums in blocks, error bounds and changes,
+  once for all.
 - `named`: huber, logistic, softmax, log-cosh and quantile losses of a deep linear network, as functions of its
   product.
 - `squared`: the squared loss of a linear map, summed over samples: from rows in float64, from exact moments in

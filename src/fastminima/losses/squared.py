@@ -16,8 +16,8 @@ from fastminima.exact.dyadic import power_of_two, to_integers
 from fastminima.exact.gram import gram_of
 from fastminima.exact.matrix import RationalMatrix, Rationals
 
-from .base import Floats
 from .per_sample import RowLoss
+from .pointwise import Squared
 
 __all__ = ["Moments", "SquaredLoss"]
 
@@ -80,18 +80,8 @@ class SquaredLoss(RowLoss):
     ell0(R + D) - ell0(R) = <G, D> + 1/2 |D X|^2, exactly.
     """
 
-    rational = True
-    quadratic = True
-
-    def _values(self, Z: Floats, Y: Floats) -> Floats:
-        E = Z - Y
-        return 0.5 * E * E
-
-    def _slopes(self, Z: Floats, Y: Floats) -> Floats:
-        return Z - Y
-
-    def _curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
-        return d * d
+    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+        super().__init__(Squared(), X, Y, bias=bias)
 
     @cached_property
     def moments(self) -> Moments:
