@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 
 from .centred_data import Frame
 from .running_sums import Moments
@@ -56,7 +56,7 @@ class NormalEquations:
         except np.linalg.LinAlgError:
             return cls(H, S, 0.0)
         trace = float(np.trace(H)) * SLACK
-        lost = gamma(n + 2) * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
+        lost = gamma_n(n + 2) * SLACK * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
         return cls(H, S, (c - lost * SLACK) / SLACK)
 
     @property
@@ -109,6 +109,6 @@ def affine_error(frame: Frame, column_max: Array, slopes: Array, level: float) -
     weights = np.abs(slopes)
     terms = float(weights @ column_max) + abs(level)
     entries = frame.entry_error * float(weights @ (column_max + np.abs(frame.centre)))
-    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
+    return (gamma_n(n + 4) * SLACK * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
         1.0 + float(weights.sum())
     )

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 
 __all__ = ["BLOCK", "Frame"]
 
@@ -153,7 +153,7 @@ class Frame:
         """gamma of a sum over all samples made of block sums: a block's terms, then the blocks, plus the roundings
         of the centred entries, of the weight and of the products."""
         block, count = self.partition
-        return gamma(block + count + 6)
+        return gamma_n(block + count + 6) * SLACK
 
     @property
     def n_samples(self) -> int:

@@ -17,17 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import LossError
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import gamma_n
 
-__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "gamma", "linear_term"]
+__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "linear_term"]
 
 Floats = NDArray[np.float64]
-
-_U = 2.0**-53
-
-
-def gamma(n: float) -> float:
-    """n u / (1 - n u): the relative error of n roundings in any order, u = 2**-53."""
-    return n * _U / (1.0 - n * _U) if n * _U < 0.5 else math.inf
 
 
 @dataclass(frozen=True)
@@ -170,7 +164,7 @@ class ProductLoss(ABC):
         """(G, e): the true gradient at any R' with |R' - R|_F <= R_distance is within e of G, Frobenius norm."""
         R = self.matrix(R, "R")
         G, E = self.gradient_enclosure(R, np.full(R.shape, R_distance) if R_distance else None)
-        return G, float(np.linalg.norm(E)) * (1.0 + gamma(E.size + 2))
+        return G, float(np.linalg.norm(E)) * (1.0 + gamma_n(E.size + 2))
 
     def gradient_scale(self, shape: tuple[int, int]) -> float:
         """What a gradient is small or large against: |G(0)|_F, or a bound on it that does not vanish with it."""
@@ -243,6 +237,6 @@ def linear_term(G: Floats, G_error: Floats, D: Floats, D_error: Floats) -> tuple
     slack = float(
         np.sum(G_error * (np.abs(D) + D_error))
         + np.sum(size * D_error)
-        + gamma(G.size) * np.sum(size * np.abs(D))
+        + gamma_n(G.size) * np.sum(size * np.abs(D))
     )
-    return float(np.sum(G * D)), slack * (1.0 + gamma(G.size + 8)) + G.size * 2.0**-1070
+    return float(np.sum(G * D)), slack * (1.0 + gamma_n(G.size + 8)) + G.size * 2.0**-1070

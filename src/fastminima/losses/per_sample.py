@@ -18,9 +18,9 @@ from fastminima.data.coerce import Table, as_matrix, as_vector
 from fastminima.errors import DataError, LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix, Rationals
-from fastminima.exact.roundoff import U
+from fastminima.exact.roundoff import U, gamma_n
 
-from .base import Change, Floats, ProductLoss, gamma, linear_term
+from .base import Change, Floats, ProductLoss, linear_term
 from .pointwise import ELEMENTARY, PointwiseLoss
 
 __all__ = ["RowLoss"]
@@ -36,7 +36,7 @@ def _root(squares: Any, terms: int) -> Any:
 def _norms(A: Floats) -> Floats:
     """Norms of the columns, rounded up; 0 for columns of zeros alone."""
     squares = np.einsum("ij,ij->j", A, A)
-    norms = _root(squares, len(A)) * (1.0 + gamma(len(A) + 8))
+    norms = _root(squares, len(A)) * (1.0 + gamma_n(len(A) + 8))
     flat = np.flatnonzero(squares == 0.0)
     norms[flat] *= A[:, flat].any(axis=0)
     return np.asarray(norms)
@@ -209,14 +209,14 @@ class RowLoss(ProductLoss):
         """Norms of rows of X, columns of X, columns of Y, and of X, rounded up."""
         if self._norms is None:
             rows, columns, targets = _norms(self.X.T), _norms(self.X), _norms(self.Y)
-            up = 1.0 + gamma(self.X.shape[1] + 4)
+            up = 1.0 + gamma_n(self.X.shape[1] + 4)
             self._norms = rows, columns, targets, float(np.linalg.norm(columns)) * up
         return self._norms
 
     def _sum_error(self) -> float:
         """gamma of a sum over the rows of one block, then over the blocks."""
         m = len(self.X)
-        return gamma(min(m, _ROWS) + -(-m // _ROWS) + 4)
+        return gamma_n(min(m, _ROWS) + -(-m // _ROWS) + 4)
 
     def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
         """(G, e) with |gradient - G|_F <= e; see the class notes."""
@@ -229,15 +229,15 @@ class RowLoss(ProductLoss):
             if (whole == 0.0 and not self._exact_inputs) or still:
                 return G, 0.0
             spectral = self._spectral_norm()
-            s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma(m + 8))
-            outputs = gamma(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
+            s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma_n(m + 8))
+            outputs = gamma_n(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
             slopes = ELEMENTARY * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
             if self._exact_targets:
                 slopes += U * self.lipschitz * float(np.linalg.norm(targets))
             error = slopes * spectral + self._sum_error() * s * whole
             lost = (m + dx) * math.sqrt(R.size) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
         known = math.isfinite(error) and bool(np.isfinite(G).all())
-        return G, error * (1.0 + gamma(dx + 16)) + lost if known else math.inf
+        return G, error * (1.0 + gamma_n(dx + 16)) + lost if known else math.inf
 
     def _on_target(self) -> bool:
         """Are the slopes at 0 all 0, so that nothing is rounded there?"""
@@ -265,15 +265,17 @@ class RowLoss(ProductLoss):
                 for b in self._blocks():
                     S += self.X[b].T @ self.X[b]
                 off = self._sum_error() * float(columns.max()) * float(columns.sum())
-                bound = float(np.abs(S).sum(axis=1).max()) * (1.0 + gamma(dx + 4)) + off + dx * m * 2.0**-1070
+                bound = (
+                    float(np.abs(S).sum(axis=1).max()) * (1.0 + gamma_n(dx + 4)) + off + dx * m * 2.0**-1070
+                )
                 self._largest = min(whole, math.sqrt(bound) * (1.0 + 4 * U))
         return self._largest
 
     def _output_error(self, R: Floats, R_error: Floats) -> Floats:
         """r_j: the error of output j on row i is at most r_j |x_i|."""
         dx = R.shape[1]
-        r = gamma(dx + 4) * np.linalg.norm(R, axis=1) + np.linalg.norm(R_error, axis=1)
-        return np.asarray(r * (1.0 + gamma(dx + 8)))
+        r = gamma_n(dx + 4) * np.linalg.norm(R, axis=1) + np.linalg.norm(R_error, axis=1)
+        return np.asarray(r * (1.0 + gamma_n(dx + 8)))
 
     def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """(G, E) with |gradient - G| <= E entry by entry; see the class notes."""
@@ -292,13 +294,13 @@ class RowLoss(ProductLoss):
             m, dx = self.X.shape
             r = self._output_error(R, wide)
             if self.pointwise.coupled:
-                r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma(len(r) + 2)))
-            s = _root(squares, m) * (1.0 + gamma(m + 8))
+                r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma_n(len(r) + 2)))
+            s = _root(squares, m) * (1.0 + gamma_n(m + 8))
             per_output = (self._sum_error() + ELEMENTARY) * s + self.lipschitz * r * whole
             per_output += ELEMENTARY * self.slope_size * math.sqrt(m)
             if self._exact_targets:
                 per_output += U * self.lipschitz * targets
-            per_output *= 1.0 + gamma(m + 8)
+            per_output *= 1.0 + gamma_n(m + 8)
             # what underflow may take: 2**-1074 in each of m products, and L |x| times that in each of dx more
             lost = (m + dx) * 2.0**-1070 * (1.0 + whole) * (2.0 + self.lipschitz)
             E = np.outer(per_output, columns) * (1.0 + 4 * U) + lost
@@ -338,8 +340,8 @@ class RowLoss(ProductLoss):
                 high += 0.5 * float(np.sum(self._weigh(b, above)))
             # sums over the rows, of nonnegative terms; squares below 1e-308 have lost digits
             lost = self.Y.size * 2.0**-1070 * max(1.0, self._heaviest) if D.any() or loose.any() else 0.0
-            low = max(low * (1.0 - gamma(len(self.X) + 8)) - lost, 0.0)
-            high = high * (1.0 + gamma(len(self.X) + 8)) + lost
+            low = max(low * (1.0 - gamma_n(len(self.X) + 8)) - lost, 0.0)
+            high = high * (1.0 + gamma_n(len(self.X) + 8)) + lost
             # the remainder is in units of 4**exponent
             unit = 2.0 ** min(max(exponent, -1074), 1023)
             low, high = low * unit, high * unit * (1.0 + 4 * U) + (2.0**-1070 if high else 0.0)

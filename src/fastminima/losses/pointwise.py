@@ -26,9 +26,9 @@ import numpy as np
 from fastminima.errors import LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix
-from fastminima.exact.roundoff import U
+from fastminima.exact.roundoff import U, gamma_n
 
-from .base import Floats, gamma
+from .base import Floats
 from .slope_signs import log_odds_signs, probability_signs
 
 __all__ = [
@@ -142,7 +142,7 @@ class PointwiseLoss(ABC):
         if self.coupled:
             # the mean under p is off by a few roundings of the largest |d|
             spread = np.abs(d).max(axis=1)
-            off = np.sqrt(self.lipschitz * (d_error * d_error).sum(axis=1)) + gamma(d.shape[1] + 8) * spread
+            off = np.sqrt(self.lipschitz * (d_error * d_error).sum(axis=1)) + gamma_n(d.shape[1] + 8) * spread
             cap = self.lipschitz * ((np.abs(d) + d_error) ** 2).sum(axis=1)
             # exp(z + z_error) changes a ratio of probabilities by at most the range of z_error
             wobble = 2.0 * (z_error.max(axis=1) + (spread + d_error.max(axis=1)) * unit)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastminima.errors import LossError
 from fastminima.exact.inertia import inertia
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import U
 
 from .base import Change, Extremum, Floats, ProductLoss
 
@@ -79,7 +80,7 @@ class WeightedSum(ProductLoss):
             size += abs(float(c)) * np.abs(g)
         # a rounded weight, a product and one addition per part
         n = len(self._used) + 2
-        return G, (E + n * 2.0**-53 * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
+        return G, (E + n * U * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
 
     def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
         """Sums of the parts' gradients and of their radii."""
@@ -91,7 +92,7 @@ class WeightedSum(ProductLoss):
             radius += abs(float(c)) * e
             size += abs(float(c)) * float(np.linalg.norm(g))
         n = len(self._used) + 2
-        return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
+        return G, (radius + n * U * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
 
     def gradient_scale(self, shape: tuple[int, int]) -> float:
         """Sum of the parts' scales."""
@@ -115,9 +116,7 @@ class WeightedSum(ProductLoss):
             size += abs(float(c) * part.value)
             proved &= part.proved
         n = len(self._used) + 2
-        return Change(
-            value, (error + n * 2.0**-53 * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved
-        )
+        return Change(value, (error + n * U * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved)
 
     def exact_curvature(self) -> Rationals | None:
         """Sum of the parts' curvatures, None where a part has none."""

@@ -17,7 +17,7 @@ from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
-from fastminima.exact.roundoff import SLACK, gamma
+from fastminima.exact.roundoff import SLACK, gamma_n
 from fastminima.fit.centred_data import Frame
 from fastminima.fit.running_sums import Moments
 
@@ -191,7 +191,7 @@ class StreamedFrame(Frame):
         if not self.weighted:
             return float(self.n_samples)
         block, count = self.partition
-        return float(self.moments.gram[0, 0]) * (1.0 + gamma(block + count)) * SLACK
+        return float(self.moments.gram[0, 0]) * (1.0 + gamma_n(block + count) * SLACK) * SLACK
 
     def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X, y, weights) with one pass over the source."""

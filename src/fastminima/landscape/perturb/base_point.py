@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError
 from fastminima.exact.dd import _Sum, two_product, two_sum
+from fastminima.exact.roundoff import U
 from fastminima.kernels import _screen
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
@@ -31,7 +32,6 @@ __all__ = ["BasePoint"]
 F64 = NDArray[np.float64]
 
 _ROWS = 16_384
-_U = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,9 +153,9 @@ class BasePoint:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             norm = np.sqrt(np.einsum("ij,ij->i", X, X) + 1.0)
             rows = np.sqrt(np.einsum("ij,ij->i", network.W1, network.W1) + network.b1**2)
-            floor = (n * n + 8 * n + 8) * _U * _U * 1.01 * rows + n * 2.0**-1060
+            floor = (n * n + 8 * n + 8) * U * U * 1.01 * rows + n * 2.0**-1060
             margin = np.abs(z)
-            margin *= (1.0 - (n + 16) * _U) / norm
+            margin *= (1.0 - (n + 16) * U) / norm
             margin -= floor[:, None]
         np.maximum(margin, 0.0, out=margin)
         return margin, norm

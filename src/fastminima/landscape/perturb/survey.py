@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from fastminima.exact.dd import _Sum
+from fastminima.exact.roundoff import U
 from fastminima.system.memory import require
 from fastminima.system.threads import single_threaded_blas
 
-from .base_point import _ROWS, _U, BasePoint
+from .base_point import _ROWS, BasePoint
 from .near_samples import Gather, Near, codes
 
 __all__ = ["QuadraticForm", "survey"]
@@ -167,7 +168,7 @@ def _factor(gram: F64) -> F64:
     rows = np.zeros((0, n))
     if used.size:
         scaled = gram[np.ix_(used, used)] / scale / scale[:, None]
-        upper, pivots, rank, _ = lapack.dpstrf(scaled, tol=n * _U, lower=0)
+        upper, pivots, rank, _ = lapack.dpstrf(scaled, tol=n * U, lower=0)
         natural = np.zeros((rank, n))
         natural[:, used[pivots - 1]] = np.triu(upper)[:rank] * scale[pivots - 1]
         rows = np.triu(np.linalg.qr(natural, mode="r"))

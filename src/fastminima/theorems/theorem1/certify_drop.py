@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastminima.exact.dyadic import _towards, round_fraction
 from fastminima.exact.risk import exact_network_risk
-from fastminima.exact.roundoff import SLACK, gamma
+from fastminima.exact.roundoff import SLACK, gamma_n
 from fastminima.fit.bounds import affine_error
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -92,7 +92,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     error = sum(slope * unit.error for slope, unit in zip(lipschitz, units, strict=True))
     error += sum(abs(unit.weight) * 2.0**-1074 for unit in units)
     error += affine_error(frame, fit.column_max, fit.slopes, 0.0)
-    error += gamma(len(units) + 6) * (outputs + linear + abs(offset))
+    error += gamma_n(len(units) + 6) * SLACK * (outputs + linear + abs(offset))
     error *= SLACK
     if not math.isfinite(error):
         return nothing

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastminima.exact.dyadic import _towards, round_fraction
 from fastminima.exact.margin import exact_margin
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
@@ -79,7 +79,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         return 0.0
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
-    shrink = (1.0 - gamma(frame.n_features + 8)) / SLACK
+    shrink = (1.0 - gamma_n(frame.n_features + 8) * SLACK) / SLACK
     radius = min(smallest, dead / largest_norm) * shrink
     # below the normal numbers rounding is not relative, and where the bound takes a share of the margin the radius
     # would not be tight: both are the exact route's business
@@ -131,7 +131,7 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         smallest = float((room[nearest] - slip) / envelope.norm[nearest]) * round_fraction(c)
     if not math.isfinite(envelope.largest_norm):
         return 0.0
-    shrink = (1.0 - gamma(frame.n_features + 12)) / SLACK
+    shrink = (1.0 - gamma_n(frame.n_features + 12) * SLACK) / SLACK
     radius = min(smallest, dead / envelope.largest_norm) * shrink
     return radius if radius >= sys.float_info.min else 0.0
 

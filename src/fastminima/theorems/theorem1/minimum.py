@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataTypeError, NetworkError
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -351,7 +352,7 @@ def _verified(
             "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
             f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
-    risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
+    risk = fit.risk + excess if excess > fit.risk * U else fit.risk
     notes = template.notes
     if excess > fit.risk * _COSTLY_EXCESS:
         notes = (

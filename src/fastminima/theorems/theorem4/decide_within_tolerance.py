@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
-from fastminima.losses.base import Extremum, ProductLoss, gamma
+from fastminima.exact.roundoff import gamma_n
+from fastminima.losses.base import Extremum, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
@@ -102,9 +103,9 @@ def _layer_gradients(chain: ScaledChain, G: Floats, G_error: float) -> tuple[lis
         error = (
             off * (math.prod(chain.norms[:j]) + b_error)
             + size * b_error
-            + gamma(B.shape[1] + 2) * size * width
+            + gamma_n(B.shape[1] + 2) * size * width
         )
-        error = error * (1.0 + gamma(after.size + B.size)) + gamma(after.size + 4) * norm
+        error = error * (1.0 + gamma_n(after.size + B.size)) + gamma_n(after.size + 4) * norm
         exponent = sum(chain.powers) - chain.powers[j]
         with np.errstate(over="ignore", under="ignore"):
             norms[j] = float(np.ldexp(norm, exponent))

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dd import two_sum
-from fastminima.losses.base import Change, ProductLoss, gamma
+from fastminima.exact.roundoff import gamma_n
+from fastminima.losses.base import Change, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
@@ -80,7 +81,7 @@ def _distance(W: Floats, P: Floats) -> float:
     top = float(size.max(initial=0.0))
     if top == 0.0:
         return 0.0
-    return float(np.linalg.norm(size / top)) * top * (1.0 + gamma(size.size + 8))
+    return float(np.linalg.norm(size / top)) * top * (1.0 + gamma_n(size.size + 8))
 
 
 def _moved(W: Floats, E: Floats, radius: float) -> Floats:

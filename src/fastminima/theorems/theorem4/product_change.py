@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from fastminima.exact.dd import two_sum
 from fastminima.exact.dyadic import bit_span, power_of_two
 from fastminima.exact.matrix import RationalMatrix
-from fastminima.losses.base import Change, ProductLoss, gamma
+from fastminima.exact.roundoff import U, gamma_n
+from fastminima.losses.base import Change, ProductLoss
 
 __all__ = [
     "ScaledMatrix",
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-_U = 2.0**-53
 # multiplications of integers up to which a chain is done exactly: some 20 ms
 _EXACT_WORK = 100_000
 
@@ -51,7 +51,7 @@ class ScaledMatrix:
         """(values, error) in units of 1, with what leaving the range of float64 costs added to the error."""
         with np.errstate(over="ignore", under="ignore"):
             # ldexp is exact unless the result is subnormal
-            return np.ldexp(self.values, self.exponent), np.ldexp(self.error, self.exponent) * (1 + _U) + (
+            return np.ldexp(self.values, self.exponent), np.ldexp(self.error, self.exponent) * (1 + U) + (
                 2.0**-1074 if self.exponent < 0 and (self.values.any() or self.error.any()) else 0.0
             )
 
@@ -84,12 +84,12 @@ def _times(A: ScaledMatrix, B: ScaledMatrix) -> ScaledMatrix:
     (a_bits, a_low), (b_bits, b_low) = _bits(A.values), _bits(B.values)
     # every partial sum is a multiple of 2**(a_low + b_low) of at most 53 bits: no rounding, whatever the order
     exact = a_bits + b_bits + n.bit_length() <= 53 and a_low + b_low > -1074
-    rounding = 0.0 if exact else gamma(n)
+    rounding = 0.0 if exact else gamma_n(n)
     if exact and not A.error.any() and not B.error.any():
         return _normalised(C, np.zeros(C.shape), exponent)
     error = size @ (B.error + rounding * other) + A.error @ (other + B.error)
     # the bound itself is made of nonnegative terms: n + 4 roundings
-    error *= 1.0 + gamma(2 * n + 8)
+    error *= 1.0 + gamma_n(2 * n + 8)
     if a_low + b_low <= -1074:
         error = error + n * 2.0**-1070
     return _normalised(C, error, exponent)
@@ -111,7 +111,7 @@ def _plus(A: ScaledMatrix, B: ScaledMatrix) -> ScaledMatrix:
         else 0.0
     )
     total, low = two_sum(A.values, moved)
-    error = (A.error + np.ldexp(B.error, shift)) * (1.0 + 4 * _U) + np.abs(low) + lost
+    error = (A.error + np.ldexp(B.error, shift)) * (1.0 + 4 * U) + np.abs(low) + lost
     error += 2.0**-1074 if B.error.any() and shift < 0 else 0.0
     return _normalised(total, error, A.exponent)
 
@@ -204,4 +204,4 @@ def _rounded(exact: RationalMatrix) -> ScaledMatrix:
     scaled = exact.times(power_of_two(-exponent))
     if scaled.is_float64():
         return ScaledMatrix(values, np.zeros(exact.shape), exponent)
-    return ScaledMatrix(values, np.abs(values) * _U + 2.0**-1074, exponent)
+    return ScaledMatrix(values, np.abs(values) * U + 2.0**-1074, exponent)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
+from fastminima.exact.roundoff import U
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
@@ -283,7 +284,7 @@ class SortedSums:
         # errors made before pass through the additions made here too
         self._additions = self._own[0] + before.additions
         self.lost = self._own[1] + before.lost
-        self.growth = self._additions * 2.0**-53 * (1.0 + 2.0**-16)
+        self.growth = self._additions * U * (1.0 + 2.0**-16)
         self._before[0] = before.totals
         self._summed = False
 
