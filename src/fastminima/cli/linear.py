@@ -232,7 +232,7 @@ def _loss(arguments: argparse.Namespace, problem: _Problem) -> ProductLoss:
 def _value(weights: list[NDArray[np.float64]], loss: ProductLoss) -> float:
     from fastminima.theorems.theorem4.product_change import product
 
-    return loss.value(product(weights).unscaled()[0])
+    return loss.value(product(weights).unscaled().values)
 
 
 def _classified(

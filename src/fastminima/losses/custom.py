@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from fastminima.errors import LossError
 from fastminima.exact.matrix import Rationals
 
-from .base import Change, Extremum, Floats, ProductLoss, linear_term
+from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix, linear_term
 
 __all__ = ["Loss"]
 
@@ -161,33 +161,25 @@ class Loss(ProductLoss):
         away = np.random.default_rng(0).standard_normal(shape)
         return max(float(np.linalg.norm(self.gradient(R))) for R in (np.zeros(shape), away))
 
-    def change(
-        self,
-        R: ArrayLike,
-        D: ArrayLike,
-        R_error: ArrayLike | None = None,
-        D_error: ArrayLike | None = None,
-        exponent: int = 0,
-    ) -> Change:
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
         """<G, D> plus `second_order`; proved when an accuracy is stated and L or the function allows a bound."""
-        R, D = self.matrix(R, "R"), self.matrix(D, "D")
-        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
-        loose = np.zeros(D.shape) if D_error is None else self.matrix(D_error, "D_error")
+        exponent, loose = D.exponent, D.error
         unit = 2.0 ** min(max(exponent, -1074), 1023)
         if math.isfinite(self._lipschitz):
             proved = True
-            G, E = self.gradient_enclosure(R, wide)
-            low, high = self._remainder_bounds(float(np.linalg.norm(np.abs(D) + loose)), unit)
+            G, E = self.gradient_enclosure(R.values, R.error)
+            low, high = self._remainder_bounds(float(np.linalg.norm(np.abs(D.values) + loose)), unit)
             spread = 0.0
         else:
-            step = np.ldexp(D, exponent)
+            step = np.ldexp(D.values, exponent)
             # how the user's remainder answers to errors of R and D is not known
-            proved = not (wide.any() or loose.any()) and np.array_equal(np.ldexp(step, -exponent), D)
-            G, E = self.gradient_enclosure(R)
-            low = high = self._remainder(R, step) / unit
+            proved = not (R.error.any() or loose.any())
+            proved = proved and np.array_equal(np.ldexp(step, -exponent), D.values)
+            G, E = self.gradient_enclosure(R.values)
+            low = high = self._remainder(R.values, step) / unit
             spread = (self._accuracy or 0.0) * abs(low) + 2.0**-1074 / unit
             proved &= self._second_order is not None
-        linear, error = linear_term(G, E, D, loose)
+        linear, error = linear_term(G, E, D.values, loose)
         value = linear + 0.5 * (low + high)
         bound = (error + spread + 0.5 * (high - low)) * (1.0 + 2.0**-49)
         bound += 2.0**-50 * (abs(linear) + max(abs(low), abs(high)))

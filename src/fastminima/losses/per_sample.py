@@ -20,7 +20,7 @@ from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.roundoff import U, gamma_n
 
-from .base import Change, Floats, ProductLoss, linear_term
+from .base import Change, Floats, ProductLoss, ScaledMatrix, linear_term
 from .pointwise import ELEMENTARY, PointwiseLoss
 
 __all__ = ["RowLoss"]
@@ -308,30 +308,21 @@ class RowLoss(ProductLoss):
         self._known = R.copy(), wide.copy(), (G, E)
         return G.copy(), E.copy()
 
-    def change(
-        self,
-        R: ArrayLike,
-        D: ArrayLike,
-        R_error: ArrayLike | None = None,
-        D_error: ArrayLike | None = None,
-        exponent: int = 0,
-    ) -> Change:
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
         """<G, D> plus the enclosed remainder; see the base class and the class notes."""
-        R, D = self.matrix(R, "R"), self.matrix(D, "D")
-        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
-        loose = np.zeros(R.shape) if D_error is None else self.matrix(D_error, "D_error")
+        exponent = D.exponent
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            G, E = self.gradient_enclosure(R, wide)
-            linear, error = linear_term(G, E, D, loose)
+            G, E = self.gradient_enclosure(R.values, R.error)
+            linear, error = linear_term(G, E, D.values, D.error)
             low, high, phi = 0.0, 0.0, self.pointwise
-            r, d_error = self._output_error(R, wide), self._output_error(D, loose)
+            r, d_error = self._output_error(R.values, R.error), self._output_error(D.values, D.error)
             norms = self._data_norms()[0]
             for b in self._blocks():
                 X = self.X[b]
                 below, above = phi.mean_curvatures(
-                    self.Y[b] if phi.quadratic else self._outputs(b, R),
+                    self.Y[b] if phi.quadratic else self._outputs(b, R.values),
                     self.Y[b],
-                    X @ D.T,
+                    X @ D.values.T,
                     np.outer(norms[b], r),
                     np.outer(norms[b], d_error),
                     exponent,
@@ -339,7 +330,11 @@ class RowLoss(ProductLoss):
                 low += 0.5 * float(np.sum(self._weigh(b, below)))
                 high += 0.5 * float(np.sum(self._weigh(b, above)))
             # sums over the rows, of nonnegative terms; squares below 1e-308 have lost digits
-            lost = self.Y.size * 2.0**-1070 * max(1.0, self._heaviest) if D.any() or loose.any() else 0.0
+            lost = (
+                self.Y.size * 2.0**-1070 * max(1.0, self._heaviest)
+                if D.values.any() or D.error.any()
+                else 0.0
+            )
             low = max(low * (1.0 - gamma_n(len(self.X) + 8)) - lost, 0.0)
             high = high * (1.0 + gamma_n(len(self.X) + 8)) + lost
             # the remainder is in units of 4**exponent

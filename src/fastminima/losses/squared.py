@@ -22,7 +22,7 @@ from .pointwise import Squared
 __all__ = ["Moments", "SquaredLoss"]
 
 # products of integers up to which slices and BLAS cost more than they bring
-_SMALL = 20_000
+SMALL = 20_000
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class SquaredLoss(RowLoss):
     def moments(self) -> Moments:
         """X^T X, Y^T X and Y^T Y as rationals."""
         dx, dy = self.X.shape[1], self.Y.shape[1]
-        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= _SMALL:
+        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= SMALL:
             return self._small_moments()
         table = SimpleNamespace(
             X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),

@@ -229,7 +229,7 @@ def classify_linear(
         )
     chain = as_chain(weights, loss.shape)
     if isinstance(loss, Loss):
-        check_gradient(loss, product(chain).unscaled()[0])
+        check_gradient(loss, product(chain).unscaled().values)
     if tol is not None:
         return _within(chain, loss, tol, ball)
     if not loss.rational:
