@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastminima.losses.squared import SquaredLoss
 
-__all__ = ["Spectrum", "judge", "spectrum"]
+__all__ = ["Spectrum", "decide_at_full_rank", "learnt_spectrum"]
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class Spectrum:
     fit: Floats
 
 
-def spectrum(R: Floats, loss: SquaredLoss, rank: int) -> Spectrum | None:
+def learnt_spectrum(R: Floats, loss: SquaredLoss, rank: int) -> Spectrum | None:
     """What a product of this rank has learnt; None where X^T X is singular in float64.
 
     Parameters
@@ -77,14 +77,14 @@ def _eigen(half: Floats, basis: Floats) -> tuple[Floats, Floats]:
     return values[::-1], basis @ vectors[:, ::-1]
 
 
-def judge(weights: Sequence[Floats], loss: SquaredLoss, tol: float) -> tuple[str, str] | None:
+def decide_at_full_rank(weights: Sequence[Floats], loss: SquaredLoss, tol: float) -> tuple[str, str] | None:
     """(verdict, reason) at a critical point whose narrowest layer is full; None where X^T X is singular in float64.
 
     Eigenvalues closer than tol times the largest are not told apart.
     """
     R = reduce(lambda P, W: W @ P, weights)
     width = min(min(W.shape) for W in weights)
-    found = spectrum(R, loss, width)
+    found = learnt_spectrum(R, loss, width)
     if found is None:
         return None
     least, most = float(found.learnt[-1]), float(found.missing[0])

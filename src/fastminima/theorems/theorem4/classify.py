@@ -23,7 +23,7 @@ from fastminima.system.options import as_real
 from .decide_exactly import ExactFindings, decide_exactly
 from .decide_within_tolerance import ToleranceFindings, within_tolerance
 from .escape_exact import escape_order, exact_pair
-from .escape_float import WalkOut, rotate_out, walk_by_product, walk_out
+from .escape_float import EscapePair, escape_by_product, escape_by_rotation, escape_by_singular_vectors
 from .product_change import product
 from .singular_values import Margin
 from .squared_loss import SquaredFindings, analyse_squared
@@ -262,7 +262,7 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
     def pair() -> LinearEscape | None:
         if found.verdict != "saddle" or found.case is None:
             return _other_way(chain, loss, found, radius)
-        return _escape(walk_out(chain, loss, found, radius))
+        return _escape(escape_by_singular_vectors(chain, loss, found, radius))
 
     return LinearReport(
         LinearVerdict(found.verdict),
@@ -280,7 +280,7 @@ def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -
     )
 
 
-def _escape(walk: WalkOut) -> LinearEscape:
+def _escape(walk: EscapePair) -> LinearEscape:
     return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
 
 
@@ -290,11 +290,11 @@ def _other_way(
     """The pair of a saddle that theorem 4's part 1 does not decide: of part 3, or behind a bottleneck under squared loss."""
     if found.verdict != "saddle":
         return None
-    walk: WalkOut | None = None
+    walk: EscapePair | None = None
     if found.extremum is None:
-        walk = rotate_out(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
+        walk = escape_by_rotation(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
     elif found.j_star is not None and found.extremum.up is not None and found.extremum.down is not None:
-        walk = walk_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
+        walk = escape_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
     return None if walk is None else _escape(walk)
 
 

@@ -27,7 +27,7 @@ from fastminima.losses.base import Extremum, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
-from .bottleneck import judge
+from .bottleneck import decide_at_full_rank
 from .singular_values import Margin, Products, ScaledChain, span
 from .zero_gradient import decide_stationary
 
@@ -243,7 +243,7 @@ def _bottleneck(found: ToleranceFindings, weights: Sequence[Floats], loss: Produ
     outer = min(len(weights[-1]), weights[0].shape[1])
     k = next(j for j, W in enumerate(weights[:-1], 1) if len(W) < outer)
     narrow = f"hidden layer {k} has width {len(weights[k - 1])}, below min(dx, dy) = {outer}"
-    judged = judge(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
+    judged = decide_at_full_rank(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
     if judged is not None:
         verdict, reason = judged
         part = "squared loss, matrices of bounded rank"
@@ -276,17 +276,17 @@ def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFin
     H = len(chain) - 1
     p = Products(ScaledChain(chain), found.tol)
     margins = [p.rank(H + 1)]
-    reach, v1 = p.reach(H + 1, H)
-    margins.append(reach)
+    image, v1 = p.image_of_null_space(H + 1, H)
+    margins.append(image)
     case, j_star = 1, None
     directions: tuple[Floats, ...] = (v1,)
-    if reach.clear and not reach.rank:
+    if image.clear and not image.rank:
         case, directions = 2, ()
         for j in range(H, 1, -1):
             margins.append(p.rank(j))
-            reach, v1 = p.reach(j, j - 1)
-            margins.append(reach)
-            if not reach.clear or reach.rank:
+            image, v1 = p.image_of_null_space(j, j - 1)
+            margins.append(image)
+            if not image.clear or image.rank:
                 j_star = j
                 break
         if j_star is None:

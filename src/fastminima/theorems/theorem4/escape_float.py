@@ -22,12 +22,12 @@ from fastminima.losses.base import Change, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
-from .bottleneck import spectrum
+from .bottleneck import learnt_spectrum
 from .decide_within_tolerance import ToleranceFindings
 from .local_inverse import local_inverse
 from .product_change import loss_change
 
-__all__ = ["WalkOut", "rotate_out", "walk_by_product", "walk_out"]
+__all__ = ["EscapePair", "escape_by_product", "escape_by_rotation", "escape_by_singular_vectors"]
 
 Floats = NDArray[np.float64]
 # halvings of the common step, and of the last one: a power 2**-24 of the radius is as far as rounding lets it help
@@ -36,7 +36,7 @@ _STEPS = 24
 
 
 @dataclass(frozen=True, eq=False)
-class WalkOut:
+class EscapePair:
     """Two tuples near saddle weights.
 
     Attributes
@@ -74,7 +74,7 @@ def _unit(A: Floats) -> Floats:
     return np.ldexp(A, -int(np.frexp(np.abs(A).max(initial=0.0))[1]))
 
 
-def _distance(W: Floats, P: Floats) -> float:
+def frobenius_distance(W: Floats, P: Floats) -> float:
     """|P - W|_F, rounded up."""
     high, low = two_sum(P, -W)
     size = np.abs(high) + np.abs(low)
@@ -88,14 +88,14 @@ def _moved(W: Floats, E: Floats, radius: float) -> Floats:
     """W + E in float64, inside the ball: a step that rounding carries out of it is shortened."""
     for back in (0.0, 2.0**-50, 2.0**-40, 2.0**-20, 0.5):
         P = W + (1.0 - back) * E
-        if _distance(W, P) <= radius:
+        if frobenius_distance(W, P) <= radius:
             return P
     return W.copy()
 
 
-def walk_out(
+def escape_by_singular_vectors(
     weights: Sequence[Floats], loss: ProductLoss, findings: ToleranceFindings, radius: float
-) -> WalkOut:
+) -> EscapePair:
     """The pair of theorem 4 at a saddle that `within_tolerance` found.
 
     Parameters
@@ -109,7 +109,7 @@ def walk_out(
 
     Returns
     -------
-    WalkOut
+    EscapePair
 
     Raises
     ------
@@ -125,7 +125,7 @@ def walk_out(
     chain = [W.T for W in reversed(weights)] if flip else list(weights)
     G = findings.gradient.T if flip else findings.gradient
     u, _, vt = np.linalg.svd(_unit(G), full_matrices=False)
-    result: WalkOut | None = None
+    result: EscapePair | None = None
     for halvings in range(_SCALES):
         step = radius * 0.5**halvings
         base, target, direction = _base(chain, G, findings, u[:, 0], vt[0], step)
@@ -175,7 +175,7 @@ def _along(
     step: float,
     radius: float,
     flip: bool,
-) -> WalkOut:
+) -> EscapePair:
     """Both signs along the direction, with steps short enough for both differences."""
 
     def tuple_at(eta: float) -> list[Floats]:
@@ -207,12 +207,12 @@ def _along(
         if not down.rises:
             Q = tuple_at(-eta)
             down = -change(Q)
-    return WalkOut(P, Q, up, down, radius, step)
+    return EscapePair(P, Q, up, down, radius, step)
 
 
-def walk_by_product(
+def escape_by_product(
     weights: Sequence[Floats], loss: ProductLoss, j_star: int, up: Floats, down: Floats, radius: float
-) -> WalkOut | None:
+) -> EscapePair | None:
     """The pair of part 3: ell0 rises and falls around the product, and factor j* alone follows it (lemma A.6).
 
     Parameters
@@ -227,7 +227,7 @@ def walk_by_product(
 
     Returns
     -------
-    WalkOut or None
+    EscapePair or None
         None where the product map has no local inverse in float64.
     """
     try:
@@ -251,10 +251,10 @@ def walk_by_product(
         return first
 
     (P, gain), (Q, drop) = walked(up, 1.0), walked(down, -1.0)
-    return WalkOut(P, Q, gain, drop, radius, radius)
+    return EscapePair(P, Q, gain, drop, radius, radius)
 
 
-def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> WalkOut | None:
+def escape_by_rotation(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> EscapePair | None:
     """The pair at a saddle whose rank is used up; None where float64 sees no larger eigenvalue missing.
 
     Parameters
@@ -266,7 +266,7 @@ def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> W
     A = reduce(lambda P, W: W @ P, weights[2:], weights[1])
     R = A @ weights[0]
     rank = min(min(W.shape) for W in weights)
-    found = spectrum(R, loss, rank)
+    found = learnt_spectrum(R, loss, rank)
     if found is None or not len(found.v) or not found.missing[0] > found.learnt[-1]:
         return None
     u, v = found.u, found.v
@@ -287,7 +287,7 @@ def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> W
 
     P, up = _walked(weights, loss, stretched, 1.0, radius)
     Q, down = _walked(weights, loss, rotated, -1.0, radius)
-    return WalkOut(P, Q, up, down, radius, radius)
+    return EscapePair(P, Q, up, down, radius, radius)
 
 
 def _walked(

@@ -21,9 +21,9 @@ from .draws import (
     CriticalPoint,
     hadamard,
     integer_matrix,
-    made,
     squared_loss,
     unimodular,
+    with_report,
 )
 
 __all__ = ["by_case"]
@@ -145,7 +145,7 @@ def _draw_case(
     noise = free.dot(generator.integers(-1, 2, (free.shape[1], len(R))).astype(object))
     Y = inputs @ integer_matrix(R.T) - inputs @ inverse @ integer_matrix(N.T) + integer_matrix(noise)
     loss, X_out, Y_out = squared_loss(inputs, Y)
-    point = made(
+    point = with_report(
         loss,
         layers,
         X_out,

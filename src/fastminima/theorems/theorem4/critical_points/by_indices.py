@@ -21,9 +21,9 @@ from .draws import (
     CriticalPoint,
     hadamard,
     integer_matrix,
-    made,
     squared_loss,
     unimodular,
+    with_report,
 )
 
 __all__ = ["at_data", "by_indices", "index_set"]
@@ -93,7 +93,9 @@ def by_indices(
     layers[-1] = wide.dot(layers[-1])
     layers = _mixed(layers, dims, generator)
     loss, X_out, Y_out = squared_loss(integer_matrix(X), integer_matrix(Y))
-    point = made(loss, layers, X_out, Y_out, kind=kind, j_star=None, rank=len(indices), indices=indices)
+    point = with_report(
+        loss, layers, X_out, Y_out, kind=kind, j_star=None, rank=len(indices), indices=indices
+    )
     report = point.report
     case = report.facts.get("case")
     wanted = "global_minimum" if kind == "minimum" else "saddle"

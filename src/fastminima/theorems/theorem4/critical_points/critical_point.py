@@ -12,7 +12,7 @@ Two makers, both exact over the integers, with samples as rows and S = X^T X:
 
 Unimodular integer changes of basis between the layers hide the pattern and change nothing.
 
-At data as they come (X and Y given) the products of (b) are irrational but for R = 0; see `critical_by_indices`.
+At data as they come (X and Y given) the products of (b) are irrational but for R = 0; see `by_indices`.
 """
 
 from __future__ import annotations

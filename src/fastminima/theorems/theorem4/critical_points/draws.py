@@ -13,7 +13,7 @@ from fastminima.exact.matrix import RationalMatrix
 from fastminima.losses.squared import SquaredLoss
 from fastminima.theorems.theorem4.classify import LinearReport, classify_linear
 
-__all__ = ["CriticalPoint", "hadamard", "integer_matrix", "made", "squared_loss", "unimodular"]
+__all__ = ["CriticalPoint", "hadamard", "integer_matrix", "squared_loss", "unimodular", "with_report"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
@@ -72,7 +72,7 @@ def hadamard(n: int) -> Ints:
     return M.astype(object)
 
 
-def made(
+def with_report(
     loss: SquaredLoss, layers: list[Ints], X: NDArray[Any], Y: NDArray[Any], **known: Any
 ) -> CriticalPoint:
     weights = [W.astype(np.float64) for W in layers]
@@ -84,11 +84,11 @@ def integer_matrix(M: Ints) -> RationalMatrix:
     return RationalMatrix(M, Fraction(1))
 
 
-def _given(M: RationalMatrix) -> NDArray[Any]:
+def floats_or_fractions(M: RationalMatrix) -> NDArray[Any]:
     """float64 numbers where these hold the matrix, else Fractions."""
     return M.rounded() if M.is_float64() else np.array(M.rows(), dtype=object)
 
 
 def squared_loss(X: RationalMatrix, Y: RationalMatrix) -> tuple[SquaredLoss, NDArray[Any], NDArray[Any]]:
-    X_out, Y_out = _given(X), _given(Y)
+    X_out, Y_out = floats_or_fractions(X), floats_or_fractions(Y)
     return SquaredLoss(X_out, Y_out), X_out, Y_out
