@@ -6,8 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from fastminima.networks.linear_layers import as_chain, read_chain
 from fastminima.system.files import replacing
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
-from fastminima.theorems.theorem4.hessian import hessian_inertia, squared_hessian
+from fastminima.theorems.theorem4.hessian import curvature_signs
 from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
 from .arguments import samples
@@ -46,8 +45,6 @@ examples:
 WEIGHTS.npz holds W1, W2, ... in the order in which inputs pass them, W1 of shape (units, inputs).
 """
 _LOSSES = ("squared", "huber", "logistic", "softmax", "log-cosh", "quantile")
-# the exact Hessian takes about a second at this size
-_HESSIAN_PARAMETERS = 48
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -261,7 +258,8 @@ def _classified(
         "escape": None,
     }
     if report.verdict != LinearVerdict.NOT_CRITICAL:
-        facts["hessian"] = _curvature(weights, loss, report.tol)
+        signs = curvature_signs(weights, loss, report.tol)
+        facts["hessian"] = None if signs is None else asdict(signs)
     pair = report.escape
     if pair is None:
         return facts, None
@@ -296,29 +294,6 @@ def _learnt(findings: SquaredFindings | None) -> dict[str, Any] | None:
 def _difference(change: Change) -> dict[str, Any]:
     """A change as JSON: text for the reader, value and error in units of 2**exponent."""
     return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
-
-
-def _curvature(
-    weights: list[NDArray[np.float64]], loss: ProductLoss, tol: float | None
-) -> dict[str, int] | None:
-    """Signs of the Hessian's eigenvalues for squared loss and small networks: exact ones, or up to tol of the largest.
-
-    Rounded weights turn eigenvalues that would be 0 into 1e-17 of either sign, which says nothing.
-    """
-    if not isinstance(loss, SquaredLoss) or sum(W.size for W in weights) > _HESSIAN_PARAMETERS:
-        return None
-    exact = [[[Fraction(v) for v in row] for row in W.tolist()] for W in weights]
-    if tol is None:
-        inertia = hessian_inertia(exact, loss)
-        return {"negative": inertia.negative, "zero": inertia.zero, "positive": inertia.positive}
-    try:
-        H = squared_hessian(exact, loss).astype(np.float64)
-        eigenvalues = np.linalg.eigvalsh(H)
-    except (OverflowError, np.linalg.LinAlgError):
-        return None
-    limit = tol * float(np.abs(eigenvalues).max())
-    negative, positive = int((eigenvalues < -limit).sum()), int((eigenvalues > limit).sum())
-    return {"negative": negative, "zero": len(eigenvalues) - negative - positive, "positive": positive}
 
 
 _MEANING = {
