@@ -296,18 +296,6 @@ def _difference(change: Change) -> dict[str, Any]:
     return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
 
 
-_MEANING = {
-    LinearVerdict.NOT_CRITICAL: "the gradient is not 0: follow it",
-    LinearVerdict.SADDLE: "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
-    LinearVerdict.LOCAL_MINIMUM: "no nearby weights have a lower loss",
-    LinearVerdict.LOCAL_MAXIMUM: "no nearby weights have a higher loss",
-    LinearVerdict.GLOBAL_MINIMUM: "no weights of this architecture have a lower loss",
-    LinearVerdict.GLOBAL_MAXIMUM: "no weights of this architecture have a higher loss",
-    LinearVerdict.UNDETERMINED: "not decided; the reason says what is missing",
-    LinearVerdict.WIDTH_CONDITION_FAILS: "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
-}
-
-
 def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str]]:
     if problem.story is not None:
         yield "the story", problem.story
@@ -318,7 +306,7 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     )
     yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
     yield "verdict", summary["verdict"]
-    yield "that means", _MEANING[summary["verdict"]]
+    yield "that means", LinearVerdict(summary["verdict"]).meaning
     yield "decided by", summary["part"]
     yield "because", summary["reason"]
     loose = "no" if summary["tol"] is None else f"no: within tol = {summary['tol']:g}"
