@@ -19,6 +19,7 @@ from fastminima.exact.nullspace import null_space
 
 from .draws import (
     CriticalPoint,
+    Wanted,
     hadamard,
     integer_matrix,
     squared_loss,
@@ -74,9 +75,18 @@ def _null_vector(M: Ints, generator: np.random.Generator) -> Ints | None:
     return vector if any(vector) else np.array(basis[0], dtype=object)
 
 
-def by_case(
-    X: Any, dims: list[int], rank: int | None, kind: str, j_star: int | None, generator: np.random.Generator
-) -> CriticalPoint:
+def by_case(X: Any, wanted: Wanted, generator: np.random.Generator) -> CriticalPoint:
+    """A point of the case wanted, its targets (and inputs, where X is None) made for it.
+
+    Raises
+    ------
+    OptionError
+        A rank, kind or j_star that these widths do not have.
+    DataError
+        X of another width than dx, or without full column rank.
+    """
+    dims, rank, j_star = list(wanted.widths), wanted.rank, wanted.j_star
+    kind: str = wanted.kind
     H, flip = len(dims) - 2, dims[-1] > dims[0]
     chain = dims[::-1] if flip else dims
     n = min(dims[0], dims[-1])
