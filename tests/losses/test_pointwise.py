@@ -155,7 +155,9 @@ def test_values_slopes_and_curvatures_are_those_of_mpmath(name, data):
         # line (a): 16 units, and the slope at a point 4 units away
         assert (
             abs(slope - truth)
-            <= 16 * U * (abs(truth) + loss.slope_size) + loss.lipschitz * 4 * U * size + 2.0**-1070
+            <= loss.slope_units(1) * (abs(truth) + loss.slope_size)
+            + loss.lipschitz * 4 * U * size
+            + 2.0**-1070
         )
         true_value = case.value(a, b)
         steep = abs(truth) + loss.slope_size
@@ -271,7 +273,9 @@ def test_softmax_is_that_of_mpmath(row, seed):
         size = mp.sqrt(mp.fsum(v * v for v in z))
         truth = [a - b for a, b in zip(p, y, strict=True)]
         for found, slope in zip(loss.slopes(Z, Y)[0], truth, strict=True):
-            assert abs(found - slope) <= (16 + n) * U * (abs(slope) + 1) + 4 * U * size * loss.lipschitz
+            assert (
+                abs(found - slope) <= loss.slope_units(n) * (abs(slope) + 1) + 4 * U * size * loss.lipschitz
+            )
         spread = max(z) - min(z)
         value = _softmax_value(z, y)
         assert abs(loss.values(Z, Y).item() - value) <= (16 + n) * U * (abs(value) + spread) + n * U * size
@@ -523,3 +527,17 @@ def test_bad_weights_are_named():
         RowLoss(Squared(), X, Y, [Fraction(1, 3), 1, 1])
     with pytest.raises(LossError, match="no rational gradient"):
         RowLoss(LogCosh(), X, Y).exact_value([[Fraction(1)] * 3] * 3)
+
+
+def test_every_class_beyond_eight_and_every_weight_is_one_rounding_more():
+    assert [Softmax().slope_units(n) / U for n in (2, 8, 9, 100)] == [16, 16, 17, 108]
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(50, 3)), np.arange(50) % 100
+    columns = np.linalg.norm(X, axis=0)
+    for weights, units in ((None, 108), (np.full(50, 2.0), 2 * 109)):
+        loss = RowLoss(Softmax(100), X, labels, weights)
+        E = loss.gradient_enclosure(np.zeros((100, 3)))[1]
+        assert (units * U * np.sqrt(50) * columns <= E).all()
+        assert loss.gradient_ball(np.zeros((100, 3)))[1] >= units * U * np.sqrt(50 * 100) * np.linalg.norm(
+            X, 2
+        )

@@ -21,7 +21,7 @@ from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.roundoff import U, gamma_n
 
 from .base import Change, Floats, ProductLoss, ScaledMatrix, linear_term
-from .pointwise import ELEMENTARY, PointwiseLoss
+from .pointwise import PointwiseLoss
 
 __all__ = ["RowLoss"]
 
@@ -127,8 +127,8 @@ class RowLoss(ProductLoss):
         |G - G'|_F <= (16 u |s| + L (gamma_{dx+4} |X| |R| + |X|_2 |R' - R|) + u |Y|) |X|_2 + gamma_{m+4} |s| |X|.
 
     Sums over m rows run block by block, so gamma_{m+4} is that of a block and of the number of blocks. L bounds the
-    curvature of w phi, so it carries the largest weight; slopes s are those of w phi, whose one product more is among the
-    16 units. The four extra roundings cover columns that are rounded views of rationals.
+    curvature of w phi, so it carries the largest weight; slopes s are those of w phi, whose product is one rounding more.
+    16 u stands for `PointwiseLoss.slope_units`. The four extra roundings cover columns that are rounded views of rationals.
 
     Remainder of second order: half a weighted sum of `PointwiseLoss.mean_curvatures`.
     """
@@ -166,6 +166,12 @@ class RowLoss(ProductLoss):
         """Of w phi."""
         size = self.pointwise.slope_size
         return size if self.weights is None else size * self._heaviest * (1.0 + 2 * U)
+
+    @property
+    def _slope_units(self) -> float:
+        """Of w phi: a product more."""
+        units = self.pointwise.slope_units(self.Y.shape[1])
+        return units if self.weights is None else units + U
 
     def _weigh(self, rows: slice, terms: Floats) -> Floats:
         """w times numbers per row, or per row and output."""
@@ -231,7 +237,9 @@ class RowLoss(ProductLoss):
             spectral = self._spectral_norm()
             s = float(_root(squares.sum(), m * len(R))) * (1.0 + gamma_n(m + 8))
             outputs = gamma_n(dx + 4) * whole * float(np.linalg.norm(R)) + spectral * R_distance
-            slopes = ELEMENTARY * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
+            slopes = (
+                self._slope_units * (s + self.slope_size * math.sqrt(m * len(R))) + self.lipschitz * outputs
+            )
             if self._exact_targets:
                 slopes += U * self.lipschitz * float(np.linalg.norm(targets))
             error = slopes * spectral + self._sum_error() * s * whole
@@ -296,8 +304,8 @@ class RowLoss(ProductLoss):
             if self.pointwise.coupled:
                 r = np.full(len(r), np.linalg.norm(r) * (1.0 + gamma_n(len(r) + 2)))
             s = _root(squares, m) * (1.0 + gamma_n(m + 8))
-            per_output = (self._sum_error() + ELEMENTARY) * s + self.lipschitz * r * whole
-            per_output += ELEMENTARY * self.slope_size * math.sqrt(m)
+            per_output = (self._sum_error() + self._slope_units) * s + self.lipschitz * r * whole
+            per_output += self._slope_units * self.slope_size * math.sqrt(m)
             if self._exact_targets:
                 per_output += U * self.lipschitz * targets
             per_output *= 1.0 + gamma_n(m + 8)

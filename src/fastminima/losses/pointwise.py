@@ -4,9 +4,9 @@ z are the outputs of one row, y its target. phi is convex and differentiable, an
 that it couples them. `per_sample` sums one over the rows of a table; a theorem that asks only for phi, its slope and
 its curvature takes one from here.
 
-(a) Floats. A computed slope is within 16 u (|slope| + slope_size) of the true one at a point within 4 u (|z| + |y|) of
-    z (`ELEMENTARY`), and a computed curvature within 16 u of its size; where outputs are coupled its root may miss
-    gamma_{dy+8} max|d| more.
+(a) Floats. A computed slope is within slope_units (|slope| + slope_size) of the true one at a point within
+    4 u (|z| + |y|) of z, and a computed curvature within 16 u of its size (`ELEMENTARY`); where outputs are coupled its
+    root may miss gamma_{dy+8} max|d| more.
 (b) Steps. Along d the curvature q of phi obeys |q'| <= kappa |d| q, so it stays within factors exp(±kappa |d|) of its
     value at z, and never exceeds L d^2. phi(z + d) - phi(z) - phi'(z) d is half a weighted mean of the curvatures on the
     way (Taylor's remainder), which `mean_curvatures` encloses: no two values of phi are ever subtracted.
@@ -89,6 +89,10 @@ class PointwiseLoss(ABC):
             Targets that this loss has no meaning for.
         """
         return Y
+
+    def slope_units(self, outputs: int) -> float:
+        """How far roundings may carry a slope of so many outputs, see line (a)."""
+        return ELEMENTARY
 
     @abstractmethod
     def values(self, Z: Floats, Y: Floats) -> Floats:
@@ -180,8 +184,16 @@ def _signs(M: RationalMatrix) -> Ints:
     return np.sign(M.numerators)
 
 
+class _OfResiduals(PointwiseLoss):
+    """phi is even in z - y, so a slope has the sign of its residual."""
+
+    def slope_signs(self, Z: RationalMatrix, Y: RationalMatrix) -> Ints:
+        """Signs of the residuals."""
+        return _signs(Z - Y)
+
+
 @dataclass(frozen=True)
-class Squared(PointwiseLoss):
+class Squared(_OfResiduals):
     """phi = (z - y)^2 / 2."""
 
     quadratic = True
@@ -200,10 +212,6 @@ class Squared(PointwiseLoss):
         """d^2."""
         return d * d
 
-    def slope_signs(self, Z: RationalMatrix, Y: RationalMatrix) -> Ints:
-        """Signs of the residuals."""
-        return _signs(Z - Y)
-
     def exact_values(self, Z: RationalMatrix, Y: RationalMatrix) -> RationalMatrix:
         """Half the squared residuals."""
         E = Z - Y
@@ -215,7 +223,7 @@ class Squared(PointwiseLoss):
 
 
 @dataclass(frozen=True)
-class Huber(PointwiseLoss):
+class Huber(_OfResiduals):
     """phi = e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2); e = z - y.
 
     Parameters
@@ -250,10 +258,6 @@ class Huber(PointwiseLoss):
     def curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
         """d^2 on the parabola, 0 on its tangents."""
         return np.where(np.abs(Z - Y) <= self.delta, d * d, 0.0)
-
-    def slope_signs(self, Z: RationalMatrix, Y: RationalMatrix) -> Ints:
-        """Signs of the residuals."""
-        return _signs(Z - Y)
 
     def mean_curvatures(
         self, Z: Floats, Y: Floats, d: Floats, z_error: Floats, d_error: Floats, exponent: int
@@ -395,6 +399,10 @@ class Softmax(PointwiseLoss):
         others[rows, top] = 0.0
         return np.asarray(np.log1p(others.sum(axis=1)) - (Y * shifted).sum(axis=1))
 
+    def slope_units(self, outputs: int) -> float:
+        """Two exponentials, a quotient and a sum of up to 8 terms are the 16 units; every further term rounds once more."""
+        return ELEMENTARY + max(outputs - 8, 0) * U
+
     @staticmethod
     def probabilities(Z: Floats) -> Floats:
         """p = exp(z_c) / sum exp(z)."""
@@ -417,7 +425,7 @@ class Softmax(PointwiseLoss):
 
 
 @dataclass(frozen=True)
-class LogCosh(PointwiseLoss):
+class LogCosh(_OfResiduals):
     """phi = log cosh(z - y): a parabola near 0, the absolute value far from it."""
 
     kappa = 2.0
@@ -437,10 +445,6 @@ class LogCosh(PointwiseLoss):
         """d^2 / cosh^2."""
         small = np.exp(-2.0 * np.abs(Z - Y))
         return d * d * (4.0 * small / (1.0 + small) ** 2)
-
-    def slope_signs(self, Z: RationalMatrix, Y: RationalMatrix) -> Ints:
-        """Signs of the residuals."""
-        return _signs(Z - Y)
 
 
 @dataclass(frozen=True)
