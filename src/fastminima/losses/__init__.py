@@ -1,5 +1,8 @@
 """Losses: their change without cancellation, with a proved enclosure.
 
+A loss of one row (`pointwise`) knows no data; a sum over rows (`per_sample`) composes it with a table and is a function
+ell0 of the product R = W_{H+1} ... W_1, never divided by the number of samples.
+
 Modules, lowest first:
 
 - `base`: what every loss of a matrix product offers: value, gradient, and changes that no cancellation spoils.
@@ -13,6 +16,6 @@ Modules, lowest first:
   product.
 - `squared`: the squared loss of a linear map, summed over samples: from rows in float64, from exact moments in
   rationals.
-- `weighted_sum`: squared loss and sums of losses of a deep linear network, as functions ell0 of the product R =
-  W_{H+1} ... W_1.
+- `weighted_sum`: sums of losses of one product, with weights of either sign: what is known of the parts decides about
+  the sum.
 """

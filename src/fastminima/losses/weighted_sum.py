@@ -1,9 +1,4 @@
-"""Squared loss and sums of losses of a deep linear network, as functions ell0 of the product R = W_{H+1} ... W_1.
-
-Each is a sum over samples, phi(R x_i; y_i), with samples as rows of X (m, dx) and Y (m, dy); none is divided by m. A loss
-says whether every critical point of ell0 is a global minimum, what ell0 changes by from R to R + D without cancellation,
-and, where its gradient is rational, all of this exactly.
-"""
+"""Sums of losses of one product, with weights of either sign: what is known of the parts decides about the sum."""
 
 from __future__ import annotations
 
