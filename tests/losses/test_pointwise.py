@@ -541,3 +541,13 @@ def test_every_class_beyond_eight_and_every_weight_is_one_rounding_more():
         assert loss.gradient_ball(np.zeros((100, 3)))[1] >= units * U * np.sqrt(50 * 100) * np.linalg.norm(
             X, 2
         )
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-310, 0.3, 1e300])
+def test_bounds_of_a_weighted_loss_are_rounded_up(weight):
+    for phi in (Logistic(), Softmax(), SmoothedQuantile(0.3, 0.7), Squared()):
+        Y = np.eye(2)
+        loss = RowLoss(phi, np.eye(2), Y, [weight, 0.0])
+        for found, bound in ((loss.lipschitz, phi.lipschitz), (loss.slope_size, phi.slope_size)):
+            assert Fraction(found) >= Fraction(weight) * Fraction(bound)
+            assert found <= weight * bound * (1 + 1e-15) + 1e-323

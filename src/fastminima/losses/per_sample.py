@@ -157,15 +157,20 @@ class RowLoss(ProductLoss):
 
     @property
     def lipschitz(self) -> float:
-        """L of w phi."""
-        lipschitz = self.pointwise.lipschitz
-        return lipschitz if self.weights is None else lipschitz * self._heaviest * (1.0 + 2 * U)
+        """L of w phi, rounded up."""
+        return self._heavier(self.pointwise.lipschitz)
 
     @property
     def slope_size(self) -> float:
-        """Of w phi."""
-        size = self.pointwise.slope_size
-        return size if self.weights is None else size * self._heaviest * (1.0 + 2 * U)
+        """Of w phi, rounded up."""
+        return self._heavier(self.pointwise.slope_size)
+
+    def _heavier(self, bound: float) -> float:
+        """A bound on something of phi as one on that of w phi."""
+        if self.weights is None or not bound:
+            return bound
+        # the tiniest float64 stands for a product that underflowed
+        return bound * self._heaviest * (1.0 + 2 * U) + 2.0**-1074
 
     @property
     def _slope_units(self) -> float:

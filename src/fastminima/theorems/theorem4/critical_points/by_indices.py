@@ -35,9 +35,9 @@ Ints = NDArray[Any]
 _ROUNDED = 2.0**-30
 
 
-def _index_set(wanted: Wanted, indices: Sequence[int]) -> tuple[int, ...]:
+def _index_set(point: Wanted, indices: Sequence[int]) -> tuple[int, ...]:
     """The indices in order, if a point of the kind that is wanted has them."""
-    dims, kind, rank = wanted.widths, wanted.kind, wanted.rank
+    dims, kind, rank = point.widths, point.kind, point.rank
     chosen = tuple(sorted(int(k) for k in indices))
     n, limit = min(dims[0], dims[-1]), min(dims)
     if len(set(chosen)) < len(chosen) or (chosen and not 0 <= chosen[0] <= chosen[-1] < n):
