@@ -14,6 +14,7 @@ import fastminima as fm
 from fastminima.errors import DataError, LossError
 from fastminima.losses import squared
 from fastminima.losses import weighted_sum as losses
+from fastminima.losses.base import ScaledMatrix
 from fastminima.losses.gradient_check import check_gradient
 from profiles import examples
 
@@ -284,12 +285,12 @@ def test_squared_moments_are_the_products_of_the_data_and_take_rationals_as_they
 def test_both_ways_to_the_moments_agree(problem, scale):
     X, Y, _, _ = problem
     short, long = fm.SquaredLoss(X * scale, Y), fm.SquaredLoss(X * scale, Y)
-    kept = squared._SMALL
-    squared._SMALL = 0
+    kept = squared.SMALL
+    squared.SMALL = 0
     try:
         assert long.moments == short._small_moments()
     finally:
-        squared._SMALL = kept
+        squared.SMALL = kept
     assert short.moments == long.moments
 
 
@@ -535,3 +536,24 @@ def test_gradients_agree_with_autodiff(name):
     value.backward()
     assert loss.value(R) == pytest.approx(value.item(), rel=1e-13)
     np.testing.assert_allclose(loss.gradient(R), P.grad.numpy(), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_change_takes_numbers_or_enclosures_and_names_what_has_another_shape(name):
+    rng = np.random.default_rng(1)
+    X, Y, R, D = rng.normal(size=(9, 3)), rng.normal(size=(9, 2)), rng.normal(size=(2, 3)), np.ones((2, 3))
+    E = np.full((2, 3), 1e-9)
+    for loss in (LOSSES[name][0](X, Y), fm.WeightedSum([LOSSES[name][0](X, Y)])):
+        assert loss.change(R, D, E, 2 * E, -7) == loss.change_by(
+            ScaledMatrix(R, E), ScaledMatrix(D, 2 * E, -7)
+        )
+        for bad in ((R.T, D), (R, D.T), (R, D, E.T), (R, D, E, E.T)):
+            with pytest.raises(LossError, match=r"(R|D)(_error)? must have shape \(2, 3\), got \(3, 2\)"):
+                loss.change(*bad)
+
+
+def test_what_leaves_the_range_of_float64_goes_into_the_error():
+    tiny = ScaledMatrix(np.array([[3.0]]), np.array([[0.25]]), -1075).unscaled()
+    assert tiny.exponent == 0
+    for truth in (2.75, 3.25):
+        assert abs(Fraction(truth) / 2**1075 - Fraction(tiny.values.item())) <= Fraction(tiny.error.item())

@@ -114,10 +114,13 @@ class RationalMatrix:
         """<self, other>, the sum of products of entries."""
         return int((self.numerators * other.numerators).sum()) * self.scale * other.scale
 
+    def null_basis(self) -> list[list[int]]:
+        """Integer vectors that span the null space."""
+        return null_space(self.numerators.tolist(), self.shape[1])
+
     def rank(self) -> int:
         """The rank."""
-        width = self.shape[1]
-        return width - len(null_space(self.numerators.tolist(), width))
+        return self.shape[1] - len(self.null_basis())
 
     def rows(self) -> Rationals:
         """As rows of Fractions."""

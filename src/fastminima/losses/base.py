@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import LossError
 from fastminima.exact.matrix import RationalMatrix, Rationals
-from fastminima.exact.roundoff import gamma_n
+from fastminima.exact.roundoff import U, gamma_n
 
-__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "linear_term"]
+__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "ScaledMatrix", "linear_term"]
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +74,26 @@ class Change:
             shown, power = "1.000000", power + 1
         sign = "-" if self.value < 0 else ""
         return f"{sign}{shown}e{power:+03d} (relative error {self.error / size:.1e})"
+
+
+@dataclass(frozen=True)
+class ScaledMatrix:
+    """A matrix known up to a bound per entry: |truth - values * 2**exponent| <= error * 2**exponent."""
+
+    values: Floats
+    error: Floats
+    exponent: int = 0
+
+    def unscaled(self) -> ScaledMatrix:
+        """The same in units of 1, with what leaving the range of float64 costs added to the error."""
+        with np.errstate(over="ignore", under="ignore"):
+            # ldexp is exact unless the result is subnormal
+            values, error = (
+                np.ldexp(self.values, self.exponent),
+                np.ldexp(self.error, self.exponent) * (1 + U),
+            )
+        lost = 2.0**-1074 if self.exponent < 0 and (self.values.any() or self.error.any()) else 0.0
+        return ScaledMatrix(values, error + lost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +190,6 @@ class ProductLoss(ABC):
         """What a gradient is small or large against: |G(0)|_F, or a bound on it that does not vanish with it."""
         return float(np.linalg.norm(self.gradient(np.zeros(shape))))
 
-    @abstractmethod
     def change(
         self,
         R: ArrayLike,
@@ -188,7 +207,24 @@ class ProductLoss(ABC):
             Bounds on what R and D are known to; none means that they are exact.
         exponent : int
             D is given in units of 2**exponent.
+
+        Raises
+        ------
+        LossError
+            A matrix of another shape than this loss's.
         """
+        return self.change_by(self._enclosed(R, R_error, "R"), self._enclosed(D, D_error, "D", exponent))
+
+    @abstractmethod
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
+        """`change` for matrices of this loss's shape, R in units of 1 (`ScaledMatrix.unscaled`)."""
+
+    def _enclosed(
+        self, values: ArrayLike, error: ArrayLike | None, role: str, exponent: int = 0
+    ) -> ScaledMatrix:
+        centre = self.matrix(values, role)
+        bound = np.zeros(centre.shape) if error is None else self.matrix(error, f"{role}_error")
+        return ScaledMatrix(centre, bound, exponent)
 
     def exact_value(self, R: Rationals) -> Fraction:
         """ell0(R) as a rational; LossError where `rational` is False or the values are not."""

@@ -1,9 +1,4 @@
-"""Squared loss and sums of losses of a deep linear network, as functions ell0 of the product R = W_{H+1} ... W_1.
-
-Each is a sum over samples, phi(R x_i; y_i), with samples as rows of X (m, dx) and Y (m, dy); none is divided by m. A loss
-says whether every critical point of ell0 is a global minimum, what ell0 changes by from R to R + D without cancellation,
-and, where its gradient is rational, all of this exactly.
-"""
+"""Sums of losses of one product, with weights of either sign: what is known of the parts decides about the sum."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ from fastminima.exact.inertia import inertia
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.roundoff import U
 
-from .base import Change, Extremum, Floats, ProductLoss
+from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix
 
 __all__ = ["WeightedSum"]
 
@@ -98,25 +93,20 @@ class WeightedSum(ProductLoss):
         """Sum of the parts' scales."""
         return float(sum(abs(float(c)) * loss.gradient_scale(shape) for c, loss in self._used))
 
-    def change(
-        self,
-        R: ArrayLike,
-        D: ArrayLike,
-        R_error: ArrayLike | None = None,
-        D_error: ArrayLike | None = None,
-        exponent: int = 0,
-    ) -> Change:
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
         """Sum of the parts' changes and of their bounds."""
         value = error = size = 0.0
         proved = True
         for c, loss in self._used:
-            part = loss.change(R, D, R_error, D_error, exponent)
+            part = loss.change_by(R, D)
             value += float(c) * part.value
             error += abs(float(c)) * part.error
             size += abs(float(c) * part.value)
             proved &= part.proved
         n = len(self._used) + 2
-        return Change(value, (error + n * U * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved)
+        return Change(
+            value, (error + n * U * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, D.exponent, proved
+        )
 
     def exact_curvature(self) -> Rationals | None:
         """Sum of the parts' curvatures, None where a part has none."""

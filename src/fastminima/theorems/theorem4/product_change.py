@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -24,10 +23,9 @@ from fastminima.exact.dd import two_sum
 from fastminima.exact.dyadic import bit_span, power_of_two
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.roundoff import U, gamma_n
-from fastminima.losses.base import Change, ProductLoss
+from fastminima.losses.base import Change, ProductLoss, ScaledMatrix
 
 __all__ = [
-    "ScaledMatrix",
     "change_of_product",
     "loss_change",
     "product",
@@ -36,24 +34,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 # multiplications of integers up to which a chain is done exactly: some 20 ms
-_EXACT_WORK = 100_000
-
-
-@dataclass(frozen=True)
-class ScaledMatrix:
-    """A matrix known up to a bound per entry: |truth - values * 2**exponent| <= error * 2**exponent."""
-
-    values: Floats
-    error: Floats
-    exponent: int = 0
-
-    def unscaled(self) -> tuple[Floats, Floats]:
-        """(values, error) in units of 1, with what leaving the range of float64 costs added to the error."""
-        with np.errstate(over="ignore", under="ignore"):
-            # ldexp is exact unless the result is subnormal
-            return np.ldexp(self.values, self.exponent), np.ldexp(self.error, self.exponent) * (1 + U) + (
-                2.0**-1074 if self.exponent < 0 and (self.values.any() or self.error.any()) else 0.0
-            )
+EXACT_WORK = 100_000
 
 
 def _normalised(values: Floats, error: Floats, exponent: int) -> ScaledMatrix:
@@ -132,7 +113,7 @@ def product(weights: Sequence[Floats]) -> ScaledMatrix:
     ----------
     weights : sequence of float64 arrays, (d_j, d_{j-1})
     """
-    if _work(weights) <= _EXACT_WORK:
+    if _work(weights) <= EXACT_WORK:
         return _rounded(reduce(lambda total, W: W @ total, map(RationalMatrix.of_floats, weights)))
     result = _exactly(weights[0])
     for W in weights[1:]:
@@ -153,7 +134,7 @@ def change_of_product(weights: Sequence[Floats], moved: Sequence[Floats]) -> Sca
     ScaledMatrix
         For chains of up to 1e5 multiplications the exact change, rounded once; else float64 with a running bound.
     """
-    if _work(weights) <= _EXACT_WORK:
+    if _work(weights) <= EXACT_WORK:
         return _rounded(
             telescoped(*([RationalMatrix.of_floats(W) for W in chain] for chain in (weights, moved)))
         )
@@ -190,9 +171,7 @@ def loss_change(weights: Sequence[Floats], loss: ProductLoss, moved: Sequence[Fl
     weights, moved : sequences of float64 arrays of the same shapes
     loss : ProductLoss
     """
-    R, R_error = product(weights).unscaled()
-    D = change_of_product(weights, moved)
-    return loss.change(R, D.values, R_error, D.error, D.exponent)
+    return loss.change_by(product(weights).unscaled(), change_of_product(weights, moved))
 
 
 def _rounded(exact: RationalMatrix) -> ScaledMatrix:

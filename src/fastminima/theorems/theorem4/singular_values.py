@@ -153,7 +153,7 @@ class Products:
             return np.zeros((len(self.from_two(1)), 0))
         return np.asarray(self.svd(k)[2][self.rank(k).rank :].T)
 
-    def reach(self, k: int, below: int) -> tuple[Margin, Floats]:
+    def image_of_null_space(self, k: int, below: int) -> tuple[Margin, Floats]:
         """W_{below:2} on null(W_{k:2}): is it 0 there, and the vector it stretches most."""
         basis = self.null(k)
         name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
