@@ -492,7 +492,7 @@ def test_forms_agree(limit, monkeypatch):
     network, data = random_problem(14, 200, 2, 6, fm.leaky_relu(0.3), weighted=True)
     reference = Screen(BasePoint(network, data), 0.0).form
     monkeypatch.setattr(survey_module, "_PATTERN_ENTRIES", limit)
-    monkeypatch.setattr(survey_module, "_ROWS", 64)
+    monkeypatch.setattr(survey_module, "BLOCK_ROWS", 64)
     other = Screen(BasePoint(network, data), 0.0).form
     assert len(reference.slopes) == len(other.slopes) == 0
     q = network.width * 3 + 1

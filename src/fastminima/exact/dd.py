@@ -19,7 +19,7 @@ from .dyadic import Floats, power_of_two, round_fraction
 
 F64 = NDArray[np.float64]
 
-__all__ = ["DoubleDouble", "evaluate", "split_fraction", "two_product", "two_sum"]
+__all__ = ["DoubleDouble", "RunningSum", "evaluate", "split_fraction", "two_product", "two_sum"]
 
 # 4,096 rows of a dozen temporaries stay in the second-level cache
 _ROWS = 4096
@@ -148,7 +148,7 @@ def evaluate(columns: Columns, forms: Sequence[Sequence[Fraction]]) -> list[Doub
 
 
 @dataclass
-class _Sum:
+class RunningSum:
     """A running sum of matrices in double-double."""
 
     hi: F64

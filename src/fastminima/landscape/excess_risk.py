@@ -122,7 +122,9 @@ def _in_double_double(network: OneHiddenLayer, other: OneHiddenLayer, data: Data
     sizes = np.zeros(len(c))
     changes, squares, doubts = [], [], []
     for start in range(0, data.n_samples, _ROWS):
-        part = _block_terms(network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift)
+        part = _block_terms(
+            network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift
+        )
         if part is None:
             return None
         g = [a + b for a, b in zip(g, part.g, strict=True)]

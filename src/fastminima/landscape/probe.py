@@ -29,7 +29,7 @@ from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
 from fastminima.system.memory import require
-from fastminima.system.options import _check_choice, _check_count, _check_radius, count_workers
+from fastminima.system.options import check_choice, check_count, check_radius, count_workers
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
@@ -384,15 +384,15 @@ def probe(
     """
     check_pair(network, data)
     single = np.ndim(radius) == 0
-    radii = [_check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
+    radii = [check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
     if not radii:
         raise OptionError("radius is an empty sequence; give at least one radius")
-    n = _check_count(n, "n", _MAX_INDEX)
-    seed = _check_count(seed, "seed", 2**64)
+    n = check_count(n, "n", _MAX_INDEX)
+    seed = check_count(seed, "seed", 2**64)
     threads = count_workers(workers)
-    _check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
-    _check_choice(dtype, "dtype", ("float64", "float32"))
-    _check_choice(method, "method", ("auto", "direct", "screened"))
+    check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
+    check_choice(dtype, "dtype", ("float64", "float32"))
+    check_choice(method, "method", ("auto", "direct", "screened"))
     levels = _check_levels(quantiles)
     if keep:
         require(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")

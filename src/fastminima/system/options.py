@@ -17,7 +17,15 @@ import numpy as np
 
 from fastminima.errors import NetworkError, OptionError
 
-__all__ = ["as_real", "check_width", "count_workers", "parse_bytes"]
+__all__ = [
+    "as_real",
+    "check_choice",
+    "check_count",
+    "check_radius",
+    "check_width",
+    "count_workers",
+    "parse_bytes",
+]
 
 
 def count_workers(workers: int) -> int:
@@ -71,7 +79,8 @@ def parse_bytes(size: int | float | str, option: str = "memory") -> int:
     return int(number)
 
 
-def _check_count(value: Any, name: str, stop: int) -> int:
+def check_count(value: Any, name: str, stop: int) -> int:
+    """`value` as an int of at least 0 and below `stop`, a power of two; OptionError for anything else."""
     try:
         number = -1 if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
@@ -83,7 +92,8 @@ def _check_count(value: Any, name: str, stop: int) -> int:
     return number
 
 
-def _check_radius(value: Any) -> float:
+def check_radius(value: Any) -> float:
+    """`value` as a finite float >= 0; OptionError for anything else."""
     try:
         number = math.nan if isinstance(value, str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -93,7 +103,8 @@ def _check_radius(value: Any) -> float:
     return number
 
 
-def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """`value`, one of `choices`; OptionError for anything else."""
     if not (isinstance(value, str) and value in choices):
         listed = ", ".join(f'"{choice}"' for choice in choices)
         raise OptionError(f"{name} must be one of {listed}, got {value!r}")

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from fastminima.exact.dd import _Sum
+from fastminima.exact.dd import RunningSum
+from fastminima.exact.roundoff import U
 from fastminima.system.memory import require
 from fastminima.system.threads import single_threaded_blas
 
-from .base_point import _ROWS, _U, BasePoint
+from .base_point import BLOCK_ROWS, BasePoint
 from .near_samples import Gather, Near, codes
 
 __all__ = ["QuadraticForm", "survey"]
@@ -71,7 +72,7 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
     d1, n = network.width, network.n_features + 1
     q = d1 * n + 1
     gather = Gather(base, reach)
-    grams: dict[int, _Sum] | None = {} if form and d1 <= 64 else None
+    grams: dict[int, RunningSum] | None = {} if form and d1 <= 64 else None
     cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for cut, X, z in base.blocks():
@@ -89,7 +90,7 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
         return near, _pattern_form(base, grams, q)
 
 
-def _add_patterns(base: BasePoint, grams: dict[int, _Sum], cut: slice, X: F64, z: F64) -> None:
+def _add_patterns(base: BasePoint, grams: dict[int, RunningSum], cut: slice, X: F64, z: F64) -> None:
     n = X.shape[1] + 1
     pattern = codes(z > 0.0)
     order = np.argsort(pattern, kind="stable")
@@ -104,7 +105,7 @@ def _add_patterns(base: BasePoint, grams: dict[int, _Sum], cut: slice, X: F64, z
         term = extended[start:end].T @ weighted[start:end]
         code = int(pattern[start])
         if code not in grams:
-            grams[code] = _Sum(np.zeros((n, n)), np.zeros((n, n)))
+            grams[code] = RunningSum(np.zeros((n, n)), np.zeros((n, n)))
         grams[code].add(term)
 
 
@@ -113,10 +114,10 @@ def _whole_gram(base: BasePoint) -> F64:
     d1, n = base.network.width, base.network.n_features + 1
     q = d1 * n + 1
     require(40 * q * q + 16 * _BLOCK_ENTRIES, f"the quadratic form of {q} effective parameters")
-    total = _Sum(np.zeros((q, q)), np.zeros((q, q)))
+    total = RunningSum(np.zeros((q, q)), np.zeros((q, q)))
     s_plus, s_minus = base.network.slopes
     weight = base.data.sample_weight
-    for cut, X, z in base.blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
+    for cut, X, z in base.blocks(max(256, min(BLOCK_ROWS, _BLOCK_ENTRIES // q))):
         phi = np.ones((len(X), q))
         extended = phi[:, :-1].reshape(len(X), d1, n)
         extended[:, :, :-1] = base.centred(X)[:, None, :]
@@ -132,7 +133,7 @@ def _one_factor(base: BasePoint, gram: F64, n_patterns: int) -> QuadraticForm:
     )  # fmt: skip
 
 
-def _pattern_form(base: BasePoint, grams: dict[int, _Sum], q: int) -> QuadraticForm:
+def _pattern_form(base: BasePoint, grams: dict[int, RunningSum], q: int) -> QuadraticForm:
     d1, n = base.network.width, base.network.n_features + 1
     s_plus, s_minus = base.network.slopes
     patterns = sorted(grams)
@@ -167,7 +168,7 @@ def _factor(gram: F64) -> F64:
     rows = np.zeros((0, n))
     if used.size:
         scaled = gram[np.ix_(used, used)] / scale / scale[:, None]
-        upper, pivots, rank, _ = lapack.dpstrf(scaled, tol=n * _U, lower=0)
+        upper, pivots, rank, _ = lapack.dpstrf(scaled, tol=n * U, lower=0)
         natural = np.zeros((rank, n))
         natural[:, used[pivots - 1]] = np.triu(upper)[:rank] * scale[pivots - 1]
         rows = np.triu(np.linalg.qr(natural, mode="r"))
