@@ -24,6 +24,7 @@ from fastminima.landscape.perturb import evaluate as deal
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
 from fastminima.landscape.perturb.screen import Screen
+from fastminima.landscape.perturb.stopping import Stopped
 from fastminima.landscape.perturb.tally import Block, Tally, histogram, quantile
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from profiles import examples
@@ -203,7 +204,7 @@ def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
     network, data = case(d1=3)
     seen = {}
 
-    class Spy(deal.Plan):
+    class Spy(deal.RadiusPlan):
         def __init__(self, radius, method, evaluate, kept):
             def spying(delta):
                 for row in delta:
@@ -212,7 +213,7 @@ def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
 
             super().__init__(radius, method, spying, kept)
 
-    monkeypatch.setattr("fastminima.landscape.probe.Plan", Spy)
+    monkeypatch.setattr("fastminima.landscape.probe.RadiusPlan", Spy)
     result = probe(network, data, radius=0.1, n=70, seed=5, distribution=distribution)
     assert len(seen) == 70
     for k in (0, 1, 33, 69):
@@ -351,7 +352,7 @@ def test_the_slow_sums_are_the_same_function():
             assert changed.tolist() == flips.tolist()
             scale = np.abs(fast).reshape(3, 3).max(axis=1).repeat(3)
             assert (np.abs(wanted[0].sum(axis=0) + quadratic + change - fast) <= 1e-13 * scale).all()
-    with pytest.raises(cancelling.Stopped):
+    with pytest.raises(Stopped):
         cancelling.sums(base, delta, lambda: True)
 
 

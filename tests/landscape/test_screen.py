@@ -248,7 +248,7 @@ def test_gradient_and_residuals_are_double_double():
 
 
 def listed_signs(network, data, reach):
-    near, _ = survey(BasePoint(network, data), reach, form=False)
+    near, _ = survey(BasePoint(network, data), reach, quadratic_form=False)
     return [near.start[j + 1] - near.start[j] for j in range(network.width)], near
 
 
@@ -268,7 +268,7 @@ def test_margins_count_what_double_double_loses():
     # 1 + 2^-70 - 2^-130 needs 131 bits: z comes out as 2^-120, a thousandth too large
     row = np.array([[1.0, 2.0**-70, -(2.0**-130), -1.0, -(2.0**-70) + 2.0**-120]])
     network = fm.OneHiddenLayer(row, np.zeros(1), np.ones(1), 0.0, fm.relu)
-    near, _ = survey(BasePoint(network, fm.Dataset(np.ones((1, 5)), np.zeros(1))), 1.0, form=False)
+    near, _ = survey(BasePoint(network, fm.Dataset(np.ones((1, 5)), np.zeros(1))), 1.0, quadratic_form=False)
     exact = sum(map(Fraction, row[0].tolist()))
     assert 0 < exact < Fraction(near.rows[0, 8])
     assert Fraction(near.margin[0]) ** 2 * 6 <= exact**2
@@ -282,7 +282,7 @@ def test_margins_are_lower_bounds(table, seed):
     network = fm.OneHiddenLayer(
         rng.normal(size=(2, X.shape[1])), rng.integers(-1, 2, 2), np.ones(2), 0.0, fm.relu
     )
-    near, _ = survey(BasePoint(network, fm.Dataset(X, y)), np.inf, form=False)
+    near, _ = survey(BasePoint(network, fm.Dataset(X, y)), np.inf, quadratic_form=False)
     Z = Exact(network, fm.Dataset(X, y)).base[1]
     squares = [1 + sum((Fraction(v) ** 2 for v in row), Fraction(0)) for row in X.tolist()]
     for j in range(2):
@@ -539,7 +539,7 @@ def test_bad_input_is_named():
         BasePoint(fm.OneHiddenLayer(network.W1, network.b1, network.W2, 0.0, np.tanh), data)
     base = BasePoint(network, data)
     for reach in (-1.0, np.nan):
-        with pytest.raises(OptionError, match="max_reach"):
+        with pytest.raises(OptionError, match="max_row_norm"):
             Screen(base, reach)
     for delta in (np.zeros((2, 3)), np.zeros(9), np.zeros((2, 9), np.float32)):
         with pytest.raises(NetworkError, match=r"\(K, 9\)"):

@@ -22,8 +22,14 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError, OptionError
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
-from fastminima.landscape.perturb.evaluate import Plan, run
-from fastminima.landscape.perturb.points import DISTRIBUTIONS, directions, n_parameters, reach, split
+from fastminima.landscape.perturb.evaluate import RadiusPlan, evaluate_points
+from fastminima.landscape.perturb.points import (
+    DISTRIBUTIONS,
+    directions,
+    likely_row_norm,
+    n_parameters,
+    split,
+)
 from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
@@ -400,7 +406,7 @@ def probe(
     with single_threaded_blas():
         stop = threading.Event()
         plans = _plans(network, data, radii, n, distribution, dtype, method, keep, stop) if n else []
-        tallies = run(network, data, plans, n, seed, distribution, threads, stop, progress)
+        tallies = evaluate_points(network, data, plans, n, seed, distribution, threads, stop, progress)
     empty = np.empty(0) if keep else None
     probes = []
     for i, value in enumerate(radii):
@@ -433,16 +439,16 @@ def _plans(
     method: str,
     keep: bool,
     stop: threading.Event,
-) -> list[Plan]:
+) -> list[RadiusPlan]:
     with np.errstate(all="ignore"):
         base = BasePoint(network, data)
     if not np.isfinite(base.residual).all():
         raise NetworkError(
             "the outputs of the network overflow on these data, so it has no risk to compare with"
         )
-    reaches = [reach(value, distribution, network.width, network.n_features, n) for value in radii]
-    ways = [choose(base, r, n).method if method == "auto" else method for r in reaches]
-    screened = [r for r, way in zip(reaches, ways, strict=True) if way == "screened"]
+    norms = [likely_row_norm(value, distribution, network.width, network.n_features, n) for value in radii]
+    ways = [choose(base, norm, n).method if method == "auto" else method for norm in norms]
+    screened = [norm for norm, way in zip(norms, ways, strict=True) if way == "screened"]
     screen = Screen(base, max(screened)) if screened else None
     direct = Direct(base, dtype) if "direct" in ways else None
 
@@ -453,5 +459,5 @@ def _plans(
     plans = []
     for value, way in zip(radii, ways, strict=True):
         evaluate = directly if way == "direct" or screen is None else screen.excess
-        plans.append(Plan(value, way, evaluate, np.empty(n) if keep else None))
+        plans.append(RadiusPlan(value, way, evaluate, np.empty(n) if keep else None))
     return plans

@@ -1,4 +1,7 @@
-"""Dealing points to threads: blocks in order, results that depend on neither, and an end when it is asked for."""
+"""Evaluate points on threads.
+
+Results come in order, depend on neither blocks nor threads, and the run can be stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from fastminima.data.dataset import Dataset
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.progress import bar
 
-from .cancelling import Stopped
 from .points import directions, n_parameters
+from .stopping import Stopped
 from .tally import Block, Tally
 
-__all__ = ["Plan", "run"]
+__all__ = ["RadiusPlan", "evaluate_points"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -40,8 +43,8 @@ _FIRST_CALL = 8
 _WAIT_SECONDS = 0.1
 
 
-@dataclass
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class RadiusPlan:
     """One radius: how its points are evaluated, and the excesses if they are kept."""
 
     radius: float
@@ -108,10 +111,10 @@ def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct:
     return points, -(-points // -(-points // at_once))
 
 
-def run(
+def evaluate_points(
     network: OneHiddenLayer,
     data: Dataset,
-    plans: list[Plan],
+    plans: list[RadiusPlan],
     n: int,
     seed: int,
     distribution: str,
@@ -148,7 +151,7 @@ def run(
         spare.append((unit, delta))
         return [summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
 
-    def evaluate(plan: Plan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
+    def evaluate(plan: RadiusPlan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
         start = 0
         while start < len(moves):
             if stop.is_set():
@@ -160,7 +163,7 @@ def run(
                 pace.done(rows.stop - start, time.perf_counter() - began)
             start = rows.stop
 
-    def summary(plan: Plan, excess: F64, changed: I64, first: int) -> Block:
+    def summary(plan: RadiusPlan, excess: F64, changed: I64, first: int) -> Block:
         result = Block.of(excess, changed, first)
         if plan.kept is not None:
             plan.kept[first : first + len(excess)] = excess
