@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import pickle
 import signal
 import threading
 import time
+from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +25,7 @@ from fastminima.landscape.perturb import cancelling
 from fastminima.landscape.perturb import evaluate as deal
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
+from fastminima.landscape.perturb.options import ProbeOptions
 from fastminima.landscape.perturb.screen import Screen
 from fastminima.landscape.perturb.stopping import Stopped
 from fastminima.landscape.perturb.tally import Block, Tally, histogram, quantile
@@ -604,6 +607,25 @@ def test_bad_options_are_named(options, words):
     network, data = case(m=4)
     with pytest.raises(OptionError, match=words):
         probe(network, data, **{"n": 5, **options})
+
+
+def test_options_are_checked_once_and_bear_the_names_of_the_call():
+    given = {name: p.default for name, p in inspect.signature(probe).parameters.items()}
+    options = ProbeOptions(
+        **{name: value for name, value in given.items() if name not in ("network", "data")}
+    )
+    assert (options.radii, options.is_sweep, options.threads) == ((1e-3,), False, 1)
+    assert options.levels == given["quantiles"]
+    sweep = replace(options, radius=[1, np.float64(0.5)], n=np.int64(7), workers=2, quantiles=[0])
+    assert (sweep.radii, sweep.is_sweep, sweep.n, sweep.threads, sweep.levels) == ((1, 0.5), True, 7, 2, (0,))
+    assert type(sweep.n) is int
+    with pytest.raises(FrozenInstanceError):
+        sweep.n = 8
+    with pytest.raises(OptionError, match="method"):
+        replace(options, radius=1.0, workers=1, quantiles=[], method="slow")
+    # network and data are looked at first
+    with pytest.raises(NetworkError, match="3 inputs"):
+        probe(case(dx=3)[0], case()[1], n=-1)
 
 
 def test_networks_and_data_that_do_not_fit_are_named():

@@ -10,6 +10,7 @@ Modules, lowest first:
 - `near_samples`: samples that a small change can carry across a boundary, sorted by unit and margin for the
   screening kernel.
 - `points`: sampled excess risks: where the points come from, and what is kept of millions of them.
+- `options`: what a probe was asked for, checked once.
 - `survey`: one pass over the data around a base point: the samples near a boundary, and the quadratic form of the
   rest.
 - `screen`: excess risks of perturbed networks, exactly screened: cost independent of the number of samples that stay
