@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -92,6 +93,7 @@ def check(network, data, delta, reach, tolerance=1e-14):
     return excess, changed
 
 
+KEYS = [name for name in dir(_screen.ScreenProblem) if not name.startswith("_")]
 SIZES = [
     (20, 3, 2, False),
     (33, 2, 4, True),
@@ -426,6 +428,67 @@ def test_kernels_give_the_bits_of_their_twins(variant, m, dx, d1, monkeypatch):
         np.testing.assert_array_equal(changed, changed2)
         some += changed.sum()
     assert some > 0 or m == 1
+
+
+@pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))
+@pytest.mark.parametrize(("dx", "d1", "K"), [(0, 3, 9), (3, 5, 1), (6, 2, 70), (18, 3, 30)])
+def test_a_walk_stays_in_its_work_space(variant, dx, d1, K):
+    # as large as it is said to be, and beyond it 7; the problem alone holds the arrays it was made of
+    network, data = random_problem(dx, 300, dx, d1, fm.leaky_relu(0.2))
+    wanted = Screen(BasePoint(network, data), 0.5)
+    problem = wanted._listed[1]
+    excess, changed, norm = np.empty(K), np.empty(K, np.int64), np.empty(1)
+    delta = deltas(K, network, K, 0.1)
+    for tile in (1, 8, 64):
+        sizes = (_screen.workspace_items(d1, dx), *_screen.walk_items(problem, tile))
+        kinds = (np.float64, np.float64, np.float32, np.int64, np.int32)
+        rooms = [np.full(size + 32, 7, kind) for size, kind in zip(sizes, kinds, strict=True)]
+        for room, size in zip(rooms, sizes, strict=True):
+            room[:size] = 0
+        scratch = _screen.ScreenScratch(
+            problem, tile, *(r[:size] for r, size in zip(rooms, sizes, strict=True))
+        )
+        assert (scratch.problem, scratch.tile) == (problem, tile)
+        for _ in range(2):
+            _screen.screened_excess(delta, scratch, variant, excess, changed, norm)
+            for ours, expected in zip((excess, changed), wanted.excess(delta), strict=True):
+                np.testing.assert_array_equal(ours, expected)
+        assert all((room[size:] == 7).all() for room, size in zip(rooms, sizes, strict=True))
+    assert changed.any() or dx == 0
+
+
+def test_a_problem_is_made_once_for_a_set_of_near_samples(monkeypatch):
+    network, data = random_problem(20, 60, 2, 2)
+    made = []
+
+    def problem(**parts):
+        copies = {name: part.copy() if isinstance(part, np.ndarray) else part for name, part in parts.items()}
+        made.append(make(**copies))
+        return made[-1]
+
+    make = _screen.ScreenProblem
+    monkeypatch.setattr(_screen, "ScreenProblem", problem)
+    grown = Screen(BasePoint(network, data), 0.0)
+    near, far = deltas(1, network, 9, 1e-9), deltas(1, network, 9, 0.5)
+    for _ in range(3):
+        grown.excess(near)
+    before = len(made)
+    excess, _ = grown.excess(far)
+    for _ in range(3):
+        np.testing.assert_array_equal(grown.excess(far)[0], excess)
+    # one with the lists that held for `near`, one with those that `far` needs
+    assert before in (1, 2)
+    assert len(made) == before + 1
+    assert made[-1] is grown._listed[1]
+    np.testing.assert_array_equal(made[-1].rows, grown.near.rows)
+    for name, value in (("W1", network.W2), ("rows", data.X[::2]), ("near_start", np.zeros(3))):
+        parts = {key: getattr(made[-1], key) for key in KEYS}
+        with pytest.raises((ValueError, TypeError)):
+            make(**{**parts, name: value})
+    with pytest.raises(TypeError):
+        make()
+    with pytest.raises(TypeError):
+        pickle.dumps(made[-1])
 
 
 @pytest.mark.parametrize("variant", range(_screen.BEST_VARIANT + 1))

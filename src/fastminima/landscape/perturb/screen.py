@@ -124,23 +124,31 @@ def choose(base: BasePoint, max_row_norm: float, n: int) -> Choice:
     return Choice(method, direct, screened, samples)
 
 
-class _Scratch:
-    """Work space of the kernel's calls, one at a time, for the samples in `near`."""
+def _problem(base: BasePoint, form: QuadraticForm, near: NearSamples) -> _screen.ScreenProblem:
+    """What the kernel goes by, with these samples listed."""
+    W1, b1, W2, _ = base.network.parameters()
+    s_plus, s_minus = base.network.slopes
+    return _screen.ScreenProblem(
+        W1=W1, b1=b1, W2=W2, s_plus=s_plus, s_minus=s_minus, gradient=base.gradient, own=base.own,
+        centre=base.centre, centred_bias=base.centred_bias, slopes=form.slopes, factor=form.factor,
+        row_start=form.row_start, near_start=near.start, panel_start=near.panel_start, margin=near.margin,
+        rows=near.rows, near_slopes=near.slopes, filter=near.filter, scale=near.scale, shared=near.shared,
+        numbers=near.numbers,
+    )  # fmt: skip
 
-    def __init__(self, base: BasePoint, near: NearSamples) -> None:
-        d1, dx = base.network.width, base.network.n_features
-        patterns = len(near.slopes)
-        self.workspace = np.empty(_screen.workspace_items(d1, dx))
-        # what a perturbation of the tile may need for itself: coefficients of every pattern, products
-        each = 8 * patterns * (dx + 6) + 20 * near.shared
-        self.tile = max(1, min(_TILE, _TILE_BYTES // max(1, each)))
-        self.tile -= self.tile % _screen.PANEL if self.tile > _screen.PANEL else 0
-        doubles, floats, longs, ints = _screen.walk_items(
-            d1, dx, self.tile, near.shared, patterns, near.numbers
-        )
-        self.reals, self.singles = np.empty(doubles), np.empty(floats, np.float32)
-        self.longs, self.ints = np.zeros(longs, np.int64), np.zeros(ints, np.int32)
-        self.serial = 1
+
+def _scratch(problem: _screen.ScreenProblem) -> _screen.ScreenScratch:
+    """Work space of the kernel's calls for this problem, one at a time."""
+    d1, dx = problem.W1.shape
+    # what a perturbation of the tile may need for itself: coefficients of every pattern, products
+    each = 8 * len(problem.near_slopes) * (dx + 6) + 20 * problem.shared
+    tile = max(1, min(_TILE, _TILE_BYTES // max(1, each)))
+    tile -= tile % _screen.PANEL if tile > _screen.PANEL else 0
+    doubles, floats, longs, ints = _screen.walk_items(problem, tile)
+    return _screen.ScreenScratch(
+        problem, tile, np.empty(_screen.workspace_items(d1, dx)), np.empty(doubles), np.empty(floats, np.float32),
+        np.zeros(longs, np.int64), np.zeros(ints, np.int32),
+    )  # fmt: skip
 
 
 class Screen:
@@ -175,7 +183,6 @@ class Screen:
     weights and screening go beyond it.
     """
 
-    near: NearSamples
     form: QuadraticForm
 
     def __init__(self, base: BasePoint, max_row_norm: float) -> None:
@@ -186,8 +193,14 @@ class Screen:
         self._lock = threading.Lock()
         near, form = survey(base, listed_up_to)
         assert form is not None
-        self.near, self.form = near, form
-        self._spare: list[_Scratch] = []
+        self.form = form
+        # in one, so that a thread finds both or neither
+        self._listed = near, _problem(base, form, near)
+        self._spare: list[_screen.ScreenScratch] = []
+
+    @property
+    def near(self) -> NearSamples:
+        return self._listed[0]
 
     def excess(self, delta: F64) -> tuple[F64, I64]:
         """Excess risks of a block of perturbations.
@@ -216,33 +229,25 @@ class Screen:
             )
         excess, changed, norm = np.empty(len(delta)), np.zeros(len(delta), np.int64), np.zeros(1)
         while True:
-            near = self.near
-            self._run(near, delta, excess, changed, norm)
+            near, problem = self._listed
+            scratch = self._take(problem)
+            _screen.screened_excess(delta, scratch, _screen.BEST_VARIANT, excess, changed, norm)
+            self._give_back(scratch)
             if norm[0] <= near.listed_up_to:
                 break
             self._extend(float(norm[0]))
         excess[~np.isfinite(excess)] = np.inf
         return excess, changed
 
-    def _run(self, near: NearSamples, delta: F64, excess: F64, changed: I64, norm: F64) -> None:
-        base, form = self.base, self.form
-        W1, b1, W2, _ = base.network.parameters()
-        scratch = None
+    def _take(self, problem: _screen.ScreenProblem) -> _screen.ScreenScratch:
         with self._lock:
-            if self._spare and near is self.near:
-                scratch = self._spare.pop()
-        if scratch is None:
-            scratch = _Scratch(base, near)
-        _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, base.centre, base.centred_bias,
-            form.slopes, form.factor, form.row_start, near.start, near.panel_start, near.margin, near.rows,
-            near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.tile, near.shared,
-            near.numbers, scratch.serial, scratch.reals, scratch.singles, scratch.longs, scratch.ints,
-            excess, changed, norm,
-        )  # fmt: skip
-        scratch.serial += len(delta)
+            if self._spare and problem is self._listed[1]:
+                return self._spare.pop()
+        return _scratch(problem)
+
+    def _give_back(self, scratch: _screen.ScreenScratch) -> None:
         with self._lock:
-            if near is self.near:
+            if scratch.problem is self._listed[1]:
                 self._spare.append(scratch)
 
     def _extend(self, norm: float) -> None:
@@ -252,4 +257,4 @@ class Screen:
             wider = norm * _STRETCH
             near, _ = survey(self.base, wider if math.isfinite(wider) else math.inf, quadratic_form=False)
             self._spare.clear()
-            self.near = near
+            self._listed = near, _problem(self.base, self.form, near)
