@@ -25,6 +25,7 @@ __all__ = [
     "power_of_two",
     "round_fraction",
     "round_up",
+    "sqrt_above",
     "sqrt_floor",
     "to_integers",
 ]
@@ -122,6 +123,11 @@ def sqrt_floor(value: Fraction) -> float:
     while result < sys.float_info.max and Fraction(math.nextafter(result, math.inf)) ** 2 <= value:
         result = math.nextafter(result, math.inf)
     return result
+
+
+def sqrt_above(value: Fraction) -> float:
+    """A float64 above the square root of `value` > 0, by an ulp at most; 0.0 for 0."""
+    return math.nextafter(sqrt_floor(value), math.inf) if value > 0 else 0.0
 
 
 def _towards(value: Fraction, side: float) -> float:

@@ -72,7 +72,7 @@ class Bending:
         seen = f"{text} at {len(_GRID)} points of [{_GRID[0]:.3g}, {_GRID[-1]:.3g}]"
         return Condition("C2.6", "h'' is not 0 everywhere", seen, False)
 
-    def reach(self, v: Floats, sign: int) -> Floats:
+    def convex_radius(self, v: Floats, sign: int) -> Floats:
         """How far around each v sign h is convex, at most FAR; 0 where it is not at v."""
         walls = np.concatenate([[-np.inf], self._walls[sign], [np.inf]])
         place = np.searchsorted(walls, v)

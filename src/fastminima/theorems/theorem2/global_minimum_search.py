@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .ranking import rounded_score
 
-__all__ = ["largest_denominator", "zero_biased", "zero_paper"]
+__all__ = ["biased_witnesses", "largest_denominator", "paper_witnesses"]
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def _triples(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats]:
         return [t, p, q], hq * hp2 - hp * hq2, np.maximum(np.abs(hp), np.abs(hq))
 
 
-def zero_biased(h: Any) -> Iterator[list[tuple[float, float, float]]]:
+def biased_witnesses(h: Any) -> Iterator[list[tuple[float, float, float]]]:
     """(t, p, q) with D = ~h(q) ~h(p/2) - ~h(p) ~h(q/2) far from 0, ~h(x) = h(x+t) - h(t); the best of every scale."""
     for scale in _SCALES:
         tpq, D, size = _triples(h, scale)
@@ -90,7 +90,7 @@ def _roots(h: Any, factor: Floats, level: Floats, low: Floats, high: Floats) -> 
     return np.where(zero, 0.0, np.where(np.abs(gap(low)) <= np.abs(gap(high)), low, high))
 
 
-def zero_paper(h: Any) -> Iterator[list[tuple[float, float, float, float]]]:
+def paper_witnesses(h: Any) -> Iterator[list[tuple[float, float, float, float]]]:
     """(v1, v2, v3, v4) with h(v1) h(v4) = h(v2) h(v3) to rounding and den far from 0; the best of every scale."""
     for scale in _SCALES:
         rows, den, size, top = _roots_of_c21(h, scale)
