@@ -6,6 +6,8 @@ Modules, lowest first:
   1, 2.
 - `formula`: formulas: an activation written as data, for every arithmetic that can add, multiply and take
   exponentials.
+- `activation_protocol`: what theorems ask of an activation: its value, two derivatives, a name and, where there is
+  one, its formula.
 - `formula_shape`: what the way a formula is built says: is it a polynomial, where do its pieces meet, which way does
   it bend?
 - `in_rationals`: h, h' and h'' at a rational point where all of it is rational: what no ball can show is that two
