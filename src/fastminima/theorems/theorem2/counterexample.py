@@ -62,7 +62,7 @@ class CounterStatus(StrEnum):
     """No witness: the reason names the condition that could not be met."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class CounterExample:
     """A dataset, a global minimum and a bad local minimum for one activation.
 
@@ -288,9 +288,22 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
 def _nothing(
     h: Smooth | PiecewiseLinear, form: str, reason: str, evidence: tuple[Condition, ...] = ()
 ) -> CounterExample:
-    nan, status = math.nan, CounterStatus.NO_WITNESS
+    """The samples alone, and why there is no more."""
     return CounterExample(
-        h, _samples(), None, None, form, {}, evidence, 0.0, 0.0, _THIRD, nan, nan, status, reason
+        activation=h,
+        data=_samples(),
+        global_minimum=None,
+        local_minimum=None,
+        form=form,
+        witness={},
+        conditions=evidence,
+        radius=0.0,
+        radius_estimate=0.0,
+        level=_THIRD,
+        excess=math.nan,
+        zero_risk=math.nan,
+        status=CounterStatus.NO_WITNESS,
+        reason=reason,
     )
 
 
@@ -325,21 +338,21 @@ def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
             else "no positive radius could be certified: h'' has the wrong sign near v1, v2, or no sharp enclosure"
         )
     return CounterExample(
-        h,
-        data,
-        best.network,
-        low.network,
-        form,
-        {"zero": best.witness, "flat": low.witness},
-        (*best.conditions, *low.conditions),
-        low.radius,
-        low.estimate,
-        _THIRD,
-        excess,
-        best.risk,
-        CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
-        "both points are certified in ball arithmetic" if proved else missing,
-        low.case,
+        activation=h,
+        data=data,
+        global_minimum=best.network,
+        local_minimum=low.network,
+        form=form,
+        witness={"zero": best.witness, "flat": low.witness},
+        conditions=(*best.conditions, *low.conditions),
+        radius=low.radius,
+        radius_estimate=low.estimate,
+        level=_THIRD,
+        excess=excess,
+        zero_risk=best.risk,
+        status=CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
+        reason="both points are certified in ball arithmetic" if proved else missing,
+        case=low.case,
     )
 
 

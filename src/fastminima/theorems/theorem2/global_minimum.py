@@ -32,7 +32,7 @@ ZERO_RISK = 1e-28
 """What the risk of the float64 network must stay below."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class GlobalMinimum:
     """A network whose outputs on the three samples are 0, 0, 1 up to the rounding of its parameters.
 
@@ -172,11 +172,11 @@ def _biased(
     condition = Condition("D", "~h(q)~h(p/2) - ~h(p)~h(q/2) != 0", _shown(D), balls is not None)
     near = _exact_nearby(balls, list(zip([*W2, b2], exact, strict=True)))
     yield GlobalMinimum(
-        network,
-        {"t": t, "p": p, "q": q},
-        (condition, *near),
-        balls is not None,
-        _risk(network, data, balls),
+        network=network,
+        witness={"t": t, "p": p, "q": q},
+        conditions=(condition, *near),
+        proved=balls is not None,
+        risk=_risk(network, data, balls),
     )
 
 
@@ -215,7 +215,11 @@ def _paper(
     witness = {"v1": v1, "v2": v2, "v3": v3, "v4": v4}
     near = _exact_nearby(balls, list(zip([v4, *W2], [root, *exact], strict=True)))
     yield GlobalMinimum(
-        network, witness, (solved, apart, *near), balls is not None, _risk(network, data, balls)
+        network=network,
+        witness=witness,
+        conditions=(solved, apart, *near),
+        proved=balls is not None,
+        risk=_risk(network, data, balls),
     )
 
 
@@ -233,7 +237,13 @@ def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> Iter
         exact = [balls.ball(k / Fraction(h.s_plus)) for k in (1, -2)]
         near = _exact_nearby(balls, list(zip(W2, exact, strict=True)))
     witness = {"v1": 0.0, "v2": 2.0, "v3": -2.0, "v4": 1.0}
-    yield GlobalMinimum(network, witness, (condition, *near), True, _risk(network, data, balls))
+    yield GlobalMinimum(
+        network=network,
+        witness=witness,
+        conditions=(condition, *near),
+        proved=True,
+        risk=_risk(network, data, balls),
+    )
 
 
 def _shown(x: Any) -> str:

@@ -25,7 +25,7 @@ _HAIR = 2.0**-10
 _LOW = 1.05
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LocalMinimum:
     """A network of risk 1/3, up to the rounding of its output bias.
 
@@ -74,12 +74,12 @@ def find_local_minimum(h: Any, bending: Bending, form: str, balls: Balls | None)
             clear_of_zero = search(h, Bending(h, strict=True))
             best, radius = _certified([*clear_of_zero, best], Balls(balls.formula, balls.precision))
     return LocalMinimum(
-        _network(h, best, balls),
-        {"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
-        _conditions(h, best, balls, form, radius),
-        best.case,
-        radius,
-        best.estimate,
+        network=_network(h, best, balls),
+        witness={"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
+        conditions=_conditions(h, best, balls, form, radius),
+        case=best.case,
+        radius=radius,
+        estimate=best.estimate,
     )
 
 
