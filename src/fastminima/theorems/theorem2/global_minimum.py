@@ -18,6 +18,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_up
 from fastminima.exact.shown import rounded_up
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -73,7 +74,7 @@ def _middle(x: Any) -> float:
     return x if isinstance(x, float) else float(x.mid())
 
 
-def find_global_minimum(h: Any, data: Dataset, form: str, balls: Balls | None) -> GlobalMinimum | None:
+def find_global_minimum(h: Activation, data: Dataset, form: str, balls: Balls | None) -> GlobalMinimum | None:
     """The most accurate candidate of the first scale that has one with a risk below 1e-28; None where there is none.
 
     "Most accurate" is one with risk 0 exactly, else the first below 1e-28 as the search ranks them; where all are above, the
@@ -81,7 +82,7 @@ def find_global_minimum(h: Any, data: Dataset, form: str, balls: Balls | None) -
 
     Parameters
     ----------
-    h : Smooth or PiecewiseLinear
+    h : Activation
     data : Dataset
         The three samples.
     form : "paper" or "bias"
@@ -103,7 +104,7 @@ def find_global_minimum(h: Any, data: Dataset, form: str, balls: Balls | None) -
     return least
 
 
-def why_no_global_minimum(h: Any, form: str) -> tuple[str, Condition]:
+def why_no_global_minimum(h: Activation, form: str) -> tuple[str, Condition]:
     """Why there is no point of risk 0, and what was seen."""
     if form == "paper" and isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         text = "W2 = [1, -2]/s+ are float64 numbers"
@@ -124,7 +125,9 @@ def why_no_global_minimum(h: Any, form: str) -> tuple[str, Condition]:
     return f"no t, p, q with D = {text.removesuffix(' != 0')} away from 0", Condition("D", text, seen, False)
 
 
-def _batches(h: Any, data: Dataset, form: str, balls: Balls | None) -> Iterator[Iterable[GlobalMinimum]]:
+def _batches(
+    h: Activation, data: Dataset, form: str, balls: Balls | None
+) -> Iterator[Iterable[GlobalMinimum]]:
     # far from 1, overflow and underflow make equalities of their own; only ball arithmetic sees through them
     scales = None if balls is not None else 1
     if form == "bias":
@@ -154,7 +157,7 @@ def _risk(network: OneHiddenLayer, data: Dataset, balls: Balls | None) -> float:
 
 
 def _biased(
-    h: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None
+    h: Activation, data: Dataset, t: float, p: float, q: float, balls: Balls | None
 ) -> Iterable[GlobalMinimum]:
     # ~h(x) = h(x + t) - h(t):  W2 = [~h(q), -~h(p)]/D, and the output bias takes h(t) away
     numbers = _Floats(h.value) if balls is None else balls
@@ -181,7 +184,7 @@ def _biased(
 
 
 def _paper(
-    h: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
+    h: Activation, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
 ) -> Iterable[GlobalMinimum]:
     # W2 = [h(v3), -h(v1)]/den
     v1, v2, v3, v4 = v

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.exact.shown import rounded_down
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
@@ -50,12 +51,14 @@ class LocalMinimum:
     estimate: float
 
 
-def find_local_minimum(h: Any, bending: Bending, form: str, balls: Balls | None) -> LocalMinimum | None:
+def find_local_minimum(
+    h: Activation, bending: Bending, form: str, balls: Balls | None
+) -> LocalMinimum | None:
     """The candidate with the largest certified radius; None where the search has none.
 
     Parameters
     ----------
-    h : Smooth or PiecewiseLinear
+    h : Activation
     bending : Bending
         Of h.
     form : "paper" or "bias"
@@ -101,7 +104,7 @@ def _certified(candidates: list[MinimumCandidate], balls: Balls) -> tuple[Minimu
     return best, radius
 
 
-def _network(h: Any, candidate: MinimumCandidate, balls: Balls | None) -> OneHiddenLayer:
+def _network(h: Activation, candidate: MinimumCandidate, balls: Balls | None) -> OneHiddenLayer:
     """Its output bias takes up what rounding leaves of (C2.3), so the paper's 0 may be 1e-17."""
     v, u = np.array([candidate.v1, candidate.v2]), np.array([candidate.u1, candidate.u2])
     if balls is None:
@@ -115,7 +118,7 @@ def _network(h: Any, candidate: MinimumCandidate, balls: Balls | None) -> OneHid
 
 
 def _conditions(
-    h: Any, candidate: MinimumCandidate, balls: Balls | None, form: str, radius: float
+    h: Activation, candidate: MinimumCandidate, balls: Balls | None, form: str, radius: float
 ) -> tuple[Condition, ...]:
     rows: list[tuple[Any, Any]] = []
     for v, u in ((candidate.v1, candidate.u1), (candidate.v2, candidate.u2)):

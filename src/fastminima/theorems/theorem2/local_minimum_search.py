@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.networks.activations.activation_protocol import Activation
+
 from .bending import FAR, SPAN, Bending
 from .radius_estimates import mixed_radii
 from .ranking import rounded_score
@@ -87,7 +89,7 @@ def _dyadic(values: Any) -> Floats:
     return np.round(np.asarray(values, dtype=np.float64) * 2.0**20) / 2.0**20
 
 
-def biased_candidates(h: Any, bending: Bending) -> list[MinimumCandidate]:
+def biased_candidates(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     """Bias form: v1 = v2 = v, u1 = u2 of the sign of h''(v), best radius first."""
     grid = np.linspace(-SPAN, SPAN, 241)
     v, sign, radius = _both_signs(h, bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
@@ -102,7 +104,9 @@ def biased_candidates(h: Any, bending: Bending) -> list[MinimumCandidate]:
     )
 
 
-def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
+def _both_signs(
+    h: Activation, bending: Bending, grid: Callable[[int], Floats]
+) -> tuple[Floats, Floats, Floats]:
     """(v, sign of u, the radius in parameters that keeps sign h convex); where h is straight u may have either sign."""
     parts = []
     for sign in (1, -1):
@@ -117,7 +121,7 @@ def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tupl
     return v, signs, radii
 
 
-def paper_candidates(h: Any, bending: Bending) -> list[MinimumCandidate]:
+def paper_candidates(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     """Paper's form, b2 = 0: u1 h(v1) + u2 h(v2) = 1/3, best radius first."""
     grid = np.linspace(-SPAN, SPAN, 121)
     found = _convex(h, bending, grid, grid)
@@ -130,7 +134,7 @@ def paper_candidates(h: Any, bending: Bending) -> list[MinimumCandidate]:
     return _best(_mixed(h, bending) + found)
 
 
-def _convex(h: Any, bending: Bending, first: Floats, second: Floats) -> list[MinimumCandidate]:
+def _convex(h: Activation, bending: Bending, first: Floats, second: Floats) -> list[MinimumCandidate]:
     """|u1| p + |u2| q = 1/3 with p > 0 (the units may change places), and both weights as large as they can be."""
     v1, s1, d1 = _both_signs(h, bending, lambda _: first)
     v2, s2, d2 = _both_signs(h, bending, lambda _: second)
@@ -161,13 +165,13 @@ _BASINS = 4
 _MOVES = 12
 
 
-def _mixed(h: Any, bending: Bending) -> list[MinimumCandidate]:
+def _mixed(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     grid = np.linspace(-SPAN, SPAN, 61)
     coarse = _mixed_on(h, bending, grid, np.geomspace(0.1, _LARGEST_U, 25), grid, 3.0, 500)
     return [_climbed(h, bending, start) for start in _apart(coarse)]
 
 
-def _climbed(h: Any, bending: Bending, candidate: MinimumCandidate) -> MinimumCandidate:
+def _climbed(h: Activation, bending: Bending, candidate: MinimumCandidate) -> MinimumCandidate:
     """The best neighbour, again and again, in ever smaller neighbourhoods."""
     for step in (0.08, 0.03, 0.01, 0.003):
         around = step * np.linspace(-1, 1, 7)
@@ -186,7 +190,7 @@ def _climbed(h: Any, bending: Bending, candidate: MinimumCandidate) -> MinimumCa
 
 
 def _mixed_on(
-    h: Any, bending: Bending, v1: Floats, u1: Floats, v2: Floats, largest: float, kept: int
+    h: Activation, bending: Bending, v1: Floats, u1: Floats, v2: Floats, largest: float, kept: int
 ) -> list[MinimumCandidate]:
     v1, v2 = (np.unique(_dyadic(np.clip(v, -SPAN, SPAN))) for v in (v1, v2))
     u1 = np.unique(_dyadic(np.minimum(u1, _LARGEST_U)))

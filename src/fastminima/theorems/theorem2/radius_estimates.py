@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.networks.activations.activation_protocol import Activation
+
 from .bending import Bending
 
 __all__ = ["mixed_radii"]
@@ -26,13 +28,19 @@ _HAIR = 1e-9
 
 
 def mixed_radii(
-    h: Any, bending: Bending, v1: Floats, u1: Floats, v2: Floats, largest_u2: float, largest_radius: float
+    h: Activation,
+    bending: Bending,
+    v1: Floats,
+    u1: Floats,
+    v2: Floats,
+    largest_u2: float,
+    largest_radius: float,
 ) -> tuple[Floats, Floats]:
     """Candidates with u1 h''(v1) < 0 < u2 h''(v2) and u1 h(v1) + u2 h(v2) = 1/3, and their radii.
 
     Parameters
     ----------
-    h : object with value, first, second
+    h : Activation
     bending : Bending
         Of h.
     v1, u1, v2 : ndarrays
