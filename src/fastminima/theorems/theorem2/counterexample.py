@@ -174,10 +174,10 @@ class CounterExample:
         if self.local_minimum is None or self.global_minimum is None:
             raise OptionError("there is no example to map: " + self.reason)
         units = self.local_minimum.width if width is None else width
-        if isinstance(units, bool) or not isinstance(units, int) or units < 2:
+        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 2:
             raise OptionError(f"width must be a whole number of at least 2, got {width!r}")
         now = affine_map(A, shift, scale, offset, self.data.n_features).after(self._map)
-        return _image(self._origin or self, now, units)
+        return _image(self._origin or self, now, int(units))
 
     def __repr__(self) -> str:
         head = f"CounterExample({self.activation}: {self.status.value}"
