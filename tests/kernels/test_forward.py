@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.kernels import _forward, reference_forward
 from fastminima.networks import batched_risk as batched
+from fastminima.networks import stacked_networks
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, leaky_relu, relu
 from fastminima.networks.batched_risk import batched_risk, predict
 from profiles import examples
@@ -420,6 +421,7 @@ def test_shapes_that_do_not_fit() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_parameters_that_are_not_finite(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batched, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr(stacked_networks, "_READ_BYTES", 64)
     monkeypatch.setattr(batched, "_CALL_FLOPS", 0.0)
     for index, name in enumerate(("W1", "b1", "W2", "b2")):
         network, data = problem(9, 3, 2, 10)

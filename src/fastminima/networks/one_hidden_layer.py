@@ -27,7 +27,7 @@ from .batched_risk import predict
 
 __all__ = ["OneHiddenLayer"]
 
-Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
+Elementwise = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 _FORMAT = "fastminima.OneHiddenLayer"
 # 1: piecewise linear; 2: smooth, with a formula. Each file has the lowest version that can hold it.
@@ -90,7 +90,7 @@ class OneHiddenLayer:
     b1: NDArray[np.float64]
     W2: NDArray[np.float64]
     b2: float
-    activation: Activation
+    activation: Elementwise
 
     def __post_init__(self) -> None:
         W1, b1, W2 = _parameter(self.W1, "W1", 2), _parameter(self.b1, "b1", 1), _parameter(self.W2, "W2", 1)

@@ -60,7 +60,8 @@ class BasePoint:
     centred_bias : (2, d1) float64
         High and low words of b1 + W1 centre.
     steep : (d1,) float64
-        Largest slope of each unit on about 4,096 samples at even steps: what chooses between two ways may trust it.
+        Largest slope of each unit on about 4,096 samples at even steps. An estimate: good enough to choose a method, never
+        part of a proof.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 

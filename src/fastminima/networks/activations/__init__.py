@@ -10,8 +10,8 @@ Modules, lowest first:
   one, its formula.
 - `formula_shape`: what the way a formula is built says: is it a polynomial, where do its pieces meet, which way does
   it bend?
-- `in_rationals`: h, h' and h'' at a rational point where all of it is rational: what no ball can show is that two
-  numbers are equal.
+- `in_rationals`: h, h' and h'' at rational points: balls prove inequalities, never equality; where two pieces must
+  meet exactly, rationals decide.
 - `in_balls`: ball arithmetic for activations: enclosures of h, h' and h'' over intervals, and what is proved from
   them.
 - `piecewise_linear`: the activations of theorem 1: h(t) = max(s_plus t, 0) + min(s_minus t, 0).

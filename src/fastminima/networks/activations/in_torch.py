@@ -32,7 +32,7 @@ _OWN: dict[str, Callable[[Any, dict[str, float]], Any]] = {
 }
 
 
-def torch_activation(torch: Any, activation: Any) -> Any:
+def torch_activation(torch: Any, activation: object) -> Any:
     """A module that computes the activation, differentiable.
 
     Parameters

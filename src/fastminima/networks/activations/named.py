@@ -121,83 +121,81 @@ class ActivationInfo:
         return float(value)
 
 
-def _known() -> Iterator[ActivationInfo]:
-    info = ActivationInfo
-    one: dict[str, float] = {"alpha": 1.0}
-    yield info(
+_KNOWN: tuple[ActivationInfo, ...] = (
+    ActivationInfo(
         "sigmoid", "1/(1 + e^-t)", aliases=("logistic",), _curve=curves.sigmoid, _formula=lambda: _LOGISTIC
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "tanh",
         "(e^t - e^-t)/(e^t + e^-t)",
         _curve=curves.tanh,
         _formula=lambda: ["sub", 1, ["div", 2, ["add", 1, ["exp", ["mul", 2, "t"]]]]],
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "arctan", "arc tangent", aliases=("atan",), _curve=curves.arctan, _formula=lambda: ["atan", "t"]
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "quadratic",
         "t^2",
         aliases=("square",),
         _curve=partial(curves.power, n=2),
         _formula=lambda: ["pow", "t", 2],
-    )
-    yield info("cube", "t^3", _curve=partial(curves.power, n=3), _formula=lambda: ["pow", "t", 3])
-    yield info(
+    ),
+    ActivationInfo("cube", "t^3", _curve=partial(curves.power, n=3), _formula=lambda: ["pow", "t", 3]),
+    ActivationInfo(
         "power",
         "t^n",
         parameters={"n": 4},
         _curve=curves.power,
         _formula=lambda n: ["pow", "t", n],
         _whole=("n",),
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "elu",
         "t for t > 0, alpha (e^t - 1) for t < 0",
         False,
-        one,
+        {"alpha": 1.0},
         _curve=curves.elu,
         _formula=lambda alpha: _elu(alpha),
         _positive=("alpha",),
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "selu",
         "1.0507 ELU(1.6733)",
         False,
         _curve=partial(curves.elu, alpha=_SELU_ALPHA, scale=_SELU_SCALE),
         _formula=lambda: _elu(rational(_SELU_ALPHA), rational(_SELU_SCALE)),
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "celu",
         "t for t > 0, alpha (e^(t/alpha) - 1) for t < 0",
         False,
-        one,
+        {"alpha": 1.0},
         _curve=curves.celu,
         _formula=lambda alpha: ["if", "t", "t", ["mul", alpha, ["sub", ["exp", ["div", "t", alpha]], 1]]],
         _positive=("alpha",),
-    )
-    yield info("relu", "max(t, 0)", False)
-    yield info("leaky_relu", "t for t > 0, slope t for t < 0", False, {"slope": 0.01})
-    yield info(
+    ),
+    ActivationInfo("relu", "max(t, 0)", False),
+    ActivationInfo("leaky_relu", "t for t > 0, slope t for t < 0", False, {"slope": 0.01}),
+    ActivationInfo(
         "piecewise_linear", "s_plus t for t > 0, s_minus t for t < 0", False, {"s_plus": 1.0, "s_minus": 0.0}
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "softplus",
         "log(1 + e^(beta t))/beta",
         parameters={"beta": 1.0},
         _curve=curves.softplus,
         _formula=lambda beta: _softplus(beta),
         _positive=("beta",),
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "gelu",
         "t (1 + erf(t/sqrt 2))/2",
         _curve=curves.gelu,
         _formula=lambda: ["mul", ["div", "t", 2], ["add", 1, ["erf", ["div", "t", ["sqrt", 2]]]]],
-    )
-    yield info("gelu_tanh", "GELU by its tanh formula", _curve=curves.gelu_tanh, _formula=_gelu_tanh)
-    yield info(
+    ),
+    ActivationInfo("gelu_tanh", "GELU by its tanh formula", _curve=curves.gelu_tanh, _formula=_gelu_tanh),
+    ActivationInfo(
         "silu",
         "t/(1 + e^(-beta t))",
         parameters={"beta": 1.0},
@@ -205,11 +203,11 @@ def _known() -> Iterator[ActivationInfo]:
         _curve=curves.silu,
         _formula=lambda beta: ["div", "t", ["add", 1, ["exp", ["neg", _scaled(beta)]]]],
         _positive=("beta",),
-    )
-    yield info("mish", "t tanh(softplus(t))", _curve=curves.mish, _formula=_mish)
-    yield info("sine", "sin t", aliases=("sin",), _curve=curves.sine, _formula=lambda: ["sin", "t"])
-    yield info("erf", "error function", _curve=curves.erf, _formula=lambda: ["erf", "t"])
-    yield info(
+    ),
+    ActivationInfo("mish", "t tanh(softplus(t))", _curve=curves.mish, _formula=_mish),
+    ActivationInfo("sine", "sin t", aliases=("sin",), _curve=curves.sine, _formula=lambda: ["sin", "t"]),
+    ActivationInfo("erf", "error function", _curve=curves.erf, _formula=lambda: ["erf", "t"]),
+    ActivationInfo(
         "softsign",
         "t/(1 + |t|)",
         False,
@@ -220,14 +218,14 @@ def _known() -> Iterator[ActivationInfo]:
             ["sub", 1, ["div", 1, ["add", 1, "t"]]],
             ["sub", ["div", 1, ["sub", 1, "t"]], 1],
         ],
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "gaussian",
         "e^(-t^2/2)",
         _curve=curves.gaussian,
         _formula=lambda: ["exp", ["neg", ["div", ["mul", "t", "t"], 2]]],
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "hardswish",
         "t min(max(t + 3, 0), 6)/6",
         False,
@@ -239,31 +237,32 @@ def _known() -> Iterator[ActivationInfo]:
             "t",
             ["if", ["add", "t", 3], ["div", ["mul", "t", ["add", "t", 3]], 6], 0],
         ],
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "exponential", "e^t", aliases=("exp",), _curve=curves.exponential, _formula=lambda: ["exp", "t"]
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "log_sigmoid",
         "-log(1 + e^-t)",
         aliases=("logsigmoid",),
         _curve=curves.log_sigmoid,
         _formula=lambda: ["neg", ["softplus", ["neg", "t"]]],
-    )
-    yield info(
+    ),
+    ActivationInfo(
         "identity",
         "t; affine, so theorem 2 does not cover it",
         aliases=("linear",),
         _curve=curves.identity,
         _formula=lambda: "t",
-    )
+    ),
+)
 
 
 class ActivationTable(Mapping[str, ActivationInfo]):
     """The known activations by name; prints as a table."""
 
     def __init__(self) -> None:
-        self._entries = {entry.name: entry for entry in _known()}
+        self._entries = {entry.name: entry for entry in _KNOWN}
         self._aliases = {alias: entry.name for entry in self._entries.values() for alias in entry.aliases}
 
     def __getitem__(self, name: str) -> ActivationInfo:
