@@ -151,7 +151,12 @@ class Jittered:
         self.formula = h.formula
 
 
-@pytest.mark.parametrize("name", [name for name in RADII if name not in ("celu", "gelu_tanh")])
+# made of comparisons and single IEEE operations, so that every processor has the same bits; on their constant pieces a
+# change of the last bit would make roots of (C2.1) of it
+SAME_EVERYWHERE = ("hardshrink", "hardtanh", "hardsigmoid")
+
+
+@pytest.mark.parametrize("name", [n for n in RADII if n not in ("celu", "gelu_tanh", *SAME_EVERYWHERE)])
 def test_the_search_does_not_depend_on_last_bits(name):
     # mirror images and plateaus tie; another processor's exp or tanh must not choose between them
     h = fm.activation(name)
