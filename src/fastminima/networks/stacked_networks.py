@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.tensors import plain_array
 from fastminima.errors import NetworkError
 
 __all__ = ["Block", "Samples", "StackedNetworks", "check_finite", "check_shape", "real_array"]
@@ -35,8 +36,8 @@ class Samples(Protocol):
 def real_array(value: ArrayLike, name: str) -> NDArray[np.generic]:
     """An array of real numbers of at most 64 bits, as it comes; NetworkError for anything else."""
     try:
-        array = np.asarray(value)
-    except ValueError as error:
+        array = plain_array(value)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise NetworkError(f"{name} must be an array of real numbers: {error}") from error
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise NetworkError(f"{name} must hold float64, float32 or integers, got dtype {array.dtype}")

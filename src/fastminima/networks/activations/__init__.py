@@ -16,6 +16,9 @@ Modules, lowest first:
   them.
 - `piecewise_linear`: the activations of theorem 1: h(t) = max(s_plus t, 0) + min(s_minus t, 0).
 - `smooth`: smooth activations: a function with two derivatives, and, where it can be certified, its formula.
+- `known`: what is known of each activation that has a name: what it is called and takes, its float64 curve, its
+  formula.
+- `from_torch`: PyTorch's activation modules as names and parameters of ours, each compared with the module itself.
 - `named`: the activations known by name: accurate in float64, with two derivatives, and as formulas for proofs.
 - `in_torch`: activations as PyTorch modules: PyTorch's own where it has one, else the formula on tensors.
 """
