@@ -9,8 +9,8 @@ import numpy as np
 
 from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_fraction
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 
-from .activations.piecewise_linear import PiecewiseLinear
 from .one_hidden_layer import OneHiddenLayer
 
 __all__ = ["RationalNetwork"]

@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -176,21 +176,23 @@ def decide(
         If the activation is not piecewise linear.
     DataError
         If the network takes another number of inputs.
+    TargetError
+        If the data have several targets.
     OptionError
         If `ball` is not a positive number.
 
     Examples
     --------
     >>> import fastminima as fm
-    >>> from fastminima.landscape.decide.decision import decide
     >>> data = fm.Dataset([[float(x)] for x in range(-3, 4)], [0.0, 0, 2, 3, -3, -2, 2])
-    >>> decide(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, fm.relu), data)
+    >>> fm.decide(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, fm.relu), data)
     Decision(local_minimum: every condition holds exactly; risk 13, radius 1, 1 kinks)
     """
     if not isinstance(network, OneHiddenLayer | RationalNetwork):
         raise DataTypeError(f"decide takes a OneHiddenLayer, got {type(network).__name__}")
     if not isinstance(data, Dataset):
         raise DataTypeError(f"decide takes a Dataset, got {type(data).__name__}")
+    check_one_target(data, "decide")
     limit = None
     if ball is not None:
         if isinstance(ball, bool) or not (math.isfinite(ball) and ball > 0):

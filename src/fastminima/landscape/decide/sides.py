@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns, affine_numerators
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.roundoff import U
 
 __all__ = ["Preactivations", "preactivations"]
 
 F64 = NDArray[np.float64]
 
-_U = 2.0**-53
+
 _ROWS = 16_384
 
 
@@ -48,7 +49,7 @@ def preactivations(columns: Columns, rows: Sequence[Sequence[Fraction]]) -> Prea
     m, dx = columns.X.shape
     table = np.array([[round_fraction(v) for v in row] for row in rows]).reshape(len(rows), dx + 1)
     value, error = np.empty((m, len(rows))), np.empty((m, len(rows)))
-    factor = (dx + 6) * _U * (1 + 2.0**-20)
+    factor = (dx + 6) * U * (1 + 2.0**-20)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         size = np.abs(table)
         for begin in range(0, m, _ROWS):

@@ -24,6 +24,7 @@ from fastminima.errors import DataError
 from fastminima.exact.affine import Columns, affine_numerators
 from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
+from fastminima.exact.roundoff import U
 from fastminima.networks.rational_network import RationalNetwork
 
 from .sides import Preactivations, preactivations
@@ -32,8 +33,6 @@ __all__ = ["BoundaryInput", "Stationarity", "inner"]
 
 F64 = NDArray[np.float64]
 Vector = tuple[Fraction, ...]
-
-_U = 2.0**-53
 
 
 def inner(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
@@ -157,12 +156,12 @@ class Stationarity:
             size = (steep * reach) @ np.abs(a) + abs(_nearest(network.bias)) + np.abs(self.columns.y)
             # where the sign of z is not known from the float, h errs by at most its own size there
             unsure = np.where(np.abs(z.value) > z.error, z.error, reach)
-            doubt = (steep * unsure) @ np.abs(a) * (1 + 2.0**-20) + (d1 + 10) * _U * size
+            doubt = (steep * unsure) @ np.abs(a) * (1 + 2.0**-20) + (d1 + 10) * U * size
             w = np.ones(len(e)) if self.columns.weight is None else self.columns.weight
             count = np.bincount(self.ids, minlength=self.n_groups)
             total = np.bincount(self.ids, weights=w * e, minlength=self.n_groups)
             slack = np.bincount(self.ids, weights=w * doubt, minlength=self.n_groups)
-            slack = slack + (count + 6) * _U * np.bincount(self.ids, weights=w * size, minlength=self.n_groups)
+            slack = slack + (count + 6) * U * np.bincount(self.ids, weights=w * size, minlength=self.n_groups)
             slack = slack * (1 + (count + 8) * 2.0**-50) + count * 2.0**-1060
             sure = np.abs(total) > slack
         sides = np.where(sure, np.sign(np.where(sure, total, 0.0)), 0.0).astype(np.int8)

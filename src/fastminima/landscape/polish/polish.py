@@ -18,7 +18,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.landscape.decide.decision import Decision, decide
@@ -156,6 +156,15 @@ def polish(
     DataTypeError, NetworkError, DataError
         As `decide`.
 
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> data = fm.Dataset([[float(x)] for x in range(-3, 4)], [2.0, -3, -2, -2, -2, 2, 3])
+    >>> near = fm.OneHiddenLayer([[2.4]], [-2.3], [1.0], -1.3, fm.relu)
+    >>> p = fm.polish(near, data)
+    >>> p.status.value, p.exact.rows[0], p.decision.exact_risk
+    ('local_minimum', (Fraction(31, 13), Fraction(-31, 13)), Fraction(106, 13))
+
     Notes
     -----
     Deterministic. Interrupted (Ctrl-C), it hands back the best point so far with status "interrupted".
@@ -164,6 +173,7 @@ def polish(
         raise DataTypeError(f"polish takes a OneHiddenLayer, got {type(network).__name__}")
     if not isinstance(data, Dataset):
         raise DataTypeError(f"polish takes a Dataset, got {type(data).__name__}")
+    check_one_target(data, "polish")
     walker = _Walk(RationalNetwork.of(network), data)
     try:
         status, reason = walker.run(leave_off_units)
@@ -176,7 +186,9 @@ class _Walk:
     """The state of a walk: the exact point last judged, and the face in float64."""
 
     def __init__(self, start: RationalNetwork, data: Dataset) -> None:
-        self.start = self.at = start
+        self.start = start
+        # whose output weights and idle rows the face has
+        self.base = start
         self.data = data
         # checks shapes, merges inputs and finds the first sides, exactly
         sums = Stationarity(start, data)
@@ -223,6 +235,7 @@ class _Walk:
         return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
 
     def _go_on(self, network: RationalNetwork, kind: str) -> None:
+        self.base = network
         side = preactivations(self.inputs.columns.take(self.inputs.first), network.rows).side
         self.face = self._face(network, side)
         self.path.append(Step(self.face.risk() + self.pure, sum(map(len, self.face.held)), 0, kind))
@@ -231,7 +244,7 @@ class _Walk:
         """Decide at a point, and keep it if its risk is not higher than before."""
         decision = decide(network, self.data)
         if self.decision is None or decision.exact_risk <= self.decision.exact_risk:
-            self.at, self.decision = network, decision
+            self.decision = decision
         self.path.append(Step(decision.risk, len(decision.kinks), 0, "exact"))
         return decision
 
@@ -274,13 +287,13 @@ class _Walk:
         self.face.bias += t * bias
 
     def _rounded(self) -> RationalNetwork:
-        """The face's float64 point as a network with the output weights of the start."""
-        face, output = self.face, self.at.output
+        """The face's float64 point as a network with the output weights of the last exact one."""
+        face, output = self.face, self.base.output
         size = np.array([abs(round_fraction(a)) or 1.0 for a in output])
         rows = self.samples.to_given(face.q / size[:, None])
         exact = [
             tuple(map(Fraction, row)) if a else old
-            for row, a, old in zip(rows.tolist(), output, self.at.rows, strict=True)
+            for row, a, old in zip(rows.tolist(), output, self.base.rows, strict=True)
         ]
         return RationalNetwork(tuple(exact), output, Fraction(face.bias), self.start.activation)
 
