@@ -230,6 +230,7 @@ class _Walk:
                 return PolishStatus.UNDETERMINED, decision.reason
             path = decision.leave if leave_off_units else None
             if path is None:
+                self.decision = decision
                 return PolishStatus.LOCAL_MINIMUM, decision.reason
             self._go_on(path.exact, "left")
         return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
