@@ -15,6 +15,8 @@ Modules, lowest first:
   they are weak.
 - `evidence`: which case of theorem 1 holds for a dataset: the set J, decided in float64 where its bound allows,
   exactly else.
+- `two_rows`: the minimum of step 1 with its slopes in two hidden rows, high halves and low halves, where one row would
+  round too much away.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.
