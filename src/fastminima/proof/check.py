@@ -399,18 +399,19 @@ class Theorem2:
         return jet(self.formula if formula is None else formula, interval(low, high))
 
     def network(self, words):
-        """Preactivations z and values h(z), unit by unit, output weights, and an upper bound of the risk."""
+        """Preactivations z, values h(z), unit by unit, and output weights; `most` is an upper bound of the risk."""
         W1, b1, W2, b2 = units(words, self.dx)
         z = [[at(w, x) + b for *x, _ in self.rows] for w, b in zip(W1, b1)]
         h = [[self.jet(v)[0] for v in unit] for unit in z]
         outputs = (sum(map(mul, map(interval, W2), values), start=interval(b2)) for values in zip(*h))
         squares = ((value + interval(-y)).power(2) for value, (*_, y) in zip(outputs, self.rows))
-        return z, h, W2, Fraction(sum(squares, start=ZERO).hi, 2 * UNIT)
+        self.most = Fraction(sum(squares, start=ZERO).hi, 2 * UNIT)
+        return z, h, W2
 
     def zero_risk(self, network, risk):
         """Two units, values a and b on the samples: u (a1 - a2) + v (b1 - b2) = 0, u (a3 - a2) + v (b3 - b2) = k."""
-        _, h, _, most = self.network(network)
-        need(most <= exact(risk), "the network's risk is larger")
+        _, h, _ = self.network(network)
+        need(self.most <= exact(risk), "the network's risk is larger")
         changes = [(h1 + -h2, h3 + -h2) for h1, h2, h3 in h]
         crossed = [a1 * b3 + -(a3 * b1) for (a1, a3), (b1, b3) in combinations(changes, 2)]
         crossed += [a3 for a1, a3 in changes if a1 == ZERO]  # one unit is enough
@@ -418,8 +419,8 @@ class Theorem2:
 
     def local_minimum(self, network, radius, excess):
         """risk - k^2/3 >= sum k U_j h''(xi_j) a_j^2/12 + (sum U_j h'(zeta_j) a_j)^2/4 >= 0, a_j = z_j(x1) - z_j(x2)."""
-        (z, _, W2, most), R = self.network(network), exact(radius)
-        need(most - self.risk <= exact(excess), "the network's risk exceeds by more")
+        (z, _, W2), R = self.network(network), exact(radius)
+        need(self.most - self.risk <= exact(excess), "the network's risk exceeds by more")
         need(0 < R <= min(map(abs, W2)), "the radius is not positive, or above an output weight")
         norms = [root_above(at(x, x) + 1) for *x, _ in self.rows]
         signs = [1 if self.k * v > 0 else -1 for v in W2]
@@ -582,9 +583,33 @@ def check(text, read, arranged=None):
     A row is (x_1, ..., x_dx, targets, weight if there are weights) in float, int or Fraction, without rows of weight 0.
     `arranged` says how many targets there are, and whether there are weights: the certificate must say the same.
     """
-    found, place = [], "the certificate"
-    try:
-        words = parse(text)
+    return Checking(lambda: parse(text), read, arranged).verdict
+
+
+def shown(words, claim, rows):
+    """Would `claim` hold as one claim more of the certificate whose content is `words`, about these rows? A Finding."""
+    checking = Checking(lambda: words | {"claims": [*words["claims"], claim]}, lambda: rows)
+    return Finding(*checking.verdict[:2], getattr(checking.statement, "most", None))
+
+
+class Finding(namedtuple("Finding", "shown reason risk")):
+    """`risk`: what the risk of the last network looked at is at most, whether or not its claim holds (theorem 2)."""
+
+    def __bool__(self):
+        return self.shown
+
+
+class Checking:
+    def __init__(self, content, read, arranged=None):
+        self.place, self.found, self.statement = "the certificate", [], None
+        try:
+            self.all(content(), read, arranged)
+            self.verdict = Verdict(True, "every claim holds", self.found[1:])
+        except Exception as error:
+            why = error if isinstance(error, Reject) else repr(error)
+            self.verdict = Verdict(False, f"{self.place}: {why}", self.found[1:])
+
+    def all(self, words, read, arranged):
         need(isinstance(words, dict) and words.get("format") == "fastminima certificate", "this is no certificate")
         need(whole(words.get("version"), 1) == VERSION, f"this checks version {VERSION}, not {words.get('version')!r:.20}")
         names = "format", "version", "theorem", "meaning", "data", "setting", "claims"
@@ -594,27 +619,25 @@ def check(text, read, arranged=None):
         table = Table(read, data)
         told = table.dy, table.weighted
         need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
-        place = "the setting"
-        statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
-        tasks = [(place, "", {}, statement.data())]
-        for number, claim in enumerate(claims, 1):
-            place = f"claim {number}"
+        self.place = "the setting"
+        self.statement = statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
+        tasks = [(self.place, "", {}, statement.data())]
+        for number, given in enumerate(claims, 1):
+            self.place = f"claim {number}"
+            claim = given.copy()
             name = claim.pop("claim")
-            place += f", {name!r:.40}"
-            tasks.append((place, name, claim, statement.claims[name](statement, **claim)))
-        for place, *_, task in tasks:
+            self.place += f", {name!r:.40}"
+            tasks.append((self.place, name, claim, statement.claims[name](statement, **claim)))
+        for self.place, *_, task in tasks:
             next(task)
-        place = "the data"
+        self.place = "the data"
         for block in table.blocks():
             for *_, task in tasks:
                 task.send(block)
-        for place, name, claim, task in tasks:
+        for self.place, name, claim, task in tasks:
             need(next(task, True), "it is not decided")
             numbers = (f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))
-            found.append(" ".join([name, *numbers]))
-    except Exception as error:
-        return Verdict(False, f"{place}: {error if isinstance(error, Reject) else repr(error)}", found[1:])
-    return Verdict(True, "every claim holds", found[1:])
+            self.found.append(" ".join([name, *numbers]))
 
 
 # ---- data files and the command ------------------------------------------------------------------------------------

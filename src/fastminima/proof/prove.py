@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
 from fastminima.exact.digest import Digests
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.stream import PassResult, exact_moments
-from fastminima.fit.least_squares import least_squares
+from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
@@ -100,14 +100,23 @@ def prove(
 Made = tuple[Certificate, Callable[[], Iterable[Any]]]
 
 
-def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
-    fit = (
-        result.fit
-        if isinstance(result, SpuriousMinimum)
-        else other.low.fit
-        if isinstance(other, BetterPoint)
-        else None
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """What `prove` was given for theorem 1, once it has been looked at."""
+
+    data: Any
+    fit: LeastSquares | None
+    minimum: OneHiddenLayer | None
+    better: OneHiddenLayer | None
+    open: tuple[str, ...]
+
+
+def _asked(result: Any, other: Any, data: Any) -> _Asked:
+    fit = None
+    if isinstance(result, SpuriousMinimum):
+        fit = result.fit
+    elif isinstance(other, BetterPoint):
+        fit = other.low.fit
     if data is None:
         data = fit.data if fit is not None else None
     if not isinstance(data, Dataset) and not all(
@@ -129,6 +138,15 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
             raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
     if minimum is None and better is None:
         raise ProofError("there is nothing to prove: give a minimum, a better point, or both")
+    opened: tuple[str, ...] = ()
+    if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
+        opened = (f"better point undecided: {other.reason}",)
+    return _Asked(data, fit, minimum, better, opened)
+
+
+def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
+    asked = _asked(result, other, data)
+    minimum, better, data = asked.minimum, asked.better, asked.data
     setting = [word(s) for s in theorem1.same_activation(minimum, better)]
     networks = theorem1.networks(minimum, better)
     if not isinstance(data, Dataset):
@@ -137,29 +155,31 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
         numbers, solution = theorem1.streamed(data, networks)
         claims = theorem1.claims_of(None, solution, numbers, minimum, better)
         words = _words(numbers, data.n_features, data.weighted, True)
-        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: block_rows(
-            data.blocks()
-        )
-    how = "exact"
-    if better is not None and method != "exact":
-        drop = certify_drop(better, fit if fit is not None else least_squares(data), exact=False)
-        if drop.better:
-            how = "float"
-        elif method == "float":
-            raise ProofError(
-                'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
-            )
+        content = assemble(1, "binary", words, setting, claims)
+        return Certificate(content, "exact"), lambda: block_rows(data.blocks())
+    how = _decided_by(asked, method)
+    fit = asked.fit
     solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
     numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
     exact = ExactFit.of(data, numbers.gram) if solved is None else solved
     claims = theorem1.claims_of(data, exact, numbers, minimum, better)
-    opened: tuple[str, ...] = ()
-    if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
-        opened = (f"better point undecided: {other.reason}",)
     words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
-    return Certificate(
-        assemble(1, data.meaning, words, setting, claims), how, open=opened
-    ), lambda: data_rows(data)
+    content = assemble(1, data.meaning, words, setting, claims)
+    return Certificate(content, how, open=asked.open), lambda: data_rows(data)
+
+
+def _decided_by(asked: _Asked, method: str) -> str:
+    """How it is decided that the better point is better: by float64 bounds where they can, else exactly."""
+    if asked.better is None or method == "exact":
+        return "exact"
+    fit = asked.fit if asked.fit is not None else least_squares(asked.data)
+    if certify_drop(asked.better, fit, exact=False).better:
+        return "float"
+    if method == "float":
+        raise ProofError(
+            'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
+        )
+    return "exact"
 
 
 def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> dict[str, Any]:
@@ -170,8 +190,8 @@ def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> d
 
 def _theorem2(pair: CounterExample) -> Made:
     words = _words(exact_moments(pair.data, []), pair.data.n_features, False, True)
-    claims = theorem2.claims_of(pair, words)
-    content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), claims)
+    content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), [])
+    content["claims"] = theorem2.claims_of(pair, content)
     return Certificate(content, "exact"), lambda: data_rows(pair.data)
 
 
