@@ -4,7 +4,7 @@
     python check.py proof.json houses.csv --target price --features rooms,age
 
 What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, which it rounds correctly),
-`json`, `struct`, `csv`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what
+`json`, `struct`, `re`, `mmap`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what
 is so, and every claim is derived again from the data, in exact arithmetic. docs/proofs.md shows why what is accepted
 implies the claims.
 
@@ -14,7 +14,7 @@ theorem 2; theorem 4; the whole certificate; data files and the command. Whateve
 
 import argparse
 import ast
-import csv
+import codecs
 import hashlib
 import json
 import mmap
@@ -26,10 +26,10 @@ from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, combinations, groupby, islice, pairwise, repeat
-from math import comb, isqrt, lcm
+from math import comb, isfinite, isinf, isqrt, lcm, prod
 from operator import add, mul
 
-VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = 1, 1 << 24, 100_000, 2_000
+FORMAT, VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = "fastminima certificate", 1, 1 << 24, 100_000, 2_000
 
 
 class Verdict(namedtuple("Verdict", "accepted reason claims")):
@@ -57,7 +57,12 @@ def parse(text):
         return dict(items)
 
     need(len(text) <= LONGEST_FILE, f"the certificate is longer than {LONGEST_FILE} characters")
-    return json.loads(text, object_pairs_hook=once)
+    need(not re.search("[\ud800-\udfff]", text), "the certificate holds half of a surrogate pair, which is no character")
+    words = json.loads(text, object_pairs_hook=once)
+    if re.search(r"\\u[dD][89a-fA-F]", text):  # whole pairs are characters by now
+        halves = re.search("[\ud800-\udfff]", json.dumps(words, ensure_ascii=False))
+        need(not halves, "the certificate holds half of a surrogate pair, which is no character")
+    return words
 
 
 def fields(words, *names):
@@ -72,8 +77,17 @@ def exact(words, *size):
         return [exact(part, *size[1:]) for part in words]
     found = isinstance(words, str) and len(words) <= LONGEST_NUMBER and re.fullmatch(NUMBER, words)
     need(found, f"expected a rational 'p/q' or 'p/2^k', got {words!r:.40}")
-    p, q, k = (int(Decimal(part or 0)) for part in found.groups())  # int(text) refuses 4,300 digits
+    p, q, k = (integer(part or "0") for part in found.groups())
     return Fraction(p, q or 1 << k)
+
+
+def integer(text):
+    """int(text), which refuses 4,300 digits and takes a time that grows with their square."""
+    half = len(text) // 2
+    if half < 1_000:
+        return int(text)
+    high, low = integer(text[:-half]) * 10**half, integer(text[-half:])
+    return high - low if text[0] == "-" else high + low
 
 
 def show(words):
@@ -106,6 +120,13 @@ def integral(*lines):
     return [[int(c * unit) for c in line] for line in lines], unit
 
 
+def is_float(value):
+    try:
+        return value == float(value)
+    except OverflowError:
+        return False
+
+
 class Block(namedtuple("Block", "values columns rows scale")):
     """Rows as they came; and (x_1, ..., x_dx, 1, targets, weight) times `scale`, integers, by columns and by rows."""
 
@@ -119,7 +140,7 @@ class Table:
         self.m, self.dx, self.dy, self.weighted, numbers, *self.digests = fields(words, *names)
         need(type(self.weighted) is bool and numbers in ("float64", "rational"), "no such kind of data")
         need(whole(self.m, 1) and whole(self.dx, 0) + whole(self.dy, 1) < 1 << 20, "more than a million columns")
-        self.read, self.floats = read, numbers == "float64"
+        self.read, self.floats, self.beyond = read, numbers == "float64", False
 
     def blocks(self):
         """All rows. At the end their digests are compared with those of the certificate."""
@@ -130,6 +151,7 @@ class Table:
             given = [v for row in part for v in row]
             values = list(map(add, given, repeat(0.0)) if self.floats else map(Fraction, given))  # -0.0 is 0.0
             need(values == given, "a number is no float64 number")
+            self.beyond = self.beyond or not (self.floats or all(map(is_float, values)))
             part = [values[i : i + n] for i in range(0, len(values), n)]
             lines = [pack(*row) if self.floats else (",".join(map(str, row)) + "\n").encode() for row in part]
             ordered.update(b"".join(lines))
@@ -610,7 +632,7 @@ class Checking:
             self.verdict = Verdict(False, f"{self.place}: {why}", self.found[1:])
 
     def all(self, words, read, arranged):
-        need(isinstance(words, dict) and words.get("format") == "fastminima certificate", "this is no certificate")
+        need(isinstance(words, dict) and words.get("format") == FORMAT, "this is no certificate")
         need(whole(words.get("version"), 1) == VERSION, f"this checks version {VERSION}, not {words.get('version')!r:.20}")
         names = "format", "version", "theorem", "meaning", "data", "setting", "claims"
         _, _, theorem, meaning, data, setting, claims = fields(words, *names)
@@ -618,6 +640,8 @@ class Checking:
         need(isinstance(claims, list) and claims, "there is no claim")
         table = Table(read, data)
         told = table.dy, table.weighted
+        exactly = meaning == "decimal" or (meaning == "binary") == table.floats
+        need(exactly, f"numbers that are {meaning} are not {data['numbers']}")
         need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
         self.place = "the setting"
         self.statement = statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
@@ -634,78 +658,234 @@ class Checking:
         for block in table.blocks():
             for *_, task in tasks:
                 task.send(block)
+        need(meaning != "rational" or table.beyond, "the certificate is about rational numbers, these data are binary")
         for self.place, name, claim, task in tasks:
             need(next(task, True), "it is not decided")
             numbers = (f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))
             self.found.append(" ".join([name, *numbers]))
 
 
-# ---- data files and the command ------------------------------------------------------------------------------------
+# ---- data files: what a file says for certain, or nothing ----------------------------------------------------------
 
-LETTERS = {"b1": "?", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
-LETTERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
-
-
-def npy_lines(path):
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        size = "<I" if file.read(8)[6] > 1 else "<H"
-        header = ast.literal_eval(file.read(*struct.unpack(size, file.read(struct.calcsize(size)))).decode())
-        (m, n), kind = header["shape"], header["descr"]
-        need(kind[0] in "<|" and kind[1:] in LETTERS, f"expected little-endian numbers, got {kind}")
-        with memoryview(content)[file.tell() :].cast(LETTERS[kind[1:]]) as numbers:
-            need(len(numbers) == m * n, "the file is cut short")
-            yield list(map(str, range(n)))
-            for i in range(m):
-                yield (numbers[i::m] if header["fortran_order"] else numbers[i * n : (i + 1) * n]).tolist()
+NUMBERS = {"b1": "?", "f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
+NUMBERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
+TRUTH = {"true": 1, "false": 0}
+ABSENT = {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"}
+ABSENT |= {"NULL", "NaN", "None", "n/a", "nan", "null"}
+NUMERAL, INTEGER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", r"[+-]?[0-9]+"
+LONGEST_HEADER, FARTHEST = 1 << 20, 10_000
 
 
-def csv_lines(path):
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        delimiter = "\t" if path.endswith(".tsv") else ","
-        yield from filter(None, csv.reader(file, delimiter=delimiter, skipinitialspace=True))
+class Array:
+    """An .npy file: rows and columns, or a list of records. A column is where it begins, its step, and its kind."""
+
+    def __init__(self, content):
+        version, self.content, self.names = content[6], content, None
+        need(content[:6] == b"\x93NUMPY" and version in (1, 2, 3) and not content[7], "this is no .npy file")
+        place = 10 if version == 1 else 12
+        begin = place + int.from_bytes(content[8:place], "little")
+        need(begin - place <= LONGEST_HEADER, "the header of the array is too long")
+        text = content[place:begin].decode("utf-8" if version == 3 else "latin-1")
+        text = re.sub(r"\b([0-9]+)L\b", r"\1", text) if version < 3 else text  # as Python 2 wrote integers
+        kind, fortran, shape = fields(ast.literal_eval(text.strip()), "descr", "fortran_order", "shape")
+        need(type(fortran) is bool and type(shape) is tuple, "the header of the array makes no sense")
+        records = isinstance(kind, list)
+        need(len(shape) == 2 - records, f"expected rows and columns, or a list of records, got the shape {shape}")
+        self.m, n, item = whole(shape[0], 1), 1 if records else whole(shape[1], 1), self.size(kind)
+        need(len(content) >= begin + self.m * n * item, "the file is cut short")
+        if records:
+            places = accumulate((self.size(*what) for _, *what in kind), initial=begin)
+            found = [(name, (start, item, *what)) for (name, *what), start in zip(kind, places) if name]  # "" is padding
+            self.names = [name[1] if isinstance(name, tuple) else name for name, _ in found]
+            self.columns = [column for _, column in found]
+            need(len(set(self.names)) == len(self.names), "a column name occurs twice")
+        else:
+            step, apart = (item, self.m * item) if fortran else (n * item, item)
+            self.columns = [(begin + j * apart, step, kind) for j in range(n)]
+        self.count = len(self.columns)
+
+    def size(self, kind, shape=()):
+        if isinstance(kind, list):
+            return sum(self.size(*what) for _, *what in kind) * prod(shape)
+        found = re.fullmatch(r"[<>|=]?([A-Za-z])([0-9]+)(\[.*\])?", kind)
+        need(found and found[1] != "O", f"no such kind of number: {kind!r:.40}")
+        return int(found[2]) * (4 if found[1] == "U" else 1) * prod(shape)
+
+    def look(self, order):
+        self.chosen = []
+        for begin, step, kind, *shape in (self.columns[j] for j in order):
+            code = not shape and isinstance(kind, str) and NUMBERS.get(kind.lstrip("<>|="))
+            need(code, f"expected a column of numbers, got {kind!r:.40}")
+            self.chosen.append((begin, step, (">" if kind[0] == ">" else "<") + code))
+        need(all(all(map(isfinite, row)) for row in self.rows()), "a number is not finite")
+
+    def rows(self):
+        count = BLOCK // len(self.chosen) + 1
+        with memoryview(self.content) as content:
+            for i in range(0, self.m, count):
+                part = []
+                for begin, step, code in self.chosen:
+                    last = begin + (min(i + count, self.m) - 1) * step
+                    layout = f"{code}{step - struct.calcsize(code)}x"
+                    before = struct.iter_unpack(layout, content[begin + i * step : last])
+                    part.append([*(value for value, in before), *struct.unpack_from(code, content, last)])
+                yield from zip(*part)
 
 
-def number(cell, decimal):
-    if not isinstance(cell, str):
-        return cell
-    need(re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\s*", cell), f"no number: {cell!r:.40}")
-    return Fraction(cell) if decimal or re.fullmatch(r"\s*[+-]?[0-9]+\s*", cell) else float(cell)
+class Text:
+    """A .csv or .tsv file: a line of names, then lines of cells. A cell that begins with a quotation mark ends with one."""
+
+    def __init__(self, content, separator, decimal):
+        self.content, self.separator, self.decimal = content, separator, decimal
+        plain, ends = rb"([^%b\r\n]*+)" % separator, rb"(%b|\r\n|\r|\n|\Z)" % separator
+        self.cell = re.compile(rb' *+(?:"((?:[^"]++|"")*+)"' + plain + rb'|(?!")' + plain + rb")" + ends)
+        self.blank = re.compile((rb"[ \t]*+" if separator == b"," else rb" *+") + rb"(?:\r\n|\r|\n|\Z)")
+        decoder, parts = codecs.getincrementaldecoder("utf-8")(), range(0, len(content) + 1, 1 << 20)
+        for part in (content[i : i + (1 << 20)] for i in parts):
+            need(b"\0" not in part, "this is no text: it holds a byte that is 0")
+            decoder.decode(part, final=len(part) < 1 << 20)
+        need(content[:4] not in (b"PAR1", b"PK\3\4"), "this is no text, but another kind of file")
+        names = [name.strip() for name in next(self.lines(), [])]
+        need(names, "the file is empty")
+        self.width, self.names = len(names), names[:-1] if len(names) > 1 and not names[-1] else names
+        self.count, few = len(self.names), ABSENT | {"?"}
+        numbers = [name for name in self.names if re.fullmatch(NUMERAL, name)]
+        named = all(re.fullmatch(INTEGER, name) for name in numbers) and len(set(numbers)) == len(numbers)
+        named = named and (len(numbers) in (0, self.count) or not few.issuperset(set(self.names) - set(numbers)))
+        need(named, "the first line holds numbers, where column names belong")
+        need(len(set(self.names)) == self.count, "a column name occurs twice")
+        need(self.count > 1 or not set(";\t|,") & set(names[0]), "the columns are separated by something else")
+
+    def lines(self):
+        content, i = self.content, 3 if self.content[:3] == b"\xef\xbb\xbf" else 0
+        while i < len(content):
+            if found := self.blank.match(content, i):
+                i = found.end()
+                continue
+            line, end = [], self.separator
+            while end == self.separator:
+                found = self.cell.match(content, i)
+                need(found, "a quotation mark is not closed")
+                quoted, rest, plain, end = found.groups()
+                line.append(plain if quoted is None else quoted.replace(b'""', b'"') + rest)
+                i = found.end()
+            yield [cell.decode() for cell in line]
+
+    def cells(self):
+        """The cells that were chosen. One more than there are names may end a line, if it is empty."""
+        width, empty = self.width, {""} if self.decimal else ABSENT
+        for number, line in enumerate(islice(self.lines(), 1, None)):
+            width += number == 0 and len(line) == width + 1 and not self.decimal
+            need(len(line) <= width, "a line has more cells than the first one has names")
+            need(empty.issuperset(line[self.count :]), "a column has no name, but values")
+            need(max(self.order) < len(line), "a line has fewer cells than the first one has names")
+            yield [line[j] for j in self.order]
+
+    def look(self, order):
+        """Is a column one of True and False, of integers (exact), or of fractions (float64, unless decimals are wanted)?"""
+        self.order, found = order, [set() for _ in order]
+        for line in self.cells():
+            for kinds, cell in zip(found, line):
+                kinds |= self.kinds(cell)
+        need(any(found), "there are no rows")
+        need(not any("truth" in kinds and len(kinds) > 1 for kinds in found), "a column mixes True and False with numbers")
+        need(not any({"fraction", "infinite"} <= kinds for kinds in found), "a number is beyond float64")
+        ways = {"truth": lambda cell: TRUTH[cell.lower()], "decimal": lambda cell: Fraction(Decimal(cell.strip()))}
+        ways |= {"fraction": float, "integer": lambda cell: integer(cell.strip())}
+        self.ways = [next(way for kind, way in ways.items() if kind in kinds) for kinds in found]
+
+    def kinds(self, cell):
+        if cell.lower() in TRUTH and not self.decimal:
+            return {"truth"}
+        found = re.fullmatch(NUMERAL, cell.strip())
+        need(found, f"no number: {cell!r:.40}")
+        if self.decimal:
+            value = Decimal(cell.strip()) if len(found[2] or "") <= 10 else None
+            need(value is not None and (not value or abs(value.adjusted()) <= FARTHEST), f"{cell!r:.40} lies too far from 1")
+            return {"decimal"}
+        return {"fraction" if set(".eE") & set(cell) else "integer"} | {"infinite"} & {isinf(float(cell)) and "infinite"}
+
+    def rows(self):
+        return ([way(cell) for way, cell in zip(self.ways, line)] for line in self.cells())
 
 
-def selected(lines, decimal, targets, features, weight):
-    names = [name.strip() for name in next(lines)]
-    place = {str(i - len(names)): i for i in range(len(names))} | {str(i): i for i in range(len(names))}
-    place |= {name: i for i, name in enumerate(names)}
-    last = [place[name] for name in [*(targets or names[-1:]), *([weight] * bool(weight))]]
-    order = [i for i in (place[name] for name in features or names) if i not in last] + last
-    rows = ([number(line[i], decimal) for i in order] for line in lines)
-    return (row for row in rows if not weight or row[-1] != 0)
+class Source:
+    """The columns of a file that a command names: `targets` of them, perhaps weights, and the rows."""
+
+    def __init__(self, path, meaning, several, target, features, weight):
+        kind, decimal = path.lower()[-4:], meaning == "decimal"
+        need(kind in (".npy", ".csv", ".tsv"), "expected a file .npy, .csv or .tsv")
+        need(not decimal or kind != ".npy", "decimals are written in a .csv or .tsv file")
+        with open(path, "rb") as file:
+            need(file.read(1), "the file is empty")
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal)
+        last = [self.file.count - 1]
+        if target is not None:
+            last = self.places(target.split(",")) if several else [self.place(target)]
+        self.targets, self.weighted = len(last), weight is not None
+        last += [self.place(weight)] if self.weighted else []
+        rest = [j for j in range(self.file.count) if j not in last]
+        others = rest if features is None else self.places(features.split(","))
+        need(len({*last, *others}) == len(last) + len(set(others)), "a column has two roles")
+        self.file.look(others + last)
+        if self.weighted:
+            found = set()
+            for *_, w in self.file.rows():
+                need(w == float(w) >= 0, "a weight is negative, or no float64 number")
+                found.add(w if w in (0, 1) else 2)
+            need(found != {0}, "all weights are 0")
+            if found == {1}:  # as good as none
+                self.weighted = False
+                self.file.look(others + last[:-1])
+
+    def places(self, names):
+        return [self.place(name.strip()) for name in names]
+
+    def place(self, name):
+        if self.file.names and name in self.file.names:
+            return self.file.names.index(name)
+        count = self.file.count
+        found = re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", name) and -count <= int(name) < count
+        need(found, f"there is no column {name!r:.40}")
+        return int(name) % count
+
+    def rows(self):
+        return (row for row in self.file.rows() if not self.weighted or row[-1])
+
+
+def told(text, file=None):
+    """Prints what the stream can show."""
+    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file or sys.stdout)
 
 
 def main(arguments=None):
-    """0: accepted. 1: rejected. 2: the certificate cannot be read."""
+    """0: accepted. 1: rejected. 2: the certificate or the data cannot be read."""
     parser = argparse.ArgumentParser(description="Checks a certificate of fastminima against a data file.")
     parser.add_argument("certificate")
     parser.add_argument("data", help=".npy, or .csv or .tsv with a line of column names")
-    parser.add_argument("--target", type=lambda names: names.split(","), help="column, or A,B,...; default: the last")
-    parser.add_argument("--features", type=lambda names: names.split(","), help="A,B,...; default: all others")
+    parser.add_argument("--target", help="column, or A,B,... for theorem 4; default: the last")
+    parser.add_argument("--features", help="A,B,...; default: all others")
     parser.add_argument("--sample-weight", help="column of weights")
     given = parser.parse_args(arguments)
+    what = "certificate"
     try:
         with open(given.certificate, encoding="utf-8") as file:
             text = file.read(LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        print(f"cannot read the certificate: {error}", file=sys.stderr)
+        words = parse(text)
+        need(isinstance(words, dict) and words.get("format") == FORMAT, "it is none of fastminima")
+        need(words.get("version") == VERSION, f"it is of version {words.get('version')!r:.20}, this checks {VERSION}")
+        need(isinstance(words.get("claims"), list), "it has no list of claims")
+        what = "data"
+        columns = given.target, given.features, given.sample_weight
+        source = Source(given.data, words.get("meaning"), words.get("theorem") == 4, *columns)
+    except Exception as error:
+        told(f"cannot read the {what}: {error if isinstance(error, (Reject, OSError)) else repr(error)}", sys.stderr)
         return 2
-
-    def read():  # `check` has parsed the text before it reads
-        lines = npy_lines(given.data) if given.data.endswith(".npy") else csv_lines(given.data)
-        decimal = parse(text)["meaning"] != "binary"
-        return selected(lines, decimal, given.target, given.features, given.sample_weight)
-
-    verdict = check(text, read, (len(given.target or [0]), given.sample_weight is not None))
-    print(*(f"holds: {name}" for name in verdict.claims), sep="\n")
-    print("accepted:" if verdict.accepted else "rejected:", verdict.reason)
+    verdict = check(text, source.rows, (source.targets, source.weighted))
+    told("\n".join(f"holds: {name}" for name in verdict.claims))
+    told(f"{'accepted' if verdict.accepted else 'rejected'}: {verdict.reason}")
     return 0 if verdict.accepted else 1
 
 
