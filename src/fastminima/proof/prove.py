@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.dataset import Dataset, Meaning, check_one_target
 from fastminima.data.read import read
 from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
 from fastminima.exact.digest import Digests
@@ -38,7 +38,7 @@ from .certificate import (
 )
 from .claims import theorem1, theorem2, theorem4
 
-__all__ = ["check", "prove"]
+__all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
 Method = Literal["auto", "exact", "float"]
 _METHODS = ("auto", "exact", "float")
@@ -92,7 +92,7 @@ def prove(
     if isinstance(result, CounterExample):
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):
-        return _finished(*_theorem4(result, other), verify)
+        return prove_linear(result, other, verify=verify)
     with single_threaded_blas():
         return _finished(*_theorem1(result, other, data, method), verify)
 
@@ -195,14 +195,18 @@ def _theorem2(pair: CounterExample) -> Made:
     return Certificate(content, "exact"), lambda: data_rows(pair.data)
 
 
-def _theorem4(report: LinearReport, loss: Any) -> Made:
+def prove_linear(
+    report: LinearReport, loss: Any, *, meaning: Meaning | None = None, verify: bool | None = None
+) -> Certificate:
+    """A certificate of theorem 4; `meaning` is that of the loss's numbers where they come from a file of decimals."""
     if not isinstance(loss, SquaredLoss):
         raise ProofError(
             f"certificates of theorem 4 are about SquaredLoss, whose gradient is rational; got {type(loss).__name__}"
         )
     setting = {"weights": [matrix_words(W.tolist()) for W in report.weights], "bias": loss.bias}
-    content = assemble(4, _loss_meaning(loss), _loss_words(loss), setting, theorem4.claims_of(report))
-    return Certificate(content, "exact"), lambda: theorem4.loss_rows(loss)
+    claims = theorem4.claims_of(report)
+    content = assemble(4, meaning or _loss_meaning(loss), _loss_words(loss), setting, claims)
+    return _finished(Certificate(content, "exact"), lambda: theorem4.loss_rows(loss), verify)
 
 
 def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool | None) -> Certificate:
@@ -216,7 +220,7 @@ def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool
     return replace(made, checked=True)
 
 
-def _loss_meaning(loss: SquaredLoss) -> str:
+def _loss_meaning(loss: SquaredLoss) -> Meaning:
     return "binary" if loss.exact_columns() is None else "rational"
 
 
@@ -244,9 +248,10 @@ def check(
     ----------
     certificate : Certificate or path
     data : Dataset, SquaredLoss, pair (X, y), or path
-        A file is read as the certificate says: as float64 values or as the decimals written.
+        A file is read as the certificate says: as float64 values or as the decimals written. The bias of a loss must be
+        the certificate's; a pair (X, y) gets it.
     target, features, sample_weight
-        For files, as in `read`.
+        For files, as in `read`; theorem 4 takes several targets.
 
     Returns
     -------
@@ -265,10 +270,11 @@ def check(
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)
     if isinstance(data, SquaredLoss):
-        arranged = (data.Y.shape[1], False)
-        return checker.check(certificate.text, lambda: theorem4.loss_rows(data), arranged)
+        return check_loss(certificate, data)
     if isinstance(data, (str, Path, os.PathLike)):
-        meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
+        meaning: Literal["binary", "decimal"] = (
+            "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
+        )
         data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = (
@@ -277,18 +283,43 @@ def check(
             else None
         )
         if targets not in (None, 1) or certificate.content.get("theorem") == 4:
-            return check(certificate, SquaredLoss(*data))
+            return check_loss(certificate, SquaredLoss(*data, bias=linear_bias(certificate)))
         data = Dataset(*data)
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
         )
-    check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
-    if certificate.meaning != data.meaning:
-        return checker.Verdict(
-            False,
-            f"the certificate is about {certificate.meaning} numbers, these data are {data.meaning}",
-            [],
-        )
+    if certificate.content.get("theorem") != 4:
+        check_one_target(data, "check of a certificate that is not about theorem 4")
+    if certificate.content.get("meaning") != data.meaning:
+        return _another_meaning(certificate, data.meaning)
     # the certificate must mean the same columns by target and weight
-    return checker.check(certificate.text, lambda: data_rows(data), (1, data.sample_weight is not None))
+    arranged = (data.n_targets, data.sample_weight is not None)
+    return checker.check(certificate.text, lambda: data_rows(data), arranged)
+
+
+def check_loss(
+    certificate: Certificate, loss: SquaredLoss, *, meaning: Meaning | None = None
+) -> checker.Verdict:
+    """`check` for a loss; `meaning` is that of its numbers where they come from a file of decimals."""
+    meaning, bias = meaning or _loss_meaning(loss), linear_bias(certificate)
+    if certificate.content.get("meaning") != meaning:
+        return _another_meaning(certificate, meaning)
+    if certificate.content.get("theorem") == 4 and bias != loss.bias:
+        about, given = ("with a constant input", "none") if bias else ("without a constant input", "one")
+        return checker.Verdict(
+            False, f"the certificate is about a loss {about}, this loss has {given} (bias={loss.bias})", []
+        )
+    arranged = (loss.Y.shape[1], False)
+    return checker.check(certificate.text, lambda: theorem4.loss_rows(loss), arranged)
+
+
+def linear_bias(certificate: Certificate) -> bool:
+    """Does a certificate of theorem 4 append a constant input?"""
+    setting = certificate.content.get("setting")
+    return isinstance(setting, dict) and setting.get("bias") is True
+
+
+def _another_meaning(certificate: Certificate, meaning: str) -> checker.Verdict:
+    about = f"{certificate.content.get('meaning')!s:.20}"
+    return checker.Verdict(False, f"the certificate is about {about} numbers, these data are {meaning}", [])
