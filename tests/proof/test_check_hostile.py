@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
-from typing import Any
 
 import pytest
 
 from certificates_by_hand import all_cases, relu
-from certificates_changed import set_in, verdict
+from certificates_changed import nested, set_in, verdict
 from fastminima.proof import check as checker
 
 CASES = all_cases()
@@ -93,13 +92,6 @@ def test_formulas_that_are_none_are_rejected(formula):
     made = relu()
     made.words["setting"] = formula
     assert not verdict(made)
-
-
-def nested(name: str, size: int) -> Any:
-    formula: Any = "t"
-    while len(json.dumps([name, formula])) <= size:
-        formula = [name, formula]
-    return formula
 
 
 @pytest.mark.parametrize("name", ["sin", "atan", "erf", "softplus", "neg"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,6 +57,13 @@ def plus(amount: Any) -> Callable[[str], str]:
 
 def times(factor: Any) -> Callable[[str], str]:
     return lambda text: text_of(F(text) * F(factor))
+
+
+def nested(name: str, size: int) -> Any:
+    formula: Any = "t"
+    while len(json.dumps([name, formula])) <= size:
+        formula = [name, formula]
+    return formula
 
 
 def saved(made: Case, folder: Path) -> Path:
