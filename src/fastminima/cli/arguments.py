@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -103,7 +103,8 @@ def join_positions(argv: Sequence[str]) -> list[str]:
 
 def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     """(X, Y) of the command line's data and targets, exact where float64 does not hold a column."""
-    source, meaning = arguments.data, getattr(arguments, "meaning", "binary")
+    source = arguments.data
+    meaning: Literal["binary", "decimal"] = getattr(arguments, "meaning", "binary")
     if arguments.targets is None:
         if str(source).lower().endswith(".npz") and meaning == "binary":
             pair = _arrays(source)

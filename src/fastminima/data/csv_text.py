@@ -151,7 +151,7 @@ class _Text(io.RawIOBase):
     is lost, and the cells of its line with it move to the left; that blank line gets a line feed.
     """
 
-    _BLANK = re.compile(rb"([\r\n][ \t]*)\r([,\t])")
+    _BLANK = re.compile(rb"((?:\A|[\r\n])[ \t]*)\r([,\t])")
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         super().__init__()

@@ -816,7 +816,8 @@ class Array:
         need(begin - place <= LONGEST_HEADER, "the header of the array is too long")
         text = content[place:begin].decode("utf-8" if version == 3 else "latin-1")
         text = re.sub(r"\b([0-9]+)L\b", r"\1", text) if version < 3 else text  # as Python 2 wrote integers
-        kind, fortran, shape = fields(ast.literal_eval(text.strip()), "descr", "fortran_order", "shape")
+        need("\r" not in text, "the header of the array makes no sense")
+        kind, fortran, shape = fields(ast.literal_eval(text.rstrip(" \n")), "descr", "fortran_order", "shape")
         need(type(fortran) is bool and type(shape) is tuple, "the header of the array makes no sense")
         records = isinstance(kind, list)
         need(len(shape) == 2 - records, f"expected rows and columns, or a list of records, got the shape {shape}")
