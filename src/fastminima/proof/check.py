@@ -809,7 +809,7 @@ class Array:
     """An .npy file: rows and columns, or a list of records. A column is where it begins, its step, and its kind."""
 
     def __init__(self, content):
-        version, self.content, self.names = content[6], content, None
+        version, self.content, self.names = content[6] if len(content) > 12 else 0, content, None
         need(content[:6] == b"\x93NUMPY" and version in (1, 2, 3) and not content[7], "this is no .npy file")
         place = 10 if version == 1 else 12
         begin = place + int.from_bytes(content[8:place], "little")
@@ -930,8 +930,9 @@ class Text:
         found = re.fullmatch(NUMERAL, cell.strip())
         need(found, f"no number: {cell!r:.40}")
         if self.decimal:
-            value = Decimal(cell.strip()) if len(found[2] or "") <= 10 else None
-            need(value is not None and (not value or abs(value.adjusted()) <= FARTHEST), f"{cell!r:.40} lies too far from 1")
+            value = Decimal(cell.strip()) if len((found[2] or "").lstrip("eE+-")) <= 9 else None
+            near = value is not None and (not value or abs(value.adjusted()) <= FARTHEST)
+            need(near, f"{cell!r:.40} lies too far from 1")
             return {"decimal"}
         return {"fraction" if set(".eE") & set(cell) else "integer"} | {"infinite"} & {isinf(float(cell)) and "infinite"}
 
@@ -952,7 +953,8 @@ class Source:
         self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal)
         last = [self.file.count - 1]
         if target is not None:
-            last = self.places(target.split(",")) if several else [self.place(target)]
+            last = self.places(filter(str.strip, target.split(","))) if several else [self.place(target)]
+            need(last, "there is no target")
         self.targets, self.weighted = len(last), weight is not None
         last += [self.place(weight)] if self.weighted else []
         rest = [j for j in range(self.file.count) if j not in last]

@@ -290,7 +290,7 @@ def check(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
         )
     if certificate.content.get("theorem") != 4:
-        check_one_target(data, "check of a certificate that is not about theorem 4")
+        check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
     if certificate.content.get("meaning") != data.meaning:
         return _another_meaning(certificate, data.meaning)
     # the certificate must mean the same columns by target and weight
