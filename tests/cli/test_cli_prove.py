@@ -139,7 +139,15 @@ def test_theorem_4_from_the_shell(capsys, tmp_path):
     assert run(capsys, "check", proof, table, targets)[0] == 0
     assert alone(tmp_path, proof, table, targets)[0] == 0
     assert run(capsys, "check", proof, table, "--target=-1,-2")[0] == 1
-    for target, status in (("-2, -1,", 0), ("-1,-2", 1), ("-2,2", 1), ("-2,3", 2), ("-1,-1", 2), (",", 2), ("-2,9", 2)):
+    for target, status in (
+        ("-2, -1,", 0),
+        ("-1,-2", 1),
+        ("-2,2", 1),
+        ("-2,3", 2),
+        ("-1,-1", 2),
+        (",", 2),
+        ("-2,9", 2),
+    ):
         assert run(capsys, "check", proof, table, f"--target={target}")[0] == status
         assert alone(tmp_path, proof, table, f"--target={target}")[0] == status
     # an input cannot be a target too
