@@ -20,12 +20,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.exact.affine import Columns
 from fastminima.exact.dd import DoubleDouble, evaluate, two_product, two_sum
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.signs import signs, unit_form
+from fastminima.exact.stream import PassNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
 
 __all__ = ["excess_risk"]
@@ -73,6 +74,8 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
         If an argument is of another type.
     NetworkError
         If an activation is not piecewise linear, or the number of inputs differs from that of the data.
+    TargetError
+        If the data have several targets.
 
     Notes
     -----
@@ -80,6 +83,7 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
     """
     slopes = check_pair(network, data)
     other_slopes = check_pair(other, data)
+    check_one_target(data, "excess_risk")
     view = Dataset(data.X, data.y, sample_weight=data.sample_weight) if data.exact is not None else data
     if slopes == other_slopes:
         width = max(network.width, other.width)
@@ -88,7 +92,7 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
         if result is not None:
             return result
     # float64 has no number for the difference, or the terms cancel beyond double-double
-    after, before = (exact_network_risk(n.W1, n.b1, n.W2, n.b2, *n.slopes, view) for n in (other, network))
+    after, before = (exact_network_risk(PassNetwork.of(n), view) for n in (other, network))
     return round_fraction(after - before)
 
 
@@ -122,7 +126,9 @@ def _in_double_double(network: OneHiddenLayer, other: OneHiddenLayer, data: Data
     sizes = np.zeros(len(c))
     changes, squares, doubts = [], [], []
     for start in range(0, data.n_samples, _ROWS):
-        part = _block_terms(network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift)
+        part = _block_terms(
+            network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift
+        )
         if part is None:
             return None
         g = [a + b for a, b in zip(g, part.g, strict=True)]

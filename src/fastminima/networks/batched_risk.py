@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.dataset import check_one_target
 from fastminima.errors import ActivationError, NetworkError, OptionError
 from fastminima.kernels import _forward
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
-from fastminima.system.memory import require
+from fastminima.system.memory import require_memory
 from fastminima.system.options import count_workers
 
 from .batched_smooth import smooth_risks
@@ -112,6 +113,8 @@ def batched_risk(
         If shapes do not fit each other or the data, or a parameter is not a finite real number.
     OptionError
         If `dtype` or `workers` is none of the above.
+    TargetError
+        If the data have several targets.
     TooLargeError
         If the work space cannot fit into this machine's memory. It is a few blocks of the samples and of the
         parameters, never m x K.
@@ -121,6 +124,7 @@ def batched_risk(
     Yun, Sra and Jadbabaie (2019), section 2: the empirical risk. The result for one network does not depend
     on the networks beside it. Machines with different instruction sets may differ in the last bits.
     """
+    check_one_target(data, "batched_risk")
     networks = StackedNetworks(W1, b1, W2, b2)  # type: ignore[arg-type]
     _, _, dx = networks.shape
     features = data.X.shape[1]
@@ -193,7 +197,9 @@ def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threa
     items = _forward.workspace_items(_VARIANT, arithmetic.itemsize, d1, dx)
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
-    require(threads * items * arithmetic.itemsize + held + parts_bytes, f"the risk of networks of width {d1}")
+    require_memory(
+        threads * items * arithmetic.itemsize + held + parts_bytes, f"the risk of networks of width {d1}"
+    )
     return _Layout(arithmetic, segments, chunk, threads, by_samples, items)
 
 
@@ -326,7 +332,7 @@ def predict(
         raise NetworkError(f"X must have shape (m, dx) = (m, {dx}) to fit W1, got {X.shape}")
     m = len(X)
     items = _forward.workspace_items(_VARIANT, 8, d1, dx)
-    require(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
+    require_memory(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
     for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
         check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])

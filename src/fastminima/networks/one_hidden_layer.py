@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.coerce import as_matrix, sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.tensors import plain_array
 from fastminima.errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
-from fastminima.system.files import reading, replacing
-from fastminima.system.packages import require
+from fastminima.system.files import open_npz, replacing
+from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
 
@@ -194,6 +194,7 @@ class OneHiddenLayer:
         """
         if not isinstance(data, Dataset):
             raise DataTypeError(f"risk needs a Dataset, got {type(data).__name__}; use Dataset(X, y)")
+        check_one_target(data, "risk")
         self._inputs(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
@@ -265,14 +266,10 @@ class OneHiddenLayer:
             Not a network file, damaged, or written by a newer format version.
         """
         source = Path(path)
-        # opened here, because numpy leaves its own file open when the archive is damaged
-        with reading(source, "is not a network file"), open(source, "rb") as stream:
-            stored = np.load(stream, allow_pickle=False)
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
-            with stored:
-                wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
-                fields = {name: stored[name] for name in wanted if name in stored}
+        wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
+        instead = ", not a network; it must be written by save()"
+        with open_npz(source, "is not a network file", instead) as stored:
+            fields = {name: stored[name] for name in wanted if name in stored}
         return _from_fields(cls, fields, source)
 
     def to_torch(self) -> Any:
@@ -290,7 +287,7 @@ class OneHiddenLayer:
         NetworkError
             If the activation is a function without a formula.
         """
-        torch = require("torch", extra=None, purpose="to_torch")
+        torch = import_optional("torch", extra=None, purpose="to_torch")
         # first: a refusal should come before any layer is made
         activation = torch_activation(torch, self.activation)
         hidden = _torch_linear(torch, self.W1, self.b1)

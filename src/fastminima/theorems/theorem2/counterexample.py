@@ -28,6 +28,7 @@ from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.options import as_count
 
 from .bending import Bending
 from .certify_radius import certified_radius
@@ -179,10 +180,9 @@ class CounterExample:
         if self.local_minimum is None or self.global_minimum is None:
             raise OptionError("there is no example to map: " + self.reason)
         units = self.local_minimum.width if width is None else width
-        if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 2:
-            raise OptionError(f"width must be a whole number of at least 2, got {width!r}")
+        units = as_count(units, "width", 2, wanted="a whole number of at least 2")
         now = affine_map(A, shift, scale, offset, self.data.n_features).after(self._map)
-        return _image(self._origin or self, now, int(units))
+        return _image(self._origin or self, now, units)
 
     def __repr__(self) -> str:
         head = f"CounterExample({self.activation}: {self.status.value}"

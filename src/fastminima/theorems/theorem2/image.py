@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 __all__ = ["AffineMap", "MappedSamples", "affine_map", "map_network", "map_samples", "shared_units"]
@@ -124,18 +125,14 @@ def map_samples(to: AffineMap) -> MappedSamples:
         )
     rows, lift = _moves(p, q, c)
     data = Dataset(samples, np.array([to.offset, to.offset, top]))
-    rho_squared = (max(_dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
+    rho_squared = (max(dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
     return MappedSamples(data, rows, lift, k, Fraction(to.offset), rho_squared)
-
-
-def _dot(a: Row, b: Row) -> Fraction:
-    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
 
 
 def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
     """Rows and lift where the first two samples are at p and q, and the origin is at c."""
     a, b = ([x - o for x, o in zip(end, c, strict=True)] for end in (p, q))
-    aa, ab, bb = _dot(a, a), _dot(a, b), _dot(b, b)
+    aa, ab, bb = dot(a, a), dot(a, b), dot(b, b)
     det = aa * bb - ab * ab
     if det:
         # A = [a b] has rank 2: its left inverse (A^T A)^-1 A^T
@@ -143,15 +140,15 @@ def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
             [(bb * x - ab * y) / det for x, y in zip(a, b, strict=True)],
             [(aa * y - ab * x) / det for x, y in zip(a, b, strict=True)],
         ]
-        return rows, [-_dot(row, c) for row in rows]
+        return rows, [-dot(row, c) for row in rows]
     gap = [x - y for x, y in zip(p, q, strict=True)]
-    size = _dot(gap, gap)
+    size = dot(gap, gap)
     if not size:
         raise OptionError("A must keep the first two samples apart; this one maps them to one point")
     # weights along the line of the samples, the bias takes what they have in common: w1 at p, w2 at q
     slope = [x / size for x in gap]
     middle = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
-    along = _dot(slope, middle)
+    along = dot(slope, middle)
     return [slope, [-x for x in slope]], [Fraction(1, 2) - along, Fraction(1, 2) + along]
 
 
@@ -168,7 +165,7 @@ def map_network(network: OneHiddenLayer, width: int, to: MappedSamples) -> tuple
     exact image). Units beyond the network's have zero weights."""
     weights = [[Fraction(v) for v in row] for row in network.W1.tolist()]
     W1 = [[a * s + b * t for s, t in zip(*to.rows, strict=True)] for a, b in weights]
-    b1 = [Fraction(b) + _dot(row, to.lift) for b, row in zip(network.b1.tolist(), weights, strict=True)]
+    b1 = [Fraction(b) + dot(row, to.lift) for b, row in zip(network.b1.tolist(), weights, strict=True)]
     W2 = [Fraction(w) * to.scale for w in network.W2.tolist()]
     extra = width - len(weights)
     exact = [*[v for row in W1 for v in row], *b1, *W2]
