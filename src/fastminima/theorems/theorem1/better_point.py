@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +28,7 @@ from .case1 import pushed_candidates
 from .case2 import tilted_candidates
 from .certify_drop import certify_drop
 from .drop import Drop
+from .exact_kinks import exact_kink_candidates
 from .kink_candidates import kink_candidates
 from .minimum import SpuriousMinimum
 from .status import BetterStatus
@@ -177,7 +179,9 @@ def better_point(
             method=method,
             risk=low.risk,
         )
-    fallback = kink_candidates(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
+    rng = np.random.default_rng(random_state)
+    search = (low, n_kinks, directions, n_directions, rng)
+    fallback = chain(exact_kink_candidates(*search), kink_candidates(*search))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())
     paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)

@@ -383,8 +383,8 @@ def _certified(
         if excess < one_row:
             notes = (
                 *notes,
-                f"two hidden rows carry the slopes, rounded and what rounding left: in one row it would add {one_row:.3g} to "
-                f"the least-squares risk {fit.risk:.3g}",
+                "two hidden rows carry the slopes, rounded and what rounding left: in one row it would add "
+                f"{one_row:.3g} to the least-squares risk {fit.risk:.3g}",
             )
         risk = _risk(fit, network, excess, solved)
     if not margin.radius > 0.0:
