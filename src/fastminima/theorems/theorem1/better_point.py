@@ -49,7 +49,7 @@ class BetterPoint:
     risk : float
         Risk of the network (l_LS minus `drop`); the risk of the minimum when there is none.
     drop : float
-        Decrease of the risk by the closed form of the construction.
+        Decrease of the risk by the closed form of the construction; at most the least-squares risk.
     drop_certified : float
         Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
         a drop below float64's range.
@@ -247,7 +247,8 @@ def _certified_result(
     elif tried > 1:
         reason += f"; found as candidate {tried}, earlier ones were lost to rounding"
     # where rounding moved the network, the closed form is the claim and the enclosure the truth: never claim more
-    drop = min(max(candidate.drop, proved.lower), proved.upper)
+    # and no risk falls below 0: the drop is at most the least-squares risk, whose float64 view ends the rounding here
+    drop = min(max(candidate.drop, proved.lower), proved.upper, low.fit.risk)
     return BetterPoint(
         status=BetterStatus.BETTER,
         reason=reason,
@@ -257,7 +258,7 @@ def _certified_result(
         network=network,
         risk=_risk(low.fit, network, drop),
         drop=drop,
-        drop_certified=proved.lower,
+        drop_certified=min(proved.lower, drop),
         certificate=proved.method,
         split=candidate.split,
         tried=tried,
