@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -63,9 +63,9 @@ from .passes import (
     run_task,
     uncounted,
 )
-from .ranges import Ranges, plan_of
+from .ranges import Kept, KeptEvaluation, Ranges, plan_of
 from .results import ScanResult
-from .streamed import StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
+from .streamed import StreamedColumns, StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
 
 __all__ = ["Means", "Settings", "scan_large"]
 
@@ -117,21 +117,6 @@ class Means:
     progress: Progress
 
 
-class _Columns:
-    """The columns of a streamed dataset for the exact fit, loaded when one of them is asked for."""
-
-    def __init__(self, data: StreamedDataset) -> None:
-        self._data = data
-        self._columns: Columns | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if self._columns is None:
-            self._columns = Columns(self._data)
-        return getattr(self._columns, name)
-
-
 class _Scan:
     """One dataset, stage by stage."""
 
@@ -155,40 +140,59 @@ class _Scan:
     def _pass(self, kind: Any, given: Pass, label: str, state: Any, merge: Callable[[Any, Any], None]) -> Any:
         """The states of all tasks merged in order, from where a checkpoint has them."""
         self.passes += 1
-        finished, found = self.stages.begin()
+        counting = self.passes == 1
+        finished, found = self.stages.begin(self._kept(state))
+        if counting:
+            self.source.add_counts(self.stages.counts)
         if finished:
-            return found
+            unkept = self._unkept(found, state)
+            if isinstance(unkept, _Evaluated):
+                unkept.records = found.records
+            return unkept
         first = 0
-        if found is not None:
-            first, state = found
         if isinstance(state, _Evaluated) and self.stages.folder is not None:
-            # the file may be longer than the state knows: a killed scan wrote on
-            state.ranges.restore(state.records or state.ranges.state())
+            # the file may be longer than the state knows: a killed scan wrote on; or it is not what was written
+            whole = found is not None and len(found[1].records.portions) == found[0]
+            if found is None or not (whole and state.ranges.restore(found[1].records)):
+                state.ranges.forget()
+                found = None
+        if found is not None:
+            first, state = found[0], self._unkept(found[1], state)
+        for number, result, counts in self._results(kind, given, first):
+            if counting:
+                self.source.add_counts(counts)
+                self.stages.count(counts)
+            merge(state, result)
+            self.means.progress(self.source.name, label, min(number * self.task_rows, self.total), self.total)
+            if self.stages.due():
+                self.stages.save(number, self._kept(state))
+        self.stages.finish(self._kept(state))
+        return state
+
+    def _results(self, kind: Any, given: Pass, first: int) -> Iterator[tuple[int, Any, dict[str, int]]]:
+        """(tasks done, result, what was counted) of every task from `first` on, in their order."""
         starts = range(0, self.total, self.task_rows)
         elsewhere = self.means.dealer.elsewhere
         tasks = (
             (kind, given.of(start, stop, elsewhere=elsewhere), start, stop)
             for start, stop in ((a, min(a + self.task_rows, self.total)) for a in starts[first:])
         )
-        counting = self.passes == 1
         for number, (result, counts) in enumerate(self.means.dealer.map(run_task, tasks), start=first + 1):
             if isinstance(result, Failure):
                 raise result.error
-            if counting:
-                self.source.add_counts(counts)
-            merge(state, result)
-            self.means.progress(self.source.name, label, min(number * self.task_rows, self.total), self.total)
-            if self.stages.due():
-                self.stages.save(number, self._kept(state))
-        state = self._kept(state)
-        self.stages.finish(state)
-        return state
+            yield number, result, counts
 
     def _kept(self, state: Any) -> Any:
-        """A state as a checkpoint holds it: of records on disk only how many there are."""
+        """A state as a checkpoint holds it: of records on disk only what tells them."""
         if isinstance(state, _Evaluated) and self.stages.folder is not None:
-            state.records = state.ranges.state()
+            return KeptEvaluation(state.sums, state.envelope, state.ranges.state())
         return state
+
+    def _unkept(self, found: Any, state: Any) -> Any:
+        """What a checkpoint holds, as a state; `state` is the one of a pass that is not begun yet."""
+        if isinstance(found, KeptEvaluation):
+            return _Evaluated(found.sums, found.envelope, state.ranges)
+        return found
 
     def _centre(self) -> tuple[Array, float, Array]:
         """Means of a few rows at the start, in the middle and at the end, and these rows."""
@@ -281,17 +285,31 @@ class _Scan:
             envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
         room = self.budget.room // (self.means.workers + 1)
-        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room)
+        outlives = self.stages.folder is not None
+        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room, outlives=outlives)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
-        given = replace(given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline())
+        given = self.evaluating = replace(
+            given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline()
+        )
         result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)
-        self.ranges = result.ranges
         if result.sums.count != moments.count:
             raise DataError(
                 f"{self.source.name}: the first pass read {moments.count:,} rows, this one {result.sums.count:,}; the data "
                 "have changed meanwhile"
             )
         return result
+
+    def _evaluate_again(self, ranges: Ranges, records: Kept) -> None:
+        """The records of a finished pass anew: a scan killed at its end had deleted them, or they were damaged since."""
+        ranges.forget()
+        for number, result, _ in self._results(residuals_pass, self.evaluating, 0):
+            ranges.append(result.records, result.counts)
+            done = min(number * self.task_rows, self.total)
+            self.means.progress(self.source.name, "residuals, anew", done, self.total)
+        if ranges.kept.digests != records.digests:
+            raise DataError(
+                f"{self.source.name}: the residuals are not what they were; the data have changed meanwhile"
+            )
 
     def _extended(self, given: Pass, slopes: Array, level: float) -> Array:
         given = replace(given, slopes=slopes, level=level)
@@ -314,7 +332,7 @@ class _Scan:
             rank=solution.rank,
             pivots=solution.pivots,
             gram=gram,
-            _columns=cast(Columns, _Columns(self.data)),
+            _columns=cast(Columns, StreamedColumns(self.data)),
         )
         slopes, level = rounded_fit(frame, exact)
         evaluated = self._residuals(given, slopes, level, moments)
@@ -334,8 +352,8 @@ class _Scan:
         heaviest = moments.weight_range[1] if self.source.weighted else None
         before = Before.nothing(float(moments.gram[0, 0]), evaluated.sums.largest, heaviest)
         ranges, records = evaluated.ranges, evaluated.records
-        if records is not None:
-            ranges.restore(records)
+        if records is not None and not ranges.restore(records):
+            self._evaluate_again(ranges, records)
 
         def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> Search:
             self.means.progress(self.source.name, "splits", self.total, self.total)
@@ -346,12 +364,12 @@ class _Scan:
 
 @dataclass
 class _Evaluated:
-    """Merged results of `residuals_pass`; `records` stands for the ranges where these are on disk."""
+    """Merged results of `residuals_pass`; `records` tells what the ranges held when another process finished it."""
 
     sums: Residuals
     envelope: Envelope
     ranges: Ranges
-    records: Any = None
+    records: Kept | None = None
 
 
 def _merge_evaluation(state: _Evaluated, other: Evaluation) -> None:

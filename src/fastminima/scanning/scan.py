@@ -175,11 +175,11 @@ def _checkpoint(
 ) -> Checkpoint:
     tokens = [f"{type(s.error).__name__}: {s.error}" if isinstance(s, Unopened) else s.token for s in sources]
     options = {
-        "activation": tuple(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
+        "activation": list(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
         "width": settings.width,
         "block_rows": settings.block_rows,
     }
-    return Checkpoint(path, [s.name for s in sources], tokens, options)
+    return Checkpoint(path, [s.name for s in sources], tokens, options, sources.__getitem__)
 
 
 class _Pools:

@@ -17,11 +17,12 @@ from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
+from fastminima.exact.affine import Columns
 from fastminima.exact.roundoff import SLACK, gamma
 from fastminima.fit.centred_data import Frame
 from fastminima.fit.running_sums import Moments
 
-__all__ = ["StreamedDataset", "StreamedFrame", "block_rows_for", "regular", "row_norms"]
+__all__ = ["StreamedColumns", "StreamedDataset", "StreamedFrame", "block_rows_for", "regular", "row_norms"]
 
 Array = NDArray[np.float64]
 
@@ -71,6 +72,11 @@ class StreamedDataset(Dataset):
         return int(self.__dict__["_n"])
 
     @property
+    def limit(self) -> int:
+        """Bytes that the rows may take when they are loaded."""
+        return int(self.__dict__["_limit"])
+
+    @property
     def bytes_to_load(self) -> int:
         """Memory for all rows and for the exact arithmetic on them: some long integers a row."""
         return self.n_samples * (32 * (self.n_features + 2) + 400)
@@ -78,7 +84,7 @@ class StreamedDataset(Dataset):
     def _all(self) -> tuple[Array, Array, Array | None]:
         loaded: tuple[Array, Array, Array | None] | None = self.__dict__["_loaded"]
         if loaded is None:
-            needed, limit = self.bytes_to_load, self.__dict__["_limit"]
+            needed, limit = self.bytes_to_load, self.limit
             if needed > limit:
                 raise TooLargeError(
                     f"{self.source.name}: this needs its {self.n_samples:,} rows in memory (about {needed / 1e9:.3g} GB "
@@ -120,6 +126,21 @@ class StreamedDataset(Dataset):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set(**state)
+
+
+class StreamedColumns:
+    """The columns of a streamed dataset for the exact fit, loaded when one of them is asked for."""
+
+    def __init__(self, data: StreamedDataset) -> None:
+        self._data = data
+        self._columns: Columns | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self._columns is None:
+            self._columns = Columns(self._data)
+        return getattr(self._columns, name)
 
 
 class StreamedFrame(Frame):
