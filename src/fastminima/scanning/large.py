@@ -61,6 +61,7 @@ from .passes import (
     moments_pass,
     residuals_pass,
     run_task,
+    unchanged,
     uncounted,
 )
 from .ranges import Kept, KeptEvaluation, Ranges, plan_of
@@ -158,14 +159,16 @@ class _Scan:
                 found = None
         if found is not None:
             first, state = found[0], self._unkept(found[1], state)
-        for number, result, counts in self._results(kind, given, first):
-            if counting:
-                self.source.add_counts(counts)
-                self.stages.count(counts)
-            merge(state, result)
-            self.means.progress(self.source.name, label, min(number * self.task_rows, self.total), self.total)
-            if self.stages.due():
-                self.stages.save(number, self._kept(state))
+        with unchanged(self.source):
+            for number, result, counts in self._results(kind, given, first):
+                if counting:
+                    self.source.add_counts(counts)
+                    self.stages.count(counts)
+                merge(state, result)
+                done = min(number * self.task_rows, self.total)
+                self.means.progress(self.source.name, label, done, self.total)
+                if self.stages.due():
+                    self.stages.save(number, self._kept(state))
         self.stages.finish(self._kept(state))
         return state
 
@@ -223,7 +226,8 @@ class _Scan:
         if off is not None:
             given = replace(given, centre=centre + off)
             moments = self._moments(given)
-        self.data = StreamedDataset(self.source, moments.count, self.means.memory)
+        # what is read again is not counted again
+        self.data = StreamedDataset(uncounted(self.source), moments.count, self.means.memory)
         frame = StreamedFrame(self.data, given.centre, centre_y, moments, self.rows)
         if not regular(moments):
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
@@ -399,17 +403,22 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
     start = time.perf_counter()
     scan = _Scan(source, settings, means, stages)
     fit = low = better = None
-    reason = ""
+    reason, stopped = "", True
     try:
         # held here too: limits that threads set and take back on their own would undo each other
-        with single_threaded_blas():
+        with unchanged(source), single_threaded_blas():
             fit = scan.fit()
             low = spurious_minimum(fit, settings.activation, settings.width)
             better = better_point(low) if settings.width > 1 else None
-    except TooLargeError as error:
+        stopped = False
+    except Exception as error:
+        stopped = False
+        if not isinstance(error, TooLargeError):
+            raise
         reason = str(error)
     finally:
-        if scan.ranges is not None:
+        # an interrupted scan goes on with them from its checkpoint
+        if scan.ranges is not None and not (stopped and stages.folder is not None):
             scan.ranges.remove()
     # the records are gone: who asks again gets them computed in memory
     if fit is not None:

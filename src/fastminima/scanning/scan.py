@@ -23,8 +23,9 @@ from fastminima.system.options import check_width, count_workers, parse_bytes
 from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
 from .large import Means, Settings, scan_large
+from .passes import unchanged
 from .results import ScanReport, ScanResult
-from .small import failed, is_short, is_small, scan_small
+from .small import checked, failed, is_short, is_small, scan_small
 
 __all__ = ["scan"]
 
@@ -279,7 +280,8 @@ class _Work:
             self._progress(source.name, "reading", done, total)
 
         try:
-            return source.prepare(self._folder, tell)
+            with unchanged(source):
+                return source.prepare(self._folder, tell)
         except Exception as error:
             return failed(source.name, error)
 
@@ -297,10 +299,12 @@ class _Work:
             for (index, source), result in zip(batch, results, strict=True):
                 rows = source.n_rows or 0
                 self._progress(source.name, "scanned", rows, rows)
-                yield self._finished(index, result)
+                yield self._finished(index, checked(source, result))
 
     def _large(self, index: int, source: BlockSource) -> ScanResult:
-        stages = Stages(None, index, [], None) if self._checkpoint is None else self._checkpoint.stages(index)
+        stages = Stages(None, index, [], None)
+        if self._checkpoint is not None:
+            stages = self._checkpoint.stages(index, getattr(source, "stamp", ""))
         means = Means(self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress)
         try:
             return scan_large(source, self._settings, means, stages)

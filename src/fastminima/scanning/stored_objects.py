@@ -67,6 +67,10 @@ class RestoredSource:
     in_memory: bool = False
     exact: bool = False
     size_bytes: int | None = None
+    stamp: str = ""
+
+    def check_unchanged(self) -> None:
+        """The scan is over."""
 
     @property
     def token(self) -> str:

@@ -94,6 +94,11 @@ class _Member:
         """Of the archive."""
         return fingerprint(file_token(self.path), self.member)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The archive."""
+        return (self.path,)
+
     def unpacked(self, folder: str) -> FilePart:
         """As a file of its own."""
         label = f"{self.path}::{self.member}"
@@ -226,6 +231,11 @@ class _Hdf5Part:
         """Of the file."""
         return fingerprint(file_token(self.path), self.inner, self.shape)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one it is in."""
+        return (self.path,)
+
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
         """Rows, whole chunks at a time."""
@@ -314,6 +324,13 @@ class ZarrPart:
                 state = os.stat(os.path.join(folder, file))
                 count, size, latest = count + 1, size + state.st_size, max(latest, state.st_mtime_ns)
         return fingerprint(os.path.abspath(self.path), self.inner, self.shape, count, size, latest)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file it is in, or the folder with its chunks."""
+        if self.path is None:
+            return ()
+        return (self.path if os.path.isfile(self.path) else os.path.join(self.path, self.inner),)
 
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
