@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from fastminima.errors import ReadError
@@ -89,9 +90,7 @@ def read_records(path: Path, chain: Chain, skip: int = 0) -> Iterator[tuple[byte
                     return
                 length = int.from_bytes(head[len(_MARK) : len(_MARK) + 8], "little")
                 if head != chain.head(length):
-                    if not head.strip(b"\0") and not any(
-                        block.strip(b"\0") for block in iter(lambda: stream.read(1 << 20), b"")
-                    ):
+                    if not any(block.strip(b"\0") for block in iter(partial(stream.read, 1 << 20), b"")):
                         return
                     raise damaged(path, f"the head of record {number} does not fit its digest")
                 rest = stream.read(length + _TAIL)
