@@ -25,6 +25,7 @@ from fastminima.exact.gram import gram_of
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.solve import solve_normal_equations
+from fastminima.exact.stream import PassNetwork
 
 
 def data_of(X: Any, y: Any, weight: Any = None) -> SimpleNamespace:
@@ -42,11 +43,11 @@ def parity(n: int) -> SimpleNamespace:
     return data_of(X, X.sum(axis=1) % 2)
 
 
-def network(data: Any, fit: ExactFit) -> tuple[Any, ...]:
+def network(data: Any, fit: ExactFit) -> PassNetwork:
     """A two-unit network that splits the data at its median."""
     w = fit.coef_float
     middle = float(np.median(data.X @ w))
-    return np.stack([w, -w]), np.array([-middle, middle]), np.array([1.0, -1.0]), 0.0, 1.0, 0.0, data
+    return PassNetwork(np.stack([w, -w]), np.array([-middle, middle]), np.array([1.0, -1.0]), 0.0, 1.0, 0.0)
 
 
 def lifted(data: Any, fit: ExactFit) -> tuple[Any, ...]:
@@ -110,11 +111,11 @@ def cases(large: bool) -> dict[str, tuple[Callable[[], Any], Callable[[Any], Any
         fit = ExactFit.of(data)
         better, low = network(data, fit), lifted(data, fit)
         table[f"risk of a network, {m:.0e} x 10"] = (
-            lambda a=better: exact_network_risk(*a),
+            lambda a=better, d=data: exact_network_risk(a, d),
             float,
         )
         table[f"the same, Gram of all data known, {m:.0e} x 10"] = (
-            lambda a=better, g=fit.gram: exact_network_risk(*a, g),
+            lambda a=better, d=data, g=fit.gram: exact_network_risk(a, d, g),
             float,
         )
         table[f"margin, {m:.0e} x 10"] = (lambda a=low: exact_margin(*a), float)

@@ -2,7 +2,7 @@
 
 Both work on the same arrays in row blocks of 4,096, one thread. The point is a saddle of squared loss found in
 floating point: the product keeps half of the singular directions of the least-squares fit, every layer is rotated. Timed are
-`within_tolerance` (verdict, ranks, margins) and `walk_out` (both tuples, both differences confirmed).
+`within_tolerance` (verdict, ranks, margins) and `escape_by_singular_vectors` (both tuples, both differences confirmed).
 
     OPENBLAS_NUM_THREADS=1 python bench/bench_linear_size.py [samples] [width] [hidden layers]
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 import fastminima as fm
 from fastminima.theorems.theorem4.decide_within_tolerance import within_tolerance
-from fastminima.theorems.theorem4.escape_float import walk_out
+from fastminima.theorems.theorem4.escape_float import escape_by_singular_vectors
 
 ROWS = 4096
 
@@ -71,7 +71,7 @@ def main() -> None:
     found = within_tolerance(weights, loss, 1e-8)
     verdict = time.process_time() - start
     start = time.process_time()
-    pair = walk_out(weights, loss, found, 0.1)
+    pair = escape_by_singular_vectors(weights, loss, found, 0.1)
     walk = time.process_time() - start
     print(f"forward and backward pass  {peer:8.2f} s   risk {risk:.10g}")
     print(

@@ -55,7 +55,7 @@ class OptionError(FastMinimaError, ValueError):
 
 
 class TargetError(FastMinimaError, ValueError):
-    """The target column is missing or cannot be told from the others."""
+    """The target column is missing or cannot be told from the others, or there are several where one is meant."""
 
 
 class ReadError(FastMinimaError, ValueError):

@@ -220,12 +220,12 @@ def test_a_picture_needs_matplotlib_and_says_so(files, tmp_path, monkeypatch):
 
 
 def test_a_number_on_an_axis_reads_well():
-    from fastminima.report.probe_plot import _number, _ticks
+    from fastminima.report.probe_plot import number_text, round_ticks
 
-    assert [_number(v) for v in (0.0, 0.01, 2000.0, -5.0)] == ["0", "0.01", "2000", "\N{MINUS SIGN}5"]
-    assert _number(-1e-9) == "$-10^{-9}$"
-    assert _number(3e12) == r"$3\cdot 10^{12}$"
+    assert [number_text(v) for v in (0.0, 0.01, 2000.0, -5.0)] == ["0", "0.01", "2000", "\N{MINUS SIGN}5"]
+    assert number_text(-1e-9) == "$-10^{-9}$"
+    assert number_text(3e12) == r"$3\cdot 10^{12}$"
     for low, high in ((1.1e-5, 1.9e-5), (1e-300, 1e300), (2.0, 2000.0)):
-        ticks = _ticks(low, high, 7)
+        ticks = round_ticks(low, high, 7)
         assert 1 < len(ticks) <= 8
         assert all(low <= v <= high and math.isfinite(v) for v in ticks)

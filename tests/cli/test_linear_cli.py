@@ -66,6 +66,37 @@ def test_every_way_to_name_the_data_gives_the_same_answer(table, capsys):
     assert result["value"] == pytest.approx(fm.SquaredLoss(X, Y).value(R), rel=1e-12)
 
 
+def test_a_table_is_read_once_for_all_targets(table, capsys, monkeypatch):
+    import fastminima.data.read as reading
+
+    opened = []
+    kind = reading.file_kind
+    monkeypatch.setattr(reading, "file_kind", lambda path: opened.append(path.name) or kind(path))
+    folder = table[0]
+    for name, targets in (("table.csv", "y1,y2"), ("table.npy", "1,-1")):
+        for options in ([], ["--features", "0,2,3"]):
+            arguments = [
+                folder / "weights.npz",
+                "--data",
+                folder / name,
+                "--targets",
+                targets,
+                "--tol",
+                "1e-9",
+            ]
+            answer(capsys, *arguments, *options)
+    assert opened == ["table.csv"] * 2 + ["table.npy"] * 2
+
+
+def test_targets_of_different_kinds_are_exact(tmp_path, capsys):
+    # one target float64 cannot hold beside one it can
+    (tmp_path / "t.csv").write_text("x,y1,y2\n1,9007199254740993,0.5\n2,3,0.25\n3,5,1.5\n")
+    np.savez(tmp_path / "w.npz", W1=np.zeros((2, 1)), W2=np.zeros((2, 2)))
+    result = answer(capsys, tmp_path / "w.npz", "--data", tmp_path / "t.csv", "--targets", "y1,y2")
+    assert result["certified"]
+    assert result["verdict"] == "saddle"
+
+
 def test_the_pair_written_is_the_pair_reported(table, capsys):
     folder, weights, X, Y = table
     out = folder / "results"

@@ -235,12 +235,12 @@ def test_decimal_exponents_are_bounded():
 
 
 def test_common_denominator_is_estimated_before_it_is_built(monkeypatch):
-    monkeypatch.setattr("fastminima.data.dataset.available_bytes", lambda: 2**14)
+    monkeypatch.setattr("fastminima.data.exact_columns.available_bytes", lambda: 2**14)
     data = Dataset(np.arange(50.0)[:, None], [Fraction(1, 2**i * 3) for i in range(50)])
-    monkeypatch.setattr("fastminima.data.dataset.available_bytes", lambda: 2**10)
+    monkeypatch.setattr("fastminima.data.exact_columns.available_bytes", lambda: 2**10)
     with pytest.raises(TooLargeError, match="one exact column of 50 rows"):
         _ = data.exact
-    monkeypatch.setattr("fastminima.data.dataset.available_bytes", lambda: 2**20)
+    monkeypatch.setattr("fastminima.data.exact_columns.available_bytes", lambda: 2**20)
     assert data.exact is not None
 
 
@@ -281,11 +281,12 @@ def test_finite_values_whose_sum_overflows_are_accepted():
         (X[:, 0], Y, r"2-D .* got shape \(6,\); for one feature pass X.reshape\(-1, 1\)"),
         (X[None], Y, r"2-D .* got shape \(1, 6, 3\)"),
         (3.0, Y, r"2-D .* got shape \(\)"),
-        (X, np.zeros((6, 2)), r"y must have shape \(m,\) or \(m, 1\), got \(6, 2\)"),
+        (X, np.zeros((6, 2, 1)), r"y must have shape \(m,\) or \(m, dy\) with dy >= 1, got \(6, 2, 1\)"),
         (X, np.zeros((6, 0)), r"y must have shape"),
         (X, 1.0, r"y must have shape .* got \(\)"),
-        (X, pd.DataFrame({"a": [1.0], "b": [2]}), "y must have one column, got 2"),
-        (X, pl.DataFrame({"a": [1.0], "b": [2.0]}), "y must have one column, got 2"),
+        (X, pd.DataFrame({"a": [1.0], "b": [2]}), "X has 6 rows and y has 1"),
+        (X, pd.DataFrame({"a": [1] * 6}).iloc[:, :0], "y must have at least one column, got 0"),
+        (X, pl.DataFrame(), "y must have at least one column, got 0"),
         (pd.Series(Y), Y, r"2-D .* got a Series; for one feature pass X.to_numpy\(\).reshape\(-1, 1\)"),
         (pl.Series(Y), Y, "got a Series"),
         (pa.array(Y), Y, "got a DoubleArray"),

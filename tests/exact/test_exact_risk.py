@@ -15,6 +15,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk, network_moments
 from fastminima.exact.signs import filter_of, preactivation_blocks, signs
+from fastminima.exact.stream import PassNetwork
 from profiles import examples
 
 SLOPES = [(1.0, 0.0), (1.01, 1.0), (1.0, 1.01), (2.0, 0.5), (1.0000001, 1.0), (0.1, 0.3)]
@@ -46,11 +47,12 @@ def exact_preactivations(data, W1, b1):
 def test_risk_bias_and_patterns(data, slopes, b2, draws):
     W1, b1, W2 = draws.draw(networks(data.X.shape[1]))
     expected = reference.risk(data, reference.network_outputs(data, W1, b1, W2, b2, *slopes))
-    assert exact_network_risk(W1, b1, W2, b2, *slopes, data) == expected
+    network = PassNetwork(W1, b1, W2, b2, *slopes)
+    assert exact_network_risk(network, data) == expected
     gram = ExactFit.of(data).gram
-    assert exact_network_risk(W1, b1, W2, b2, *slopes, data, gram) == expected
+    assert exact_network_risk(network, data, gram) == expected
 
-    moments = network_moments(W1, b1, W2, *slopes, data)
+    moments = network_moments(network, data)
     assert sum(moments.counts) == len(data.y)
     assert len(moments.pattern_counts) == len(moments.patterns)
     # any output bias, also one that is no float64
@@ -104,13 +106,14 @@ def test_xor_networks_have_their_closed_form_risks():
     xor = reference.parity(2)
     # x1 + x2 - 2 max(x1 + x2 - 1, 0) is XOR
     ones = np.ones((2, 2))
-    assert exact_network_risk(ones, np.array([0.0, -1.0]), np.array([1.0, -2.0]), 0.0, 1.0, 0.0, xor) == 0
+    two_units = PassNetwork(ones, np.array([0.0, -1.0]), np.array([1.0, -2.0]), 0.0, 1.0, 0.0)
+    assert exact_network_risk(two_units, xor) == 0
     # theorem 1, step 2, case 2 with ReLU: fit 1/2, v = (1, 1)/2, rho = 1/4; the drop is 1/56 at alpha = 1/7
     alpha = 1 / 7
     beta, gamma = 0.5 - 0.75 * alpha, alpha / 4
     W1 = -alpha * np.array([[0.5, 0.5], [-0.5, -0.5]])
     b1 = np.array([0.5 - beta + gamma, -0.5 + beta + gamma])
-    risk = exact_network_risk(W1, b1, np.array([1.0, -1.0]), beta, 1.0, 0.0, xor)
+    risk = exact_network_risk(PassNetwork(W1, b1, np.array([1.0, -1.0]), beta, 1.0, 0.0), xor)
     assert abs(risk - (Fraction(1, 2) - Fraction(1, 56))) < Fraction(1, 2**52)
 
 
@@ -123,7 +126,7 @@ def test_many_units(width):
     W2[::5] = 0.0
     W1[1] = 0.0
     expected = reference.risk(data, reference.network_outputs(data, W1, b1, W2, 0.5, 1.0, 0.25))
-    moments = network_moments(W1, b1, W2, 1.0, 0.25, data)
+    moments = network_moments(PassNetwork(W1, b1, W2, 0.5, 1.0, 0.25), data)
     assert moments.risk(0.5) == expected
     exact = exact_preactivations(data, W1, b1)
     counts = {}
@@ -136,7 +139,7 @@ def test_many_units(width):
 def test_dead_units_cost_no_pattern():
     data = reference.dataset([[1.0], [2.0], [-1.0]], [1.0, 0.0, 2.0])
     W1, b1 = np.array([[1.0], [0.0], [5.0]]), np.array([0.0, -1.0, 1.0])
-    moments = network_moments(W1, b1, np.array([1.0, 1.0, 0.0]), 1.0, 0.5, data)
+    moments = network_moments(PassNetwork(W1, b1, np.array([1.0, 1.0, 0.0]), 0.0, 1.0, 0.5), data)
     assert moments.pattern_counts == {(1, -1, 0): 2, (-1, -1, 0): 1}
 
 
@@ -147,7 +150,9 @@ def test_shapes_and_values_are_checked():
         exact_margin(np.ones((1, 2)), np.ones(1), data)
     with pytest.raises(NetworkError, match="finite"):
         exact_margin(one * np.nan, np.ones(1), data)
+    unequal = PassNetwork(one, np.ones(1), np.ones(2), 0.0, 1.0, 0.0)
     with pytest.raises(NetworkError, match="one weight per hidden unit"):
-        network_moments(one, np.ones(1), np.ones(2), 1.0, 0.0, data)
+        network_moments(unequal, data)
+    infinite = PassNetwork(one, np.ones(1), np.array([np.inf]), 0.0, 1.0, 0.0)
     with pytest.raises(NetworkError, match="W2 must be finite"):
-        network_moments(one, np.ones(1), np.array([np.inf]), 1.0, 0.0, data)
+        network_moments(infinite, data)

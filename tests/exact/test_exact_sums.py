@@ -10,7 +10,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import exact_reference as reference
-from fastminima.exact.dyadic import round_fraction, sqrt_floor, to_integers
+from fastminima.exact.dyadic import (
+    bit_size,
+    next_above,
+    next_below,
+    round_down,
+    round_fraction,
+    round_towards,
+    round_up,
+    short_above,
+    sqrt_above,
+    sqrt_floor,
+    to_integers,
+)
 from fastminima.exact.sums import prefix_sums
 from profiles import examples
 
@@ -83,3 +95,50 @@ def test_sqrt_floor_of_squares():
         assert sqrt_floor(Fraction(v) ** 2) == v
     with pytest.raises(TypeError):
         sqrt_floor("2")  # type: ignore[arg-type]
+
+
+def exactly(value):
+    """A float64 with its infinities in order around the rationals."""
+    return value if math.isinf(value) else Fraction(value)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.fractions(-2, 2), st.integers(-1100, 1024))
+@example(Fraction(2) - Fraction(1, 2**60), 1023)
+@example(Fraction(-3, 2), 1024)
+@example(Fraction(1, 3), -1080)
+@example(Fraction(0), 0)
+@example(Fraction(1), 5)
+def test_rounding_outward_is_outward_and_next_to_the_rational(value, exponent):
+    value *= Fraction(2) ** exponent
+    low, high = round_down(value), round_up(value)
+    assert exactly(low) <= value <= exactly(high)
+    assert high == low if exactly(low) == value else high == math.nextafter(low, math.inf)
+    assert (round_towards(value, -math.inf), round_towards(value, math.inf)) == (low, high)
+    # strictly outward, and no more than one float64 further
+    assert exactly(next_below(value)) < value < exactly(next_above(value))
+    assert math.nextafter(low, -math.inf) <= next_below(value) <= low
+    assert high <= next_above(value) <= math.nextafter(high, math.inf)
+
+
+def test_rounding_outward_beyond_float64():
+    huge, largest = Fraction(10) ** 400, 1.7976931348623157e308
+    assert (round_down(huge), round_up(huge)) == (largest, math.inf)
+    assert (round_down(-huge), round_up(-huge)) == (-math.inf, -largest)
+    assert (round_down(1 / huge), round_up(1 / huge)) == (0.0, 5e-324)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.fractions(0), st.integers(-1000, 900))
+def test_roots_and_short_numbers_above(value, exponent):
+    value *= Fraction(2) ** exponent
+    short = short_above(value)
+    if not value:
+        assert (short, sqrt_above(value)) == (0, 0.0)
+        return
+    assert Fraction(2) ** (bit_size(value) - 1) < value < Fraction(2) ** (bit_size(value) + 1)
+    assert value <= short <= value * Fraction(513, 512)
+    odd = short.numerator >> (short.numerator & -short.numerator).bit_length() - 1
+    assert odd < 2**11
+    assert Fraction(sqrt_above(value)) ** 2 > value
+    assert sqrt_above(value) == math.nextafter(sqrt_floor(value), math.inf)

@@ -17,18 +17,18 @@ from fastminima import Dataset
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.risk import exact_network_risk
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.theorems.theorem1.certify_drop import certify_drop
 from fastminima.theorems.theorem1.certify_split import certify_split
-from fastminima.theorems.theorem1.splits.search import search
-from fastminima.theorems.theorem1.splits.sum_scale import Before
+from fastminima.theorems.theorem1.splits.search import SplitRule, search_splits
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 from places import NIST
 
 large = importlib.import_module("fastminima.scanning.large")
 small = importlib.import_module("fastminima.scanning.small")
 ranges = importlib.import_module("fastminima.scanning.ranges")
-passes = importlib.import_module("fastminima.scanning.passes")
 
 
 @pytest.fixture(autouse=True)
@@ -118,9 +118,7 @@ def test_every_claim_of_a_scan_is_exactly_true(kind, seed, m, dx, weighted, rows
     assert row["status"] == ("spurious" if exists else "global")
     assert bool(result.better) <= exists
     if result.better:
-        risk = exact_network_risk(
-            *result.better.network.parameters(), *result.better.network.slopes, data, exact.gram
-        )
+        risk = exact_network_risk(PassNetwork.of(result.better.network), data, exact.gram)
         assert exact.risk - risk >= Fraction(result.better.drop_certified)
         assert exact.risk > risk
     # what the construction in memory says
@@ -209,7 +207,7 @@ def test_data_too_large_for_the_exact_way_are_undecided_and_say_why(monkeypatch)
     X = rng.integers(0, 2, (1200, 3)).astype(float)
     data = Dataset(X, X.sum(axis=1))  # exactly affine: float64 certifies nothing
     stream = importlib.import_module("fastminima.scanning.streamed")
-    monkeypatch.setattr(stream.StreamedDataset, "bytes_to_load", property(lambda self: 10**15))
+    monkeypatch.setattr(stream.RowsOnDemand, "bytes_to_load", property(lambda self: 10**15))
     (result,) = fm.scan(data)
     row = result.row()
     assert row["status"] == "undecided"
@@ -325,13 +323,13 @@ def test_the_search_over_ranges_is_the_search_over_all(
     store = ranges.Ranges(plan.n_buckets, 3 if weighted else 2, folder, "test", 0)
     columns = np.array([keys, values] if weights is None else [keys, values, weights])
     for start in range(0, m, 50):
-        store.append(*passes.sorted_into(plan, np.ascontiguousarray(columns[:, start : start + 50])))
+        store.append(*plan.sorted_into(np.ascontiguousarray(columns[:, start : start + 50])))
     mass = float(m) if weights is None else float(weights.sum())
     largest = float(np.abs(values).max())
-    before = Before.nothing(mass, largest, None if weights is None else float(weights.max()))
+    before = CarriedSums.nothing(mass, largest, None if weights is None else float(weights.max()))
     found = store.search(0.7, 0.5, errors, before, 1)
     store.remove()
-    truth = search(keys, values, weights, 0.7, 0.5, *errors, positions=False)
+    truth = search_splits(keys, values, weights, SplitRule(0.7, 0.5, *errors), positions=False)
     assert (found.n_certified, found.n_undecided) == (truth.n_certified, truth.n_undecided)
     assert (found.position is None) == (truth.position is None)
     if found.position is not None:
@@ -360,7 +358,7 @@ def test_a_split_is_certified_without_a_pass_and_soundly(seed, m, dx, weighted, 
         return
     exact = ExactFit.of(data)
     for network in (better.network, low.network):
-        truth = exact.risk - exact_network_risk(*network.parameters(), *network.slopes, data, exact.gram)
+        truth = exact.risk - exact_network_risk(PassNetwork.of(network), data, exact.gram)
         drop = certify_split(network, low.fit, best)
         assert drop.lower == -math.inf or Fraction(drop.lower) <= truth
         assert drop.upper == math.inf or truth <= Fraction(drop.upper)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.data.read import read
 from fastminima.errors import TargetError
+from fastminima.system.files import open_npz
 
 __all__ = [
     "add_column_arguments",
@@ -113,52 +113,17 @@ def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     targets = [name.strip() for name in arguments.targets.split(",") if name.strip()]
     if not targets:
         raise TargetError("--targets needs one or more columns, got none")
-    features = (
-        None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
-    )
-    parts = [read(source, target=name, features=[]) for name in targets]
-    if features is None:
-        features = _others(source, targets, parts)
-    inputs = read(source, target=targets[0], features=features, progress=True)
-    columns = [_column(part, 0) for part in parts]
-    X: list[Any] = [_column(inputs, k) for k in range(inputs.n_features)]
-    rows = inputs.n_samples
-    return (np.column_stack(X) if X else np.empty((rows, 0))), np.column_stack(columns)
-
-
-def _others(source: str, targets: list[str], parts: list[Dataset]) -> list[str | int]:
-    """All columns that are not targets."""
-    whole = read(source, target=targets[0])
-    taken = {part.target_name for part in parts}
-    if len(taken) < len(targets) and None not in taken:
-        raise TargetError(f"--targets names a column twice: {', '.join(targets)}")
-    if whole.feature_names is not None:
-        return [name for name in whole.feature_names if name not in taken]
-    count = whole.n_features + 1
-    # columns without names were asked for by position, and reading them has checked the positions
-    positions = [int(name) % count for name in targets]
-    if len(set(positions)) < len(positions):
-        raise TargetError(f"--targets names a column twice: {', '.join(targets)}")
-    return [k for k in range(count) if k not in positions]
-
-
-def _column(data: Dataset, k: int) -> NDArray[Any]:
-    """Column k of (X, y): float64, or Fractions where the view rounds it."""
+    data = read(source, target=targets, features=features_of(arguments), progress=True)
     exact = data.exact
     if exact is None:
-        return data.y if k == data.n_features else data.X[:, k]
-    column = np.empty(data.n_samples, dtype=object)
-    column[:] = [int(n) * exact.scales[k] for n in exact.numerators[k]]
-    return column
+        return data.X, data.Y
+    table = np.empty((data.n_samples, data.n_features + data.n_targets), dtype=object)
+    for k, (numerators, scale) in enumerate(zip(exact.numerators, exact.scales, strict=True)):
+        table[:, k] = [int(n) * scale for n in numerators]
+    return table[:, : data.n_features], table[:, data.n_features :]
 
 
 def _arrays(source: str) -> tuple[Any, Any] | None:
     """X and Y of an npz file, or None when it has other arrays."""
-    from fastminima.system.files import reading
-
-    with reading(source, "is damaged or holds Python objects"), open(source, "rb") as stream:
-        stored = np.load(stream, allow_pickle=False)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            return None
-        with stored:
-            return (stored["X"], stored["Y"]) if {"X", "Y"} <= set(stored.files) else None
+    with open_npz(source, "is damaged or holds Python objects", "; expected arrays X and Y") as stored:
+        return (stored["X"], stored["Y"]) if {"X", "Y"} <= set(stored.files) else None

@@ -22,9 +22,61 @@ from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
 
-from .arguments import load
+from .arguments import add_data_arguments, add_network_arguments, load
 from .certificates import proof_row
 from .output import OutputFolder, print_table
+
+__all__ = ["EXAMPLES", "add_parser", "run"]
+
+EXAMPLES = """\
+examples:
+  fastminima construct demo:diabetes
+  fastminima construct houses.csv --target price --out results
+  fastminima construct table.npy --target -1 --s-minus 0.01 --method kink --json
+  fastminima construct houses.csv --target price --out results --prove
+"""
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `construct` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "construct",
+        help="theorem 1: a spurious local minimum and a strictly better point",
+        description="Theorem 1: construct a spurious local minimum and a strictly better point for a dataset.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_data_arguments(parser)
+    add_network_arguments(parser)
+    parser.add_argument(
+        "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
+    )
+    parser.add_argument(
+        "--method", choices=("paper", "kink"), default="paper", help="construction of the better point"
+    )
+    parser.add_argument(
+        "--reach",
+        choices=("limit", "paper"),
+        default="limit",
+        help="how far the push goes: as far as its formula holds, or the paper's half of that",
+    )
+    parser.add_argument(
+        "--accuracy",
+        choices=("auto", "exact"),
+        default="auto",
+        help="exact: rational least squares in any case",
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
+    )
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="write proof.json too: a certificate anyone can check (needs --out)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+    return parser
 
 
 class _Stages:
@@ -55,7 +107,8 @@ def _spinner(name: str) -> Iterator[None]:
         yield
 
 
-def _construct(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima construct`; returns the exit status."""
     if arguments.out is None:
         if arguments.prove:
             raise OptionError("--prove writes proof.json: say where with --out DIR")

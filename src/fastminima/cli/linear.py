@@ -6,8 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from fastminima.networks.linear_layers import as_chain, read_chain
 from fastminima.system.files import replacing
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
-from fastminima.theorems.theorem4.hessian import hessian_inertia, squared_hessian
+from fastminima.theorems.theorem4.hessian import curvature_signs
 from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
 from .arguments import samples
@@ -46,8 +45,6 @@ examples:
 WEIGHTS.npz holds W1, W2, ... in the order in which inputs pass them, W1 of shape (units, inputs).
 """
 _LOSSES = ("squared", "huber", "logistic", "softmax", "log-cosh", "quantile")
-# the exact Hessian takes about a second at this size
-_HESSIAN_PARAMETERS = 48
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -232,7 +229,7 @@ def _loss(arguments: argparse.Namespace, problem: _Problem) -> ProductLoss:
 def _value(weights: list[NDArray[np.float64]], loss: ProductLoss) -> float:
     from fastminima.theorems.theorem4.product_change import product
 
-    return loss.value(product(weights).unscaled()[0])
+    return loss.value(product(weights).unscaled().values)
 
 
 def _classified(
@@ -261,7 +258,8 @@ def _classified(
         "escape": None,
     }
     if report.verdict != LinearVerdict.NOT_CRITICAL:
-        facts["hessian"] = _curvature(weights, loss, report.tol)
+        signs = curvature_signs(weights, loss, report.tol)
+        facts["hessian"] = None if signs is None else asdict(signs)
     pair = report.escape
     if pair is None:
         return facts, None
@@ -298,41 +296,6 @@ def _difference(change: Change) -> dict[str, Any]:
     return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
 
 
-def _curvature(
-    weights: list[NDArray[np.float64]], loss: ProductLoss, tol: float | None
-) -> dict[str, int] | None:
-    """Signs of the Hessian's eigenvalues for squared loss and small networks: exact ones, or up to tol of the largest.
-
-    Rounded weights turn eigenvalues that would be 0 into 1e-17 of either sign, which says nothing.
-    """
-    if not isinstance(loss, SquaredLoss) or sum(W.size for W in weights) > _HESSIAN_PARAMETERS:
-        return None
-    exact = [[[Fraction(v) for v in row] for row in W.tolist()] for W in weights]
-    if tol is None:
-        inertia = hessian_inertia(exact, loss)
-        return {"negative": inertia.negative, "zero": inertia.zero, "positive": inertia.positive}
-    try:
-        H = squared_hessian(exact, loss).astype(np.float64)
-        eigenvalues = np.linalg.eigvalsh(H)
-    except (OverflowError, np.linalg.LinAlgError):
-        return None
-    limit = tol * float(np.abs(eigenvalues).max())
-    negative, positive = int((eigenvalues < -limit).sum()), int((eigenvalues > limit).sum())
-    return {"negative": negative, "zero": len(eigenvalues) - negative - positive, "positive": positive}
-
-
-_MEANING = {
-    LinearVerdict.NOT_CRITICAL: "the gradient is not 0: follow it",
-    LinearVerdict.SADDLE: "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
-    LinearVerdict.LOCAL_MINIMUM: "no nearby weights have a lower loss",
-    LinearVerdict.LOCAL_MAXIMUM: "no nearby weights have a higher loss",
-    LinearVerdict.GLOBAL_MINIMUM: "no weights of this architecture have a lower loss",
-    LinearVerdict.GLOBAL_MAXIMUM: "no weights of this architecture have a higher loss",
-    LinearVerdict.UNDETERMINED: "not decided; the reason says what is missing",
-    LinearVerdict.WIDTH_CONDITION_FAILS: "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
-}
-
-
 def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str]]:
     if problem.story is not None:
         yield "the story", problem.story
@@ -343,7 +306,7 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
     )
     yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
     yield "verdict", summary["verdict"]
-    yield "that means", _MEANING[summary["verdict"]]
+    yield "that means", LinearVerdict(summary["verdict"]).meaning
     yield "decided by", summary["part"]
     yield "because", summary["reason"]
     loose = "no" if summary["tol"] is None else f"no: within tol = {summary['tol']:g}"

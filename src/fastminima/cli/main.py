@@ -12,71 +12,27 @@ from fastminima.errors import FastMinimaError
 
 from . import (
     certificates,
+    construct,
     counterexample,
     linear,
     probe,
     scan,
 )
-from .arguments import add_data_arguments, add_network_arguments, join_positions
-from .construct import _construct
+from .arguments import join_positions
 
 __all__ = ["main"]
-
-_EPILOG = """\
-examples:
-  fastminima construct demo:diabetes
-  fastminima construct houses.csv --target price --out results
-  fastminima construct table.npy --target -1 --s-minus 0.01 --method kink --json
-  fastminima construct houses.csv --target price --out results --prove
-"""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastminima",
         description="Spurious local minima of ReLU-like networks on your data: constructed and proved.",
-        epilog=_EPILOG,
+        epilog=construct.EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fastminima {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    construct = commands.add_parser(
-        "construct",
-        help="theorem 1: a spurious local minimum and a strictly better point",
-        description="Theorem 1: construct a spurious local minimum and a strictly better point for a dataset.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_data_arguments(construct)
-    add_network_arguments(construct)
-    construct.add_argument(
-        "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
-    )
-    construct.add_argument(
-        "--method", choices=("paper", "kink"), default="paper", help="construction of the better point"
-    )
-    construct.add_argument(
-        "--reach",
-        choices=("limit", "paper"),
-        default="limit",
-        help="how far the push goes: as far as its formula holds, or the paper's half of that",
-    )
-    construct.add_argument(
-        "--accuracy",
-        choices=("auto", "exact"),
-        default="auto",
-        help="exact: rational least squares in any case",
-    )
-    construct.add_argument(
-        "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
-    )
-    construct.add_argument(
-        "--prove",
-        action="store_true",
-        help="write proof.json too: a certificate anyone can check (needs --out)",
-    )
-    construct.add_argument("--json", action="store_true", help="print the summary as JSON")
-    construct.set_defaults(run=_construct)
+    construct.add_parser(commands)
     probe.add_parser(commands)
     linear.add_parser(commands)
     counterexample.add_parser(commands)

@@ -57,6 +57,16 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "such file in it; Parquet files with the same columns are one table), a glob, or demo:NAME",
     )
     add_column_arguments(parser)
+    _add_rows_arguments(parser)
+    add_network_arguments(parser)
+    _add_resources_arguments(parser)
+    _add_output_arguments(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_rows_arguments(parser: argparse.ArgumentParser) -> None:
+    """What happens to rows and columns that are no numbers."""
     parser.add_argument(
         "--missing",
         choices=("fail", "drop"),
@@ -69,7 +79,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="reject",
         help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
     )
-    add_network_arguments(parser)
+
+
+def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
+    """Who works, where, and in how much memory."""
     parser.add_argument(
         "--workers",
         type=int,
@@ -88,6 +101,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="run on the Dask scheduler there (tcp://host:8786), or on N processes of a cluster of its own: local",
     )
+
+
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is written and printed."""
     parser.add_argument(
         "--out", metavar="DIR", help="write the table, and minimum.npz and better.npz of every dataset there"
     )
@@ -103,8 +120,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for every dataset as it is done"
     )
-    parser.set_defaults(run=run)
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,12 +2,15 @@
 
 Modules, lowest first:
 
-- `columns`: which columns of a file are inputs, target and weights; and what to say when one is not there.
+- `columns`: which columns of a file are inputs, targets and weights; and what to say when one is not there.
 - `file_kind`: what a file is, by its suffix and by its first bytes.
 - `frames`: frames, series and tables taken apart into named columns: pandas, polars, pyarrow.
+- `tensors`: tensors that track gradients, such as the parameters of torch modules, as arrays.
 - `coerce`: coercion: the only place where foreign arrays, frames and lists become float64, and say when they do not.
+- `exact_columns`: data as exact rationals: a column is Python integers times one positive fraction.
 - `csv_text`: comma- and tab-separated text to exact columns, chunk by chunk through pandas.
-- `dataset`: dataset: frozen samples, targets and weights, with the exact columns beside the float64 view.
+- `rows`: where the numbers of a dataset are.
+- `dataset`: dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view.
 - `demos`: named datasets for first steps: scikit-learn's diabetes table and parity functions.
 - `read`: files to datasets: CSV and TSV (also gzipped), npy, npz, Parquet.
 - `sources`: rows in blocks, as often as they are asked for, from data larger than memory.

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from fastminima.errors import DataError, DataTypeError
 
 from .frames import EXACT_KINDS, Columns, frame_columns, is_series, loaded, reject
+from .tensors import plain_array
 
 __all__ = [
     "Table",
     "as_array",
     "as_matrix",
+    "as_targets",
     "as_vector",
     "check_names",
     "column_label",
@@ -93,7 +95,7 @@ def as_array(data: Any, role: str) -> tuple[NDArray[Any], bool]:
     if isinstance(data, np.ndarray):
         return np.asarray(data), False
     try:
-        array = np.asarray(data)
+        array = plain_array(data)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = DataError if isinstance(data, (list, tuple)) else DataTypeError
         raise kind(f"{role} cannot be read as an array of numbers: {error}") from error
@@ -385,40 +387,54 @@ def as_matrix(data: Any, role: str, *, allow_empty: bool = False) -> Table:
             f"{role} must be 2-D (samples, features), got a {type(data).__name__}; for one feature pass "
             f"{role}.to_numpy().reshape(-1, 1)"
         )
-    source: Columns | NDArray[Any] | None = data if isinstance(data, Columns) else frame_columns(data, role)
-    allow_float = False
-    if source is None:
-        source, allow_float = as_array(data, role)
-        if source.dtype.names is not None and source.ndim == 1:
-            source = Columns(source.dtype.names, [source[name] for name in source.dtype.names])
-        elif source.ndim != 2:
-            _check_dtype(source.dtype, role)
-            hint = f"; for one feature pass {role}.reshape(-1, 1)" if source.ndim == 1 else ""
-            raise DataError(f"{role} must be 2-D (samples, features), got shape {source.shape}{hint}")
+    source, allow_float = _source(data, role)
+    if not isinstance(source, Columns) and source.ndim != 2:
+        _check_dtype(source.dtype, role)
+        hint = f"; for one feature pass {role}.reshape(-1, 1)" if source.ndim == 1 else ""
+        raise DataError(f"{role} must be 2-D (samples, features), got shape {source.shape}{hint}")
     return _table(source, role, allow_float, allow_empty=allow_empty)
 
 
-def as_vector(data: Any, role: str, *, allow_empty: bool = False) -> Table:
-    """Coerce numbers of shape (m,) or (m, 1) to a Table with one column; errors as `as_matrix`."""
-    source: Columns | NDArray[Any] | None = data if isinstance(data, Columns) else frame_columns(data, role)
-    allow_float = False
-    if source is None:
-        source, allow_float = as_array(data, role)
+def _source(data: Any, role: str) -> tuple[Columns | NDArray[Any], bool]:
+    """Foreign data as columns or an array, and whether floats among objects are the caller's data."""
+    source = data if isinstance(data, Columns) else frame_columns(data, role)
+    if source is not None:
+        return source, False
+    array, allow_float = as_array(data, role)
+    if array.dtype.names is not None and array.ndim == 1:
+        return Columns(array.dtype.names, [array[name] for name in array.dtype.names]), allow_float
+    return array, allow_float
+
+
+def _beside(data: Any, role: str, most: int | None, expected: str) -> Table:
+    """Numbers that stand beside samples: at least one column, at most `most`; (m,) is one column."""
+    source, allow_float = _source(data, role)
     if isinstance(source, Columns):
         block = source.arrays[0] if len(source.arrays) == 1 else None
         width = block.shape[1] if block is not None and block.ndim == 2 else len(source.arrays)
-        if width != 1:
-            raise DataError(f"{role} must have one column, got {width}")
+        if not 1 <= width <= (most or width):
+            wanted = "one column" if most == 1 else "at least one column"
+            raise DataError(f"{role} must have {wanted}, got {width}")
     else:
-        if source.ndim != 1 and not (source.ndim == 2 and source.shape[1] == 1):
+        if source.ndim == 1:
+            source = source.reshape(-1, 1)
+        if source.ndim != 2 or not 1 <= source.shape[1] <= (most or source.shape[1]):
             _check_dtype(source.dtype, role)
-            hint = "; one output is supported, pass one column" if source.ndim == 2 else ""
-            raise DataError(f"{role} must have shape (m,) or (m, 1), got {source.shape}{hint}")
-        source = source.reshape(-1, 1)
-    table = _table(source, role, allow_float, allow_empty=allow_empty)
+            raise DataError(f"{role} must have shape (m,) or {expected}, got {source.shape}")
+    table = _table(source, role, allow_float, allow_empty=False)
     if is_series(data) and getattr(data, "name", None) in (None, ""):
         return Table(table.values, None, table.rounded)  # a series without a name was called by its role
     return table
+
+
+def as_vector(data: Any, role: str) -> Table:
+    """Coerce numbers of shape (m,) or (m, 1) to a Table with one column; errors as `as_matrix`."""
+    return _beside(data, role, 1, "(m, 1)")
+
+
+def as_targets(data: Any, role: str) -> Table:
+    """Coerce numbers of shape (m,) or (m, dy), dy >= 1, to a Table with dy columns; errors as `as_matrix`."""
+    return _beside(data, role, None, "(m, dy) with dy >= 1")
 
 
 def check_names(names: Any, count: int, role: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which columns of a file are inputs, target and weights; and what to say when one is not there."""
+"""Which columns of a file are inputs, targets and weights; and what to say when one is not there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from dataclasses import dataclass
 
 from fastminima.errors import FastMinimaError, ReadError, TargetError
 
-__all__ = ["Column", "Request", "Selection", "feature_positions", "listed"]
+__all__ = [
+    "Column",
+    "NamedArrays",
+    "Request",
+    "Selection",
+    "Targets",
+    "feature_positions",
+    "hidden_columns",
+    "listed",
+    "named_arrays",
+    "refuse_repeated",
+]
 
 Column = str | int
+Targets = Column | Sequence[Column] | None
+"""One column, several, or none named."""
 _SHOWN = 20
+# pandas writes a frame's index as such a column
+_STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -21,27 +36,74 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names[:_SHOWN]) + more
 
 
+def refuse_repeated(names: Sequence[str], source: str) -> None:
+    """Raise `ReadError` where two columns have one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReadError(f"{source} has more than one column called {listed(twice)}; rename them")
+
+
+def hidden_columns(names: Sequence[str]) -> frozenset[int]:
+    """Columns that are no inputs unless asked for: a stored frame index."""
+    return frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
+
+
 @dataclass(frozen=True)
 class Selection:
     """Positions of columns in a file."""
 
     features: tuple[int, ...]
-    target: int
+    targets: tuple[int, ...]
     weight: int | None
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """Features, then the target, then the weight if there is one."""
-        return (*self.features, self.target, *(() if self.weight is None else (self.weight,)))
+        """Features, then the targets, then the weight if there is one."""
+        return (*self.features, *self.targets, *(() if self.weight is None else (self.weight,)))
+
+    @property
+    def target(self) -> int:
+        """The target, for those who asked for one."""
+        (target,) = self.targets
+        return target
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller asked to read, before the file's columns are known."""
+    """What the caller asked to read, before the file's columns are known.
 
-    target: Column | None
+    Attributes
+    ----------
+    target : str, int, sequence of those, or None
+        One column, several, or what the kind of file says.
+    features : sequence of str or int, or None
+    weight : str, int or None
+    """
+
+    target: Targets
     features: Sequence[Column] | None
     weight: Column | None
+
+    @property
+    def wanted(self) -> tuple[Column, ...] | None:
+        """The targets asked for; None where the file has to say.
+
+        Raises
+        ------
+        TargetError
+            An empty sequence.
+        """
+        if self.target is None:
+            return None
+        if isinstance(self.target, str):
+            return (self.target,)
+        try:
+            wanted = tuple(self.target)  # type: ignore[arg-type]
+        except TypeError:
+            return (self.target,)  # type: ignore[return-value]
+        if not wanted:
+            raise TargetError("target is an empty sequence; name one or more columns")
+        return wanted
 
     def select(
         self, names: Sequence[str] | None, count: int, source: str, *, hidden: frozenset[int] = frozenset()
@@ -63,31 +125,40 @@ class Request:
         Raises
         ------
         TargetError
-            No such target; the message names columns like it, or all when no target was given.
+            No such target; the message names columns like it, or all when no target was given. A column that is
+            named twice, or is a feature too.
         ReadError
             No such feature or weight column.
         """
-        if self.target is None:
+        targets = self._targets(names, count, source)
+        weight = None
+        if self.weight is not None:
+            weight = _position(self.weight, names, count, f"{source} has no sample_weight column", ReadError)
+            if weight in targets:
+                raise ReadError(f"{source}: column {self.weight!r} cannot be both target and sample_weight")
+        if self.features is None:
+            taken = hidden | {*targets, weight}
+            return Selection(tuple(i for i in range(count) if i not in taken), targets, weight)
+        positions = feature_positions(self.features, names, count, source)
+        for wanted, position in zip(self.features, positions, strict=True):
+            if position in targets:
+                which = "the target" if len(targets) == 1 else "a target"
+                raise TargetError(f"{source}: column {wanted!r} is {which} and cannot be a feature too")
+        return Selection(positions, targets, weight)
+
+    def _targets(self, names: Sequence[str] | None, count: int, source: str) -> tuple[int, ...]:
+        wanted = self.wanted
+        if wanted is None:
             if names is not None:
                 raise TargetError(
                     f"{source}: which column is the target? Pass target=...; columns: {listed(names)}"
                 )
-            target = count - 1
-        else:
-            target = _position(self.target, names, count, f"{source} has no target column", TargetError)
-        weight = None
-        if self.weight is not None:
-            weight = _position(self.weight, names, count, f"{source} has no sample_weight column", ReadError)
-            if weight == target:
-                raise ReadError(f"{source}: column {self.weight!r} cannot be both target and sample_weight")
-        if self.features is None:
-            taken = hidden | {target, weight}
-            return Selection(tuple(i for i in range(count) if i not in taken), target, weight)
-        positions = feature_positions(self.features, names, count, source)
-        for wanted, position in zip(self.features, positions, strict=True):
-            if position == target:
-                raise TargetError(f"{source}: column {wanted!r} is the target and cannot be a feature too")
-        return Selection(positions, target, weight)
+            return (count - 1,)
+        absent = f"{source} has no target column"
+        targets = tuple(_position(column, names, count, absent, TargetError) for column in wanted)
+        if len(set(targets)) < len(targets):
+            raise TargetError(f"{source}: target names a column twice: {', '.join(map(str, wanted))}")
+        return targets
 
 
 def feature_positions(
@@ -120,3 +191,50 @@ def _position(
     near = [lowered[key] for key in difflib.get_close_matches(text.lower(), list(lowered), n=3, cutoff=0.5)]
     hint = f"did you mean {listed(near)}?" if near else f"columns: {listed(names)}"
     raise kind(f"{absent} {wanted!r}; {hint}")
+
+
+@dataclass(frozen=True)
+class NamedArrays:
+    """Which arrays of an archive are X, y and the weights, by their names."""
+
+    X: str
+    y: str
+    weight: str | None
+
+
+def named_arrays(
+    names: Sequence[str], request: Request, source: str, spelling: str = ""
+) -> NamedArrays | str:
+    """The arrays of an archive that are read: X, y (or Y) and perhaps sample_weight, or the name of one array alone.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all arrays.
+    request : Request
+    source : str
+        What messages call the archive.
+    spelling : str
+        What messages say of how else to name an array.
+
+    Raises
+    ------
+    ReadError
+        Other arrays; no weights of the name asked for.
+    TargetError
+        Another target than y.
+    """
+    y = "y" if "y" in names else "Y"
+    if "X" not in names or y not in names:
+        if len(names) == 1:
+            return names[0]
+        held = f"the arrays {listed(names)}" if names else "no arrays"
+        raise ReadError(f"{source} holds {held}; expected X and y, or one array alone{spelling}")
+    if request.wanted not in (None, (y,)):
+        raise TargetError(f"{source} holds arrays X and {y}: the target is {y}; leave target out")
+    weight = "sample_weight" if request.weight is None else str(request.weight)
+    if weight in names:
+        return NamedArrays("X", y, weight)
+    if request.weight is not None:
+        raise ReadError(f"{source} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
+    return NamedArrays("X", y, None)

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import ReadError
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
 from .coerce import float_view
-from .columns import Request, Selection, listed
+from .columns import Request, Selection, listed, refuse_repeated
 from .frames import objects
 
 __all__ = ["Trouble", "binary", "chunks", "header", "open_text", "read_csv", "refuse_nameless", "where"]
@@ -93,9 +93,7 @@ def _first_record(path: Path, separator: str) -> tuple[list[str], tuple[str, ...
                 f"{path}: the first line holds numbers ({listed(names)}), not column names; add a header line"
             )
         return names, (f"the first line, {listed(names)}, was read as column names",)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+    refuse_repeated(names, str(path))
     if "" in names:
         position = names.index("")
         return names, (
@@ -257,7 +255,7 @@ def read_csv(
     ------
     ReadError, TargetError, MissingDependencyError
     """
-    pd = require("pandas", extra="tables", purpose="reading CSV files")
+    pd = import_optional("pandas", extra="tables", purpose="reading CSV files")
     names, notes = header(path, separator)
     selection = request.select(names, len(names), str(path))
     convert = _decimal if decimal else binary

@@ -1,103 +1,34 @@
-"""Dataset: frozen samples, targets and weights, with the exact columns beside the float64 view."""
+"""Dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import DataError, TooLargeError
-from fastminima.exact.dyadic import bit_span, power_of_two, to_integers
-from fastminima.system.memory import available_bytes
+from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.system.options import as_count
 
-from .coerce import Table, as_matrix, as_vector, check_names, rounding, sealed
+from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
+from .columns import listed
+from .exact_columns import ExactColumns, exact_columns, rounding_note
+from .rows import Rows, RowsInMemory, take_rows
 
-__all__ = ["Accuracy", "Dataset", "ExactColumns", "Meaning"]
+__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described"]
 
 Meaning = Literal["binary", "rational", "decimal"]
 Accuracy = Literal["auto", "exact"]
 Block = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class ExactColumns:
-    """Data as rationals: value[i] of column j is ``numerators[j][i] * scales[j]``.
-
-    Attributes
-    ----------
-    numerators : list of ndarray of object, each shape (m,)
-        Python integers; the columns of X in order, then y.
-    scales : list of Fraction
-        One per column, positive.
-    """
-
-    numerators: list[NDArray[Any]]
-    scales: list[Fraction]
-
-    def value(self, row: int, column: int) -> Fraction:
-        """One entry; column -1 is y."""
-        return int(self.numerators[column][row]) * self.scales[column]
-
-    def __repr__(self) -> str:
-        rows = len(self.numerators[0]) if self.numerators else 0
-        return f"ExactColumns({rows} rows x {len(self.numerators)} columns)"
-
-
-def _dyadic(column: NDArray[np.float64]) -> tuple[NDArray[Any], Fraction]:
-    """Float64 as integers times one power of two."""
-    low, top = bit_span(column)
-    _guard(len(column), max(53, top - low))
-    numerators, exponent = to_integers(column)
-    return numerators, power_of_two(exponent)
-
-
-def _common_scale(column: NDArray[Any]) -> tuple[NDArray[Any], Fraction]:
-    """int, Fraction and Decimal as integers times gcd of the numerators / lcm of the denominators."""
-    ratios = [value.as_integer_ratio() for value in column.tolist()]
-    denominator = 1
-    for _, below in ratios:
-        if denominator % below:
-            denominator = math.lcm(denominator, below)
-            _guard(len(ratios), denominator.bit_length())
-    numerators = [above * (denominator // below) for above, below in ratios]
-    common = math.gcd(*numerators) or 1
-    result = np.empty(len(ratios), dtype=object)
-    result[:] = [number // common for number in numerators]
-    return result, Fraction(common, denominator)
-
-
-def _guard(rows: int, bits: int) -> None:
-    needed = rows * bits // 8
-    if needed > available_bytes() // 4:
-        raise TooLargeError(
-            f"one exact column of {rows} rows would take about {needed / 2**30:.0f} GiB, because its values "
-            f"share no denominator shorter than {bits} bits; rescale or round the column first"
-        )
-
-
-def _note(label: str, exact: NDArray[Any], view: NDArray[np.float64]) -> str | None:
-    """What float64 loses of an exact column, or None."""
-    rounded, overflowed, vanished = rounding(exact, view)
-    if not rounded:
-        return None
-    text = f"{label}: {rounded} of {len(view)} values are not float64 numbers, the view rounds them"
-    if overflowed:
-        text = f"{label} overflows float64: view is inf in {overflowed} of {len(view)} rows"
-    elif vanished:
-        text = f"{label} underflows float64: view is 0 in {vanished} of {len(view)} rows"
-    return text
-
-
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Dataset:
-    """A regression dataset: inputs X, one target y, optional sample weights.
+    """A regression dataset: inputs X, one target y or several, optional sample weights.
 
     Parameters
     ----------
@@ -105,14 +36,16 @@ class Dataset:
         Inputs. NumPy arrays, nested lists, pandas, polars and pyarrow tables; m >= 1, dx >= 0. A C-contiguous
         native float64 array is used without a copy and never modified (modify it yourself, and the dataset
         changes with it); anything else is converted once.
-    y : array-like, shape (m,) or (m, 1)
-        Targets.
+    y : array-like or frame, shape (m,) or (m, dy)
+        Targets, dy >= 1; (m, 1) is one target.
     sample_weight : array-like, shape (m,), optional
         Nonnegative float64 numbers. Rows of weight 0 are dropped; weights that are all 1 become None.
     feature_names : sequence of str, optional
         Default: the column names of a frame, else None.
     target_name : str, optional
-        Default: the name of a series or one-column frame, else None.
+        For one target. Default: the name of a series or one-column frame, else None.
+    target_names : sequence of str, optional
+        The same for any number of targets.
     accuracy : {"auto", "exact"}, default "auto"
         "exact" asks the least-squares fit for the exactly rounded solution.
 
@@ -120,10 +53,15 @@ class Dataset:
     ----------
     X : ndarray of float64, shape (n_samples, n_features)
         Read-only, C-contiguous.
+    Y : ndarray of float64, shape (n_samples, n_targets)
+        Read-only, C-contiguous.
     y : ndarray of float64, shape (n_samples,)
+        The one target; `TargetError` where there are several.
     sample_weight : ndarray of float64, shape (n_samples,), or None
     feature_names : tuple of str or None
+    target_names : tuple of str or None
     target_name : str or None
+        Of the one target; `TargetError` where there are several.
     accuracy : str
     meaning : {"binary", "rational", "decimal"}
         What the data are: the float64 values; exact numbers that float64 cannot hold (then `exact` has them);
@@ -136,7 +74,7 @@ class Dataset:
     Raises
     ------
     DataError
-        No rows, lengths that differ, wrong dimensions, NaN or inf (first row and column named), negative,
+        No rows, no target, lengths that differ, wrong dimensions, NaN or inf (first row and column named), negative,
         all-zero or inexact weights.
     DataTypeError
         Long double, complex, strings, dates, sparse or masked data, and object columns of anything but int,
@@ -148,11 +86,9 @@ class Dataset:
     exact data. -0.0 is stored as it came and equals 0. Two datasets are equal only when they are one object.
     """
 
-    X: NDArray[np.float64]
-    y: NDArray[np.float64]
-    sample_weight: NDArray[np.float64] | None
+    _rows: Rows
     feature_names: tuple[str, ...] | None
-    target_name: str | None
+    target_names: tuple[str, ...] | None
     accuracy: Accuracy
     meaning: Meaning
     notes: tuple[str, ...]
@@ -167,55 +103,66 @@ class Dataset:
         sample_weight: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
         target_name: str | None = None,
+        target_names: Sequence[str] | None = None,
         accuracy: Accuracy = "auto",
     ) -> None:
         if accuracy not in ("auto", "exact"):
             raise DataError(f"accuracy must be 'auto' or 'exact', got {accuracy!r}")
-        inputs, target = as_matrix(X, "X"), as_vector(y, "y")
+        inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
         m, dx = inputs.values.shape
-        if len(target.values) != m:
-            raise DataError(f"X has {m} rows and y has {len(target.values)}; they must be the same samples")
+        if len(targets.values) != m:
+            raise DataError(f"X has {m} rows and y has {len(targets.values)}; they must be the same samples")
         names = inputs.names if feature_names is None else feature_names
-        rounded = dict(inputs.rounded)
-        if target.rounded:
-            rounded[dx] = target.rounded[0]
-        if target_name is None and target.names is not None:
-            target_name = target.names[0]
+        rounded = inputs.rounded | {dx + k: exact for k, exact in targets.rounded.items()}
         keep, weights = _weights(sample_weight, m)
         self._set(
-            X=inputs.values,
-            y=sealed(target.values.reshape(-1)),
-            sample_weight=weights,
+            _rows=RowsInMemory(inputs.values, targets.values, weights),
             accuracy=accuracy,
             feature_names=None if names is None else check_names(names, dx, "feature_names"),
-            target_name=None if target_name is None else str(target_name),
+            target_names=_target_names(target_name, target_names, targets),
             meaning="binary",
             notes=(),
             n_dropped=0,
             _rounded=rounded,
         )
         if keep is not None:
-            self._set(n_dropped=m - int(keep.sum()), **self._rows(keep))
+            self._set(n_dropped=m - int(keep.sum()), **self._taken(keep))
         self._settle()
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Rows,
+        feature_names: tuple[str, ...] | None = None,
+        target_names: tuple[str, ...] | None = None,
+    ) -> Dataset:
+        """A dataset of float64 rows that have passed the checks of `Dataset` already, wherever they are; for scans."""
+        result = cls.__new__(cls)
+        result._set(
+            _rows=rows,
+            accuracy="auto",
+            feature_names=feature_names,
+            target_names=target_names,
+            meaning="binary",
+            notes=(),
+            n_dropped=0,
+            _rounded={},
+        )
+        return result
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
-    def _rows(self, index: Any) -> dict[str, Any]:
-        weights = self.sample_weight
-        return {
-            "X": sealed(np.ascontiguousarray(self.X[index])),
-            "y": sealed(np.ascontiguousarray(self.y[index])),
-            "sample_weight": None if weights is None else sealed(np.ascontiguousarray(weights[index])),
-            "_rounded": {column: sealed(exact[index]) for column, exact in self._rounded.items()},
-        }
+    def _taken(self, index: Any) -> dict[str, Any]:
+        rounded = {column: sealed(exact[index]) for column, exact in self._rounded.items()}
+        return {"_rows": take_rows(self._rows, index), "_rounded": rounded}
 
     def _settle(self) -> None:
         """Keep exact columns only where the view of these rows rounds them; notes and meaning follow."""
         notes, rounded = [], {}
         for column, exact in sorted(self._rounded.items()):
-            note = _note(self.label(column), exact, self._view(column))
+            note = rounding_note(self.label(column), exact, self._view(column))
             if note is not None:
                 notes.append(note)
                 rounded[column] = exact
@@ -223,30 +170,67 @@ class Dataset:
         self._set(notes=tuple(notes), _rounded=rounded, meaning=meaning)
 
     def _view(self, column: int) -> NDArray[np.float64]:
-        return self.y if column == self.n_features else self.X[:, column]
+        dx = self.n_features
+        return self.X[:, column] if column < dx else self.Y[:, column - dx]
 
-    def _described(self, *, meaning: Meaning | None = None, notes: tuple[str, ...] = ()) -> Dataset:
-        """A copy with another meaning or more notes; for readers, which know where the numbers come from."""
-        result = copy.copy(self)
-        result._set(meaning=meaning or self.meaning, notes=self.notes + notes)
-        return result
+    @property
+    def X(self) -> NDArray[np.float64]:
+        """Inputs, (n_samples, n_features)."""
+        return self._rows.X
+
+    @property
+    def Y(self) -> NDArray[np.float64]:
+        """Targets, (n_samples, n_targets)."""
+        return self._rows.Y
+
+    @property
+    def sample_weight(self) -> NDArray[np.float64] | None:
+        """Weights, (n_samples,); None where each is 1."""
+        return self._rows.sample_weight
 
     @property
     def n_samples(self) -> int:
         """m, the number of rows."""
-        return self.X.shape[0]
+        return self._rows.n_samples
 
     @property
     def n_features(self) -> int:
         """dx, the number of inputs."""
-        return self.X.shape[1]
+        return self._rows.n_features
+
+    @property
+    def n_targets(self) -> int:
+        """dy, the number of targets."""
+        return self._rows.n_targets
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """The target.
+
+        Raises
+        ------
+        TargetError
+            Where there are several.
+        """
+        if self.n_targets != 1:
+            raise TargetError(f"y is one target, {_several(self)}, or take all of them as Y")
+        return self.Y.reshape(-1)
+
+    @property
+    def target_name(self) -> str | None:
+        """Name of the target; `TargetError` where there are several."""
+        if self.n_targets != 1:
+            raise TargetError(f"target_name is that of one target, {_several(self)}, or read target_names")
+        return None if self.target_names is None else self.target_names[0]
 
     def label(self, column: int) -> str:
-        """How messages call a column of X, or y for ``column == n_features``."""
-        if column == self.n_features:
-            return "y" if self.target_name is None else f"y ({self.target_name!r})"
-        name = "" if self.feature_names is None else f" ({self.feature_names[column]!r})"
-        return f"X column {column}{name}"
+        """How messages call a column of X, or of Y from ``column == n_features`` on."""
+        k = column - self.n_features
+        if k < 0:
+            name = "" if self.feature_names is None else f" ({self.feature_names[column]!r})"
+            return f"X column {column}{name}"
+        name = "" if self.target_names is None else f" ({self.target_names[k]!r})"
+        return f"y{name}" if self.n_targets == 1 else f"y column {k}{name}"
 
     @cached_property
     def exact(self) -> ExactColumns | None:
@@ -261,26 +245,61 @@ class Dataset:
         """
         if not self._rounded:
             return None
-        numerators, scales = [], []
-        for column in range(self.n_features + 1):
-            source = self._rounded.get(column)
-            if source is None:
-                integers, scale = _dyadic(self._view(column))
-            elif source.dtype.kind in "iu":
-                integers, scale = source.astype(object), Fraction(1)
-            else:
-                integers, scale = _common_scale(source)
-            numerators.append(sealed(integers))
-            scales.append(scale)
-        return ExactColumns(numerators, scales)
+        columns = range(self.n_features + self.n_targets)
+        return exact_columns([self._rounded.get(k, self._view(k)) for k in columns])
 
     def blocks(self, rows: int = 4096) -> Iterator[Block]:
-        """Iterate over (X, y, sample_weight) in blocks of at most `rows` rows, as views."""
-        if rows < 1:
-            raise DataError(f"rows must be at least 1, got {rows}")
+        """Iterate over (X, y, sample_weight) in blocks of at most `rows` rows, as views.
+
+        y has shape (k,) for one target and (k, dy) for several.
+        """
+        rows = as_count(rows, "rows", 1, wanted="at least 1", error=DataError)
+        targets = self.y if self.n_targets == 1 else self.Y
         for start in range(0, self.n_samples, rows):
             part = slice(start, start + rows)
-            yield self.X[part], self.y[part], None if self.sample_weight is None else self.sample_weight[part]
+            weight = None if self.sample_weight is None else self.sample_weight[part]
+            yield self.X[part], targets[part], weight
+
+    def one_target(self, which: int | str) -> Dataset:
+        """The same samples with one of the targets.
+
+        Parameters
+        ----------
+        which : int or str
+            Its position among the targets, or its name; a name wins.
+
+        Raises
+        ------
+        TargetError
+            If there is no such target.
+        """
+        k = self._position(which)
+        if self.n_targets == 1:
+            return self
+        dx = self.n_features
+        rounded = {column: exact for column, exact in self._rounded.items() if column < dx}
+        if dx + k in self._rounded:
+            rounded[dx] = self._rounded[dx + k]
+        read_notes = self.notes[len(self._rounded) :]  # what follows the note of each rounded column
+        result = copy.copy(self)
+        result._set(
+            _rows=RowsInMemory(self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight),
+            target_names=None if self.target_names is None else (self.target_names[k],),
+            meaning="binary" if self.meaning == "rational" else self.meaning,
+            _rounded=rounded,
+        )
+        result._settle()
+        result._set(notes=result.notes + read_notes)
+        return result
+
+    def _position(self, which: int | str) -> int:
+        """Where a target stands."""
+        if isinstance(which, str) and self.target_names is not None and which in self.target_names:
+            return self.target_names.index(which)
+        try:
+            return as_count(which, "which", -self.n_targets, self.n_targets - 1) % self.n_targets
+        except OptionError:
+            raise TargetError(f"there is no target {which!r}; {_held(self)}") from None
 
     def take(self, index: ArrayLike | slice) -> Dataset:
         """The dataset of some rows.
@@ -306,7 +325,7 @@ class Dataset:
                 )
         result = copy.copy(self)  # without the cached `exact`, see __getstate__
         try:
-            result._set(n_dropped=0, **self._rows(chosen))
+            result._set(n_dropped=0, **self._taken(chosen))
         except IndexError as error:
             raise DataError(f"take: {error}; the dataset has {self.n_samples} rows") from error
         if result.n_samples == 0:
@@ -316,8 +335,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         parts = [f"{self.n_samples} samples x {self.n_features} features"]
-        if self.target_name is not None:
-            parts.append(f"target {self.target_name!r}")
+        if self.target_names is not None:
+            parts.append(f"target{'s' * (self.n_targets > 1)} {listed(self.target_names)}")
+        elif self.n_targets > 1:
+            parts.append(f"{self.n_targets} targets")
         if self.sample_weight is not None:
             parts.append("weighted")
         if self.n_dropped:
@@ -333,11 +354,61 @@ class Dataset:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # pickles do not carry the read-only flag
-        for name in ("X", "y", "sample_weight"):
-            if state[name] is not None:
-                state[name] = sealed(state[name])
         state["_rounded"] = {column: sealed(exact) for column, exact in state["_rounded"].items()}
         self._set(**state)
+
+
+def described(data: Dataset, meaning: Meaning, notes: tuple[str, ...]) -> Dataset:
+    """A copy with another meaning and more notes; for readers, which know where the numbers come from."""
+    result = copy.copy(data)
+    result._set(meaning=meaning, notes=data.notes + notes)
+    return result
+
+
+def _held(data: Dataset) -> str:
+    """How many targets a dataset has, and what they are called."""
+    names = "" if data.target_names is None else f" ({listed(data.target_names)})"
+    return f"the data have {data.n_targets} target{'s' * (data.n_targets > 1)}{names}"
+
+
+def _several(data: Dataset) -> str:
+    """What a message says where one target was meant and there are several: how many, and how to choose one."""
+    first = 0 if data.target_names is None else data.target_names[0]
+    return f"{_held(data)}: choose one, such as data.one_target({first!r})"
+
+
+def check_one_target(data: Any, asker: str) -> None:
+    """Refuse data with several targets; called first by whoever takes one.
+
+    Parameters
+    ----------
+    data : Dataset
+        Or anything else with y of shape (m,).
+    asker : str
+        What takes one target, as the subject of the message ("least_squares").
+
+    Raises
+    ------
+    TargetError
+    """
+    if isinstance(data, Dataset):
+        if data.n_targets != 1:
+            raise TargetError(f"{asker} takes one target, {_several(data)}")
+    elif np.ndim(data.y) != 1:
+        raise TargetError(f"{asker} takes one target, y of shape (m,), got shape {np.shape(data.y)}")
+
+
+def _target_names(name: str | None, names: Sequence[str] | None, targets: Table) -> tuple[str, ...] | None:
+    """Names of the targets: those given, or those the source carried."""
+    count = targets.values.shape[1]
+    if name is not None and names is not None:
+        raise DataError("give target_name (one target) or target_names (any number), not both")
+    if name is not None:
+        if count > 1:
+            raise DataError(f"target_name {name!r} names one target, y has {count}; pass target_names")
+        return (str(name),)
+    names = targets.names if names is None else names
+    return None if names is None else check_names(names, count, "target_names")
 
 
 def _shown(value: object) -> str:

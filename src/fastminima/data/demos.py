@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from fastminima.errors import ReadError
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .dataset import Accuracy, Dataset
 
@@ -51,7 +51,7 @@ def load_demo(name: str, *, accuracy: Accuracy = "auto") -> Dataset:
             f"unknown demo {name!r}; known: diabetes, xor, parityN and pmparityN for N = 1..12.{hint}"
         )
     if name == "diabetes":
-        table = require("sklearn.datasets", extra="demo", purpose="the diabetes demo").load_diabetes()
+        table = import_optional("sklearn.datasets", extra="demo", purpose="the diabetes demo").load_diabetes()
         return Dataset(
             table.data,
             table.target,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from fastminima.errors import MissingFileError, ReadError
 
 from .columns import listed
 
-__all__ = ["STORED_INDEX", "SUFFIXES", "file_kind"]
+__all__ = ["SUFFIXES", "file_kind"]
 
 # (first bytes, what they mean, suffixes they go with)
 _MAGIC: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
@@ -27,10 +26,6 @@ _MAGIC: tuple[tuple[bytes, str, tuple[str, ...]], ...] = (
 
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".npy", ".npz", ".parquet")
-
-
-# pandas writes a frame's index as such a column
-STORED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def file_kind(path: Path, suffixes: Sequence[str] = SUFFIXES) -> str:

@@ -1,14 +1,18 @@
 """Frames, series and tables taken apart into named columns: pandas, polars, pyarrow.
 
+Taking apart is one thing, deciding is another: `frame_parts` says of every column what its library holds there, numbers,
+objects, texts or something else, and what is missing; `frame_columns` takes numbers alone, and names what is not. (Scans
+read the same parts with other rules: see `sources.tables_in_memory`.)
+
 None of the three is imported here: an instance of their classes can only exist once the caller has done so.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +22,14 @@ from fastminima.errors import DataError, DataTypeError
 __all__ = [
     "EXACT_KINDS",
     "Columns",
+    "Content",
+    "FrameColumn",
+    "FrameParts",
+    "arrow_content",
+    "arrow_values",
     "frame_columns",
-    "from_arrow",
+    "frame_parts",
+    "is_frame",
     "is_series",
     "loaded",
     "objects",
@@ -28,6 +38,7 @@ __all__ = [
 
 EXACT_KINDS = "biuf"
 """NumPy kinds that convert to float64 exactly, or whose rounding can be told."""
+Content = Literal["numbers", "objects", "texts", "other"]
 
 
 @dataclass(frozen=True)
@@ -38,133 +49,281 @@ class Columns:
     arrays: list[NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class FrameColumn:
+    """One column of a frame, before anybody decides what missing values and texts are.
+
+    Attributes
+    ----------
+    kind : str
+        Its type, as its library calls it.
+    content : {"numbers", "objects", "texts", "other"}
+        "objects" are a NumPy column of Python objects, which may be any of the others.
+    values : callable
+        Makes the array: numbers with NaN or None where they are missing, objects as they are, texts and None.
+    absent : ndarray of bool or None
+        Where the library says that a value is missing; None where it says so nowhere.
+    what : str
+        How a reason calls texts: "text", "categories", or the type.
+    """
+
+    kind: str
+    content: Content
+    values: Callable[[], NDArray[Any]]
+    absent: NDArray[np.bool_] | None = None
+    what: str = "text"
+
+
+@dataclass(frozen=True)
+class FrameParts:
+    """A frame by its columns.
+
+    Attributes
+    ----------
+    names : tuple of str or None
+    n_rows : int
+    columns : sequence of FrameColumn
+    block : ndarray or None
+        All columns at once, where the frame holds one array of float64; then `columns` is empty.
+    """
+
+    names: tuple[str, ...] | None
+    n_rows: int
+    columns: Sequence[FrameColumn] = ()
+    block: NDArray[np.float64] | None = None
+
+
 def loaded(module: str) -> Any:
     """The module if the caller has imported it: an instance of its classes cannot exist otherwise."""
     return sys.modules.get(module)
 
 
-def _missing(role: str, column: int, name: str, row: int) -> DataError:
-    return DataError(
-        f"{role} column {column} ({name!r}) has no value in row {row} (counting from 0); "
-        "drop or fill rows with missing values first"
-    )
-
-
 def reject(role: str, rejected: list[str]) -> DataTypeError:
+    """The error that names columns that are not numeric."""
     shown = ", ".join(rejected[:8]) + (f" and {len(rejected) - 8} more" if len(rejected) > 8 else "")
     return DataTypeError(f"{role} has columns that are not numeric: {shown}; select or encode columns first")
 
 
-def _from_pandas(pd: Any, frame: Any, role: str) -> Columns | NDArray[Any]:
-    if all(dtype == np.float64 for dtype in frame.dtypes):
-        # one block: pandas hands out its memory, in C order when it was made from a C-ordered array
-        arrays: Any = frame.to_numpy()
-    else:
-        arrays, rejected = [], []
-        for column in range(frame.shape[1]):
-            series, name = frame.iloc[:, column], str(frame.columns[column])
-            dtype = series.dtype
-            if isinstance(dtype, np.dtype) and dtype.kind in EXACT_KINDS + "O":
-                arrays.append(series.to_numpy())
-            elif (
-                not isinstance(dtype, (np.dtype, pd.SparseDtype))
-                and (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
-                and dtype.kind in EXACT_KINDS + "O"
-            ):
-                absent = series.isna().to_numpy()
-                if absent.any():
-                    raise _missing(role, column, name, int(absent.argmax()))
-                arrays.append(series.to_numpy(dtype=dtype.numpy_dtype))
-            else:
-                rejected.append(f"{name!r} ({dtype})")
-        if rejected:
-            raise reject(role, rejected)
-    if isinstance(frame.columns, pd.RangeIndex):
-        return arrays if isinstance(arrays, np.ndarray) else Columns(None, arrays)
-    names = tuple(str(name) for name in frame.columns)
-    if isinstance(arrays, np.ndarray):
-        return Columns(names, [arrays])
-    return Columns(names, arrays)
-
-
-def _from_polars(pl: Any, frame: Any, role: str) -> Columns:
-    arrays, rejected = [], []
-    for column, series in enumerate(frame.get_columns()):
-        if not (series.dtype.is_numeric() or series.dtype == pl.Boolean):
-            rejected.append(f"{series.name!r} ({series.dtype})")
-            continue
-        if series.null_count():
-            raise _missing(role, column, series.name, series.is_null().arg_max())
-        if series.dtype.is_decimal() or series.dtype in (pl.Int128, getattr(pl, "UInt128", pl.Int128)):
-            arrays.append(objects(series.to_list()))
-        else:
-            arrays.append(series.to_numpy())
-    if rejected:
-        raise reject(role, rejected)
-    return Columns(tuple(frame.columns), arrays)
-
-
-def from_arrow(pa: Any, table: Any, role: str) -> Columns:
-    """The columns of a pyarrow Table; non-numeric ones and missing values are named."""
-    arrays, rejected = [], []
-    types = pa.types
-    for column, name in enumerate(table.column_names):
-        chunks = table.column(column)
-        kind = chunks.type
-        tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
-        if not any(test(kind) for test in tests):
-            rejected.append(f"{name!r} ({kind})")
-            continue
-        if chunks.null_count:
-            absent = np.asarray(chunks.is_null())
-            raise _missing(role, column, name, int(absent.argmax()))
-        arrays.append(objects(chunks.to_pylist()) if types.is_decimal(kind) else chunks.to_numpy())
-    if rejected:
-        raise reject(role, rejected)
-    return Columns(tuple(table.column_names), arrays)
-
-
 def objects(values: Sequence[Any]) -> NDArray[Any]:
+    """A column of Python objects."""
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
 
 
+def _nothing() -> NDArray[Any]:
+    return np.empty(0)
+
+
+# --- pandas ---------------------------------------------------------------------------------------------
+
+
+def _of_pandas(pd: Any, frame: Any) -> FrameParts:
+    unnamed = isinstance(frame.columns, pd.RangeIndex)
+    names = None if unnamed else tuple(str(name) for name in frame.columns)
+    if all(dtype == np.float64 for dtype in frame.dtypes):
+        # one block: pandas hands out its memory, in C order when it was made from a C-ordered array
+        return FrameParts(names, len(frame), block=frame.to_numpy())
+    columns = [_pandas_column(pd, frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return FrameParts(names, len(frame), columns)
+
+
+def _pandas_column(pd: Any, series: Any) -> FrameColumn:
+    dtype = series.dtype
+    kind, types = str(dtype), pd.api.types
+    plain = isinstance(dtype, np.dtype)
+    if plain and dtype.kind in EXACT_KINDS:
+        return FrameColumn(kind, "numbers", series.to_numpy)
+    if plain and dtype.kind == "O":
+        return FrameColumn(kind, "objects", series.to_numpy, series.isna().to_numpy())
+    if isinstance(dtype, pd.CategoricalDtype | pd.StringDtype) or types.is_string_dtype(dtype):
+        what = "categories" if isinstance(dtype, pd.CategoricalDtype) else "text"
+        absent = series.isna().to_numpy()
+        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent, what)
+    numeric = types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype)
+    if plain or isinstance(dtype, pd.SparseDtype) or not numeric or dtype.kind not in EXACT_KINDS + "O":
+        return FrameColumn(kind, "other", _nothing)
+    absent = series.isna().to_numpy()
+    if not absent.any():
+        return FrameColumn(kind, "numbers", lambda: series.to_numpy(dtype=dtype.numpy_dtype))
+    if dtype.kind == "f":
+        return FrameColumn(
+            kind, "numbers", lambda: series.to_numpy(dtype=np.float64, na_value=np.nan), absent
+        )
+    # integers keep their values beside what is missing
+    return FrameColumn(kind, "numbers", lambda: _pandas_objects(series, absent), absent)
+
+
+def _pandas_texts(series: Any, absent: NDArray[np.bool_]) -> NDArray[Any]:
+    values = np.empty(len(series), dtype=object)
+    values[~absent] = [str(value) for value in series[~absent]]
+    return values
+
+
+def _pandas_objects(series: Any, absent: NDArray[np.bool_]) -> NDArray[Any]:
+    values: NDArray[Any] = series.to_numpy(dtype=object, copy=True)
+    values[absent] = None
+    return values
+
+
+# --- polars ---------------------------------------------------------------------------------------------
+
+
+def _of_polars(pl: Any, frame: Any) -> FrameParts:
+    columns = [_polars_column(pl, series) for series in frame.get_columns()]
+    return FrameParts(tuple(frame.columns), frame.height, columns)
+
+
+def _polars_column(pl: Any, series: Any) -> FrameColumn:
+    dtype, kind = series.dtype, str(series.dtype)
+    absent = series.is_null().to_numpy() if series.null_count() else None
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return FrameColumn(kind, "texts", lambda: objects(series.cast(pl.String).to_list()), absent)
+    if not (dtype.is_numeric() or dtype == pl.Boolean):
+        return FrameColumn(kind, "other", _nothing)
+    large = dtype.is_decimal() or dtype in (pl.Int128, getattr(pl, "UInt128", pl.Int128))
+    if large or (absent is not None and not dtype.is_float()):
+        return FrameColumn(kind, "numbers", lambda: objects(series.to_list()), absent)
+    return FrameColumn(kind, "numbers", series.to_numpy, absent)
+
+
+# --- pyarrow --------------------------------------------------------------------------------------------
+
+
+def _of_arrow(pa: Any, table: Any) -> FrameParts:
+    columns = [_arrow_column(pa, table.column(i)) for i in range(table.num_columns)]
+    return FrameParts(tuple(table.column_names), table.num_rows, columns)
+
+
+def _arrow_column(pa: Any, values: Any) -> FrameColumn:
+    kind = str(values.type)
+    absent = np.asarray(values.is_null()) if values.null_count else None
+    return FrameColumn(
+        kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what=kind
+    )
+
+
+def arrow_content(pa: Any, kind: Any) -> Content:
+    """What an Arrow type holds."""
+    types = pa.types
+    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    if any(test(kind) for test in tests):
+        return "numbers"
+    inner = kind.value_type if types.is_dictionary(kind) else kind
+    strings = (types.is_string, types.is_large_string, getattr(types, "is_string_view", types.is_string))
+    return "texts" if any(test(inner) for test in strings) else "other"
+
+
+def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
+    """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
+    kind = values.type
+    if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
+        return objects(values.to_pylist())
+    if pa.types.is_boolean(kind):
+        values = values.cast(pa.int8())
+    if values.null_count and pa.types.is_integer(values.type):
+        absent = np.asarray(values.is_null())
+        numbers: NDArray[Any] = np.asarray(values.fill_null(0))
+        if values.type.bit_width < 64 or not _large(numbers):
+            floats = numbers.astype(np.float64)
+            floats[absent] = np.nan
+            return floats
+        result = numbers.astype(object)
+        result[absent] = None
+        return result
+    return np.asarray(values)
+
+
+def _large(numbers: NDArray[Any]) -> bool:
+    return bool(len(numbers)) and max(int(numbers.max()), -int(numbers.min())) > 2**53
+
+
+# --- any of them ----------------------------------------------------------------------------------------
+
+
+def frame_parts(data: Any, role: str) -> FrameParts | None:
+    """A frame, series or table by its columns; None for anything else.
+
+    Parameters
+    ----------
+    data : object
+    role : str
+        What messages call it; the name of a series without one.
+
+    Raises
+    ------
+    DataTypeError
+        A polars LazyFrame.
+    """
+    pd, pl, pa = loaded("pandas"), loaded("polars"), loaded("pyarrow")
+    if pd is not None and isinstance(data, pd.Series | pd.Index):
+        data = data.to_frame(name=role if data.name is None else data.name)
+    if pd is not None and isinstance(data, pd.DataFrame):
+        return _of_pandas(pd, data)
+    if pl is not None and isinstance(data, pl.LazyFrame):
+        raise DataTypeError(f"{role} is a polars LazyFrame; call .collect() first")
+    if pl is not None and isinstance(data, pl.Series):
+        data = data.to_frame()
+    if pl is not None and isinstance(data, pl.DataFrame):
+        return _of_polars(pl, data)
+    if pa is not None and isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if pa is not None and isinstance(data, pa.Array | pa.ChunkedArray):
+        data = pa.table({role: data})
+    return _of_arrow(pa, data) if pa is not None and isinstance(data, pa.Table) else None
+
+
 def frame_columns(data: Any, role: str) -> Columns | NDArray[Any] | None:
-    """Frames, series and tables by columns; None for anything else."""
-    pd = loaded("pandas")
-    if pd is not None:
-        if isinstance(data, pd.DataFrame):
-            return _from_pandas(pd, data, role)
-        if isinstance(data, (pd.Series, pd.Index)):
-            return _from_pandas(pd, data.to_frame(name=role if data.name is None else data.name), role)
-    pl = loaded("polars")
-    if pl is not None:
-        if isinstance(data, pl.DataFrame):
-            return _from_polars(pl, data, role)
-        if isinstance(data, pl.LazyFrame):
-            raise DataTypeError(f"{role} is a polars LazyFrame; call .collect() first")
-        if isinstance(data, pl.Series):
-            return _from_polars(pl, data.to_frame(), role)
-    pa = loaded("pyarrow")
-    if pa is not None:
-        if isinstance(data, pa.RecordBatch):
-            data = pa.Table.from_batches([data])
-        if isinstance(data, (pa.Array, pa.ChunkedArray)):
-            data = pa.table({role: data})
-        if isinstance(data, pa.Table):
-            return from_arrow(pa, data, role)
-    return None
+    """The numbers of a frame, series or table; None for anything else.
+
+    Raises
+    ------
+    DataError
+        A value is missing.
+    DataTypeError
+        Columns are not numeric; all of them are named.
+    """
+    parts = frame_parts(data, role)
+    if parts is None:
+        return None
+    if parts.block is not None:
+        return parts.block if parts.names is None else Columns(parts.names, [parts.block])
+    return Columns(parts.names, list(_numbers(parts, role)))
+
+
+def _numbers(parts: FrameParts, role: str) -> Iterator[NDArray[Any]]:
+    rejected = []
+    for position, column in enumerate(parts.columns):
+        name = str(position) if parts.names is None else parts.names[position]
+        if column.content in ("texts", "other"):
+            rejected.append(f"{name!r} ({column.kind})")
+        elif column.content == "numbers" and column.absent is not None:
+            row = int(column.absent.argmax())
+            raise DataError(
+                f"{role} column {position} ({name!r}) has no value in row {row} (counting from 0); "
+                "drop or fill rows with missing values first"
+            )
+        else:
+            yield column.values()
+    if rejected:
+        raise reject(role, rejected)
+
+
+def _instance(data: Any, classes: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    found = []
+    for module, names in classes:
+        package = loaded(module)
+        found += [getattr(package, name) for name in names] if package is not None else []
+    return isinstance(data, tuple(found))
 
 
 def is_series(data: Any) -> bool:
     """Is it a one-dimensional column of a frame library?"""
-    found = []
-    for module, names in (
-        ("pandas", ("Series", "Index")),
-        ("polars", ("Series",)),
-        ("pyarrow", ("Array", "ChunkedArray")),
-    ):
-        package = loaded(module)
-        found += [getattr(package, name) for name in names] if package is not None else []
-    return isinstance(data, tuple(found))
+    kinds = (("pandas", ("Series", "Index")), ("polars", ("Series",)), ("pyarrow", ("Array", "ChunkedArray")))
+    return _instance(data, kinds)
+
+
+def is_frame(data: Any) -> bool:
+    """Is it a table with named columns: pandas, polars or pyarrow?"""
+    kinds = (("pandas", ("DataFrame",)), ("polars", ("DataFrame",)), ("pyarrow", ("Table", "RecordBatch")))
+    return _instance(data, kinds)

@@ -11,15 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, ReadError, TargetError
-from fastminima.system.files import reading
-from fastminima.system.packages import require
+from fastminima.system.files import open_npz, reading
+from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
-from .columns import Column, Request, Selection, feature_positions, listed
+from .columns import (
+    Column,
+    Request,
+    Selection,
+    Targets,
+    feature_positions,
+    hidden_columns,
+    listed,
+    named_arrays,
+    refuse_repeated,
+)
 from .csv_text import read_csv
-from .dataset import Accuracy, Dataset
-from .file_kind import STORED_INDEX, file_kind
-from .frames import Columns, from_arrow
+from .dataset import Accuracy, Dataset, described
+from .file_kind import file_kind
+from .frames import Columns, arrow_content, frame_columns
 
 __all__ = ["read"]
 
@@ -29,7 +39,7 @@ TEXT_SUFFIXES = (".csv", ".tsv")
 
 def read(
     path: str | os.PathLike[str],
-    target: Column | None = None,
+    target: Targets = None,
     *,
     features: Sequence[Column] | None = None,
     sample_weight: Column | None = None,
@@ -43,10 +53,11 @@ def read(
     ----------
     path : path-like
         ``.csv``, ``.tsv`` (with a header line; also ``.gz``), ``.npy`` (a 2-D or structured array), ``.npz``
-        (arrays X, y and perhaps sample_weight, or one 2-D array), ``.parquet``.
-    target : str or int, optional
-        Column of y, by name or position (also as text: "3", "-1"); a name wins over a position. Needed for
-        tables with column names; arrays default to their last column.
+        (arrays X, y and perhaps sample_weight, where y may be called Y, or one 2-D array), ``.parquet``.
+    target : str or int, or sequence of those, optional
+        Column of y, by name or position (also as text: "3", "-1"); a name wins over a position. Several columns
+        become the columns of Y, in this order. Needed for tables with column names; arrays default to their last
+        column.
     features : sequence of str or int, optional
         Columns of X, in this order. Default: all others.
     sample_weight : str or int, optional
@@ -68,7 +79,7 @@ def read(
         The file is empty, damaged, of another kind than its suffix says, lacks values, or holds text where
         numbers belong; rows and columns are named.
     TargetError
-        The target column is missing or was not given.
+        A target column is missing, was not given, or is named twice.
     MissingDependencyError
         CSV needs pandas, Parquet needs pyarrow.
     """
@@ -96,18 +107,20 @@ def read(
         data = Dataset(accuracy=accuracy, **parts)
     except (DataError, DataTypeError) as error:
         raise ReadError(f"{source}: {error}") from error
-    return data._described(meaning="decimal" if meaning == "decimal" else None, notes=notes)
+    return described(data, "decimal" if meaning == "decimal" else data.meaning, notes)
 
 
 def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArray[Any]]) -> dict[str, Any]:
     """Arguments of `Dataset` from the columns in the order of ``selection.columns``."""
     dx = len(selection.features)
     chosen = None if names is None else tuple(names[column] for column in selection.features)
+    targets = arrays[dx : dx + len(selection.targets)]
+    called = None if names is None else tuple(names[column] for column in selection.targets)
     return {
         "X": Columns(chosen, arrays[:dx]) if dx else np.empty((len(arrays[0]), 0)),
-        "y": arrays[dx],
-        "target_name": None if names is None else names[selection.target],
-        "sample_weight": None if selection.weight is None else arrays[dx + 1],
+        "y": targets[0] if len(targets) == 1 else Columns(called, targets),
+        "target_names": called,
+        "sample_weight": None if selection.weight is None else arrays[-1],
     }
 
 
@@ -135,33 +148,26 @@ def _from_array(array: NDArray[Any], request: Request, path: Path) -> dict[str, 
     if array.shape[1] == 0:
         raise ReadError(f"{path} holds an array of shape {array.shape}; a target column is needed")
     selection = request.select(None, array.shape[1], str(path))
-    inputs = selection.features
-    # a range of columns is a view, which is copied once into the dataset; a list would copy twice
-    plain = bool(inputs) and inputs == tuple(range(inputs[0], inputs[0] + len(inputs)))
     return {
-        "X": array[:, inputs[0] : inputs[0] + len(inputs)] if plain else array[:, list(inputs)],
-        "y": array[:, selection.target],
+        "X": _taken(array, selection.features),
+        "y": _taken(array, selection.targets),
         "sample_weight": None if selection.weight is None else array[:, selection.weight],
     }
 
 
+def _taken(array: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:
+    # a range of columns is a view, which is copied once into the dataset; a list would copy twice
+    plain = bool(columns) and columns == tuple(range(columns[0], columns[0] + len(columns)))
+    return array[:, columns[0] : columns[0] + len(columns)] if plain else array[:, list(columns)]
+
+
 def _from_npz(path: Path, request: Request) -> dict[str, Any]:
-    # opened here, because numpy leaves its own file open when the archive is damaged
-    with reading(path, _DAMAGED), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        names = list(stored.files)
-        if "X" not in names or "y" not in names:
-            if len(names) != 1:
-                raise ReadError(
-                    f"{path} holds the arrays {listed(names)}; expected X and y, or one array alone"
-                )
-            return _from_array(stored[names[0]], request, path)
-        if request.target not in (None, "y"):
-            raise TargetError(f"{path} holds arrays X and y: the target is y; leave target out")
-        weight = request.weight if request.weight is not None else "sample_weight"
-        if request.weight is not None and weight not in names:
-            raise ReadError(f"{path} has no array {weight!r} for sample_weight; arrays: {listed(names)}")
-        X, y = stored["X"], stored["y"]
-        weights = stored[str(weight)] if weight in names else None
+    with open_npz(path, _DAMAGED, "; expected arrays X and y") as stored:
+        found = named_arrays(list(stored.files), request, str(path))
+        if isinstance(found, str):
+            return _from_array(stored[found], request, path)
+        X, y = stored[found.X], stored[found.y]
+        weights = None if found.weight is None else stored[found.weight]
     if request.features is not None:
         if X.ndim != 2:
             raise ReadError(f"{path}: X has shape {X.shape}; expected 2-D (samples, features)")
@@ -173,15 +179,12 @@ def _from_npz(path: Path, request: Request) -> dict[str, Any]:
 
 
 def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any]:
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
-    pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
     with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
         names = list(file.schema_arrow.names)
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
-        hidden = frozenset(i for i, name in enumerate(names) if STORED_INDEX.fullmatch(name))
-        selection = request.select(names, len(names), str(path), hidden=hidden)
+        refuse_repeated(names, str(path))
+        selection = request.select(names, len(names), str(path), hidden=hidden_columns(names))
         _refuse_types(pa, file.schema_arrow, selection, names, path)
         wanted = [names[column] for column in selection.columns]
         once = list(dict.fromkeys(wanted))
@@ -200,20 +203,20 @@ def _from_parquet(path: Path, request: Request, progress: bool) -> dict[str, Any
                 f"{path}: column {name!r} has no value in data row{'s' if len(rows) > 1 else ''} "
                 f"{', '.join(map(str, rows[:5]))}{more}; drop or fill rows with missing values first"
             )
-    columns = from_arrow(pa, table.select(once), str(path))
-    by_name = dict(zip(columns.names or (), columns.arrays, strict=True))
+    columns = frame_columns(table.select(once), str(path))
+    assert isinstance(columns, Columns)
+    by_name = dict(zip(once, columns.arrays, strict=True))
     return _split(names, selection, [by_name[name] for name in wanted])
 
 
 def _refuse_types(pa: Any, schema: Any, selection: Selection, names: Sequence[str], path: Path) -> None:
     def numeric(column: int) -> bool:
-        kind = schema.field(column).type
-        tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-        return any(test(kind) for test in tests)
+        return arrow_content(pa, schema.field(column).type) == "numbers"
 
-    if not numeric(selection.target):
-        kind = schema.field(selection.target).type
-        raise TargetError(f"{path}: the target column {names[selection.target]!r} is {kind}, not numeric")
+    for target in selection.targets:
+        if not numeric(target):
+            kind = schema.field(target).type
+            raise TargetError(f"{path}: the target column {names[target]!r} is {kind}, not numeric")
     refused = [column for column in selection.columns if not numeric(column)]
     if refused:
         text = ", ".join(f"{names[column]!r} ({schema.field(column).type})" for column in refused)

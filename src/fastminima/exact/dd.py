@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .affine import Columns, affine_numerators
-from .dyadic import Floats, power_of_two, round_fraction
+from .dyadic import Floats, bit_size, power_of_two, round_fraction
 
 F64 = NDArray[np.float64]
 
-__all__ = ["DoubleDouble", "evaluate", "split_fraction", "two_product", "two_sum"]
+__all__ = ["DoubleDouble", "DoubleDoubleSum", "evaluate", "split_fraction", "two_product", "two_sum"]
 
 # 4,096 rows of a dozen temporaries stay in the second-level cache
 _ROWS = 4096
@@ -117,7 +117,7 @@ def evaluate(columns: Columns, forms: Sequence[Sequence[Fraction]]) -> list[Doub
     peak = max(magnitudes, default=Fraction(0))
     if peak == 0:
         return [DoubleDouble(np.zeros(m), np.zeros(m), 0.0, 0) for _ in forms]
-    exponent = peak.numerator.bit_length() - peak.denominator.bit_length() + 1
+    exponent = bit_size(peak) + 1
     unit = power_of_two(-exponent)
     results = []
     plans = []
@@ -148,7 +148,7 @@ def evaluate(columns: Columns, forms: Sequence[Sequence[Fraction]]) -> list[Doub
 
 
 @dataclass
-class _Sum:
+class DoubleDoubleSum:
     """A running sum of matrices in double-double."""
 
     hi: F64

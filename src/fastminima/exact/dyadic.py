@@ -20,11 +20,19 @@ Ints = NDArray[Any]
 __all__ = [
     "Floats",
     "Ints",
+    "bit_size",
     "bit_span",
+    "largest_magnitude",
+    "next_above",
+    "next_below",
     "odd_mantissa",
     "power_of_two",
+    "round_down",
     "round_fraction",
+    "round_towards",
     "round_up",
+    "short_above",
+    "sqrt_above",
     "sqrt_floor",
     "to_integers",
 ]
@@ -33,6 +41,16 @@ __all__ = [
 def power_of_two(exponent: int) -> Fraction:
     """2**exponent as a Fraction."""
     return Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
+
+
+def bit_size(value: Fraction) -> int:
+    """An exponent e with 2**(e - 1) < abs(value) < 2**(e + 1), for `value` != 0."""
+    return value.numerator.bit_length() - value.denominator.bit_length()
+
+
+def largest_magnitude(values: Floats) -> float:
+    """max |value|, 0.0 of none, without a temporary of the size of `values`."""
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
 def odd_mantissa(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -102,10 +120,47 @@ def round_fraction(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def round_towards(value: Fraction, side: float) -> float:
+    """The float64 nearest to `value` among those on the given side of it, itself included.
+
+    Parameters
+    ----------
+    value : Fraction
+    side : math.inf or -math.inf
+        inf: not below `value`; -inf: not above. Where all finite ones lie on the other side, the infinity.
+    """
+    number = round_fraction(value)
+    if math.isinf(number) or (Fraction(number) > value if side < 0 else Fraction(number) < value):
+        number = math.nextafter(number, side)
+    return number
+
+
 def round_up(value: Fraction) -> float:
     """The least float64 that is not below `value`; inf where it is above them all."""
-    nearest = round_fraction(value)
-    return nearest if math.isinf(nearest) or nearest >= value else math.nextafter(nearest, math.inf)
+    return round_towards(value, math.inf)
+
+
+def round_down(value: Fraction) -> float:
+    """The largest float64 that is not above `value`; -inf where it is below them all."""
+    return round_towards(value, -math.inf)
+
+
+def next_above(value: Fraction) -> float:
+    """The float64 after the one nearest to `value`: strictly above it, without a comparison of rationals."""
+    return math.nextafter(round_fraction(value), math.inf)
+
+
+def next_below(value: Fraction) -> float:
+    """The float64 before the one nearest to `value`: strictly below it, without a comparison of rationals."""
+    return math.nextafter(round_fraction(value), -math.inf)
+
+
+def short_above(value: Fraction) -> Fraction:
+    """A number not below `value` >= 0 with an odd part of at most 11 bits, at most one part in 500 above."""
+    if not value:
+        return value
+    unit = power_of_two(bit_size(value) - 10)
+    return math.ceil(value / unit) * unit
 
 
 def sqrt_floor(value: Fraction) -> float:
@@ -124,9 +179,6 @@ def sqrt_floor(value: Fraction) -> float:
     return result
 
 
-def _towards(value: Fraction, side: float) -> float:
-    """A float64 on the given side of the rational; 0 from above only where the rational is not positive."""
-    number = round_fraction(value)
-    if math.isinf(number) or (Fraction(number) > value if side < 0 else Fraction(number) < value):
-        number = math.nextafter(number, side)
-    return number
+def sqrt_above(value: Fraction) -> float:
+    """The float64 after `sqrt_floor`: above the root of `value` > 0; 0.0 for 0."""
+    return math.nextafter(sqrt_floor(value), math.inf) if value else 0.0

@@ -19,7 +19,7 @@ from .groups import Groups, find_groups, group_ids
 from .solve import solve_normal_equations
 from .splits import ExactSplits, find_splits
 
-__all__ = ["ExactFit", "exact_affine_excess"]
+__all__ = ["ExactFit", "LazyExactFit", "exact_affine_excess"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class ExactFit:
         Columns with coefficients: 0 the constant, 1..dx the features.
     gram : ExactGram
         Of (1, x_1, ..., x_dx, y).
+    data : dataset
+        As given to `of`.
     """
 
     coef: list[Fraction]
@@ -49,7 +51,7 @@ class ExactFit:
     rank: int
     pivots: tuple[int, ...]
     gram: ExactGram
-    _columns: Columns
+    data: Any
 
     @classmethod
     def of(cls, data: Any, gram: ExactGram | None = None) -> ExactFit:
@@ -59,10 +61,10 @@ class ExactFit:
         ----------
         data : dataset with X (m, dx), y (m,), sample_weight None | (m,) > 0, exact None | exact columns
         gram : ExactGram, optional
-            Of the same data, when it is already known.
+            Of the same data, when it is already known; then no row is looked at before one is asked for.
         """
-        columns = Columns(data)
-        gram = gram_of(columns) if gram is None else gram
+        if gram is None:
+            gram = gram_of(Columns(data))
         solution = solve_normal_equations(gram)
         return cls(
             coef=solution.coefficients[1:],
@@ -71,8 +73,12 @@ class ExactFit:
             rank=solution.rank,
             pivots=solution.pivots,
             gram=gram,
-            _columns=columns,
+            data=data,
         )
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.data)
 
     @property
     def n_samples(self) -> int:
@@ -163,6 +169,26 @@ class ExactFit:
     def excess(self, coef: Sequence[float | Fraction] | Floats, intercept: float | Fraction) -> Fraction:
         """Exact risk of the affine function coef . x + intercept, minus the least-squares risk (>= 0)."""
         return exact_affine_excess(self, coef, intercept)
+
+
+class LazyExactFit:
+    """The exact fit of a dataset: at hand, or solved when first asked for.
+
+    Parameters
+    ----------
+    data : dataset
+    known : ExactFit, optional
+        Its fit, where it is solved already.
+    """
+
+    def __init__(self, data: Any, known: ExactFit | None = None) -> None:
+        self._data, self.known = data, known
+
+    def solved(self) -> ExactFit:
+        """The exact fit."""
+        if self.known is None:
+            self.known = ExactFit.of(self._data)
+        return self.known
 
 
 def exact_affine_excess(

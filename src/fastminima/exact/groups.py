@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .affine import Columns, affine_numerators
 from .dd import DoubleDouble
 from .dyadic import Ints
+from .roundoff import U
 
 __all__ = ["Groups", "find_groups", "group_ids"]
 
@@ -168,7 +169,7 @@ def find_groups(
             total = np.bincount(ids, weights=weighted, minlength=len(first))
             size_sum = np.bincount(ids, weights=np.abs(weighted), minlength=len(first))
             weight_sum = np.bincount(ids, weights=w, minlength=len(first))
-            slack = (size + 4) * 2.0**-53 * size_sum
+            slack = (size + 4) * U * size_sum
             slack += (1 + size * 2.0**-50) * weight_sum * residual.bound + size * 2.0**-1070
             has = np.isfinite(total) & (np.abs(total) > slack)
         open_groups = ~has

@@ -13,10 +13,15 @@ from .affine import common_numerators
 from .dyadic import Floats, Ints, power_of_two, to_integers
 from .nullspace import null_space
 
-__all__ = ["RationalMatrix", "Rationals"]
+__all__ = ["RationalMatrix", "Rationals", "dot"]
 
 Rationals = list[list[Fraction]]
 """A rational matrix as a list of rows."""
+
+
+def dot(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
+    """The inner product of two rational vectors."""
+    return sum((x * y for x, y in zip(a, b, strict=True) if x), Fraction(0))
 
 
 def _quotient(n: int, d: int) -> float:
@@ -109,10 +114,13 @@ class RationalMatrix:
         """<self, other>, the sum of products of entries."""
         return int((self.numerators * other.numerators).sum()) * self.scale * other.scale
 
+    def null_basis(self) -> list[list[int]]:
+        """Integer vectors that span the null space."""
+        return null_space(self.numerators.tolist(), self.shape[1])
+
     def rank(self) -> int:
         """The rank."""
-        width = self.shape[1]
-        return width - len(null_space(self.numerators.tolist(), width))
+        return self.shape[1] - len(self.null_basis())
 
     def rows(self) -> Rationals:
         """As rows of Fractions."""

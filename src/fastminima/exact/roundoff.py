@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SLACK", "U", "gamma"]
+import math
+
+__all__ = ["SLACK", "U", "gamma_n"]
 
 U = 2.0**-53
 
@@ -12,6 +14,9 @@ U = 2.0**-53
 SLACK = 1.0 + 2.0**-32
 
 
-def gamma(n: int) -> float:
-    """gamma_n = n u / (1 - n u), the constant of every bound here (rounded up)."""
-    return n * U / (1.0 - n * U) * SLACK
+def gamma_n(n: float) -> float:
+    """gamma_n = n u / (1 - n u): the relative error of n roundings in any order; inf where n u >= 1/2.
+
+    It is itself rounded: a bound made of it is widened, by `SLACK` or by a factor 1 + gamma_k.
+    """
+    return n * U / (1.0 - n * U) if n * U < 0.5 else math.inf

@@ -15,6 +15,7 @@ from fastminima.kernels import _patterns
 from .affine import Columns, affine_numerators
 from .dyadic import Floats
 from .gram import PAD, into_columns
+from .roundoff import U
 
 __all__ = [
     "Filter",
@@ -82,13 +83,13 @@ class Filter:
         units, dx = W1.shape
         self.W1, self.b1 = W1, b1
         self._variant = variant
-        self._factor = (dx + (5 if rational else 3)) * 2.0**-53 * (1 + 2.0**-20)
+        self._factor = (dx + (5 if rational else 3)) * U * (1 + 2.0**-20)
         with np.errstate(over="ignore"):
             view = 2.0**-1073 * np.abs(W1).sum(axis=1) if rational else np.zeros(units)
         self._tiny = (dx + 2) * 2.0**-1072 + view
         self.z, self.error = np.empty((units, rows)), np.empty((units, rows))
         # norm: dx + 1 squares and sums, one root, and the float view of exact data: (dx + 6) u in all
-        self._slack = (dx + 8) * 2.0**-53
+        self._slack = (dx + 8) * U
         self._lower, self._upper = np.empty(rows), np.empty(rows)
 
     def evaluate(self, block: Floats, count: int) -> None:

@@ -58,6 +58,11 @@ class PassNetwork:
     s_minus: Slope
     positive: bool = False
 
+    @classmethod
+    def of(cls, network: Any) -> PassNetwork:
+        """A network that has `parameters()` and `slopes`, as `OneHiddenLayer` with a piecewise linear activation has."""
+        return cls(*network.parameters(), *network.slopes)
+
 
 @dataclass(frozen=True)
 class NetworkNumbers:

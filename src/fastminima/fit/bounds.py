@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 
-from .centred_data import Frame
-from .running_sums import Moments
+from .centred_data import CentredData
+from .running_sums import Moments, Sizes
 
-__all__ = ["Errors", "NormalEquations", "affine_error"]
+__all__ = ["NormalEquations", "PassBounds", "affine_error", "column_norms"]
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class NormalEquations:
     lam: float
 
     @classmethod
-    def of(cls, moments: Moments, frame: Frame) -> NormalEquations:
+    def of(cls, moments: Moments, frame: CentredData) -> NormalEquations:
         """Scale and bound; `lam` is 0 where nothing can be proved."""
         diagonal = np.diag(moments.gram)
         n = len(diagonal)
@@ -56,7 +56,7 @@ class NormalEquations:
         except np.linalg.LinAlgError:
             return cls(H, S, 0.0)
         trace = float(np.trace(H)) * SLACK
-        lost = gamma(n + 2) * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
+        lost = gamma_n(n + 2) * SLACK * 1.001 * trace + U * trace + frame.summation * 1.001 * trace
         return cls(H, S, (c - lost * SLACK) / SLACK)
 
     @property
@@ -75,11 +75,12 @@ class NormalEquations:
         return solution
 
 
-@dataclass
-class Errors:
+@dataclass(frozen=True)
+class PassBounds:
     """Rounding bounds of one pass, in scaled units (see `centred_data` for the conventions).
 
-    dot : |computed fitted - exact affine function| <= gamma_{n+4} (sum|w||x'|max + |level|), plus the entry error.
+    dot : |computed fitted - exact affine function| <= gamma_{n+4} (sum|w||x'|max + |value at the centre|), plus the
+        entry error.
     residual : the same for r = fitted - y', plus u(|y'| + |r|).
     gradient : factor f with |computed g_k - exact g_k| <= f N_k, N_k = ||x'_k||:
         sum w|x'||dr| <= N_k sqrt(sum w) residual and gamma sum w|x'||r| <= gamma N_k ||r|| (Cauchy-Schwarz).
@@ -91,24 +92,32 @@ class Errors:
 
     @classmethod
     def of(
-        cls, frame: Frame, column_max: Array, y_max: float, slopes: Array, level: float, squared: float
-    ) -> Errors:
-        dot = affine_error(frame, column_max, slopes, level)
-        size = math.sqrt(squared) * (1.0 + frame.summation)
-        largest = y_max + float(np.abs(slopes) @ column_max) + abs(level)
-        y_error = frame.entry_error * (y_max + abs(frame.centre_y))
+        cls, frame: CentredData, sizes: Sizes, affine: tuple[Array, float], squared_norm: float
+    ) -> PassBounds:
+        """Of a pass with the slopes and the value at the centre `affine`, which found this sum_i w_i r_i^2."""
+        slopes, value_at_centre = affine
+        dot = affine_error(frame, sizes.column_max, slopes, value_at_centre)
+        size = math.sqrt(squared_norm) * (1.0 + frame.summation)
+        largest = sizes.y_max + float(np.abs(slopes) @ sizes.column_max) + abs(value_at_centre)
+        y_error = frame.entry_error * (sizes.y_max + abs(frame.centre_y))
         residual = (dot + y_error + 3.0 * U * (largest + dot)) * SLACK + _FLOOR
         total = math.sqrt(frame.total_weight)
         gradient = (total * residual + frame.summation * (size + total * residual)) * SLACK
         return cls(dot, residual, gradient)
 
 
-def affine_error(frame: Frame, column_max: Array, slopes: Array, level: float) -> float:
-    """Bound on the rounding of x' @ slopes + level over all samples, in scaled units."""
+def column_norms(frame: CentredData, sizes: Sizes) -> Array:
+    """N_k = ||x'_k|| over the columns of (1, x'), rounded up."""
+    norms: Array = np.sqrt(sizes.squares) * (1.0 + frame.summation) * SLACK
+    return norms
+
+
+def affine_error(frame: CentredData, column_max: Array, slopes: Array, value_at_centre: float) -> float:
+    """Bound on the rounding of x' @ slopes + value_at_centre over all samples, in scaled units."""
     n = len(slopes)
     weights = np.abs(slopes)
-    terms = float(weights @ column_max) + abs(level)
+    terms = float(weights @ column_max) + abs(value_at_centre)
     entries = frame.entry_error * float(weights @ (column_max + np.abs(frame.centre)))
-    return (gamma(n + 4) * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
+    return (gamma_n(n + 4) * SLACK * terms * (1.0 + 4.0 * U) + 2.0 * entries) * SLACK + _FLOOR * (
         1.0 + float(weights.sum())
     )

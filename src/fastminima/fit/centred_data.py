@@ -1,4 +1,4 @@
-"""One pass over the data: blocks in a centred, power-of-two scaled frame, and what is summed over them.
+"""The data in a centred, power-of-two scaled frame, read block by block.
 
 (a) Frame. Column k is read as x'_k = 2^-e_k x_k - c_k and the target as y' = 2^-e_y y - c_y. The centre c is a float64
     close to the column means, so that an offset (years, 1e8) costs no digits; the exponents e are 0 unless a column
@@ -13,8 +13,9 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -22,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 
-__all__ = ["BLOCK", "Frame"]
+__all__ = ["BLOCK", "CentredArrays", "CentredData"]
 
 Array = NDArray[np.float64]
 
@@ -53,11 +54,12 @@ def _scaled_column(column: NDArray[np.object_], scale: Fraction, exponent: int) 
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
-    """The data in the centred, scaled frame.
+class CentredData(ABC):
+    """The data in the centred, scaled frame, wherever their rows are.
 
     Attributes
     ----------
+    data : Dataset
     centre : (n_features,) float64, centre_y : float
         c and c_y, in scaled units.
     exponents : (n_features,) int, exponent_y : int
@@ -67,60 +69,57 @@ class Frame:
     """
 
     data: Dataset
-    X: Array
-    y: Array
     centre: Array
     centre_y: float
     exponents: NDArray[np.int64]
     exponent_y: int
     entry_error: float
 
-    @classmethod
-    def of(cls, data: Dataset) -> Frame:
-        """Choose centre and exponents for `data` (one cheap pass)."""
-        n = data.n_features
-        if data.exact is not None:
-            columns, scales = data.exact.numerators, data.exact.scales
-            powers = [_exact_exponent(c, s) for c, s in zip(columns, scales, strict=True)]
-            views = [_scaled_column(c, s, e) for c, s, e in zip(columns, scales, powers, strict=True)]
-            X = np.ascontiguousarray(np.stack(views[:-1], axis=1)) if n else np.empty((data.n_samples, 0))
-            y = views[-1]
-            exponents, exponent_y = np.array(powers[:-1], dtype=np.int64), powers[-1]
-            error = U
-        else:
-            X, y = data.X, data.y
-            largest = np.zeros(n)
-            for start in range(0, data.n_samples, BLOCK):
-                block = X[start : start + BLOCK]
-                np.maximum(
-                    largest,
-                    np.maximum(block.max(axis=0, initial=0.0), -block.min(axis=0, initial=0.0)),
-                    out=largest,
-                )
-            exponents = np.array([_exponent(float(v)) for v in largest], dtype=np.int64)
-            exponent_y = _exponent(float(np.abs(y).max()))
-            error = 0.0
-        frame = cls(data, X, y, np.zeros(n), 0.0, exponents, exponent_y, error)
-        # every step-th row: a file sorted by time or by target has no typical first block
-        head, head_y = frame._scaled(slice(None, None, -(-data.n_samples // BLOCK)))
-        return cls(data, X, y, head.mean(axis=0), float(head_y.mean()), exponents, exponent_y, error)
+    # ---- what differs with the place of the rows ---------------------------------------------------------
 
-    def _scaled(self, rows: slice) -> tuple[Array, Array]:
-        X, y = self.X[rows], self.y[rows]
-        if self.data.exact is None:  # rationals were scaled when they became float64
-            if self.exponents.any():
-                X = np.ldexp(X, -self.exponents)
-            if self.exponent_y:
-                y = np.ldexp(y, -self.exponent_y)
-        return X, y
-
+    @abstractmethod
     def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X, y, weights) in scaled units, not centred."""
-        weights = self.weights
-        for start in range(0, len(self.y), BLOCK):
-            rows = slice(start, start + BLOCK)
-            X, y = self._scaled(rows)
-            yield rows, X, y, None if weights is None else weights[rows]
+
+    @abstractmethod
+    def gather(self, index: NDArray[np.intp] | None) -> Array:
+        """X' of the given rows (all rows for None) as one new array."""
+
+    @abstractmethod
+    def norms(self, rows: slice, X: Array) -> Array:
+        """||(1, x_i)|| of the data as given, for one block of `blocks`; exponents must be 0."""
+
+    @property
+    @abstractmethod
+    def partition(self) -> tuple[int, int]:
+        """(most samples of a block, number of blocks)."""
+
+    @property
+    @abstractmethod
+    def weighted(self) -> bool:
+        """Whether samples carry weights."""
+
+    @property
+    @abstractmethod
+    def weight_range(self) -> tuple[float, float]:
+        """Smallest and largest weight."""
+
+    @property
+    @abstractmethod
+    def total_weight(self) -> float:
+        """Sum of the weights, rounded up; the number of samples without weights."""
+
+    # ---- what does not -----------------------------------------------------------------------------------
+
+    @property
+    def n_samples(self) -> int:
+        """m."""
+        return self.data.n_samples
+
+    @property
+    def n_features(self) -> int:
+        """dx."""
+        return len(self.centre)
 
     def blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
         """Yield (rows, X', y', weights); X' is overwritten by the next block.
@@ -135,61 +134,12 @@ class Frame:
             np.subtract(X.T, self.centre[:, None], out=into)
             yield rows, into.T, y - self.centre_y, w
 
-    def gather(self, index: NDArray[np.intp] | None) -> Array:
-        """X' of the given rows (all rows for None) as one new array."""
-        if index is None:
-            result = np.empty(self.X.shape)
-            for rows, X, _, _ in self.blocks():
-                result[rows] = X
-            return result
-        X = self.X[index]
-        if self.data.exact is None and self.exponents.any():
-            X = np.ldexp(X, -self.exponents)
-        centred: Array = X - self.centre
-        return centred
-
     @cached_property
     def summation(self) -> float:
         """gamma of a sum over all samples made of block sums: a block's terms, then the blocks, plus the roundings
         of the centred entries, of the weight and of the products."""
         block, count = self.partition
-        return gamma(block + count + 6)
-
-    @property
-    def n_samples(self) -> int:
-        """m."""
-        return len(self.y)
-
-    @property
-    def n_features(self) -> int:
-        """dx."""
-        return len(self.centre)
-
-    @property
-    def weighted(self) -> bool:
-        """Whether samples carry weights."""
-        return self.data.sample_weight is not None
-
-    def norms(self, rows: slice, X: Array) -> Array:
-        """||(1, x_i)|| of the data as given, for one block of `blocks`; exponents must be 0."""
-        raw = self.X[rows]
-        norms: Array = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
-        return norms
-
-    @property
-    def partition(self) -> tuple[int, int]:
-        """(most samples of a block, number of blocks)."""
-        m = len(self.y)
-        return min(m, BLOCK), -(-m // BLOCK)
-
-    @cached_property
-    def total_weight(self) -> float:
-        """Sum of the weights, rounded up; the number of samples without weights."""
-        weights = self.data.sample_weight
-        try:
-            return float(len(self.y)) if weights is None else math.fsum(weights) * SLACK
-        except OverflowError:
-            return math.inf
+        return gamma_n(block + count + 6) * SLACK
 
     @cached_property
     def exponent_w(self) -> int:
@@ -212,29 +162,23 @@ class Frame:
         smallest, largest = self.weight_range
         return smallest >= 2.0**-_WIDE and largest <= 2.0**_WIDE
 
-    @cached_property
-    def weight_range(self) -> tuple[float, float]:
-        """Smallest and largest weight."""
-        weights = self.data.sample_weight
-        return (1.0, 1.0) if weights is None else (float(weights.min()), float(weights.max()))
-
     # An affine function has two spellings: exact rationals on the data as given (slopes, intercept), and
-    # rationals in the frame, where its level is the value at the centre minus c_y.
+    # rationals in the frame, where its constant is the value at the centre minus c_y.
 
     def to_frame(self, slopes: list[Fraction], intercept: Fraction) -> tuple[list[Fraction], Fraction]:
         """Coefficients of 2^-e_y f(x) - c_y as a function of x', exactly."""
         unit = Fraction(2) ** -self.exponent_y
         inside = [s * unit * Fraction(2) ** int(e) for s, e in zip(slopes, self.exponents, strict=True)]
-        level = intercept * unit - Fraction(self.centre_y)
-        level += sum(
+        value = intercept * unit - Fraction(self.centre_y)
+        value += sum(
             (s * Fraction(c) for s, c in zip(inside, self.centre.tolist(), strict=True)), Fraction(0)
         )
-        return inside, level
+        return inside, value
 
-    def from_frame(self, slopes: list[Fraction], level: Fraction) -> tuple[list[Fraction], Fraction]:
+    def from_frame(self, slopes: list[Fraction], value: Fraction) -> tuple[list[Fraction], Fraction]:
         """The inverse of `to_frame`."""
         unit = Fraction(2) ** self.exponent_y
-        intercept = level + Fraction(self.centre_y)
+        intercept = value + Fraction(self.centre_y)
         intercept -= sum(
             (s * Fraction(c) for s, c in zip(slopes, self.centre.tolist(), strict=True)), Fraction(0)
         )
@@ -258,3 +202,109 @@ class Frame:
         except OverflowError:
             value = math.copysign(math.inf, risk)
         return math.nextafter(value, side)
+
+
+@dataclass(frozen=True, eq=False)
+class CentredArrays(CentredData):
+    """Rows in memory.
+
+    Attributes
+    ----------
+    X : (n_samples, n_features) float64, y : (n_samples,) float64
+        Those of the data; data that are rationals are scaled already, before they become float64.
+    """
+
+    X: Array
+    y: Array
+
+    @classmethod
+    def of(cls, data: Dataset) -> CentredArrays:
+        """Choose centre and exponents for `data` (one cheap pass)."""
+        n = data.n_features
+        if data.exact is not None:
+            columns, scales = data.exact.numerators, data.exact.scales
+            powers = [_exact_exponent(c, s) for c, s in zip(columns, scales, strict=True)]
+            views = [_scaled_column(c, s, e) for c, s, e in zip(columns, scales, powers, strict=True)]
+            X = np.ascontiguousarray(np.stack(views[:-1], axis=1)) if n else np.empty((data.n_samples, 0))
+            y = views[-1]
+            exponents, exponent_y = np.array(powers[:-1], dtype=np.int64), powers[-1]
+            error = U
+        else:
+            X, y = data.X, data.y
+            largest = np.zeros(n)
+            for start in range(0, data.n_samples, BLOCK):
+                block = X[start : start + BLOCK]
+                np.maximum(
+                    largest,
+                    np.maximum(block.max(axis=0, initial=0.0), -block.min(axis=0, initial=0.0)),
+                    out=largest,
+                )
+            exponents = np.array([_exponent(float(v)) for v in largest], dtype=np.int64)
+            exponent_y = _exponent(float(np.abs(y).max()))
+            error = 0.0
+        frame = cls(data, np.zeros(n), 0.0, exponents, exponent_y, error, X, y)
+        # every step-th row: a file sorted by time or by target has no typical first block
+        head, head_y = frame._scaled(slice(None, None, -(-data.n_samples // BLOCK)))
+        return replace(frame, centre=head.mean(axis=0), centre_y=float(head_y.mean()))
+
+    def _scaled(self, rows: slice) -> tuple[Array, Array]:
+        X, y = self.X[rows], self.y[rows]
+        if self.data.exact is None:  # rationals were scaled when they became float64
+            if self.exponents.any():
+                X = np.ldexp(X, -self.exponents)
+            if self.exponent_y:
+                y = np.ldexp(y, -self.exponent_y)
+        return X, y
+
+    def raw_blocks(self) -> Iterator[tuple[slice, Array, Array, Array | None]]:
+        """Yield (rows, X, y, weights) in scaled units, not centred."""
+        weights = self.weights
+        for start in range(0, len(self.y), BLOCK):
+            rows = slice(start, start + BLOCK)
+            X, y = self._scaled(rows)
+            yield rows, X, y, None if weights is None else weights[rows]
+
+    def gather(self, index: NDArray[np.intp] | None) -> Array:
+        """X' of the given rows (all rows for None) as one new array."""
+        if index is None:
+            result = np.empty(self.X.shape)
+            for rows, X, _, _ in self.blocks():
+                result[rows] = X
+            return result
+        X = self.X[index]
+        if self.data.exact is None and self.exponents.any():
+            X = np.ldexp(X, -self.exponents)
+        centred: Array = X - self.centre
+        return centred
+
+    def norms(self, rows: slice, X: Array) -> Array:
+        """||(1, x_i)|| of the data as given, for one block of `blocks`; exponents must be 0."""
+        raw = self.X[rows]
+        norms: Array = np.sqrt(1.0 + np.einsum("ij,ij->i", raw, raw))
+        return norms
+
+    @property
+    def partition(self) -> tuple[int, int]:
+        """(most samples of a block, number of blocks)."""
+        m = len(self.y)
+        return min(m, BLOCK), -(-m // BLOCK)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether samples carry weights."""
+        return self.data.sample_weight is not None
+
+    @cached_property
+    def weight_range(self) -> tuple[float, float]:
+        """Smallest and largest weight."""
+        weights = self.data.sample_weight
+        return (1.0, 1.0) if weights is None else (float(weights.min()), float(weights.max()))
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Sum of the weights, rounded up; the number of samples without weights."""
+        weights = self.data.sample_weight
+        try:
+            return float(len(self.y)) if weights is None else math.fsum(weights) * SLACK
+        except OverflowError:
+            return math.inf

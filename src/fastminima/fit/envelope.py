@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .running_sums import _largest
+from fastminima.exact.dyadic import largest_magnitude
 
 __all__ = ["Envelope"]
 
@@ -60,7 +60,7 @@ class Envelope:
     def update(self, pair: Array) -> None:
         """Add a block (2, k): fitted values, norms."""
         t, norm = pair
-        largest = _largest(t)
+        largest = largest_magnitude(t)
         # coefficients at the end of float64 (NaN too): nothing can be said, and `slack` says so
         self.t_max = max(self.t_max, largest) if largest < np.inf else np.inf
         if self.t_max == np.inf:

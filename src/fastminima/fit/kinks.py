@@ -53,10 +53,10 @@ class Kink:
 
 @dataclass(frozen=True)
 class KinkModel:
-    """level + <slopes, x'> + sum of kinks, in the frame of the fit; `drop` is the closed form in scaled units."""
+    """value_at_centre + <slopes, x'> + sum of kinks, in the frame of the fit; `drop` is the closed form in scaled units."""
 
     slopes: Array
-    level: float
+    value_at_centre: float
     kinks: tuple[Kink, ...]
     drop: float
 
@@ -216,7 +216,7 @@ def best_kinks(
     subset = None
     if m > SUBSET and len(tries) > FINALISTS:
         subset = _rows(fit, np.sort(rng.choice(m, SUBSET, replace=False)))
-    slopes, level, drop = fit.slopes.copy(), fit.level, 0.0
+    slopes, value, drop = fit.slopes.copy(), fit.value_at_centre, 0.0
     kinks: list[Kink] = []
     for _ in range(n_kinks):
         finalists = tries
@@ -235,7 +235,7 @@ def best_kinks(
             return
         coefficients, new = _add(state, T, direction, knot)
         slopes = slopes + coefficients[1 : n + 1]
-        level = level + float(coefficients[0])
+        value = value + float(coefficients[0])
         kinks = [
             Kink(old.direction, old.knot, old.coefficient + float(c))
             for old, c in zip(kinks, coefficients[n + 1 :], strict=True)
@@ -244,7 +244,7 @@ def best_kinks(
         if subset is not None:
             _follow(subset, kinks[-1], coefficients, new)
         drop += gain
-        yield KinkModel(slopes, level, tuple(kinks), drop)
+        yield KinkModel(slopes, value, tuple(kinks), drop)
 
 
 def _add(state: _State, T: Array, direction: Array, knot: float) -> tuple[Array, float]:

@@ -15,29 +15,27 @@ Either way `LeastSquares` carries one float64 affine function and tau, and every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction, sqrt_floor
-from fastminima.exact.fit import ExactFit
+from fastminima.exact.fit import ExactFit, LazyExactFit
 from fastminima.exact.roundoff import SLACK
-from fastminima.system.memory import require
 from fastminima.system.threads import single_threaded_blas
 
-from .bounds import Errors, NormalEquations
-from .centred_data import Frame
-from .envelope import Envelope
+from .bounds import NormalEquations, PassBounds, column_norms
+from .centred_data import CentredArrays, CentredData
+from .refinement import gradient_rounding, refine
 from .running_sums import ExtendedGradient, Moments, Residuals, Sizes
+from .samples import EvaluatedArrays, Samples, SamplesInMemory, evaluate_arrays, readonly
 
-__all__ = ["LeastSquares", "exact_fit", "float_fit", "least_squares", "rounded_fit", "rounding_of"]
+__all__ = ["LeastSquares", "exact_fit", "float_fit", "least_squares", "rounded_fit"]
 
 Array = NDArray[np.float64]
 
@@ -73,9 +71,12 @@ class LeastSquares:
     """
 
     data: Dataset
-    frame: Frame
+    frame: CentredData
+    # the affine function in use, in the frame: what the bounds are about
     slopes: Array
-    level: float
+    value_at_centre: float
+    # the coefficients handed out, in the frame: where they are one step of refinement ahead, no pass has evaluated them
+    refined: tuple[Array, float]
     rank: int
     method: str
     tau: float
@@ -87,41 +88,37 @@ class LeastSquares:
     dot_error: float
     residual_error: float
     leverage_factor: float
-    _fitted: Array | None = field(default=None)
-    _residual: Array | None = field(default=None)
-    _exact: ExactFit | None = field(default=None)
-    # the coefficients after one more step of refinement, which no pass has evaluated
-    refined: tuple[Array, float] | None = field(default=None)
-    # what a scan has instead of the arrays: its search for splits, and what the radius needs
-    search: Callable[..., Any] | None = field(default=None)
-    envelope: Envelope | None = field(default=None)
+    samples: Samples
+    lazy_exact: LazyExactFit
 
     # ---- the exact affine function this fit is, and its float64 views -------------------------------------
 
     @cached_property
     def affine(self) -> tuple[list[Fraction], Fraction]:
         """The exact rational slopes and intercept of the float64 affine function in use."""
-        return self.frame.from_frame([Fraction(v) for v in self.slopes.tolist()], Fraction(self.level))
+        return self._outside(self.slopes, self.value_at_centre)
 
     @cached_property
-    def _told(self) -> tuple[list[Fraction], Fraction]:
-        """The affine function `coef` and `intercept` round."""
-        if self.refined is None:
-            return self.affine
-        slopes, level = self.refined
-        return self.frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
+    def _reported(self) -> tuple[list[Fraction], Fraction]:
+        """The affine function whose rounded coefficients are handed out."""
+        return self._outside(*self.refined)
+
+    def _outside(self, slopes: Array, value_at_centre: float) -> tuple[list[Fraction], Fraction]:
+        return self.frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(value_at_centre))
 
     @cached_property
     def coef(self) -> Array:
         """Slopes, (n_features,) float64."""
-        if self._exact is not None:
-            return _readonly(self._exact.coef_float)
-        return _readonly(np.array([round_fraction(v) for v in self._told[0]], dtype=np.float64))
+        exact = self.lazy_exact.known
+        if exact is not None:
+            return readonly(exact.coef_float)
+        return readonly(np.array([round_fraction(v) for v in self._reported[0]], dtype=np.float64))
 
     @cached_property
     def intercept(self) -> float:
         """Value of the fit at x = 0."""
-        return self._exact.intercept_float if self._exact is not None else round_fraction(self._told[1])
+        exact = self.lazy_exact.known
+        return round_fraction(self._reported[1]) if exact is None else exact.intercept_float
 
     @property
     def fitted_centred(self) -> Array:
@@ -129,69 +126,45 @@ class LeastSquares:
 
         A scan does not keep them: then they are computed again when first asked for, if they fit in memory.
         """
-        self._evaluate()
-        assert self._fitted is not None
-        return self._fitted
+        return self.samples.fitted()
 
     @property
     def residual_scaled(self) -> Array:
         """Residuals in scaled units, (n_samples,); see `fitted_centred`."""
-        self._evaluate()
-        assert self._residual is not None
-        return self._residual
-
-    def _evaluate(self) -> None:
-        if self._fitted is not None:
-            return
-        m = self.data.n_samples
-        require(16 * m, f"fitted values and residuals of {m} samples")
-        with single_threaded_blas():
-            _, fitted, residual = _residuals(self.frame, self.slopes, self.level, keep=True)
-        object.__setattr__(self, "_residual", residual)
-        object.__setattr__(self, "_fitted", fitted)
+        return self.samples.residuals()
 
     def block_residual(self, rows: slice, X: Array, y: Array) -> Array:
         """Residuals of one block of `frame.blocks()`, within `residual_error`."""
-        if self._residual is not None:
-            return self._residual[rows]
-        values: Array = X @ self.slopes
-        values += self.level
-        values -= y
-        return values
+        return self.samples.block_residuals(rows, X, y)
 
     @cached_property
     def fitted(self) -> Array:
         """Fitted values, (n_samples,) float64."""
         values = self.fitted_centred + self.frame.centre_y
-        return _readonly(_scale(values, self.frame.exponent_y))
+        return readonly(_scale(values, self.frame.exponent_y))
 
     @cached_property
     def residual(self) -> Array:
         """fitted - y, (n_samples,) float64."""
-        return _readonly(_scale(self.residual_scaled, self.frame.exponent_y))
+        return readonly(_scale(self.residual_scaled, self.frame.exponent_y))
 
     @cached_property
     def squared_norm(self) -> float:
         """sum_i w_i r_i^2 in scaled units."""
-        if self._residual is None:
-            return self.sums.squared_norm
-        r, w = self._residual, self.frame.weights
-        return float(r @ r) if w is None else float((w * r) @ r)
+        return self.samples.squared_norm()
 
     @cached_property
     def risk(self) -> float:
         """l_LS, in the units of the data; inf where float64 ends."""
-        if self._exact is not None:
-            return round_fraction(self._exact.risk)
+        exact = self.lazy_exact.known
+        if exact is not None:
+            return round_fraction(exact.risk)
         return self.frame.risk_to_float(self.squared_norm / 2)
 
     @property
     def exact(self) -> ExactFit:
         """The exact rational fit, computed when first asked for."""
-        if self._exact is None:
-            object.__setattr__(self, "_exact", ExactFit.of(self.data))
-        assert self._exact is not None
-        return self._exact
+        return self.lazy_exact.solved()
 
     # ---- proved bounds, in scaled units ------------------------------------------------------------------
 
@@ -225,47 +198,11 @@ class LeastSquares:
         )
 
 
-def _readonly(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
-
-
 def _scale(values: Array, exponent: int) -> Array:
     if exponent == 0:
         return values
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(values, exponent)
-
-
-def _moments(frame: Frame) -> Moments:
-    state = Moments.zero(frame.n_features)
-    for _, X, y, w in frame.raw_blocks():
-        state.update(X, y, w, (frame.centre, frame.centre_y))
-    return state
-
-
-def _residuals(
-    frame: Frame, slopes: Array, level: float, *, keep: bool
-) -> tuple[Residuals, Array | None, Array | None]:
-    m, n = frame.n_samples, len(slopes)
-    fitted = np.empty(m) if keep else None
-    residual = np.empty(m) if keep else None
-    state, centre = Residuals.zero(n), (frame.centre, frame.centre_y)
-    values, r, norms = np.empty((3, frame.partition[0]))
-    for rows, X, y, w in frame.raw_blocks():
-        k = len(y)
-        into = (values[:k], r[:k]) if fitted is None or residual is None else (fitted[rows], residual[rows])
-        state.update(X, y, w, centre, slopes, level, (*into, norms[:k]))
-    if fitted is not None and residual is not None:
-        _readonly(fitted), _readonly(residual)
-    return state, fitted, residual
-
-
-def _extended_gradient(frame: Frame, slopes: Array, level: float) -> Array:
-    state = ExtendedGradient.zero(len(slopes))
-    for _, X, y, w in frame.raw_blocks():
-        state.update(X, y, w, (frame.centre, frame.centre_y), slopes, level)
-    return state.gradient.astype(np.float64)
 
 
 def least_squares(data: Dataset) -> LeastSquares:
@@ -284,165 +221,189 @@ def least_squares(data: Dataset) -> LeastSquares:
     ------
     DataTypeError
         If `data` is no Dataset.
+    TargetError
+        If `data` has several targets.
     """
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)"
         )
+    check_one_target(data, "least_squares")
     with single_threaded_blas():
-        frame = Frame.of(data)
+        frame = CentredArrays.of(data)
         work = data.n_samples * (data.n_features + 2) ** 2
         if data.exact is None and data.accuracy != "exact" and work > EXACT_WORK and frame.regular:
-            fit = _float_route(data, frame)
+            fit = _float_route(frame)
             if fit is not None:
                 return fit
         # slopes near the ends of float64 take bounds to inf, which says so
         with np.errstate(over="ignore", invalid="ignore"):
-            return _exact_route(data, frame)
+            return _exact_route(frame)
 
 
-def _float_route(data: Dataset, frame: Frame) -> LeastSquares | None:
-    moments = _moments(frame)
+class _PassesInMemory:
+    """Passes over arrays."""
+
+    def __init__(self, frame: CentredArrays) -> None:
+        self._frame = frame
+
+    def moments(self) -> Moments:
+        frame = self._frame
+        state = Moments.zero(frame.n_features)
+        for _, X, y, w in frame.raw_blocks():
+            state.update(X, y, w, (frame.centre, frame.centre_y))
+        return state
+
+    def evaluate(self, slopes: Array, value_at_centre: float, *, keep: bool) -> EvaluatedArrays:
+        return evaluate_arrays(self._frame, slopes, value_at_centre, keep=keep)
+
+    def extended_gradient(self, slopes: Array, value_at_centre: float) -> Array:
+        frame = self._frame
+        state = ExtendedGradient.zero(len(slopes))
+        for _, X, y, w in frame.raw_blocks():
+            state.update(X, y, w, (frame.centre, frame.centre_y), slopes, value_at_centre)
+        return state.gradient.astype(np.float64)
+
+
+def _float_route(frame: CentredArrays) -> LeastSquares | None:
+    passes = _PassesInMemory(frame)
+    moments = passes.moments()
     normal = NormalEquations.of(moments, frame)
     if not normal.safe:
         return None
-    solution = normal.solve(moments.rhs)
-    # refine until the gradient is below its own rounding bound; two passes are enough on safe data
-    extended = normal.well_conditioned
-    for attempt in range(5):
-        slopes, level = solution[1:].copy(), float(solution[0])
-        step, fitted, residual = _residuals(frame, slopes, level, keep=attempt > 0)
-        _, rounding = rounding_of(frame, moments, slopes, level, step)
-        gradient = step.gradient
-        if attempt > 0 and ((np.abs(gradient) <= rounding).all() or attempt == 4):
-            if extended or attempt == 4:
-                break
-            gradient, extended = _extended_gradient(frame, slopes, level), True
-        solution = solution - normal.solve(gradient)
-    return float_fit(data, frame, moments, normal, (slopes, level), step, _fitted=fitted, _residual=residual)
+    affine, found = refine(passes, frame, moments, normal, least_steps=1, tolerance=1.0)
+    samples = SamplesInMemory(frame, found.fitted, found.residual)
+    return float_fit(frame, moments, normal, affine, found.sums, samples)
 
 
-def rounding_of(
-    frame: Frame, moments: Moments, slopes: Array, level: float, step: Residuals
-) -> tuple[Errors, Array]:
-    """Rounding bounds of a pass with these coefficients, and of each of its gradient sums."""
-    errors = Errors.of(frame, moments.column_max, moments.y_max, slopes, level, step.squared_norm)
-    return errors, _norms(frame, moments) * errors.gradient
+def _exact_route(frame: CentredArrays) -> LeastSquares:
+    exact = ExactFit.of(frame.data)
+    affine = rounded_fit(frame, exact)
+    sizes = Sizes.zero(frame.n_features)
+    for _, X, y, w in frame.blocks():
+        sizes.update(X, y, w)
+    found = evaluate_arrays(frame, *affine)
+    return exact_fit(
+        frame, exact, sizes, affine, found.sums, SamplesInMemory(frame, found.fitted, found.residual)
+    )
 
 
-def _norms(frame: Frame, moments: Moments) -> Array:
-    norms: Array = np.sqrt(np.diag(moments.gram)) * (1.0 + frame.summation) * SLACK
-    return norms
+@dataclass(frozen=True)
+class _Solution:
+    """What a route knows beside the affine function in use; attributes as of `LeastSquares`."""
+
+    rank: int
+    method: str
+    tau: float
+    leverage_factor: float
+    refined: tuple[Array, float]
+    exact: LazyExactFit
 
 
 def float_fit(
-    data: Dataset,
-    frame: Frame,
+    frame: CentredData,
     moments: Moments,
     normal: NormalEquations,
     affine: tuple[Array, float],
-    step: Residuals,
-    **parts: Any,
+    sums: Residuals,
+    samples: Samples,
 ) -> LeastSquares:
     """The fit of the float route from its states, with tau from the gradient of the last pass."""
-    slopes, level = affine
-    errors, rounding = rounding_of(frame, moments, slopes, level, step)
-    norms, S = _norms(frame, moments), normal.S
-    bound = S * (np.abs(step.gradient) + rounding)
-    tau = float(np.sqrt(bound @ bound) / math.sqrt(normal.lam)) * SLACK
-    reach = S * np.concatenate([[1.0], moments.column_max])
-    refined = None
+    slopes, value_at_centre = affine
+    sizes, S = moments.sizes(), normal.S
+    bound = S * (np.abs(sums.gradient) + gradient_rounding(frame, sizes, affine, sums))
+    farthest = S * np.concatenate([[1.0], moments.column_max])
+    refined = affine
     if normal.well_conditioned:
         # one more step costs no pass: it has the last digits, and the bounds stay those of the function evaluated.
         # Where a step in extended precision was the last one, the rounding of this gradient would undo it.
-        solution = np.append(level, slopes) - normal.solve(step.gradient)
+        solution = np.append(value_at_centre, slopes) - normal.solve(sums.gradient)
         refined = (solution[1:], float(solution[0]))
-    return LeastSquares(
-        data=data,
-        frame=frame,
-        slopes=_readonly(slopes),
-        level=level,
-        rank=data.n_features + 1,
+    solution_found = _Solution(
+        rank=frame.n_features + 1,
         method="float",
-        tau=tau,
-        defect=_defect(step, norms, slopes, level),
-        column_max=moments.column_max,
-        column_norm=norms,
-        y_max=moments.y_max,
-        sums=step,
-        dot_error=errors.dot,
-        residual_error=errors.residual,
-        leverage_factor=math.sqrt(float(reach @ reach) / normal.lam) * SLACK,
+        tau=float(np.sqrt(bound @ bound) / math.sqrt(normal.lam)) * SLACK,
+        leverage_factor=math.sqrt(float(farthest @ farthest) / normal.lam) * SLACK,
         refined=refined,
-        **parts,
+        exact=LazyExactFit(frame.data),
     )
+    return _fit(frame, sizes, affine, sums, samples, solution_found)
 
 
-def _exact_route(data: Dataset, frame: Frame) -> LeastSquares:
-    exact = ExactFit.of(data)
-    slopes, level = rounded_fit(frame, exact)
-    sizes = Sizes.zero(data.n_features)
-    for _, X, y, w in frame.blocks():
-        sizes.update(X, y, w)
-    step, fitted, residual = _residuals(frame, slopes, level, keep=True)
-    return exact_fit(data, frame, exact, sizes, (slopes, level), step, _fitted=fitted, _residual=residual)
-
-
-def rounded_fit(frame: Frame, exact: ExactFit) -> tuple[Array, float]:
-    """The exact fit in the frame, rounded."""
-    inside, level_exact = frame.to_frame(exact.coef, exact.intercept)
+def rounded_fit(frame: CentredData, exact: ExactFit) -> tuple[Array, float]:
+    """The exact fit in the frame, rounded: slopes and value at the centre."""
+    inside, value_exact = frame.to_frame(exact.coef, exact.intercept)
     slopes = np.array([round_fraction(v) for v in inside], dtype=np.float64).reshape(len(inside))
-    level = round_fraction(level_exact)
-    if not (np.isfinite(slopes).all() and math.isfinite(level)):
+    value = round_fraction(value_exact)
+    if not (np.isfinite(slopes).all() and math.isfinite(value)):
         # coefficients beyond 1e308 even in the scaled frame: keep the frame's view usable, the bound says how far
-        slopes, level = (
+        slopes, value = (
             np.clip(slopes, -(2.0**1000), 2.0**1000),
-            float(np.clip(level, -(2.0**1000), 2.0**1000)),
+            float(np.clip(value, -(2.0**1000), 2.0**1000)),
         )
-    return slopes, level
+    return slopes, value
 
 
 def exact_fit(
-    data: Dataset,
-    frame: Frame,
+    frame: CentredData,
     exact: ExactFit,
     sizes: Sizes,
     rounded: tuple[Array, float],
-    step: Residuals,
-    **parts: Any,
+    sums: Residuals,
+    samples: Samples,
 ) -> LeastSquares:
     """The fit of the exact route from the pass with its rounded coefficients, with tau from their exact excess."""
-    slopes, level = rounded
-    norms = np.sqrt(sizes.squares) * (1.0 + frame.summation) * SLACK
-    errors = Errors.of(frame, sizes.column_max, sizes.y_max, slopes, level, step.squared_norm)
-    affine = frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(level))
+    slopes, value = rounded
+    affine = frame.from_frame([Fraction(v) for v in slopes.tolist()], Fraction(value))
     excess = exact.excess(*affine) / Fraction(4) ** frame.exponent_y
-    # upwards: the square of a tau may underflow
-    tau = math.nextafter(sqrt_floor(2 * excess), math.inf) if excess else 0.0
-    return LeastSquares(
-        data=data,
-        frame=frame,
-        slopes=_readonly(slopes),
-        level=level,
+    solution = _Solution(
         rank=exact.rank,
         method="exact",
-        tau=tau,
-        defect=_defect(step, norms, slopes, level),
+        # upwards: the square of a tau may underflow
+        tau=math.nextafter(sqrt_floor(2 * excess), math.inf) if excess else 0.0,
+        leverage_factor=math.inf,
+        refined=rounded,
+        exact=LazyExactFit(frame.data, exact),
+    )
+    return _fit(frame, sizes, rounded, sums, samples, solution)
+
+
+def _fit(
+    frame: CentredData,
+    sizes: Sizes,
+    affine: tuple[Array, float],
+    sums: Residuals,
+    samples: Samples,
+    solution: _Solution,
+) -> LeastSquares:
+    slopes, value_at_centre = affine
+    norms = column_norms(frame, sizes)
+    bounds = PassBounds.of(frame, sizes, affine, sums.squared_norm)
+    return LeastSquares(
+        data=frame.data,
+        frame=frame,
+        slopes=readonly(slopes),
+        value_at_centre=value_at_centre,
+        refined=solution.refined,
+        rank=solution.rank,
+        method=solution.method,
+        tau=solution.tau,
+        defect=_defect(sums, norms, slopes, value_at_centre),
         column_max=sizes.column_max,
         column_norm=norms,
         y_max=sizes.y_max,
-        sums=step,
-        dot_error=errors.dot,
-        residual_error=errors.residual,
-        leverage_factor=math.inf,
-        _exact=exact,
-        **parts,
+        sums=sums,
+        dot_error=bounds.dot,
+        residual_error=bounds.residual,
+        leverage_factor=solution.leverage_factor,
+        samples=samples,
+        lazy_exact=solution.exact,
     )
 
 
-def _defect(step: Residuals, norms: Array, slopes: Array, level: float) -> float:
+def _defect(sums: Residuals, norms: Array, slopes: Array, value_at_centre: float) -> float:
     """max_k |g_k| / (||x'_k|| s), s = ||r|| + sum_j |w_j| ||x'_j||: the scale at which r itself is rounded."""
-    size = math.sqrt(step.squared_norm) + float(np.abs(np.append(level, slopes)) @ norms)
+    size = math.sqrt(sums.squared_norm) + float(np.abs(np.append(value_at_centre, slopes)) @ norms)
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.abs(step.gradient) / (norms * size)
+        relative = np.abs(sums.gradient) / (norms * size)
     return float(np.nan_to_num(relative).max())

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.exact.dyadic import largest_magnitude
 from fastminima.kernels import _rows as kernels
 
 __all__ = ["ExtendedGradient", "Moments", "Residuals", "Sizes"]
@@ -38,10 +39,6 @@ def _column_max(X: Array) -> Array:
     return np.maximum(X.max(axis=0, initial=0.0), -X.min(axis=0, initial=0.0))
 
 
-def _largest(values: Array) -> float:
-    return max(float(values.max()), -float(values.min()))
-
-
 @dataclass
 class Sizes:
     """Column maxima and squared norms of (1, x'), and how many samples there are."""
@@ -59,7 +56,7 @@ class Sizes:
     def update(self, X: Array, y: Array, w: Array | None) -> None:
         """Add a block."""
         np.maximum(self.column_max, _column_max(X), out=self.column_max)
-        self.y_max = max(self.y_max, _largest(y))
+        self.y_max = max(self.y_max, largest_magnitude(y))
         self.count += len(y)
         self.squares[0] += len(y) if w is None else float(w.sum())
         self.squares[1:] += np.einsum("ij,ij->j", X, X) if w is None else np.einsum("i,ij,ij->j", w, X, X)
@@ -120,7 +117,11 @@ class Moments:
         self.rhs[1:] += right
         self.rhs[0] += right0
         np.maximum(self.column_max, _column_max(X), out=self.column_max)
-        self.y_max = max(self.y_max, _largest(y))
+        self.y_max = max(self.y_max, largest_magnitude(y))
+
+    def sizes(self) -> Sizes:
+        """Column maxima and squared norms, as `Sizes` has them: what bounds ask for."""
+        return Sizes(self.column_max, np.diag(self.gram).copy(), self.y_max, self.count)
 
     def merge(self, other: Moments) -> None:
         """Add the samples of another state."""
@@ -157,7 +158,7 @@ class Residuals:
         w: Array | None,
         centre: Centre,
         slopes: Array,
-        level: float,
+        value_at_centre: float,
         into: tuple[Array, Array, Array],
     ) -> None:
         """Add a block; its fitted values, residuals and norms ||(1, x_i)|| are written `into` three arrays (k,)."""
@@ -165,7 +166,7 @@ class Residuals:
         weights, work = _EMPTY if w is None else w, np.empty(kernels.evaluate_work(len(slopes)))
         variant = kernels.BEST_VARIANT
         kernels.evaluate_rows(
-            _adjacent(X), y, weights, *centre, slopes, level, variant, work, *into, gradient, totals
+            _adjacent(X), y, weights, *centre, slopes, value_at_centre, variant, work, *into, gradient, totals
         )
         squared, absolute, lowest, highest, largest = totals.tolist()
         self.gradient += gradient
@@ -201,13 +202,13 @@ class ExtendedGradient:
         return cls(np.zeros(n + 1, dtype=np.longdouble))
 
     def update(
-        self, X: Array, y: Array, w: Array | None, centre: Centre, slopes: Array, level: float
+        self, X: Array, y: Array, w: Array | None, centre: Centre, slopes: Array, value_at_centre: float
     ) -> None:
         """Add a block."""
         wide = np.longdouble
         # centred in the wide format too: entries rounded before would be other data
         Z = X.astype(wide) - centre[0]
-        r = Z @ slopes.astype(wide) + wide(level) - (y.astype(wide) - wide(centre[1]))
+        r = Z @ slopes.astype(wide) + wide(value_at_centre) - (y.astype(wide) - wide(centre[1]))
         weighted = r if w is None else w * r
         self.gradient[1:] += Z.T @ weighted
         self.gradient[0] += weighted.sum()

@@ -17,17 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import LossError
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import U, gamma_n
 
-__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "gamma", "linear_term"]
+__all__ = ["Change", "Extremum", "Floats", "ProductLoss", "ScaledMatrix", "linear_term"]
 
 Floats = NDArray[np.float64]
-
-_U = 2.0**-53
-
-
-def gamma(n: float) -> float:
-    """n u / (1 - n u): the relative error of n roundings in any order, u = 2**-53."""
-    return n * _U / (1.0 - n * _U) if n * _U < 0.5 else math.inf
 
 
 @dataclass(frozen=True)
@@ -80,6 +74,26 @@ class Change:
             shown, power = "1.000000", power + 1
         sign = "-" if self.value < 0 else ""
         return f"{sign}{shown}e{power:+03d} (relative error {self.error / size:.1e})"
+
+
+@dataclass(frozen=True)
+class ScaledMatrix:
+    """A matrix known up to a bound per entry: |truth - values * 2**exponent| <= error * 2**exponent."""
+
+    values: Floats
+    error: Floats
+    exponent: int = 0
+
+    def unscaled(self) -> ScaledMatrix:
+        """The same in units of 1, with what leaving the range of float64 costs added to the error."""
+        with np.errstate(over="ignore", under="ignore"):
+            # ldexp is exact unless the result is subnormal
+            values, error = (
+                np.ldexp(self.values, self.exponent),
+                np.ldexp(self.error, self.exponent) * (1 + U),
+            )
+        lost = 2.0**-1074 if self.exponent < 0 and (self.values.any() or self.error.any()) else 0.0
+        return ScaledMatrix(values, error + lost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +184,12 @@ class ProductLoss(ABC):
         """(G, e): the true gradient at any R' with |R' - R|_F <= R_distance is within e of G, Frobenius norm."""
         R = self.matrix(R, "R")
         G, E = self.gradient_enclosure(R, np.full(R.shape, R_distance) if R_distance else None)
-        return G, float(np.linalg.norm(E)) * (1.0 + gamma(E.size + 2))
+        return G, float(np.linalg.norm(E)) * (1.0 + gamma_n(E.size + 2))
 
     def gradient_scale(self, shape: tuple[int, int]) -> float:
         """What a gradient is small or large against: |G(0)|_F, or a bound on it that does not vanish with it."""
         return float(np.linalg.norm(self.gradient(np.zeros(shape))))
 
-    @abstractmethod
     def change(
         self,
         R: ArrayLike,
@@ -194,7 +207,24 @@ class ProductLoss(ABC):
             Bounds on what R and D are known to; none means that they are exact.
         exponent : int
             D is given in units of 2**exponent.
+
+        Raises
+        ------
+        LossError
+            A matrix of another shape than this loss's.
         """
+        return self.change_by(self._enclosed(R, R_error, "R"), self._enclosed(D, D_error, "D", exponent))
+
+    @abstractmethod
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
+        """`change` for matrices of this loss's shape, R in units of 1 (`ScaledMatrix.unscaled`)."""
+
+    def _enclosed(
+        self, values: ArrayLike, error: ArrayLike | None, role: str, exponent: int = 0
+    ) -> ScaledMatrix:
+        centre = self.matrix(values, role)
+        bound = np.zeros(centre.shape) if error is None else self.matrix(error, f"{role}_error")
+        return ScaledMatrix(centre, bound, exponent)
 
     def exact_value(self, R: Rationals) -> Fraction:
         """ell0(R) as a rational; LossError where `rational` is False or the values are not."""
@@ -243,6 +273,6 @@ def linear_term(G: Floats, G_error: Floats, D: Floats, D_error: Floats) -> tuple
     slack = float(
         np.sum(G_error * (np.abs(D) + D_error))
         + np.sum(size * D_error)
-        + gamma(G.size) * np.sum(size * np.abs(D))
+        + gamma_n(G.size) * np.sum(size * np.abs(D))
     )
-    return float(np.sum(G * D)), slack * (1.0 + gamma(G.size + 8)) + G.size * 2.0**-1070
+    return float(np.sum(G * D)), slack * (1.0 + gamma_n(G.size + 8)) + G.size * 2.0**-1070

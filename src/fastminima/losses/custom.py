@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Rational
 from typing import Any
@@ -14,12 +15,49 @@ from numpy.typing import ArrayLike
 from fastminima.errors import LossError
 from fastminima.exact.matrix import Rationals
 
-from .base import Change, Extremum, Floats, ProductLoss, linear_term
+from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix, linear_term
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "Stated"]
 
 # a Hessian is measured up to this many entries of the product: four gradients for each
 _ENTRIES = 64
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a user states about a loss; the attributes are the parameters of `Loss`.
+
+    Raises
+    ------
+    LossError
+        As `Loss`.
+    """
+
+    value: Callable[[Floats], float]
+    gradient: Callable[[Floats], ArrayLike]
+    convex: bool = False
+    concave: bool = False
+    second_order: Callable[[Floats, Floats], float] | float | None = None
+    shape: tuple[int, int] | None = None
+    accuracy: float | None = None
+    critical_is_global: bool | None = None
+    exact_gradient: Callable[[Rationals], Rationals] | None = None
+    exact_change: Callable[[Rationals, Rationals], Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name, function in (("value", self.value), ("gradient", self.gradient)):
+            if not callable(function):
+                raise LossError(f"{name} must be a function of the product R, got {type(function).__name__}")
+        second_order = None if callable(self.second_order) else self.second_order
+        for name, number in (("accuracy", self.accuracy), ("second_order", second_order)):
+            if number is not None and not (isinstance(number, (int, float)) and 0.0 <= number < math.inf):
+                raise LossError(f"{name} must be a finite number >= 0, got {number!r}")
+
+    @property
+    def lipschitz(self) -> float:
+        """L, inf where it is not stated."""
+        given = self.second_order
+        return math.inf if given is None or callable(given) else float(given)
 
 
 class Loss(ProductLoss):
@@ -68,32 +106,34 @@ class Loss(ProductLoss):
         exact_gradient: Callable[[Rationals], Rationals] | None = None,
         exact_change: Callable[[Rationals, Rationals], Any] | None = None,
     ) -> None:
-        for name, function in (("value", value), ("gradient", gradient)):
-            if not callable(function):
-                raise LossError(f"{name} must be a function of the product R, got {type(function).__name__}")
-        numbers = {"accuracy": accuracy, "second_order": None if callable(second_order) else second_order}
-        for name, number in numbers.items():
-            if number is not None and not (isinstance(number, (int, float)) and 0.0 <= number < math.inf):
-                raise LossError(f"{name} must be a finite number >= 0, got {number!r}")
-        self.shape = None if shape is None else (int(shape[0]), int(shape[1]))
-        self.convex, self.concave = bool(convex), bool(concave)
+        self.stated = Stated(
+            value=value,
+            gradient=gradient,
+            convex=bool(convex),
+            concave=bool(concave),
+            second_order=second_order,
+            shape=None if shape is None else (int(shape[0]), int(shape[1])),
+            accuracy=accuracy,
+            critical_is_global=critical_is_global,
+            exact_gradient=exact_gradient,
+            exact_change=exact_change,
+        )
+        self.shape = self.stated.shape
+        self.convex, self.concave = self.stated.convex, self.stated.concave
         self.rational = exact_gradient is not None and exact_change is not None
-        self._value, self._gradient = value, gradient
-        self._second_order, self._accuracy = second_order, accuracy
-        self._global = self.convex if critical_is_global is None else bool(critical_is_global)
-        self._exact_gradient, self._exact_change = exact_gradient, exact_change
 
     @property
     def critical_is_global(self) -> bool:
         """`convex`, or what was declared."""
-        return self._global
+        declared = self.stated.critical_is_global
+        return self.convex if declared is None else bool(declared)
 
     @property
     def reason(self) -> str:
         """On whose word `critical_is_global` rests."""
         if self.convex:
             return "ell0 is declared convex; a critical point of a convex differentiable function is a global minimum"
-        if self._global:
+        if self.critical_is_global:
             return "every critical point of ell0 is declared a global minimum"
         if self.concave:
             return "ell0 is declared concave; a critical point of a concave differentiable function is a global maximum"
@@ -102,13 +142,13 @@ class Loss(ProductLoss):
     def extremum(self, R: ArrayLike) -> Extremum:
         """By what was declared, else by the signs of the Hessian, measured by differences of the gradient."""
         point = self.matrix(R, "R")
-        if self._global or self.concave or point.size > _ENTRIES:
+        if self.critical_is_global or self.concave or point.size > _ENTRIES:
             return super().extremum(point)
         return _measured(self, point)
 
     def value(self, R: ArrayLike) -> float:
         """The user's value; LossError if it is not one finite number."""
-        result = self._value(self.matrix(R, "R").copy())
+        result = self.stated.value(self.matrix(R, "R").copy())
         try:
             number = float(result)
         except (TypeError, ValueError) as error:
@@ -121,7 +161,7 @@ class Loss(ProductLoss):
         """The user's gradient; LossError if its shape or entries are not usable."""
         point = self.matrix(R, "R")
         try:
-            result = np.asarray(self._gradient(point.copy()), dtype=np.float64)
+            result = np.asarray(self.stated.gradient(point.copy()), dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise LossError(
                 f"gradient must return an array of numbers of shape {point.shape}: {error}"
@@ -133,26 +173,20 @@ class Loss(ProductLoss):
             raise LossError(f"gradient returned {result[j, k]} at entry [{j}, {k}]; it must be finite")
         return result
 
-    @property
-    def _lipschitz(self) -> float:
-        """L, inf where it is not stated."""
-        stated = self._second_order
-        return math.inf if stated is None or callable(stated) else float(stated)
-
     def gradient_enclosure(self, R: ArrayLike, R_error: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """The stated accuracy, and L times the norm of R_error where L is known; infinite where it is needed and is not."""
         G = self.gradient(R)
-        E = np.full(G.shape, (self._accuracy or 0.0) * float(np.abs(G).max(initial=0.0)))
+        E = np.full(G.shape, (self.stated.accuracy or 0.0) * float(np.abs(G).max(initial=0.0)))
         if R_error is not None and np.any(R_error):
-            E += self._lipschitz * float(np.linalg.norm(R_error)) * (1.0 + 2.0**-40)
+            E += self.stated.lipschitz * float(np.linalg.norm(R_error)) * (1.0 + 2.0**-40)
         return G, E
 
     def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
         """As in the base class where accuracy and L are stated; what is not stated is left out of the radius."""
         G = self.gradient(R)
         peak = float(np.abs(G).max(initial=0.0))
-        lipschitz = self._lipschitz if math.isfinite(self._lipschitz) else 0.0
-        return G, (self._accuracy or 0.0) * peak * math.sqrt(G.size) * (
+        lipschitz = self.stated.lipschitz if math.isfinite(self.stated.lipschitz) else 0.0
+        return G, (self.stated.accuracy or 0.0) * peak * math.sqrt(G.size) * (
             1.0 + 2.0**-40
         ) + lipschitz * R_distance
 
@@ -161,60 +195,54 @@ class Loss(ProductLoss):
         away = np.random.default_rng(0).standard_normal(shape)
         return max(float(np.linalg.norm(self.gradient(R))) for R in (np.zeros(shape), away))
 
-    def change(
-        self,
-        R: ArrayLike,
-        D: ArrayLike,
-        R_error: ArrayLike | None = None,
-        D_error: ArrayLike | None = None,
-        exponent: int = 0,
-    ) -> Change:
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
         """<G, D> plus `second_order`; proved when an accuracy is stated and L or the function allows a bound."""
-        R, D = self.matrix(R, "R"), self.matrix(D, "D")
-        wide = np.zeros(R.shape) if R_error is None else self.matrix(R_error, "R_error")
-        loose = np.zeros(D.shape) if D_error is None else self.matrix(D_error, "D_error")
+        exponent, loose = D.exponent, D.error
         unit = 2.0 ** min(max(exponent, -1074), 1023)
-        if math.isfinite(self._lipschitz):
+        if math.isfinite(self.stated.lipschitz):
             proved = True
-            G, E = self.gradient_enclosure(R, wide)
-            low, high = self._remainder_bounds(float(np.linalg.norm(np.abs(D) + loose)), unit)
+            G, E = self.gradient_enclosure(R.values, R.error)
+            low, high = self._remainder_bounds(float(np.linalg.norm(np.abs(D.values) + loose)), unit)
             spread = 0.0
         else:
-            step = np.ldexp(D, exponent)
+            step = np.ldexp(D.values, exponent)
             # how the user's remainder answers to errors of R and D is not known
-            proved = not (wide.any() or loose.any()) and np.array_equal(np.ldexp(step, -exponent), D)
-            G, E = self.gradient_enclosure(R)
-            low = high = self._remainder(R, step) / unit
-            spread = (self._accuracy or 0.0) * abs(low) + 2.0**-1074 / unit
-            proved &= self._second_order is not None
-        linear, error = linear_term(G, E, D, loose)
+            proved = not (R.error.any() or loose.any())
+            proved = proved and np.array_equal(np.ldexp(step, -exponent), D.values)
+            G, E = self.gradient_enclosure(R.values)
+            low = high = self._remainder(R.values, step) / unit
+            spread = (self.stated.accuracy or 0.0) * abs(low) + 2.0**-1074 / unit
+            proved &= self.stated.second_order is not None
+        linear, error = linear_term(G, E, D.values, loose)
         value = linear + 0.5 * (low + high)
         bound = (error + spread + 0.5 * (high - low)) * (1.0 + 2.0**-49)
         bound += 2.0**-50 * (abs(linear) + max(abs(low), abs(high)))
         if not math.isfinite(value) or not math.isfinite(bound):
             return Change(math.nan, math.inf, exponent, proved=False)
-        return Change(value, bound, exponent, bool(proved and self._accuracy is not None))
+        return Change(value, bound, exponent, bool(proved and self.stated.accuracy is not None))
 
     def _remainder_bounds(self, distance: float, unit: float) -> tuple[float, float]:
         """|remainder| <= L |D|^2 / 2, on one side of 0 where ell0 is convex or concave; in units of the change."""
         # the tiniest float64 stands for a product that underflowed
-        size = 0.5 * self._lipschitz * distance**2 * unit * (1.0 + 2.0**-40) + 2.0**-1070
+        size = 0.5 * self.stated.lipschitz * distance**2 * unit * (1.0 + 2.0**-40) + 2.0**-1070
         return 0.0 if self.convex else -size, 0.0 if self.concave else size
 
     def _remainder(self, R: Floats, step: Floats) -> float:
         """The user's remainder; where there is none 1/2 <G(R + D) - G(R), D>, which misses it by the third order."""
-        if not callable(self._second_order):
+        given = self.stated.second_order
+        if not callable(given):
             return 0.5 * float(np.sum((self.gradient(R + step) - self.gradient(R)) * step))
         try:
-            return float(self._second_order(R.copy(), step))
+            return float(given(R.copy(), step))
         except (TypeError, ValueError) as error:
             raise LossError(f"second_order must return one number: {error}") from error
 
     def exact_gradient(self, R: Rationals) -> Rationals:
         """The user's exact gradient; LossError if there is none, or if it is not rational numbers of R's shape."""
-        if self._exact_gradient is None:
+        given = self.stated.exact_gradient
+        if given is None:
             raise self._irrational()
-        rows = self._exact_gradient([list(row) for row in R])
+        rows = given([list(row) for row in R])
         try:
             G = [[_fraction(v) for v in row] for row in rows]
         except TypeError as error:
@@ -227,10 +255,11 @@ class Loss(ProductLoss):
 
     def exact_change(self, R: Rationals, D: Rationals) -> Fraction:
         """The user's exact change; LossError if there is none, or if it is not a rational number."""
-        if self._exact_change is None:
+        given = self.stated.exact_change
+        if given is None:
             raise self._irrational()
         try:
-            return _fraction(self._exact_change([list(row) for row in R], [list(row) for row in D]))
+            return _fraction(given([list(row) for row in R], [list(row) for row in D]))
         except TypeError as error:
             raise LossError(f"exact_change must return an int or a Fraction: {error}") from error
 

@@ -16,13 +16,13 @@ from fastminima.exact.dyadic import power_of_two, to_integers
 from fastminima.exact.gram import gram_of
 from fastminima.exact.matrix import RationalMatrix, Rationals
 
-from .base import Floats
 from .per_sample import RowLoss
+from .pointwise import Squared
 
 __all__ = ["Moments", "SquaredLoss"]
 
 # products of integers up to which slices and BLAS cost more than they bring
-_SMALL = 20_000
+SMALL = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,24 +80,14 @@ class SquaredLoss(RowLoss):
     ell0(R + D) - ell0(R) = <G, D> + 1/2 |D X|^2, exactly.
     """
 
-    rational = True
-    quadratic = True
-
-    def _values(self, Z: Floats, Y: Floats) -> Floats:
-        E = Z - Y
-        return 0.5 * E * E
-
-    def _slopes(self, Z: Floats, Y: Floats) -> Floats:
-        return Z - Y
-
-    def _curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
-        return d * d
+    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+        super().__init__(Squared(), X, Y, bias=bias)
 
     @cached_property
     def moments(self) -> Moments:
         """X^T X, Y^T X and Y^T Y as rationals."""
         dx, dy = self.X.shape[1], self.Y.shape[1]
-        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= _SMALL:
+        if not self._exact_inputs and not self._exact_targets and len(self.X) * (dx + dy) ** 2 <= SMALL:
             return self._small_moments()
         table = SimpleNamespace(
             X=np.ascontiguousarray(np.hstack([self.X, self.Y[:, :-1]])),

@@ -1,9 +1,4 @@
-"""Squared loss and sums of losses of a deep linear network, as functions ell0 of the product R = W_{H+1} ... W_1.
-
-Each is a sum over samples, phi(R x_i; y_i), with samples as rows of X (m, dx) and Y (m, dy); none is divided by m. A loss
-says whether every critical point of ell0 is a global minimum, what ell0 changes by from R to R + D without cancellation,
-and, where its gradient is rational, all of this exactly.
-"""
+"""Sums of losses of one product, with weights of either sign: what is known of the parts decides about the sum."""
 
 from __future__ import annotations
 
@@ -17,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastminima.errors import LossError
 from fastminima.exact.inertia import inertia
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import U
 
-from .base import Change, Extremum, Floats, ProductLoss
+from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix
 
 __all__ = ["WeightedSum"]
 
@@ -79,7 +75,7 @@ class WeightedSum(ProductLoss):
             size += abs(float(c)) * np.abs(g)
         # a rounded weight, a product and one addition per part
         n = len(self._used) + 2
-        return G, (E + n * 2.0**-53 * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
+        return G, (E + n * U * size) * (1.0 + (n + 4) * 2.0**-52) + n * 2.0**-1070
 
     def gradient_ball(self, R: ArrayLike, R_distance: float = 0.0) -> tuple[Floats, float]:
         """Sums of the parts' gradients and of their radii."""
@@ -91,32 +87,25 @@ class WeightedSum(ProductLoss):
             radius += abs(float(c)) * e
             size += abs(float(c)) * float(np.linalg.norm(g))
         n = len(self._used) + 2
-        return G, (radius + n * 2.0**-53 * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
+        return G, (radius + n * U * size) * (1.0 + (n + 8) * 2.0**-52) + G.size * n * 2.0**-1070
 
     def gradient_scale(self, shape: tuple[int, int]) -> float:
         """Sum of the parts' scales."""
         return float(sum(abs(float(c)) * loss.gradient_scale(shape) for c, loss in self._used))
 
-    def change(
-        self,
-        R: ArrayLike,
-        D: ArrayLike,
-        R_error: ArrayLike | None = None,
-        D_error: ArrayLike | None = None,
-        exponent: int = 0,
-    ) -> Change:
+    def change_by(self, R: ScaledMatrix, D: ScaledMatrix) -> Change:
         """Sum of the parts' changes and of their bounds."""
         value = error = size = 0.0
         proved = True
         for c, loss in self._used:
-            part = loss.change(R, D, R_error, D_error, exponent)
+            part = loss.change_by(R, D)
             value += float(c) * part.value
             error += abs(float(c)) * part.error
             size += abs(float(c) * part.value)
             proved &= part.proved
         n = len(self._used) + 2
         return Change(
-            value, (error + n * 2.0**-53 * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, exponent, proved
+            value, (error + n * U * size) * (1.0 + n * 2.0**-50) + n * 2.0**-1070, D.exponent, proved
         )
 
     def exact_curvature(self) -> Rationals | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.coerce import as_matrix
 from fastminima.errors import DataError, DataTypeError, NetworkError, ReadError
-from fastminima.system.files import reading
+from fastminima.system.files import open_npz
 
 __all__ = ["as_chain", "read_chain"]
 
@@ -83,13 +83,9 @@ def read_chain(path: str | os.PathLike[str]) -> list[Floats]:
         As `as_chain`.
     """
     source = Path(path)
-    # opened here, because numpy leaves its own file open when the archive is damaged
-    with reading(source, "is not a file of weights (.npz)"), open(source, "rb") as stream:
-        stored = np.load(stream, allow_pickle=False)
-        if not isinstance(stored, np.lib.npyio.NpzFile):
-            raise ReadError(f"{source} holds one array; weights are an npz file with arrays W1, W2, ...")
-        with stored:
-            arrays = {name: stored[name] for name in stored.files}
+    instead = "; weights are an npz file with arrays W1, W2, ..."
+    with open_npz(source, "is not a file of weights (.npz)", instead) as stored:
+        arrays = {name: stored[name] for name in stored.files}
     try:
         return as_chain([arrays[name] for name in _ordered(list(arrays), source)])
     except NetworkError as error:

@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.coerce import as_matrix, sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.tensors import plain_array
 from fastminima.errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
-from fastminima.system.files import reading, replacing
-from fastminima.system.packages import require
+from fastminima.system.files import open_npz, replacing
+from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
 
 __all__ = ["OneHiddenLayer"]
 
-Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
+Elementwise = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 _FORMAT = "fastminima.OneHiddenLayer"
 # 1: piecewise linear; 2: smooth, with a formula. Each file has the lowest version that can hold it.
@@ -43,9 +44,9 @@ _RISK_ROWS = 65_536
 def _parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
     """A float64 C-ordered read-only copy; parameters are float64 numbers, so anything rounded is refused."""
     try:
-        array = np.asarray(value)
+        array = plain_array(value)
         flat = as_matrix(array.reshape(-1, 1), name, allow_empty=True)
-    except (DataTypeError, DataError, ValueError, TypeError) as error:
+    except (DataTypeError, DataError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise NetworkError(f"{name} must hold finite real numbers: {error}") from error
     if flat.rounded:
         raise NetworkError(f"{name} holds numbers that float64 cannot represent; round them first")
@@ -90,7 +91,7 @@ class OneHiddenLayer:
     b1: NDArray[np.float64]
     W2: NDArray[np.float64]
     b2: float
-    activation: Activation
+    activation: Elementwise
 
     def __post_init__(self) -> None:
         W1, b1, W2 = _parameter(self.W1, "W1", 2), _parameter(self.b1, "b1", 1), _parameter(self.W2, "W2", 1)
@@ -193,6 +194,7 @@ class OneHiddenLayer:
         """
         if not isinstance(data, Dataset):
             raise DataTypeError(f"risk needs a Dataset, got {type(data).__name__}; use Dataset(X, y)")
+        check_one_target(data, "risk")
         self._inputs(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
@@ -264,14 +266,10 @@ class OneHiddenLayer:
             Not a network file, damaged, or written by a newer format version.
         """
         source = Path(path)
-        # opened here, because numpy leaves its own file open when the archive is damaged
-        with reading(source, "is not a network file"), open(source, "rb") as stream:
-            stored = np.load(stream, allow_pickle=False)
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise ReadError(f"{source} holds one array, not a network; it must be written by save()")
-            with stored:
-                wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
-                fields = {name: stored[name] for name in wanted if name in stored}
+        wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
+        instead = ", not a network; it must be written by save()"
+        with open_npz(source, "is not a network file", instead) as stored:
+            fields = {name: stored[name] for name in wanted if name in stored}
         return _from_fields(cls, fields, source)
 
     def to_torch(self) -> Any:
@@ -289,7 +287,7 @@ class OneHiddenLayer:
         NetworkError
             If the activation is a function without a formula.
         """
-        torch = require("torch", extra=None, purpose="to_torch")
+        torch = import_optional("torch", extra=None, purpose="to_torch")
         # first: a refusal should come before any layer is made
         activation = torch_activation(torch, self.activation)
         hidden = _torch_linear(torch, self.W1, self.b1)

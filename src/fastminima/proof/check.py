@@ -458,7 +458,9 @@ class Theorem2:
                 _, condition, above, below = formula
                 (c, *_), (_, slope, _) = self.jet(0, None, condition), self.jet(min(low, 0), max(high, 0), condition)
                 corner = -Fraction(c.lo, UNIT)
-                if slope == ONE and c.lo == c.hi and low <= corner <= high:  # the condition is t - corner
+                if slope == ONE and c.lo == c.hi:  # the condition is t - corner
+                    if high <= corner or corner < low:  # all of it is in one piece, which may have pieces itself
+                        return self.bends(below if high <= corner else above, low, high, sign, halvings)
                     (a, a1, _), (b, b1, _) = (self.jet(corner, None, piece) for piece in (above, below))
                     meets = a == b and a.lo == a.hi and upward(a1 + -b1, sign)
                     return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.read import read
 from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
 from fastminima.exact.digest import Digests
@@ -116,6 +116,8 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
         raise DataTypeError(
             "networks are proved about data: pass data=fastminima.Dataset(X, y), or a source of blocks"
         )
+    if isinstance(data, Dataset):
+        check_one_target(data, "a certificate of theorem 1")
     minimum = result.network if isinstance(result, SpuriousMinimum) else result
     better = other.network if isinstance(other, BetterPoint) else other
     for name, network in (("the minimum", minimum), ("the better point", better)):
@@ -237,6 +239,8 @@ def check(
         The file is no certificate, cut short, or of a newer version.
     ReadError, DataError
         The data cannot be read.
+    TargetError
+        They have several targets, where the certificate is about one.
     """
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)
@@ -259,6 +263,7 @@ def check(
         raise DataTypeError(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
         )
+    check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
     if certificate.meaning != data.meaning:
         return checker.Verdict(
             False,

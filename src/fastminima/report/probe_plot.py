@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
 from fastminima.landscape.probe import Probe, ProbeSweep
-from fastminima.system.files import replacing
-from fastminima.system.packages import require
 
-__all__ = ["plot_probe"]
+from .figures import BLUE, RED, new_figure, open_axes, save_figure
+
+__all__ = ["number_text", "plot_probe", "round_ticks"]
 
 Array = NDArray[np.float64]
 
-_BLUE, _RED = "#1f4e79", "#b0413e"
 # Decades of either sign that a symmetric logarithmic axis shows before it turns linear around zero.
 _DECADES = 8.0
 _BARS = 80
@@ -50,25 +49,16 @@ def plot_probe(probe: Probe | ProbeSweep, path: str | os.PathLike[str], title: s
     shown = [probe] if isinstance(probe, Probe) else list(probe)
     if all(p.n == p.n_overflow for p in shown):
         raise OptionError("the probe has no finite excess risk, so there is nothing to draw")
-    require("matplotlib", extra="plot", purpose="drawing pictures")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8.4, 4.8)
     axes = figure.subplots()
     if isinstance(probe, Probe):
         _draw_histogram(axes, probe)
     else:
         _draw_sweep(axes, probe)
-    axes.spines[["top", "right"]].set_visible(False)
+    open_axes(axes)
     network = first.network
-    figure.suptitle(
-        title
-        or f"m = {first.n_samples:,}, dx = {network.n_features}, d1 = {network.width}, {network.activation}"
-    )
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)
+    data = f"m = {first.n_samples:,}, dx = {network.n_features}, d1 = {network.width}, {network.activation}"
+    save_figure(figure, path, title or data)
 
 
 def _threshold(values: Array) -> float:
@@ -79,7 +69,7 @@ def _threshold(values: Array) -> float:
     return float(max(sizes.min(), sizes.max() * 10.0**-_DECADES, 1e-300))
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def round_ticks(low: float, high: float, most: int) -> list[float]:
     """About `most` round numbers between two positive ones, spread over their logarithms."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for digits, step in (
@@ -116,13 +106,13 @@ def _symlog(axis: Any, threshold: float, values: Array) -> None:
         if len(side):
             share = math.log10(top / threshold) / decades if decades else 1.0
             low = max(threshold, float(side.min()))
-            ticks += [sign * v for v in _ticks(low, top, max(3, round(7 * share)))]
+            ticks += [sign * v for v in round_ticks(low, top, max(3, round(7 * share)))]
     axis.set_major_locator(ticker.FixedLocator(sorted(ticks)))
     axis.set_minor_locator(ticker.NullLocator())
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _number(value)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: number_text(value)))
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     if value == 0.0:
         return "0"
     mantissa, exponent = f"{value:.2e}".split("e")
@@ -143,7 +133,7 @@ def _draw_histogram(axes: Any, probe: Probe) -> None:
     sides = edges[:-1] * edges[1:] > 0.0
     density = np.zeros(len(counts))
     density[sides] = counts[sides] / np.abs(np.log10(edges[1:][sides] / edges[:-1][sides]))
-    for sign, colour, label in ((1.0, _BLUE, "not lower"), (-1.0, _RED, "lower risk")):
+    for sign, colour, label in ((1.0, BLUE, "not lower"), (-1.0, RED, "lower risk")):
         height = density * (sign * (edges[:-1] + edges[1:]) > 0.0)
         if height.any():
             axes.stairs(height, edges, fill=True, color=colour, alpha=0.85, lw=0.0, label=label)
@@ -191,14 +181,14 @@ def _draw_sweep(axes: Any, sweep: ProbeSweep) -> None:
         axes.set_ylim(room * low if low < 0.0 else -threshold, room * high if high > 0.0 else threshold)
         axes.axhline(0.0, color="0.25", lw=1.2, ls="--")
         if low < 0.0:
-            axes.axhspan(room * low, 0.0, color=_RED, alpha=0.06, lw=0.0)
-    axes.fill_between(radii, table[1], table[5], color=_BLUE, alpha=0.16, lw=0.0, label="1 % to 99 %")
-    axes.fill_between(radii, table[2], table[4], color=_BLUE, alpha=0.34, lw=0.0, label="25 % to 75 %")
-    axes.plot(radii, table[3], color=_BLUE, lw=1.8, marker="o", ms=3.5, label="median")
+            axes.axhspan(room * low, 0.0, color=RED, alpha=0.06, lw=0.0)
+    axes.fill_between(radii, table[1], table[5], color=BLUE, alpha=0.16, lw=0.0, label="1 % to 99 %")
+    axes.fill_between(radii, table[2], table[4], color=BLUE, alpha=0.34, lw=0.0, label="25 % to 75 %")
+    axes.plot(radii, table[3], color=BLUE, lw=1.8, marker="o", ms=3.5, label="median")
     axes.plot(radii, table[0], color="0.35", lw=1.1, label="smallest")
     lower = table[0] < 0.0
     if lower.any():
-        axes.plot(radii[lower], table[0][lower], "v", color=_RED, ms=6, label="smallest, a lower risk")
+        axes.plot(radii[lower], table[0][lower], "v", color=RED, ms=6, label="smallest, a lower risk")
     axes.set_xlabel(
         "standard deviation of the perturbation"
         if probes[0].distribution == "normal"

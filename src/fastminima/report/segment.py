@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import NetworkError
 from fastminima.networks.batched_risk import batched_risk
-from fastminima.system.files import replacing
-from fastminima.system.packages import require
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
+
+from .figures import BLUE, RED, new_figure, open_axes, save_figure
 
 __all__ = ["Segment", "plot_segment", "segment"]
 
@@ -87,24 +87,19 @@ def plot_segment(
     OutputError
         If the file cannot be written.
     """
-    require("matplotlib", extra="plot", purpose="drawing pictures")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    figure = new_figure(10.0, 4.2)
     line = segment(low, better)
     scale = line.level if line.level > 0 else 1.0
     excess = (line.risk - line.level) / scale
-    figure = Figure(figsize=(10.0, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    left.plot(line.t, line.risk, color="#1f4e79", lw=1.8)
+    left.plot(line.t, line.risk, color=BLUE, lw=1.8)
     left.axhline(line.level, color="0.55", lw=0.9, ls="--", label="least-squares risk")
     left.set_ylabel("empirical risk")
     left.set_title("Risk along the segment")
     left.legend(frameon=False, loc="best")
     relative = line.drop / scale
     right.axhline(0.0, color="0.55", lw=0.9, ls="--")
-    right.plot(line.t, excess, color="#1f4e79", lw=1.8)
+    right.plot(line.t, excess, color=BLUE, lw=1.8)
     # linear up to the next power of ten above the drop, with room: 0 and the drop are what the picture is about
     linear = 10.0 ** math.ceil(math.log10(relative)) if relative > 1e-300 else 1e-300
     right.set_yscale("symlog", linthresh=linear, linscale=1.5)
@@ -117,17 +112,16 @@ def plot_segment(
         textcoords="offset points",
         ha="right",
         va="center",
-        color="#b0413e",
+        color=RED,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        arrowprops={"arrowstyle": "->", "color": "#b0413e"},
+        arrowprops={"arrowstyle": "->", "color": RED},
     )
     for axes, start, end in ((left, line.risk[0], line.risk[-1]), (right, 0.0, -relative)):
-        axes.plot([0.0], [start], "o", color="#1f4e79", ms=6, clip_on=False)
-        axes.plot([1.0], [end], "o", color="#b0413e", ms=6, clip_on=False)
+        axes.plot([0.0], [start], "o", color=BLUE, ms=6, clip_on=False)
+        axes.plot([1.0], [end], "o", color=RED, ms=6, clip_on=False)
         axes.set_xlabel("t: spurious minimum (0) to better point (1)")
         axes.set_xlim(0.0, 1.0)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title or f"m = {low.data.n_samples:,}, dx = {low.data.n_features}, {low.activation}")
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)
+        open_axes(axes)
+    data = f"m = {low.data.n_samples:,}, dx = {low.data.n_features}, {low.activation}"
+    save_figure(figure, path, title or data)
     return line

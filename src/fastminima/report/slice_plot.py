@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,13 @@ from numpy.typing import NDArray
 from fastminima.errors import OptionError
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.batched_risk import batched_risk
-from fastminima.system.files import replacing
-from fastminima.system.packages import require
 from fastminima.theorems.theorem2.counterexample import CounterExample
+
+from .figures import RED, new_figure, save_figure
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 
 Array = NDArray[np.float64]
-
-_BLUE, _RED = "#1f4e79", "#b0413e"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +119,21 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
         If the file cannot be written.
     """
     found = risk_slice(pair)
-    require("matplotlib", extra="plot", purpose="drawing pictures")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    figure = new_figure(7.6, 5.6)
+    axes = figure.subplots()
+    handles = [*_draw_risk(figure, axes, found, pair), *_draw_points(axes, pair)]
+    axes.set_xlabel("s: from the local minimum (0) to the global one (1)")
+    axes.set_ylabel("t: the inputs of the hidden units drawn apart")
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, facecolor="#d9d9d9", frameon=True)
+    save_figure(figure, path, title or f"theorem 2, {pair.activation}, {pair.form} form")
+
+
+def _draw_risk(figure: Any, axes: Any, found: RiskSlice, pair: CounterExample) -> list[Any]:
+    """Colours, the line of the least-squares level and the certified ball where it meets the plane, for the legend."""
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     level = float(pair.level)
-    figure = Figure(figsize=(7.6, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
     low, high = level * 1e-3, level * 1e3
     shown = np.clip(found.risk, low, high)
     image = axes.pcolormesh(
@@ -137,55 +141,25 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
     )
     axes.contour(found.s, found.t, shown, levels=[level], colors="white", linewidths=1.2)
     figure.colorbar(image, ax=axes, label="empirical risk", extend="both")
-    handles = [
-        Line2D(
-            [],
-            [],
-            color="white",
-            markeredgecolor="black",
-            label=f"risk = least squares' {shown_exactly(pair.level)}",
-        ),
-    ]
+    squares = f"risk = least squares' {shown_exactly(pair.level)}"
+    handles = [Line2D([], [], color="white", markeredgecolor="black", label=squares)]
     if pair.radius and found.distance.max() > pair.radius:
-        axes.contour(
-            found.s,
-            found.t,
-            found.distance,
-            levels=[pair.radius],
-            colors=_RED,
-            linewidths=1.6,
-            linestyles="--",
-        )
-        handles.append(
-            Line2D(
-                [], [], color=_RED, linestyle="--", label=f"certified radius {rounded_down(pair.radius, 3)}"
-            )
-        )
-    axes.plot([0], [0], "o", color=_RED, markeredgecolor="white", markersize=9)
-    axes.plot([1], [0], "*", color="white", markeredgecolor="black", markersize=14)
-    handles += [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            color=_RED,
-            markeredgecolor="white",
-            linestyle="",
-            label=f"local minimum, risk {shown_exactly(pair.level)}",
-        ),
-        Line2D(
-            [],
-            [],
-            marker="*",
-            color="white",
-            markeredgecolor="black",
-            linestyle="",
-            label="global minimum, risk 0",
-        ),
+        line: dict[str, Any] = {"linewidths": 1.6, "linestyles": "--"}
+        axes.contour(found.s, found.t, found.distance, levels=[pair.radius], colors=RED, **line)
+        ball = f"certified radius {rounded_down(pair.radius, 3)}"
+        handles.append(Line2D([], [], color=RED, linestyle="--", label=ball))
+    return handles
+
+
+def _draw_points(axes: Any, pair: CounterExample) -> list[Any]:
+    """Both points, for the legend."""
+    from matplotlib.lines import Line2D
+
+    local: dict[str, Any] = {"marker": "o", "color": RED, "markeredgecolor": "white"}
+    best: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black"}
+    axes.plot([0], [0], linestyle="", markersize=9, **local)
+    axes.plot([1], [0], linestyle="", markersize=14, **best)
+    return [
+        Line2D([], [], linestyle="", label=f"local minimum, risk {shown_exactly(pair.level)}", **local),
+        Line2D([], [], linestyle="", label="global minimum, risk 0", **best),
     ]
-    axes.set_xlabel("s: from the local minimum (0) to the global one (1)")
-    axes.set_ylabel("t: the inputs of the hidden units drawn apart")
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, facecolor="#d9d9d9", frameon=True)
-    figure.suptitle(title or f"theorem 2, {pair.activation}, {pair.form} form")
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)

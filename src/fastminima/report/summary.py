@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
+from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
 
 __all__ = ["rows", "summarise"]
 
@@ -28,13 +28,11 @@ def summarise(
         Where the data came from.
     """
     fit, data = low.fit, low.data
-    evidence = low.evidence
-    certified, undecided = evidence.size() if evidence is not None else (0, 0)
+    certified, undecided = low.evidence.size()
+    size = renamed(fit_values(fit), {"n_samples": "m", "n_features": "dx", "rank": "rank"})
     result: dict[str, Any] = {
         "source": source,
-        "m": data.n_samples,
-        "dx": data.n_features,
-        "rank": fit.rank,
+        **size,
         "meaning": data.meaning,
         "least_squares": {
             "risk": fit.risk,
@@ -44,33 +42,16 @@ def summarise(
             "method": fit.method,
         },
         "activation": {"s_plus": low.activation.s_plus, "s_minus": low.activation.s_minus},
-        "minimum": {
-            "status": str(low.status),
-            "reason": low.reason,
-            "risk": low.risk,
-            "excess": low.excess,
-            "radius": low.radius,
-            "width": low.network.width,
-            "alpha": low.alpha,
-            "eta": low.eta,
-        },
+        "minimum": minimum_values(low),
         "J": {"certified": certified, "undecided": undecided},
         "notes": list(low.notes),
         "seconds": dict(seconds),
     }
     if better is not None:
-        result["better"] = {
-            "status": str(better.status),
-            "reason": better.reason,
-            "case": better.case,
-            "method": better.method,
-            "risk": better.risk,
-            "drop": better.drop,
-            "drop_relative": better.relative_drop,
-            "drop_certified": better.drop_certified,
-            "certificate": better.certificate,
-            "split": None if better.split is None else asdict(better.split),
-        }
+        values = better_values(better)
+        result["better"] = renamed(
+            values, {name: name for name in values} | {"relative_drop": "drop_relative"}
+        )
     return result
 
 

@@ -8,8 +8,8 @@ Modules, lowest first:
 - `passes`: one pass over some rows of a source: what a worker does, wherever it runs.
 - `ranges`: fitted values and residuals of a scan, kept in ranges of fitted values, in memory or in files; and the
   search over them.
-- `streamed`: a dataset that stays where it is: `Dataset` and `Frame` over a source, read block by block, loaded only
-  when asked for.
+- `streamed`: a dataset that stays where it is: `Rows`, `CentredData` and `Samples` over a source, loaded only when
+  asked for.
 - `table`: one row a dataset: written as Parquet, CSV or JSON lines, and shown.
 - `results`: what a scan hands back: a result for every dataset, and the table of them.
 - `plain_records`: objects as bytes and back, for records that lie in a folder: nothing in them is executed.
@@ -17,6 +17,7 @@ Modules, lowest first:
 - `folder_lock`: one scan at a time in a folder: a lock that ends with its process, however that ends.
 - `stored_objects`: what a checkpoint may hold: states of passes and results, and what has to hold for each.
 - `checkpoint`: where a scan stands, on disk: results of finished datasets, and the states of the one under way.
+- `options`: what a scan is asked to do, in one object.
 - `large`: Theorem 1 on one dataset that stays on disk: as few passes as the accuracy allows, each over blocks dealt
   to workers.
 - `small`: Theorem 1 on datasets that fit in memory many times over: the functions of the library, one dataset a task.

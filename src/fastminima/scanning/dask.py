@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from fastminima.errors import ClusterError
 from fastminima.system.options import count_workers
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 __all__ = ["dask_executor"]
 
@@ -42,7 +42,7 @@ def dask_executor(address: str, workers: int = -1) -> Iterator[Executor]:
     Workers read their own rows: files, and the temporary folder for what has to be unpacked (text, compressed members,
     iterables), must have the same paths for all of them.
     """
-    distributed = require("distributed", extra="distributed", purpose="a scan on a cluster")
+    distributed = import_optional("distributed", extra="distributed", purpose="a scan on a cluster")
     if address == "local":
         count = count_workers(workers)
         with (

@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,8 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
-from fastminima.exact.affine import Columns
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.gram import GramState
-from fastminima.exact.solve import solve_normal_equations
 from fastminima.fit.bounds import NormalEquations
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.least_squares import (
@@ -38,20 +36,20 @@ from fastminima.fit.least_squares import (
     float_fit,
     least_squares,
     rounded_fit,
-    rounding_of,
 )
-from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals, Sizes
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.fit.refinement import refine
+from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
-from fastminima.theorems.theorem1.splits.sum_scale import Before
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 from .budget import Budget
 from .checkpoint import Stages
 from .dealer import Dealer
+from .options import Progress, Settings
 from .passes import (
     Evaluation,
     Failure,
@@ -66,12 +64,18 @@ from .passes import (
 )
 from .ranges import Kept, KeptEvaluation, Ranges, plan_of
 from .results import ScanResult
-from .streamed import StreamedColumns, StreamedDataset, StreamedFrame, block_rows_for, regular, row_norms
+from .streamed import (
+    CentredStream,
+    RowsOnDemand,
+    StreamedSamples,
+    block_rows_for,
+    regular,
+    row_norms,
+)
 
-__all__ = ["Means", "Settings", "scan_large"]
+__all__ = ["Resources", "scan_large"]
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, str, int, "int | None"], None]
 
 # Rows of a task; fixed, because states are merged task by task.
 TASK_ROWS = 1 << 17
@@ -87,16 +91,7 @@ _OFF_CENTRE = 8.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the result of a scan depends on beside the data."""
-
-    activation: PiecewiseLinear
-    width: int
-    block_rows: int | None
-
-
-@dataclass(frozen=True)
-class Means:
+class Resources:
     """What a scan works with; the result does not depend on it.
 
     Attributes
@@ -121,9 +116,9 @@ class Means:
 class _Scan:
     """One dataset, stage by stage."""
 
-    def __init__(self, source: BlockSource, settings: Settings, means: Means, stages: Stages) -> None:
+    def __init__(self, source: BlockSource, settings: Settings, resources: Resources, stages: Stages) -> None:
         assert source.n_rows is not None
-        self.source, self.settings, self.means, self.stages = source, settings, means, stages
+        self.source, self.settings, self.resources, self.stages = source, settings, resources, stages
         self.total: int = source.n_rows
         n = self.n = source.n_features
         self.rows = settings.block_rows or block_rows_for(n)
@@ -133,8 +128,9 @@ class _Scan:
         self.route = "stream"
         block = 8 * self.rows * (n + 2)
         result = 8 * min(self.task_rows, self.total) * self.width
-        self.budget = Budget(means.memory, block, result, means.dealer)
+        self.budget = Budget(resources.memory, block, result, resources.dealer)
         self.ranges: Ranges | None = None
+        self.samples: StreamedSamples | None = None
 
     # ---- passes ------------------------------------------------------------------------------------------
 
@@ -146,19 +142,8 @@ class _Scan:
         if counting:
             self.source.add_counts(self.stages.counts)
         if finished:
-            unkept = self._unkept(found, state)
-            if isinstance(unkept, _Evaluated):
-                unkept.records = found.records
-            return unkept
-        first = 0
-        if isinstance(state, _Evaluated) and self.stages.folder is not None:
-            # the file may be longer than the state knows: a killed scan wrote on; or it is not what was written
-            whole = found is not None and len(found[1].records.portions) == found[0]
-            if found is None or not (whole and state.ranges.restore(found[1].records)):
-                state.ranges.forget()
-                found = None
-        if found is not None:
-            first, state = found[0], self._unkept(found[1], state)
+            return self._finished(found, state)
+        first, state = self._resumed(found, state)
         with unchanged(self.source):
             for number, result, counts in self._results(kind, given, first):
                 if counting:
@@ -166,7 +151,7 @@ class _Scan:
                     self.stages.count(counts)
                 merge(state, result)
                 done = min(number * self.task_rows, self.total)
-                self.means.progress(self.source.name, label, done, self.total)
+                self.resources.progress(self.source.name, label, done, self.total)
                 if self.stages.due():
                     self.stages.save(number, self._kept(state))
         self.stages.finish(self._kept(state))
@@ -175,12 +160,14 @@ class _Scan:
     def _results(self, kind: Any, given: Pass, first: int) -> Iterator[tuple[int, Any, dict[str, int]]]:
         """(tasks done, result, what was counted) of every task from `first` on, in their order."""
         starts = range(0, self.total, self.task_rows)
-        elsewhere = self.means.dealer.elsewhere
+        elsewhere = self.resources.dealer.elsewhere
         tasks = (
             (kind, given.of(start, stop, elsewhere=elsewhere), start, stop)
             for start, stop in ((a, min(a + self.task_rows, self.total)) for a in starts[first:])
         )
-        for number, (result, counts) in enumerate(self.means.dealer.map(run_task, tasks), start=first + 1):
+        for number, (result, counts) in enumerate(
+            self.resources.dealer.map(run_task, tasks), start=first + 1
+        ):
             if isinstance(result, Failure):
                 raise result.error
             yield number, result, counts
@@ -191,11 +178,24 @@ class _Scan:
             return KeptEvaluation(state.sums, state.envelope, state.ranges.state())
         return state
 
-    def _unkept(self, found: Any, state: Any) -> Any:
-        """What a checkpoint holds, as a state; `state` is the one of a pass that is not begun yet."""
+    def _finished(self, found: Any, new: Any) -> Any:
+        """The state of a pass that another process finished; `new` is the one it began with."""
         if isinstance(found, KeptEvaluation):
-            return _Evaluated(found.sums, found.envelope, state.ranges)
+            return _Evaluated(found.sums, found.envelope, new.ranges, found.records)
         return found
+
+    def _resumed(self, found: tuple[int, Any] | None, new: Any) -> tuple[int, Any]:
+        """(first task, state) of a pass that another process began, or that is `new`."""
+        if not isinstance(new, _Evaluated) or self.stages.folder is None:
+            return (0, new) if found is None else found
+        if found is not None:
+            first, kept = found
+            # the file may be longer than the state knows, because a killed scan wrote on
+            if len(kept.records.portions) == first and new.ranges.restore(kept.records):
+                return first, _Evaluated(kept.sums, kept.envelope, new.ranges)
+        # or it is not what was written: then the pass is made again
+        new.ranges.forget()
+        return 0, new
 
     def _centre(self) -> tuple[Array, float, Array]:
         """Means of a few rows at the start, in the middle and at the end, and these rows."""
@@ -227,34 +227,21 @@ class _Scan:
             given = replace(given, centre=centre + off)
             moments = self._moments(given)
         # what is read again is not counted again
-        self.data = StreamedDataset(uncounted(self.source), moments.count, self.means.memory)
-        frame = StreamedFrame(self.data, given.centre, centre_y, moments, self.rows)
+        stream = RowsOnDemand(uncounted(self.source), moments.count, self.resources.memory)
         if not regular(moments):
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
-            return self._in_memory()
+            return self._in_memory(stream.dataset())
+        self.given, self.moments = given, moments
+        frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
-            return self._exact(frame, moments, given)
-        solution = normal.solve(moments.rhs)
-        extended = normal.well_conditioned
-        for attempt in range(5):
-            slopes, level = solution[1:].copy(), float(solution[0])
-            evaluated = self._residuals(given, slopes, level, moments)
-            step = evaluated.sums
-            _, rounding = rounding_of(frame, moments, slopes, level, step)
-            gradient = step.gradient
-            if attempt == 4 or (np.abs(gradient) <= _NEAR * rounding).all():
-                if extended or attempt == 4:
-                    break
-                gradient, extended = self._extended(given, slopes, level), True
-            solution = solution - normal.solve(gradient)
-        return float_fit(
-            self.data, frame, moments, normal, (slopes, level), step, **self._instead(evaluated, moments)
-        )
+            return self._exact(frame)
+        affine, found = refine(self, frame, moments, normal, least_steps=0, tolerance=_NEAR)
+        samples = self._streamed_samples(frame, affine, found)
+        return float_fit(frame, moments, normal, affine, found.sums, samples)
 
-    def _in_memory(self) -> LeastSquares:
+    def _in_memory(self, data: Dataset) -> LeastSquares:
         self.route = "memory"
-        data = self.data
         return least_squares(
             Dataset(
                 data.X,
@@ -271,7 +258,9 @@ class _Scan:
             raise DataError(f"{self.source.name}: no row is left; each lacks a value, or has weight 0")
         return moments
 
-    def _residuals(self, given: Pass, slopes: Array, level: float, moments: Moments) -> _Evaluated:
+    def evaluate(self, slopes: Array, value_at_centre: float, *, keep: bool = True) -> _Evaluated:
+        """One pass with these coefficients, which keeps its records until the next one."""
+        given, moments = self.given, self.moments
         if self.ranges is not None:
             self.ranges.remove()
         record = 8 * self.width
@@ -280,20 +269,24 @@ class _Scan:
         n_ranges = max(1, min(_MOST_RANGES, -(-moments.count // _RANGE_RECORDS)))
         folder = None
         if on_disk:
-            base = self.stages.folder or self.means.folder
+            base = self.stages.folder or self.resources.folder
             folder = os.path.join(base, f"records-{self.passes}")
         # the rows looked at first tell how fitted values spread, and which samples may be nearest to a boundary
-        fitted, envelope = (self.sample - given.centre) @ slopes + level, Envelope()
+        fitted, envelope = (self.sample - given.centre) @ slopes + value_at_centre, Envelope()
         plan = plan_of(fitted, n_ranges)
         if len(fitted):
             envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
-        room = self.budget.room // (self.means.workers + 1)
+        room = self.budget.room // (self.resources.workers + 1)
         outlives = self.stages.folder is not None
         self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room, outlives=outlives)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
         given = self.evaluating = replace(
-            given, slopes=slopes, level=level, plan=plan, envelope=envelope.outline()
+            given,
+            slopes=slopes,
+            value_at_centre=value_at_centre,
+            plan=plan,
+            envelope=envelope.outline(),
         )
         result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)
         if result.sums.count != moments.count:
@@ -309,61 +302,54 @@ class _Scan:
         for number, result, _ in self._results(residuals_pass, self.evaluating, 0):
             ranges.append(result.records, result.counts)
             done = min(number * self.task_rows, self.total)
-            self.means.progress(self.source.name, "residuals, anew", done, self.total)
+            self.resources.progress(self.source.name, "residuals, anew", done, self.total)
         if ranges.kept.digests != records.digests:
             raise DataError(
                 f"{self.source.name}: the residuals are not what they were; the data have changed meanwhile"
             )
 
-    def _extended(self, given: Pass, slopes: Array, level: float) -> Array:
-        given = replace(given, slopes=slopes, level=level)
+    def extended_gradient(self, slopes: Array, value_at_centre: float) -> Array:
+        """One pass in extended precision."""
+        given = replace(self.given, slopes=slopes, value_at_centre=value_at_centre)
         state: ExtendedGradient = self._pass(
             extended_pass, given, "refinement", ExtendedGradient.zero(self.n), ExtendedGradient.merge
         )
         return state.gradient.astype(np.float64)
 
-    def _exact(self, frame: StreamedFrame, moments: Moments, given: Pass) -> LeastSquares:
+    def _exact(self, frame: CentredStream) -> LeastSquares:
         """Collinear up to rounding: solve with the exact Gram matrix."""
         state: GramState = self._pass(
-            gram_pass, given, "exact Gram", GramState(self.n, self.source.weighted), GramState.merge
+            gram_pass, self.given, "exact Gram", GramState(self.n, self.source.weighted), GramState.merge
         )
-        gram = state.result()
-        solution = solve_normal_equations(gram)
-        exact = ExactFit(
-            coef=solution.coefficients[1:],
-            intercept=solution.coefficients[0],
-            risk=solution.risk,
-            rank=solution.rank,
-            pivots=solution.pivots,
-            gram=gram,
-            _columns=cast(Columns, StreamedColumns(self.data)),
-        )
-        slopes, level = rounded_fit(frame, exact)
-        evaluated = self._residuals(given, slopes, level, moments)
-        sizes = Sizes(moments.column_max, np.diag(moments.gram).copy(), moments.y_max, moments.count)
-        return exact_fit(
-            self.data,
-            frame,
-            exact,
-            sizes,
-            (slopes, level),
-            evaluated.sums,
-            **self._instead(evaluated, moments),
-        )
+        exact = ExactFit.of(frame.data, state.result())
+        affine = rounded_fit(frame, exact)
+        found = self.evaluate(*affine)
+        samples = self._streamed_samples(frame, affine, found)
+        return exact_fit(frame, exact, self.moments.sizes(), affine, found.sums, samples)
 
-    def _instead(self, evaluated: _Evaluated, moments: Moments) -> dict[str, Any]:
-        """What the fit has instead of arrays of all samples."""
-        heaviest = moments.weight_range[1] if self.source.weighted else None
-        before = Before.nothing(float(moments.gram[0, 0]), evaluated.sums.largest, heaviest)
-        ranges, records = evaluated.ranges, evaluated.records
+    def _streamed_samples(
+        self, frame: CentredStream, affine: tuple[Array, float], found: _Evaluated
+    ) -> StreamedSamples:
+        """How the fit searches its splits without arrays of all samples."""
+        heaviest = self.moments.weight_range[1] if self.source.weighted else None
+        before = CarriedSums.nothing(float(self.moments.gram[0, 0]), found.sums.largest, heaviest)
+        ranges, records = found.ranges, found.records
         if records is not None and not ranges.restore(records):
             self._evaluate_again(ranges, records)
 
-        def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> Search:
-            self.means.progress(self.source.name, "splits", self.total, self.total)
-            return ranges.search(kappa, reach, errors, before, self.means.workers)
+        def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> SplitSearch:
+            self.resources.progress(self.source.name, "splits", self.total, self.total)
+            return ranges.search(kappa, reach, errors, before, self.resources.workers)
 
-        return {"search": search, "envelope": evaluated.envelope}
+        self.samples = StreamedSamples(frame, affine, found.sums, found.envelope, search)
+        return self.samples
+
+    def forget(self) -> None:
+        """Remove the records: who asks again gets them computed in memory."""
+        if self.ranges is not None:
+            self.ranges.remove()
+        if self.samples is not None:
+            self.samples.forget_records()
 
 
 @dataclass
@@ -392,7 +378,7 @@ def _off_centre(moments: Moments, centre: Array) -> Array | None:
     return mean if far.any() else None
 
 
-def scan_large(source: BlockSource, settings: Settings, means: Means, stages: Stages) -> ScanResult:
+def scan_large(source: BlockSource, settings: Settings, resources: Resources, stages: Stages) -> ScanResult:
     """Scan one prepared source.
 
     Raises
@@ -401,7 +387,7 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
         The data, or the disk. Where neither float64 decides nor the rows fit in memory, the result is undecided.
     """
     start = time.perf_counter()
-    scan = _Scan(source, settings, means, stages)
+    scan = _Scan(source, settings, resources, stages)
     fit = low = better = None
     reason, stopped = "", True
     try:
@@ -417,12 +403,9 @@ def scan_large(source: BlockSource, settings: Settings, means: Means, stages: St
             raise
         reason = str(error)
     finally:
-        # an interrupted scan goes on with them from its checkpoint
-        if scan.ranges is not None and not (stopped and stages.folder is not None):
-            scan.ranges.remove()
-    # the records are gone: who asks again gets them computed in memory
-    if fit is not None:
-        object.__setattr__(fit, "search", None)
+        # an interrupted scan goes on with its records from the checkpoint
+        if not (stopped and stages.folder is not None):
+            scan.forget()
     notes = dict(source.notes)
     if low is not None and low.notes:
         notes["construction"] = list(low.notes)

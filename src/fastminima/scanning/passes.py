@@ -23,7 +23,6 @@ from fastminima.errors import ReadError
 from fastminima.exact.gram import GramState
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
-from fastminima.kernels import _splits as kernels
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan
 
@@ -36,7 +35,6 @@ __all__ = [
     "moments_pass",
     "residuals_pass",
     "run_task",
-    "sorted_into",
     "unchanged",
     "uncounted",
 ]
@@ -61,7 +59,7 @@ class Pass:
     rows : int
         Of a block.
     centre : (n_features,) float64, centre_y : float
-    slopes : (n_features,) float64, level : float
+    slopes : (n_features,) float64, value_at_centre : float
         Coefficients to evaluate, in the frame; empty and 0 where there are none yet.
     plan : Plan
         Ranges of fitted values.
@@ -74,7 +72,7 @@ class Pass:
     centre: Array
     centre_y: float
     slopes: Array
-    level: float
+    value_at_centre: float
     plan: Plan
     envelope: Envelope | None = None
 
@@ -160,14 +158,17 @@ def residuals_pass(given: Pass, start: int, stop: int) -> Evaluation:
         k = len(y)
         rows = slice(at, at + k)
         values, norms = pair[0, :k], pair[1, :k]
-        sums.update(X, y, w, centre, given.slopes, given.level, (values, columns[1, rows], norms))
+        sums.update(X, y, w, centre, given.slopes, given.value_at_centre, (values, columns[1, rows], norms))
         envelope.update(pair[:, :k])
         columns[0, rows] = values
         if w is not None:
             columns[2, rows] = w
         at += k
     envelope.settle()
-    records, counts = sorted_into(given.plan, columns if at == columns.shape[1] else columns[:, :at].copy())
+    ids = _scratch("ids", -(-at // 4)).view(np.uint16)[:at]
+    records, counts = given.plan.sorted_into(
+        columns if at == columns.shape[1] else columns[:, :at].copy(), ids
+    )
     return Evaluation(sums, envelope, records, counts)
 
 
@@ -189,34 +190,11 @@ def _scratch(name: str, *shape: int) -> Array:
     return held[:size].reshape(shape)
 
 
-def sorted_into(plan: Plan, columns: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Records of one range after the other, each in the order of the rows."""
-    width, m = columns.shape
-    keys = columns[0]
-    counts = np.zeros(plan.n_buckets, dtype=np.int64)
-    records = np.empty((m, width))
-    if plan.n_buckets == 1 or not m:
-        counts[0] = m
-        records[:] = columns.T
-        return records, counts
-    ids = _scratch("ids", -(-m // 4)).view(np.uint16)[:m]
-    kernels.count_buckets(keys, plan.lo, plan.scale, plan.table, plan.tree, plan.levels, ids, counts)
-    starts = np.cumsum(counts) - counts
-    pairs = records if width == 2 else np.empty((m, 2))
-    nothing = np.empty(0)
-    kernels.scatter_buckets(keys, columns[1], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
-    if width == 3:
-        records[:, :2] = pairs
-        kernels.scatter_buckets(keys, columns[2], nothing, ids, 1.0, 1.0, starts.copy(), pairs)
-        records[:, 2] = pairs[:, 1]
-    return records, counts
-
-
 def extended_pass(given: Pass, start: int, stop: int) -> ExtendedGradient:
     """The gradient in extended precision."""
     state, centre = ExtendedGradient.zero(len(given.centre)), (given.centre, given.centre_y)
     for X, y, w in given.source.blocks(start, stop, given.rows):
-        state.update(X, y, w, centre, given.slopes, given.level)
+        state.update(X, y, w, centre, given.slopes, given.value_at_centre)
     return state
 
 

@@ -2,7 +2,7 @@
 
 (a) Records (fitted, residual[, weight]) arrive sorted into ranges, in the order of the rows, and are appended to their
     range. A range is searched alone: 8 bytes a number to keep, and about 50 bytes a record while it is searched.
-(b) The search goes through the ranges in order and carries the partial sum from one to the next (`Before`). The last
+(b) The search goes through the ranges in order and carries the partial sum from one to the next (`CarriedSums`). The last
     record of a range meets the first key of the next one as a record of value 0, so that every gap is looked at once.
 (c) A range that came out too large, because the sample that cut the ranges did not tell, is cut again; if all its fitted
     values are equal, it is taken in pieces.
@@ -29,11 +29,9 @@ from fastminima.errors import OutputError
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Residuals
 from fastminima.system.files import writing
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
-from fastminima.theorems.theorem1.splits.sum_scale import Before
-
-from .passes import sorted_into
+from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 __all__ = ["BYTES_TO_SEARCH", "Kept", "KeptEvaluation", "Ranges", "plan_of"]
 
@@ -252,14 +250,14 @@ class Ranges:
         finer = Ranges(plan.n_buckets, self._width, folder, self._label, self._room)
         try:
             for records in self._portions_of(index):
-                finer.append(*sorted_into(plan, np.ascontiguousarray(records.T)))
+                finer.append(*plan.sorted_into(np.ascontiguousarray(records.T)))
             for load, smallest in finer._pieces():
                 # now, because the finer file goes when the last piece has been handed out
                 yield partial(np.asarray, load()), smallest
         finally:
             finer.remove()
 
-    def _sorted(self, before: Before, workers: int) -> Iterator[tuple[int, SortedSums]]:
+    def _sorted(self, before: CarriedSums, workers: int) -> Iterator[tuple[int, SortedSums]]:
         """(records, sums) of all pieces in order; `workers` of them are sorted at once."""
 
         def prepared(load: Load, following: float | None) -> tuple[int, SortedSums]:
@@ -294,14 +292,14 @@ class Ranges:
         kappa: float,
         reach: float,
         errors: tuple[float, float, float],
-        before: Before,
+        before: CarriedSums,
         workers: int,
-    ) -> Search:
-        """As `splits.search` over all records.
+    ) -> SplitSearch:
+        """As `search_splits` over all records.
 
         Parameters
         ----------
-        before : Before
+        before : CarriedSums
             Of no record, with what is known of all.
         """
         best: dict[str, Any] = {"position": None, "S": 0.0, "gap": 0.0, "lower": math.nan, "upper": math.nan}
@@ -323,7 +321,7 @@ class Ranges:
                 }
             before = state.after(taken)
         value = math.ldexp(max(drop, 0.0), -shift - before.value_shift)
-        return Search(**best, drop=value, n_certified=certified, n_undecided=undecided)
+        return SplitSearch(**best, drop=value, n_certified=certified, n_undecided=undecided)
 
 
 def _with_next(pieces: Iterator[tuple[Load, float]]) -> Iterator[tuple[Load, float | None]]:

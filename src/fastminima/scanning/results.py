@@ -10,8 +10,8 @@ from typing import Any
 
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.theorems.theorem1.better_point import BetterPoint
-from fastminima.theorems.theorem1.candidate import PushedSplit
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
+from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
 
 from .table import ScanTable
 
@@ -47,6 +47,25 @@ ROW_FIELDS = (
     "notes",
     "error",
 )
+
+
+# the names of a row for the values of a construction
+_OF_FIT = {
+    "n_samples": "rows",
+    "n_features": "features",
+    "weighted": "weighted",
+    "rank": "rank",
+    "risk": "risk",
+    "method": "method",
+}
+_OF_MINIMUM = {name: name for name in ("excess", "radius", "reason")}
+_OF_BETTER = {
+    "risk": "better_risk",
+    "drop": "drop",
+    "drop_certified": "drop_certified",
+    "relative_drop": "relative_drop",
+    "certificate": "certificate",
+}
 
 
 @dataclass(frozen=True)
@@ -100,38 +119,22 @@ class ScanResult:
             row["error"] = f"{type(self.error).__name__}: {self.error}"
         fit, low, better = self.fit, self.minimum, self.better
         if fit is not None:
-            row |= {
-                "rows": fit.data.n_samples,
-                "features": fit.data.n_features,
-                "weighted": fit.frame.weighted,
-                "rank": fit.rank,
-                "risk": fit.risk,
-                "method": fit.method,
-                "route": self.route,
-                "passes": self.passes,
-            }
+            row |= renamed(fit_values(fit), _OF_FIT) | {"route": self.route, "passes": self.passes}
         if low is not None:
-            row |= {"excess": low.excess, "radius": low.radius, "reason": low.reason}
-            evidence = low.evidence
-            if evidence is not None:
-                row |= {"case": evidence.case, "splits": evidence.n_certified}
-                row["splits_undecided"] = evidence.n_undecided
+            row |= renamed(minimum_values(low), _OF_MINIMUM)
+            row |= {"case": low.evidence.case, "splits": low.evidence.n_certified}
+            row["splits_undecided"] = low.evidence.n_undecided
         if better is not None:
-            row["better"] = str(better.status)
+            values = better_values(better)
+            row["better"] = values["status"]
             if better:
-                row |= {
-                    "better_risk": better.risk,
-                    "drop": better.drop,
-                    "drop_certified": better.drop_certified,
-                    "relative_drop": None if math.isnan(better.relative_drop) else better.relative_drop,
-                    "certificate": better.certificate,
-                }
+                row |= renamed(values, _OF_BETTER)
+                if math.isnan(better.relative_drop):
+                    row["relative_drop"] = None
             elif self.status == "spurious":
                 row["reason"] = better.reason
-            if better.split is not None:
-                row |= {"beta": better.split.beta, "gamma": better.split.gamma}
-            if isinstance(better.split, PushedSplit):
-                row["position"] = better.split.position
+            split = values["split"] or {}
+            row |= {name: split[name] for name in ("position", "beta", "gamma") if name in split}
         return row
 
     def __repr__(self) -> str:

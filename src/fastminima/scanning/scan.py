@@ -15,21 +15,18 @@ from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import Unopened, open_sources
 from fastminima.data.sources.reader import Categories, Missing
-from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import writing
-from fastminima.system.options import check_width, count_workers, parse_bytes
 
 from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
-from .large import Means, Settings, scan_large
+from .large import Resources, scan_large
+from .options import Progress, ScanOptions, Settings
 from .passes import unchanged
 from .results import ScanReport, ScanResult
 from .small import checked, failed, is_short, is_small, scan_small
 
 __all__ = ["scan"]
-
-Progress = Callable[[str, str, int, "int | None"], None]
 
 # Small datasets dealt to a worker at once: a few, so that the last one to finish is not waited for.
 _BATCH = 4
@@ -116,22 +113,17 @@ def scan(
     `better_point` in memory. Larger ones stay where they are: two passes over the rows as a rule, one or two more where the
     columns are correlated.
     """
-    if not isinstance(activation, PiecewiseLinear):
-        raise DataTypeError(
-            f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
-        )
-    width = check_width(width)
-    count = count_workers(workers)
-    limit = parse_bytes(memory)
-    if block_rows is not None and (
-        isinstance(block_rows, bool) or not isinstance(block_rows, int) or block_rows < 1
-    ):
-        raise OptionError(f"block_rows must be a whole number >= 1, got {block_rows!r}")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise OptionError(
-            f"executor must have the submit of concurrent.futures, got {type(executor).__name__}; for a Dask client give "
-            "client.get_executor()"
-        )
+    options = ScanOptions(
+        activation=activation,
+        width=width,
+        workers=workers,
+        executor=executor,
+        block_rows=block_rows,
+        memory=memory,
+        checkpoint=checkpoint,
+        progress=progress or _silent,
+        on_result=on_result,
+    )
     sources = open_sources(
         source,
         target,
@@ -140,21 +132,23 @@ def scan(
         missing=missing,
         categories=categories,
     )
-    settings = Settings(activation, width, block_rows)
-    tell = progress or _silent
+    return _scanned(sources, options)
+
+
+def _scanned(sources: Sequence[BlockSource | Unopened], options: ScanOptions) -> ScanReport:
     results: list[ScanResult] = []
     with ExitStack() as stack:
         folder = stack.enter_context(_temporary())
-        pools = stack.enter_context(_Pools(executor, count))
+        pools = stack.enter_context(_Pools(options.executor, options.n_workers))
         kept = None
-        if checkpoint is not None:
-            kept = _checkpoint(checkpoint, sources, settings)
+        if options.checkpoint is not None:
+            kept = _checkpoint(options.checkpoint, sources, options.settings)
             stack.callback(kept.close)
-        work = _Work(sources, settings, pools, limit, folder, kept, tell)
+        work = _Work(sources, options, pools, folder, kept)
         for result in work.results():
             results.append(result)
-            if on_result is not None:
-                on_result(result)
+            if options.on_result is not None:
+                options.on_result(result)
         if kept is not None:
             kept.remove()
     return ScanReport(results)
@@ -237,15 +231,17 @@ class _Work:
     def __init__(
         self,
         sources: Sequence[BlockSource | Unopened],
-        settings: Settings,
+        options: ScanOptions,
         pools: _Pools,
-        memory: int,
         folder: str,
         checkpoint: Checkpoint | None,
-        progress: Progress,
     ) -> None:
-        self._sources, self._settings, self._pools, self._memory = sources, settings, pools, memory
-        self._folder, self._checkpoint, self._progress = folder, checkpoint, progress
+        self._sources, self._pools, self._folder, self._checkpoint = sources, pools, folder, checkpoint
+        self._settings, self._memory, self._progress = (
+            options.settings,
+            options.memory_bytes,
+            options.progress,
+        )
         # results come while later datasets wait, and a run keeps all workers busy
         self._most = 64 * pools.workers
 
@@ -305,9 +301,11 @@ class _Work:
         stages = Stages(None, index, [], None)
         if self._checkpoint is not None:
             stages = self._checkpoint.stages(index, getattr(source, "stamp", ""))
-        means = Means(self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress)
+        resources = Resources(
+            self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress
+        )
         try:
-            return scan_large(source, self._settings, means, stages)
+            return scan_large(source, self._settings, resources, stages)
         except Exception as error:
             # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
             return failed(source.name, error)

@@ -15,36 +15,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima import errors
+from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
+from fastminima.data.rows import RowsInMemory
 from fastminima.data.sources.block_source import Block, BlockSource
 from fastminima.errors import FastMinimaError, ReadError
-from fastminima.exact.affine import Columns
-from fastminima.exact.fit import ExactFit
+from fastminima.exact.fit import ExactFit, LazyExactFit
 from fastminima.exact.gram import ExactGram, GramState
-from fastminima.fit.centred_data import Frame
+from fastminima.fit.centred_data import CentredArrays
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
+from fastminima.fit.samples import SamplesInMemory
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.candidate import PushedSplit, TiedSplit
 from fastminima.theorems.theorem1.evidence import SplitEvidence
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.status import BetterStatus, MinimumStatus
 
 from .plain_records import BadRecordError, Codec, Kind, fits
 from .ranges import Kept, KeptEvaluation
 from .results import ScanResult
-from .streamed import StreamedColumns, StreamedDataset, StreamedFrame
+from .streamed import CentredStream, RowsOnDemand, StreamedSamples
 
 __all__ = ["CODEC", "RestoredSource", "alike"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RestoredSource:
     """The source of a result that an earlier process finished: what it was, over the source of this one.
 
@@ -160,31 +162,43 @@ def _check_kept(kept: Kept) -> str | None:
     return wrong
 
 
-def _check_frame(frame: Frame) -> str | None:
+def _check_arrays(frame: CentredArrays) -> str | None:
     m, n = frame.data.n_samples, frame.data.n_features
-    arrays = ("centre", frame.centre, (n,)), ("exponents", frame.exponents, (n,))
-    if isinstance(frame, StreamedFrame):
-        return _shapes(*arrays, ("rhs", frame.moments.rhs, (n + 1,)))
-    return _shapes(*arrays, ("X", frame.X, (m, n)), ("y", frame.y, (m,)))
+    if frame.data.n_targets != 1:
+        return f"{frame.data.n_targets} targets"
+    return _shapes(
+        ("centre", frame.centre, (n,)),
+        ("exponents", frame.exponents, (n,)),
+        ("X", frame.X, (m, n)),
+        ("y", frame.y, (m,)),
+    )
+
+
+def _check_stream(frame: CentredStream) -> str | None:
+    n, names = frame.data.n_features, frame.source.feature_names
+    if names is not None and len(names) != n:
+        return f"{len(names)} names of {n} features"
+    return _shapes(("centre", frame.centre, (n,)), ("rhs", frame.moments.rhs, (n + 1,)))
+
+
+def _check_samples(samples: SamplesInMemory) -> str | None:
+    shape = (samples.frame.n_samples,)
+    return _shapes(
+        ("fitted_values", samples.fitted_values, shape), ("residual_values", samples.residual_values, shape)
+    )
 
 
 def _check_fit(fit: LeastSquares) -> str | None:
-    m, n = fit.data.n_samples, fit.data.n_features
-    if fit.frame.data is not fit.data:
-        return "its frame is of other data"
-    if fit._exact is not None and len(fit._exact.coef) != n:
-        return f"its exact fit has {len(fit._exact.coef)} coefficients for {n} features"
-    if (fit._fitted is None) != (fit._residual is None):
-        return "fitted values without residuals"
+    n, exact = fit.data.n_features, fit.lazy_exact.known
+    if exact is not None and len(exact.coef) != n:
+        return f"its exact fit has {len(exact.coef)} coefficients for {n} features"
     return _shapes(
         ("slopes", fit.slopes, (n,)),
         ("column_max", fit.column_max, (n,)),
         ("column_norm", fit.column_norm, (n + 1,)),
         ("gradient", fit.sums.gradient, (n + 1,)),
         ("coef", fit.__dict__.get("coef"), (n,)),
-        ("refined", None if fit.refined is None else fit.refined[0], (n,)),
-        ("_fitted", fit._fitted, (m,)),
-        ("_residual", fit._residual, (m,)),
+        ("refined", fit.refined[0], (n,)),
     )
 
 
@@ -203,7 +217,7 @@ def _check_exact_fit(fit: ExactFit) -> str | None:
 
 
 def _check_minimum(low: SpuriousMinimum) -> str | None:
-    if low.evidence is None or low.evidence.fit is not low.fit:
+    if low.evidence.fit is not low.fit:
         return "its evidence is about another fit"
     n = low.fit.data.n_features
     return (
@@ -232,50 +246,67 @@ def _check_result(result: ScanResult) -> str | None:
 # --- how some are taken apart and put together ----------------------------------------------------------------
 
 
+def _rows(found: dict[str, Any], told: Any) -> RowsInMemory:
+    held: dict[str, Any] = {name: None if array is None else sealed(array) for name, array in found.items()}
+    return RowsInMemory(**held)
+
+
+def _check_rows(rows: RowsInMemory) -> str | None:
+    if rows.X.ndim != 2 or rows.Y.ndim != 2 or not len(rows.X):
+        return f"X has shape {rows.X.shape}, Y {rows.Y.shape}"
+    m = len(rows.X)
+    return _shapes(("Y", rows.Y, (m, rows.n_targets)), ("sample_weight", rows.sample_weight, (m,)))
+
+
 def _dataset(found: dict[str, Any], told: Any) -> Dataset:
-    m, *width = found["X"].shape
-    if len(width) != 1:
-        raise ReadError(f"X of shape {found['X'].shape}")
-    wrong = _shapes(("y", found["y"], (m,)), ("sample_weight", found["sample_weight"], (m,)))
-    names, rounded = found["feature_names"], found["_rounded"]
-    wrong = wrong or _shapes(*(("a column", column, (m,)) for column in rounded.values()))
-    if (
-        wrong
-        or not m
-        or (names is not None and len(names) != width[0])
-        or not all(0 <= k <= width[0] for k in rounded)
-    ):
-        raise ReadError(wrong or f"names and columns of {width[0]} features, {m} rows")
     data = Dataset.__new__(Dataset)
     data.__setstate__(found)
     return data
 
 
-def _of_streamed(data: StreamedDataset) -> dict[str, Any]:
-    source = data.source
+def _check_dataset(data: Dataset) -> str | None:
+    n, k = data.n_features, data.n_targets
+    for names, count in ((data.feature_names, n), (data.target_names, k)):
+        if names is not None and len(names) != count:
+            return f"{len(names)} names of {count} columns"
+    if not all(0 <= column < n + k for column in data._rounded):
+        return f"exact columns {sorted(data._rounded)} of {n + k}"
+    return _shapes(*(("a column", column, (data.n_samples,)) for column in data._rounded.values()))
+
+
+def _of_stream(frame: CentredStream) -> dict[str, Any]:
+    source, rows = frame.source, frame.data._rows
     told = {f.name: getattr(source, f.name) for f in fields(RestoredSource)[:6]}
-    return {"source": RestoredSource(**told), "n_samples": data.n_samples, "limit": data.limit}
+    return {
+        "rows": RowsOnDemand(RestoredSource(**told), frame.n_samples, getattr(rows, "limit", 0)),
+        "centre": frame.centre,
+        "centre_y": frame.centre_y,
+        "moments": frame.moments,
+        "block_rows": frame.block_rows,
+    }
 
 
-def _streamed(found: dict[str, Any], told: Any) -> StreamedDataset:
-    source = replace(found["source"], now=told)
-    names = source.feature_names
-    if names is not None and len(names) != source.n_features:
-        raise ReadError(f"{len(names)} names of {source.n_features} features")
-    return StreamedDataset(source, found["n_samples"], found["limit"])
+def _of_samples(samples: StreamedSamples) -> dict[str, Any]:
+    return {name: getattr(samples, f"_{name}") for name in _SAMPLES}
+
+
+def _samples(found: dict[str, Any], told: Any) -> StreamedSamples:
+    samples = StreamedSamples(**found, search_records=lambda *_: None)
+    samples.forget_records()
+    return samples
 
 
 def _of_fit(fit: LeastSquares) -> dict[str, Any]:
-    found = {name: getattr(fit, name) for name in _FIT}
-    return found | {"known": {name: fit.__dict__[name] for name in _KNOWN if name in fit.__dict__}}
+    found = {name: getattr(fit, name) for name in _FIT if name != "exact"}
+    known = {name: fit.__dict__[name] for name in _KNOWN if name in fit.__dict__}
+    return found | {"exact": fit.lazy_exact.known, "known": known}
 
 
 def _fit(found: dict[str, Any], told: Any) -> LeastSquares:
-    exact, data, known = found["_exact"], found["data"], found.pop("known")
+    exact, known, data = found.pop("exact"), found.pop("known"), found["frame"].data
     if exact is not None:
-        columns = StreamedColumns(data) if isinstance(data, StreamedDataset) else Columns(data)
-        found = found | {"_exact": replace(exact, _columns=columns)}
-    fit = LeastSquares(**found)
+        exact = replace(exact, data=data)
+    fit = LeastSquares(data=data, lazy_exact=LazyExactFit(data, exact), **found)
     for name, value in known.items():
         if name not in _KNOWN or not fits(_KNOWN[name], value):
             raise BadRecordError(f"LeastSquares.{name} is {type(value).__name__}")
@@ -292,10 +323,23 @@ def _error_kind(name: str) -> Kind:
     return Kind(cls, hints={"message": str}, take=_message, make=lambda found, told: cls(found["message"]))
 
 
-_FIT = {f.name: get_type_hints(LeastSquares)[f.name] for f in fields(LeastSquares)}
-# Numbers that were worked out before the exact fit or the residuals were there: then their last bits may be others.
+def _hints(cls: type, *but: str, **instead: Any) -> dict[str, Any]:
+    """What the fields of a dataclass hold."""
+    found = get_type_hints(cls)
+    return {f.name: found[f.name] for f in fields(cls) if f.name not in but} | instead
+
+
+# Numbers that were worked out before the exact fit was there: then their last bits may be others.
 _KNOWN: dict[str, Any] = {"squared_norm": float, "risk": float, "coef": Floats, "intercept": float}
-_WITHOUT_COLUMNS = tuple(f.name for f in fields(ExactFit) if f.name != "_columns")
+_FIT = _hints(
+    LeastSquares,
+    "data",
+    "lazy_exact",
+    frame=CentredArrays | CentredStream,
+    samples=SamplesInMemory | StreamedSamples,
+    exact=ExactFit | None,
+)
+_SAMPLES = {"frame": CentredStream, "affine": tuple[Floats, float], "sums": Residuals, "envelope": Envelope}
 _NETWORK = {"W1": Floats, "b1": Floats, "W2": Floats, "b2": float, "activation": PiecewiseLinear}
 _GRAM_STATE = {
     "n_features": int,
@@ -331,31 +375,36 @@ CODEC = Codec(
         Kind(KeptEvaluation),
         # results
         Kind(RestoredSource, fields=tuple(f.name for f in fields(RestoredSource)[:6])),
-        Kind(Dataset, make=_dataset),
+        Kind(RowsInMemory, make=_rows, check=_check_rows),
+        Kind(Dataset, hints=_hints(Dataset, _rows=RowsInMemory), make=_dataset, check=_check_dataset),
+        Kind(CentredArrays, check=_check_arrays),
         Kind(
-            StreamedDataset,
+            RowsOnDemand,
             hints={"source": RestoredSource, "n_samples": int, "limit": int},
-            take=_of_streamed,
-            make=_streamed,
+            make=lambda found, told: RowsOnDemand(
+                replace(found["source"], now=told), found["n_samples"], found["limit"]
+            ),
         ),
-        Kind(Frame, check=_check_frame),
         Kind(
-            StreamedFrame,
+            CentredStream,
             hints={
-                "data": StreamedDataset,
+                "rows": RowsOnDemand,
                 "centre": Floats,
                 "centre_y": float,
                 "moments": Moments,
-                "rows": int,
+                "block_rows": int,
             },
-            make=lambda found, told: StreamedFrame(**found),
-            check=_check_frame,
+            take=_of_stream,
+            make=lambda found, told: CentredStream.of(**found),
+            check=_check_stream,
         ),
+        Kind(SamplesInMemory, hints=_hints(SamplesInMemory, frame=CentredArrays), check=_check_samples),
+        Kind(StreamedSamples, hints=_SAMPLES, take=_of_samples, make=_samples),
         Kind(ExactGram, check=_check_gram),
         Kind(
             ExactFit,
-            fields=_WITHOUT_COLUMNS,
-            make=lambda found, told: ExactFit(**found, _columns=None),  # type: ignore[arg-type]
+            hints=_hints(ExactFit, "data"),
+            make=lambda found, told: ExactFit(**found, data=None),
             check=_check_exact_fit,
         ),
         Kind(
@@ -367,7 +416,7 @@ CODEC = Codec(
         ),
         Kind(PiecewiseLinear),
         Kind(OneHiddenLayer, hints=_NETWORK),
-        Kind(Search),
+        Kind(SplitSearch),
         Kind(SplitEvidence),
         Kind(SpuriousMinimum, check=_check_minimum),
         Kind(PushedSplit),

@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from fastminima.errors import OutputError
 from fastminima.system.files import replacing
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 from fastminima.system.plain_json import json_ready
 
 __all__ = ["HEAD", "ScanTable", "cells", "json_line"]
@@ -112,7 +112,7 @@ class ScanTable(Sequence[dict[str, Any]]):
 
     def to_pandas(self) -> Any:
         """As a DataFrame; needs pandas."""
-        pd = require("pandas", extra="tables", purpose="a DataFrame")
+        pd = import_optional("pandas", extra="tables", purpose="a DataFrame")
         return pd.DataFrame(self._rows, columns=list(self.columns))
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -145,8 +145,8 @@ class ScanTable(Sequence[dict[str, Any]]):
         return text.getvalue().encode()
 
     def _parquet(self) -> bytes:
-        pa = require("pyarrow", extra="tables", purpose="writing Parquet files")
-        parquet = require("pyarrow.parquet", extra="tables", purpose="writing Parquet files")
+        pa = import_optional("pyarrow", extra="tables", purpose="writing Parquet files")
+        parquet = import_optional("pyarrow.parquet", extra="tables", purpose="writing Parquet files")
         arrays = {name: _uniform([_flat(value) for value in self.column(name)]) for name in self.columns}
         table = pa.table({name: pa.array(values) for name, values in arrays.items()})
         sink = io.BytesIO()

@@ -2,7 +2,7 @@
 
 Modules, lowest first:
 
-- `files`: files that appear whole or not at all, and temporary ones that may not fit.
+- `files`: files that appear whole or not at all, temporary ones that may not fit, and archives of arrays.
 - `memory`: memory is estimated before it is taken.
 - `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.
 - `packages`: optional packages: imported where they are used, named with their extra when they are absent.

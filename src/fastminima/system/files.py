@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and temporary ones that may not fit."""
+"""Files that appear whole or not at all, temporary ones that may not fit, and archives of arrays."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from fastminima.errors import FastMinimaError, MissingFileError, OutputError, ReadError
 
-__all__ = ["reading", "replacing", "writing"]
+__all__ = ["open_npz", "reading", "replacing", "writing"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -115,3 +117,31 @@ def reading(path: str | os.PathLike[str], complaint: str) -> Iterator[None]:
         # All of them: numpy sends a damaged header through Python's tokenizer, parser and a sort of its keys,
         # a damaged archive through zipfile and zlib; pyarrow decodes names. Each has its own exceptions.
         raise ReadError(f"{path} {complaint}: {error}") from error
+
+
+@contextmanager
+def open_npz(path: str | os.PathLike[str], complaint: str, instead: str) -> Iterator[Any]:
+    """Open an npz file: a mapping of names (`files`) to arrays, which are read as they are asked for; never a pickle.
+
+    Parameters
+    ----------
+    path : path
+    complaint : str
+        What a damaged file is, as in `reading` ("is not a network file").
+    instead : str
+        What follows "PATH holds one array" where the file is an npy file ("; weights are an npz file").
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    ReadError
+        It is damaged, holds Python objects or one array, or the block cannot read it.
+    """
+    # opened here, because numpy leaves its own file open when the archive is damaged
+    with reading(path, complaint), open(path, "rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise ReadError(f"{path} holds one array{instead}")
+        with stored:
+            yield stored

@@ -6,7 +6,7 @@ import os
 
 from fastminima.errors import TooLargeError
 
-__all__ = ["available_bytes", "require"]
+__all__ = ["available_bytes", "require_memory"]
 
 
 def available_bytes() -> int:
@@ -17,7 +17,7 @@ def available_bytes() -> int:
         return 1 << 36
 
 
-def require(n_bytes: int, what: str) -> None:
+def require_memory(n_bytes: int, what: str) -> None:
     """Raise TooLargeError when `what` needs more than the machine's memory."""
     limit = available_bytes()
     if n_bytes > limit:

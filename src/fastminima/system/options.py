@@ -13,24 +13,59 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-import numpy as np
+from fastminima.errors import FastMinimaError, NetworkError, OptionError
 
-from fastminima.errors import NetworkError, OptionError
+__all__ = [
+    "as_count",
+    "as_real",
+    "check_choice",
+    "check_count",
+    "check_radius",
+    "check_width",
+    "count_workers",
+    "parse_bytes",
+]
 
-__all__ = ["as_real", "check_width", "count_workers", "parse_bytes"]
+
+def as_count(
+    value: Any,
+    name: str,
+    least: int = 0,
+    most: int | None = None,
+    *,
+    wanted: str = "",
+    error: type[FastMinimaError] = OptionError,
+) -> int:
+    """A whole number as an int: what every count, size and position of the library goes through.
+
+    Parameters
+    ----------
+    value : int, NumPy integer, or integer array without dimensions
+        A bool is no count, and neither is 3.0: what came out of a division may not be what was meant.
+    name : str
+        What the message calls it.
+    least, most : int
+        Both allowed.
+    wanted : str, optional
+        What the message says was expected. Default: a whole number in this range.
+    error : type of error, default OptionError
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        span = f">= {least}" if most is None else f"from {least} to {most}"
+        raise error(f"{name} must be {wanted or f'a whole number {span}'}, got {value!r}")
+    return number
 
 
 def count_workers(workers: int) -> int:
     """Number of threads meant by `workers`: itself, or all usable cores for -1."""
-    try:
-        count = operator.index(workers)
-    except TypeError:
-        count = 0
-    if count == -1:
+    wanted = "a whole number >= 1, or -1 for all usable cores"
+    if as_count(workers, "workers", -1, wanted=wanted) == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if isinstance(workers, bool) or count < 1:
-        raise OptionError(f"workers must be a whole number >= 1, or -1 for all usable cores, got {workers!r}")
-    return count
+    return as_count(workers, "workers", 1, wanted=wanted)
 
 
 def as_real(value: Any) -> float:
@@ -62,28 +97,21 @@ def parse_bytes(size: int | float | str, option: str = "memory") -> int:
         number, unit = float(match[1]), match[2].upper()
         base = 1024 if unit.endswith("IB") else 1000
         number *= float(base) ** ("KMGT".index(unit[0]) + 1 if unit[:1] in tuple("KMGT") else 0)
-    elif isinstance(size, bool) or not isinstance(size, int | float):
-        raise OptionError(wanted)
     else:
-        number = float(size)
+        number = as_real(size)
     if not (math.isfinite(number) and number >= 1.0):
         raise OptionError(wanted)
     return int(number)
 
 
-def _check_count(value: Any, name: str, stop: int) -> int:
-    try:
-        number = -1 if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        number = -1
-    if not 0 <= number < stop:
-        raise OptionError(
-            f"{name} must be a whole number >= 0 and < 2^{stop.bit_length() - 1}, got {value!r}"
-        )
-    return number
+def check_count(value: Any, name: str, stop: int) -> int:
+    """`value` as an int of at least 0 and below `stop`, a power of two; OptionError for anything else."""
+    wanted = f"a whole number >= 0 and < 2^{stop.bit_length() - 1}"
+    return as_count(value, name, 0, stop - 1, wanted=wanted)
 
 
-def _check_radius(value: Any) -> float:
+def check_radius(value: Any) -> float:
+    """`value` as a finite float >= 0; OptionError for anything else."""
     try:
         number = math.nan if isinstance(value, str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -93,7 +121,8 @@ def _check_radius(value: Any) -> float:
     return number
 
 
-def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """`value`, one of `choices`; OptionError for anything else."""
     if not (isinstance(value, str) and value in choices):
         listed = ", ".join(f'"{choice}"' for choice in choices)
         raise OptionError(f"{name} must be one of {listed}, got {value!r}")
@@ -102,6 +131,5 @@ def _check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
 
 def check_width(width: int, smallest: int = 1) -> int:
     """`width` as an int; NetworkError where it is not an integer of at least `smallest`."""
-    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < smallest:
-        raise NetworkError(f"width (hidden units d1) must be an integer >= {smallest}, got {width!r}")
-    return int(width)
+    wanted = f"an integer >= {smallest}"
+    return as_count(width, "width (hidden units d1)", smallest, wanted=wanted, error=NetworkError)

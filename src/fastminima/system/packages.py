@@ -7,10 +7,10 @@ from types import ModuleType
 
 from fastminima.errors import MissingDependencyError
 
-__all__ = ["require"]
+__all__ = ["import_optional"]
 
 
-def require(module: str, *, extra: str | None, purpose: str) -> ModuleType:
+def import_optional(module: str, *, extra: str | None, purpose: str) -> ModuleType:
     """Import `module`, or say how to install it.
 
     Parameters

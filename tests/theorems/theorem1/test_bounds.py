@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 import oracle
-from fastminima.theorems.theorem1.certify_drop import _float_drop, certify_drop
+from fastminima.theorems.theorem1.certify_drop import certify_drop, float_drop
 from fastminima.theorems.theorem1.certify_minimum import (
-    _float_margin,
     certify_margin,
     excess_bound,
+    float_margin,
     positive_affine,
 )
 from profiles import examples
@@ -43,7 +43,7 @@ def test_the_enclosure_of_a_drop_holds_for_any_network(table, data):
     fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))
     network = fm.OneHiddenLayer(*data.draw(networks(X.shape[1], 1.0 / (1.0 + np.abs(X).max(initial=0.0)))))
     truth = oracle.least_squares(X, y, weight)[3] - oracle.network_risk(network, X, y, weight)
-    drop = _float_drop(network, fit)
+    drop = float_drop(network, fit)
     if np.isfinite(drop.lower):
         assert Fraction(drop.lower) <= truth
     if np.isfinite(drop.upper):
@@ -93,7 +93,7 @@ def test_a_certified_margin_is_never_too_large(table, data):
     assert (margin.radius > 0) == positive
     if positive:
         assert Fraction(margin.radius) ** 2 <= min(q for _, q in quotients)
-    assert _float_margin(network, fit) <= margin.radius or not positive
+    assert float_margin(network, fit) <= margin.radius or not positive
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -152,7 +152,7 @@ def test_bounds_stay_bounds_where_the_risk_leaves_float64(exponent, slopes):
     networks = [low.network, *(n for m in ("paper", "kink") if (n := fm.better_point(low, m).network))]
     for network in networks:
         truth = oracle.least_squares(data.X, data.y)[3] - oracle.network_risk(network, data.X, data.y)
-        for drop in (_float_drop(network, low.fit), certify_drop(network, low.fit)):
+        for drop in (float_drop(network, low.fit), certify_drop(network, low.fit)):
             assert drop.better in (truth > 0, None)
             assert drop.lower == -np.inf or Fraction(drop.lower) <= truth
             assert drop.upper == np.inf or Fraction(drop.upper) >= truth

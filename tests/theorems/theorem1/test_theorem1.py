@@ -16,6 +16,7 @@ import fastminima as fm
 import oracle
 from fastminima import errors
 from fastminima.system.memory import available_bytes
+from fastminima.theorems.theorem1 import minimum
 from fastminima.theorems.theorem1.certify_drop import certify_drop
 from profiles import examples
 from strategies import activations, tables
@@ -350,3 +351,27 @@ def test_same_bits_for_every_layout():
     wide[::2, ::2] = X
     for view in (np.asfortranarray(X), wide[::2, ::2], X[::-1].copy()[::-1], X.astype(">f8")):
         assert fm.better_point(fm.spurious_minimum((view, y))).network == want
+
+
+def test_no_minimum_is_built_before_its_numbers_are_known(monkeypatch):
+    built = []
+
+    class Spy(minimum.SpuriousMinimum):
+        def __init__(self, **fields):
+            built.append(fields)
+            super().__init__(**fields)
+
+    monkeypatch.setattr(minimum, "SpuriousMinimum", Spy)
+    low = fm.spurious_minimum(fm.load_demo("xor"))
+    members = low.sample(2, rng=1)
+    assert len(built) == 3
+    for fields in built:
+        assert all(math.isfinite(fields[name]) for name in ("risk", "excess", "radius", "alpha", "eta"))
+        assert fields["evidence"] is low.evidence
+    # what a construction is planned with goes into all that is drawn from it
+    assert {(m.status, m.reason, m.alpha, m.eta, m.notes) for m in members} == {
+        (low.status, low.reason, low.alpha, low.eta, low.notes)
+    }
+    without = {name: value for name, value in built[0].items() if name != "evidence"}
+    with pytest.raises(TypeError, match="evidence"):
+        minimum.SpuriousMinimum(**without)

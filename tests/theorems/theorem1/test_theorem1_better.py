@@ -14,6 +14,7 @@ import fastminima as fm
 import oracle
 from fastminima import errors
 from fastminima.fit.kinks import candidate_directions
+from fastminima.report.summary import summarise
 from profiles import examples
 from strategies import SLOPES, activations, tables
 
@@ -369,3 +370,27 @@ def test_slopes_beyond_any_use_are_undecided_without_a_warning():
     low = fm.spurious_minimum(fm.Dataset(X, y))
     assert any("collinear" in note for note in low.notes)
     assert fm.better_point(low).status == "undecided"
+
+
+@pytest.mark.parametrize("source", ["diabetes", "xor"])
+def test_the_summary_and_the_row_of_a_scan_say_the_same_under_their_own_names(source):
+    low = fm.spurious_minimum(fm.load_demo(source), width=3)
+    better = fm.better_point(low)
+    told = summarise(low, better, {}, source)
+    row = fm.ScanResult("x", low, better, low.fit).row()
+    assert (row["rows"], row["features"], row["rank"]) == (told["m"], told["dx"], told["rank"])
+    assert (row["risk"], row["method"]) == (told["least_squares"]["risk"], told["least_squares"]["method"])
+    for name in ("status", "reason", "excess", "radius"):
+        assert row[name] == told["minimum"][name] == getattr(low, name)
+    better_names = {"better": "status", "better_risk": "risk", "relative_drop": "drop_relative"}
+    for name in ("better", "better_risk", "drop", "drop_certified", "relative_drop", "certificate", "case"):
+        assert row[name] == told["better"][better_names.get(name, name)]
+    assert told["better"]["drop_relative"] == better.relative_drop
+    assert list(told["better"]) == [
+        "status", "reason", "case", "method", "risk", "drop", "drop_relative", "drop_certified", "certificate", "split",
+    ]  # fmt: skip
+    split = told["better"]["split"]
+    assert {name: row[name] for name in ("position", "beta", "gamma")} == {
+        name: split.get(name) for name in ("position", "beta", "gamma")
+    }
+    assert (row["position"] is None) == (better.case == 2)

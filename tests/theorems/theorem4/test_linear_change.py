@@ -65,7 +65,7 @@ def assert_encloses(found, exact):
         assert abs(truth / unit - Fraction(float(value))) <= Fraction(float(error))
 
 
-@pytest.mark.parametrize("work", [linear_change._EXACT_WORK, 0])
+@pytest.mark.parametrize("work", [linear_change.EXACT_WORK, 0])
 @settings(max_examples=examples(60), deadline=None)
 @given(chain=chains())
 def test_products_and_their_changes_are_enclosed(work, chain):
@@ -76,13 +76,13 @@ def test_products_and_their_changes_are_enclosed(work, chain):
         [b - a for a, b in zip(row, other, strict=True)] for row, other in zip(whole, after, strict=True)
     ]
     assert exact_change_of_product(start, end) == change
-    kept = linear_change._EXACT_WORK
-    linear_change._EXACT_WORK = work
+    kept = linear_change.EXACT_WORK
+    linear_change.EXACT_WORK = work
     try:
         assert_encloses(product(weights), whole)
         found = change_of_product(weights, moved)
     finally:
-        linear_change._EXACT_WORK = kept
+        linear_change.EXACT_WORK = kept
     assert_encloses(found, change)
     if work:
         # rounded once from integers: half a unit of the last place, or of the smallest number beside the largest
@@ -95,22 +95,22 @@ def test_few_bits_are_not_rounded_in_float64_either(seed, H):
     rng = np.random.default_rng(seed)
     weights = [rng.integers(-1, 2, (3, 3)).astype(float) for _ in range(H + 1)]
     moved = [W + 2.0**-7 * rng.integers(-1, 2, W.shape) for W in weights[:2]] + weights[2:]
-    kept = linear_change._EXACT_WORK
-    linear_change._EXACT_WORK = 0
+    kept = linear_change.EXACT_WORK
+    linear_change.EXACT_WORK = 0
     try:
         found = change_of_product(weights, moved)
     finally:
-        linear_change._EXACT_WORK = kept
+        linear_change.EXACT_WORK = kept
     assert not found.error.any()
     assert_encloses(
         found, exact_change_of_product([rational(W) for W in weights], [rational(P) for P in moved])
     )
 
 
-@pytest.mark.parametrize("work", [linear_change._EXACT_WORK, 0])
+@pytest.mark.parametrize("work", [linear_change.EXACT_WORK, 0])
 @pytest.mark.parametrize("scale", [1.0, 1e-4, 1e-40])
 def test_all_zero_weights_with_eight_hidden_layers_are_left_in_both_directions(monkeypatch, work, scale):
-    monkeypatch.setattr(linear_change, "_EXACT_WORK", work)
+    monkeypatch.setattr(linear_change, "EXACT_WORK", work)
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
     loss = fm.SquaredLoss(X, Y)

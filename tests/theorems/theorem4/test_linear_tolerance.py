@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import fastminima as fm
 from fastminima.errors import OptionError
 from fastminima.exact.matrix import RationalMatrix
-from fastminima.theorems.theorem4 import escape_float as linear_walk
+from fastminima.theorems.theorem4 import escape_float
 from fastminima.theorems.theorem4.decide_within_tolerance import within_tolerance
-from fastminima.theorems.theorem4.escape_float import walk_out
+from fastminima.theorems.theorem4.escape_float import escape_by_singular_vectors
 from fastminima.theorems.theorem4.product_change import telescoped
 from fastminima.theorems.theorem4.singular_values import Margin
 from profiles import examples
@@ -106,7 +106,7 @@ def test_verdicts_at_known_critical_points_and_pairs_that_rationals_confirm(prob
     assert found.product_gradient_norm > 1e-9 * found.unit
     assert max(found.gradient_norms) <= 1e-9 * found.unit
     assert all(m.clear for m in found.margins)
-    pair = walk_out(weights, loss, found, 0.1)
+    pair = escape_by_singular_vectors(weights, loss, found, 0.1)
     assert pair.confirmed
     for moved in (pair.P, pair.Q):
         for W, P in zip(weights, moved, strict=True):
@@ -169,7 +169,7 @@ def test_all_zero_weights_are_a_saddle_of_every_loss_up_to_eight_hidden_layers(n
         found = within_tolerance(weights, loss, 1e-6)
         assert found.verdict == "saddle"
         assert (found.case, found.j_star) == ((1, None) if H == 1 else (2, 2))
-        pair = walk_out(weights, loss, found, 0.1)
+        pair = escape_by_singular_vectors(weights, loss, found, 0.1)
         assert pair.confirmed
         # every factor is used at full length: the change is |G| times their product, up to the second-order term
         assert float(pair.up) >= 0.9 * 0.1 ** (H + 1) * np.linalg.norm(found.gradient, 2)
@@ -187,7 +187,7 @@ def test_layers_of_zeros_among_others_and_targets_that_say_nothing_are_decided()
         assert found.verdict == "saddle", found.reason
         exact = fm.classify_linear(weights, loss)
         assert (found.case, found.j_star) == (exact.facts["case"], exact.j_star)
-        assert walk_out(weights, loss, found, 0.1).confirmed
+        assert escape_by_singular_vectors(weights, loss, found, 0.1).confirmed
         # targets orthogonal to the inputs, and none at all: weights of product 0 fit as well as any
         orthogonal = Y - X @ np.linalg.lstsq(X, Y, rcond=None)[0]
         for targets in (orthogonal, 0.0 * Y):
@@ -208,7 +208,7 @@ def test_a_product_may_vanish_though_no_factor_does():
     for W in (weights, rotated(weights, rng)):
         found = within_tolerance(W, loss, 1e-9)
         assert found.verdict == "saddle"
-        assert walk_out(W, loss, found, 0.1).confirmed
+        assert escape_by_singular_vectors(W, loss, found, 0.1).confirmed
 
 
 def test_weights_that_are_not_critical_name_the_layer():
@@ -328,7 +328,9 @@ def test_bottlenecks_are_decided_and_left(problem):
         > exact_difference(point.loss, point.weights, pair.Q)
     )
     for W, P, Q in zip(point.weights, pair.P, pair.Q, strict=True):
-        assert max(linear_walk._distance(W, P), linear_walk._distance(W, Q)) <= pair.radius
+        assert (
+            max(escape_float.frobenius_distance(W, P), escape_float.frobenius_distance(W, Q)) <= pair.radius
+        )
 
 
 @pytest.mark.parametrize("bounded", [False, True])
@@ -381,9 +383,9 @@ def test_the_pair_says_when_it_is_not_confirmed():
     mine = fm.Loss(ours.value, ours.gradient, convex=True, second_order=100.0)
     found = within_tolerance(weights, mine, 1e-6)
     assert found.verdict == "saddle"
-    assert not walk_out(weights, mine, found, 0.1).confirmed
+    assert not escape_by_singular_vectors(weights, mine, found, 0.1).confirmed
     stated = fm.Loss(ours.value, ours.gradient, convex=True, second_order=100.0, accuracy=1e-12)
-    assert walk_out(weights, stated, within_tolerance(weights, stated, 1e-6), 0.1).confirmed
+    assert escape_by_singular_vectors(weights, stated, within_tolerance(weights, stated, 1e-6), 0.1).confirmed
 
 
 def test_a_tiny_ball_around_large_weights_is_kept():
@@ -393,9 +395,12 @@ def test_a_tiny_ball_around_large_weights_is_kept():
     loss = fm.SquaredLoss(X, Y)
     found = within_tolerance(weights, loss, 1e-9)
     for radius in (1e-3, 1e-6, 1e-14, 1e-17):
-        pair = walk_out(weights, loss, found, radius)
+        pair = escape_by_singular_vectors(weights, loss, found, radius)
         for moved in (pair.P, pair.Q):
-            assert max(linear_walk._distance(W, P) for W, P in zip(weights, moved, strict=True)) <= radius
+            assert (
+                max(escape_float.frobenius_distance(W, P) for W, P in zip(weights, moved, strict=True))
+                <= radius
+            )
 
 
 def test_bad_options_are_named():
@@ -407,8 +412,8 @@ def test_bad_options_are_named():
     found = within_tolerance(weights, loss, 1e-6)
     for radius in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(OptionError, match="radius must be a finite number above 0"):
-            walk_out(weights, loss, found, radius)
+            escape_by_singular_vectors(weights, loss, found, radius)
     minimum = within_tolerance([np.eye(2), np.eye(2)], loss, 1e-6)
     assert minimum.verdict == "global_minimum"
     with pytest.raises(OptionError, match="nothing to escape from"):
-        walk_out(weights, loss, minimum, 0.1)
+        escape_by_singular_vectors(weights, loss, minimum, 0.1)

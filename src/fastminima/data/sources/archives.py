@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.columns import Request, feature_positions, listed
-from fastminima.errors import DataError, ReadError, TargetError
+from fastminima.data.columns import Request, feature_positions, listed, named_arrays
+from fastminima.errors import DataError, ReadError
 from fastminima.system.files import reading
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .arrays import ArrayReader, FilePart, Part, ReadRows, read_header
 from .reader import Tell, file_token, fingerprint, silent
@@ -46,17 +46,11 @@ def _grouped(
     name: str, arrays: Mapping[str, Part], request: Request, spelling: str, **options: Any
 ) -> Opened:
     """X, y and perhaps sample_weight, or one array alone."""
-    if "X" not in arrays or "y" not in arrays:
-        if len(arrays) != 1:
-            held = f"the arrays {listed(list(arrays))}" if arrays else "no arrays"
-            raise ReadError(f"{name} holds {held}; expected X and y, or one array alone{spelling}")
-        return array_source(name, next(iter(arrays.values())), request, **options)
-    if request.target not in (None, "y"):
-        raise TargetError(f"{name} holds arrays X and y: the target is y; leave target out")
-    weight = "sample_weight" if request.weight is None else str(request.weight)
-    if request.weight is not None and weight not in arrays:
-        raise ReadError(f"{name} has no array {weight!r} for sample_weight; arrays: {listed(list(arrays))}")
-    return side_by_side(name, arrays["X"], arrays["y"], arrays.get(weight), request.features, **options)
+    found = named_arrays(list(arrays), request, name, spelling)
+    if isinstance(found, str):
+        return array_source(name, arrays[found], request, **options)
+    weight = None if found.weight is None else arrays[found.weight]
+    return side_by_side(name, arrays[found.X], arrays[found.y], weight, request.features, **options)
 
 
 def side_by_side(
@@ -146,7 +140,7 @@ def npz_source(path: Path, request: Request) -> Opened:
                 part = FilePart(str(path), start + header, shape, dtype, fortran, label).check()
             arrays[key] = part
     # what is not used may be anything
-    used = {"X", "y", str(request.weight or "sample_weight")} & set(objects)
+    used = {"X", "y" if "y" in arrays else "Y", "y", str(request.weight or "sample_weight")} & set(objects)
     if used or (objects and not arrays):
         raise ReadError(f"{path}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
     reader, request = _grouped(str(path), arrays, request, "")
@@ -259,7 +253,7 @@ class _Hdf5Part:
 
 
 def _h5py() -> Any:
-    return require("h5py", extra="scan", purpose="reading HDF5 files")
+    return import_optional("h5py", extra="scan", purpose="reading HDF5 files")
 
 
 def hdf5_source(path: str, inner: str, request: Request) -> Opened:
@@ -349,7 +343,7 @@ class ZarrPart:
 
 
 def _zarr() -> Any:
-    return require("zarr", extra="scan", purpose="reading Zarr arrays")
+    return import_optional("zarr", extra="scan", purpose="reading Zarr arrays")
 
 
 def zarr_part(array: Any, path: str | None) -> ZarrPart:

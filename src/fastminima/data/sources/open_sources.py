@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.columns import Column, Request, feature_positions
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.file_kind import SUFFIXES, file_kind
-from fastminima.data.frames import loaded
+from fastminima.data.frames import is_frame, loaded
 from fastminima.errors import (
     DataError,
     DataTypeError,
@@ -40,7 +40,7 @@ from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
 from .reader import Categories, Missing, Options, Reader, Refusal
 from .table_source import TableSource
-from .tables_in_memory import Table, is_frame, table_of
+from .tables_in_memory import Table, table_of
 from .text import text_reader
 
 __all__ = ["Unopened", "open_sources"]
@@ -104,8 +104,17 @@ def open_sources(
     ------
     OptionError
         `missing` or `categories` is none of its values.
+    TargetError
+        `target` names several columns.
     """
-    options = Options(Request(target, features, sample_weight), missing, categories)
+    wanted = Request(target, None, None).wanted
+    if wanted is not None and len(wanted) > 1:
+        raise TargetError(
+            f"a scan takes one target, got {', '.join(map(repr, wanted))}; scan once for each of them"
+        )
+    options = Options(
+        Request(None if wanted is None else wanted[0], features, sample_weight), missing, categories
+    )
     found: list[Any] = []
     for name, item in _datasets(source, "data"):
         if isinstance(item, FastMinimaError):
@@ -291,6 +300,7 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
 
 
 def _dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
+    check_one_target(data, "scan")
     if request.target is not None and request.target != data.target_name:
         raise TargetError(f"{name} is a dataset with its own target; leave target out")
     if request.weight is not None and data.sample_weight is None:
@@ -322,7 +332,8 @@ def _arrays(name: str, item: tuple[Any, ...], request: Request) -> tuple[Reader,
         raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.parts[0].shape}")
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
         if table.width != 1:
-            raise DataError(f"{name}: {role} must have one column, got {table.width}")
+            hint = "; a scan takes one target" if role == "y" else ""
+            raise DataError(f"{name}: {role} must have one column, got {table.width}{hint}")
     names = None
     if X.names is not None:
         names = (

@@ -12,14 +12,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from fastminima.data.columns import listed
-from fastminima.data.file_kind import STORED_INDEX
+from fastminima.data.columns import hidden_columns, listed, refuse_repeated
+from fastminima.data.frames import arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
-from .tables_in_memory import arrow_refusal, arrow_values
+from .tables_in_memory import arrow_refusal
 
 __all__ = ["ParquetReader", "parquet_reader", "same_columns"]
 
@@ -162,7 +162,7 @@ class _Cursor:
         self.key = (reader.token, names)
         self.at = reader.begins[group]
         self._reader, self._names, self._once = reader, names, list(dict.fromkeys(names))
-        self._pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
+        self._pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
         self._batches = _batches(reader, self._once, group)
         self._batch: Any = None
 
@@ -191,7 +191,7 @@ class _Cursor:
 
 def _batches(reader: ParquetReader, names: list[str], first: int) -> Generator[Any, None, None]:
     """Record batches from a row group on."""
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     batch_rows = max(1024, min(65_536, _BATCH_CELLS // len(names)))
     groups = reader.groups[first:]
     for file in sorted({file for file, _ in groups}):
@@ -211,8 +211,8 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
     ReadError
         A file is damaged, or its columns are not those of the first.
     """
-    pa = require("pyarrow", extra="tables", purpose="reading Parquet files")
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     rows, names = [], None
     refusals: dict[int, Refusal] = {}
     for path in paths:
@@ -221,9 +221,7 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
             own = tuple(schema.names)
             if names is None:
                 names = own
-                twice = sorted({column for column in own if own.count(column) > 1})
-                if twice:
-                    raise ReadError(f"{path} has more than one column called {listed(twice)}; rename them")
+                refuse_repeated(own, str(path))
             if own != names:
                 raise ReadError(
                     f"{path} has the columns {listed(own)}, {paths[0]} has {listed(names)}; files of one table must "
@@ -237,15 +235,16 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
     names = names or ()
     if not sum(map(sum, rows)):
         raise ReadError(f"{name} has column names but no rows")
-    hidden = frozenset(i for i, column in enumerate(names) if STORED_INDEX.fullmatch(column))
     about = {"files": len(paths)} if len(paths) > 1 else {}
     token = fingerprint([file_token(path) for path in paths])
-    return ParquetReader(name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden, about, token)
+    return ParquetReader(
+        name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden_columns(names), about, token
+    )
 
 
 def same_columns(paths: Sequence[Path]) -> bool:
     """Are the files parts of one table?"""
-    parquet = require("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
+    parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     found = set()
     for path in paths:
         with reading(path, _DAMAGED):

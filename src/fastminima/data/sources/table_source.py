@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import DataError, OptionError, ReadError, TargetError
+from fastminima.errors import DataError, ReadError, TargetError
+from fastminima.system.options import as_count
 
 from .arrays import ArrayReader
 from .block_cutter import Cutter, Layout
@@ -293,8 +294,7 @@ class TableSource:
         ReadError
             The file cannot be read; a column changes its kind.
         """
-        if rows < 1:
-            raise OptionError(f"rows must be at least 1, got {rows}")
+        rows = as_count(rows, "rows", 1, wanted="at least 1")
         if self.n_rows is not None:
             stop = self.n_rows if stop is None else min(stop, self.n_rows)
             rows = max(1, min(rows, stop - start))

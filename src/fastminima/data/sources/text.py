@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.csv_text import Trouble, binary, chunks, header, open_text, refuse_nameless, where
 from fastminima.errors import ReadError
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .arrays import ArrayReader
 from .parsed import ParsedReader
@@ -117,7 +117,7 @@ class _Parse:
     def run(self, folder: str, tell: Tell) -> ParsedReader:
         """Parse all rows."""
         reader, path = self.reader, self.reader.path
-        pd = require("pandas", extra="tables", purpose="reading CSV files")
+        pd = import_optional("pandas", extra="tables", purpose="reading CSV files")
         count = reader.n_columns
         with Spill(folder, reader.name, len(self.columns)) as spill, open_text(path) as raw:
             tail, size = _Tail(raw), path.stat().st_size

@@ -22,16 +22,17 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError
-from fastminima.exact.dd import _Sum, two_product, two_sum
+from fastminima.exact.dd import DoubleDoubleSum, two_product, two_sum
+from fastminima.exact.roundoff import U
 from fastminima.kernels import _screen
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["BasePoint"]
+__all__ = ["BLOCK_ROWS", "BasePoint"]
 
 F64 = NDArray[np.float64]
 
-_ROWS = 16_384
-_U = 2.0**-53
+# samples of a block in a pass over the data
+BLOCK_ROWS = 16_384
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +61,8 @@ class BasePoint:
     centred_bias : (2, d1) float64
         High and low words of b1 + W1 centre.
     steep : (d1,) float64
-        Largest slope of each unit on about 4,096 samples at even steps: what chooses between two ways may trust it.
+        Largest slope of each unit on about 4,096 samples at even steps. An estimate: good enough to choose a method, never
+        part of a proof.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 
@@ -101,7 +103,7 @@ class BasePoint:
         gradient, own = np.full((2, d1 * n + 1), np.nan), np.full((2, d1), np.nan)
         if np.isfinite(sums).all():
             with np.errstate(over="ignore", invalid="ignore"):
-                total = _Sum(sums[..., 0, 0], sums[..., 1, :].sum(axis=-1))
+                total = DoubleDoubleSum(sums[..., 0, 0], sums[..., 1, :].sum(axis=-1))
                 for part in range(1, _screen.PANEL):
                     total.add(sums[..., 0, part])
                 hi, lo = two_sum(total.hi, total.lo)
@@ -130,7 +132,7 @@ class BasePoint:
         """P = d1 (dx + 2) + 1, the length of a perturbation."""
         return self.network.width * (self.network.n_features + 2) + 1
 
-    def blocks(self, rows: int = _ROWS) -> Iterator[tuple[slice, F64, F64]]:
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[tuple[slice, F64, F64]]:
         """Yield (rows, X, z (d1, rows)); z is overwritten by the next block."""
         network, X, y = self.network, self.data.X, self.data.y
         workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
@@ -153,9 +155,9 @@ class BasePoint:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             norm = np.sqrt(np.einsum("ij,ij->i", X, X) + 1.0)
             rows = np.sqrt(np.einsum("ij,ij->i", network.W1, network.W1) + network.b1**2)
-            floor = (n * n + 8 * n + 8) * _U * _U * 1.01 * rows + n * 2.0**-1060
+            floor = (n * n + 8 * n + 8) * U * U * 1.01 * rows + n * 2.0**-1060
             margin = np.abs(z)
-            margin *= (1.0 - (n + 16) * _U) / norm
+            margin *= (1.0 - (n + 16) * U) / norm
             margin -= floor[:, None]
         np.maximum(margin, 0.0, out=margin)
         return margin, norm

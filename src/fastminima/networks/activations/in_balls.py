@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from fastminima.errors import ActivationError
-from fastminima.system.packages import require
+from fastminima.system.packages import import_optional
 
 from .formula import Formula, evaluate, freeze, jet
 from .formula_shape import curvature, pieces, polynomial
@@ -45,7 +45,7 @@ class Balls:
     """
 
     def __init__(self, formula: Formula, precision: int = _PRECISION) -> None:
-        self._flint = require("flint", extra="proof", purpose="ball arithmetic")
+        self._flint = import_optional("flint", extra="proof", purpose="ball arithmetic")
         self.formula = freeze(formula)
         self.precision = precision
         self._pieces_left = [_ALL_PIECES]

@@ -14,6 +14,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import ActivationError
+from fastminima.exact.roundoff import U
 
 from .formula import Formula, evaluate, freeze, jet
 
@@ -190,7 +191,7 @@ def _compare(h: Smooth) -> None:
             high = _sample(below, parts[k - 1][0], h.name, _GRID + step)
             low = _sample(below, parts[k - 1][0], h.name, _GRID - step)
             quotients.append((high - low) / (2 * step))
-            roundings.append(4 * 2.0**-53 * (np.abs(high) + np.abs(low)) / step)
+            roundings.append(4 * U * (np.abs(high) + np.abs(low)) / step)
         allowed = 8 * (np.abs(quotients[0] - quotients[1]) + roundings[0] + roundings[1])
         # one ulp-sized floor: a derivative is itself rounded
         allowed += 2.0**-40 * np.abs(values[k])

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError, NetworkError, ProofError
-from fastminima.exact.dyadic import power_of_two, round_fraction, sqrt_floor
+from fastminima.exact.dyadic import round_fraction, short_above, sqrt_floor
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.solve import solve_normal_equations
 from fastminima.exact.stream import ExactPass, NetworkNumbers, PassNetwork, PassResult
@@ -154,16 +154,8 @@ def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) 
         "claim": "no lower risk within",
         "network": network_words(network),
         "radius": word(numbers.radius),
-        "excess": word(_short_above(numbers.risk - exact.risk)),
+        "excess": word(short_above(numbers.risk - exact.risk)),
     }
-
-
-def _short_above(value: Fraction) -> Fraction:
-    """A number with a short spelling, at most one part in 1,000 above."""
-    if not value:
-        return value
-    unit = power_of_two(value.numerator.bit_length() - value.denominator.bit_length() - 10)
-    return math.ceil(value / unit) * unit
 
 
 def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
@@ -187,34 +179,41 @@ def _better(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -
 
 def _rational(data: Dataset, exact: ExactFit, minimum: OneHiddenLayer) -> list[dict[str, Any]]:
     """Theorem 1, step 1 and step 2 case 1, before any rounding: excess 0, and the paper's drop exactly."""
-    s_plus, s_minus = _slopes(minimum)
-    width = minimum.width
     fitted, scale = exact.fitted_numerators()
     values = [int(n) * scale for n in fitted]
+    claims = _rational_minimum(data, exact, minimum, values)
+    if minimum.width >= 2 and len(exact.J().positions):
+        claims.append(_rational_drop(data, exact, minimum, values))
+    return claims
+
+
+def _rational_minimum(
+    data: Dataset, exact: ExactFit, minimum: OneHiddenLayer, values: list[Fraction]
+) -> list[dict[str, Any]]:
+    """Step 1, where its radius is not rounded to 0."""
+    width, zero = minimum.width, [Fraction(0)] * data.n_features
     eta = min(Fraction(-1), 2 * min(values))
-    zero = [Fraction(0)] * data.n_features
     # z/|(x, 1)| is at least radius where the smallest z and the largest norm meet
     norms = _largest_squared_norm(data)
     least = min(min(values) - eta, -eta) if width > 1 else min(values) - eta
     radius = Fraction(sqrt_floor(least * least / norms))
-    claims: list[dict[str, Any]] = []
-    if radius > 0:
-        claims.append(
-            {
-                "claim": "no lower risk within",
-                "network": {
-                    "W1": matrix_words([exact.coef, *[zero] * (width - 1)]),
-                    "b1": [word(exact.intercept - eta), *[word(-eta)] * (width - 1)],
-                    "W2": [word(1 / s_plus), *["0"] * (width - 1)],
-                    "b2": word(eta),
-                },
-                "radius": word(radius),
-                "excess": "0",
-            }
-        )
+    if radius <= 0:
+        return []
+    network = {
+        "W1": matrix_words([exact.coef, *[zero] * (width - 1)]),
+        "b1": [word(exact.intercept - eta), *[word(-eta)] * (width - 1)],
+        "W2": [word(1 / _slopes(minimum)[0]), *["0"] * (width - 1)],
+        "b2": word(eta),
+    }
+    return [{"claim": "no lower risk within", "network": network, "radius": word(radius), "excess": "0"}]
+
+
+def _rational_drop(
+    data: Dataset, exact: ExactFit, minimum: OneHiddenLayer, values: list[Fraction]
+) -> dict[str, Any]:
+    """Step 2, case 1, at the member of J with the largest drop of its closed form."""
+    s_plus, s_minus = _slopes(minimum)
     splits = exact.J()
-    if width < 2 or not len(splits.positions):
-        return claims
     residual, unit = exact.residual_numerators()
     weights = data.sample_weight
     terms = [
@@ -236,25 +235,15 @@ def _rational(data: Dataset, exact: ExactFit, minimum: OneHiddenLayer) -> list[d
             best = drop, u / kappa, (ordered[p] + ordered[p + 1]) / 2
     assert best is not None
     drop, gamma, beta = best
-    total = s_plus + s_minus
-    rest = width - 2
-    claims.append(
-        {
-            "claim": "lower risk",
-            "network": {
-                "W1": matrix_words([exact.coef, [-v for v in exact.coef], *[zero] * rest]),
-                "b1": [
-                    word(exact.intercept - beta + gamma),
-                    word(-exact.intercept + beta + gamma),
-                    *["0"] * rest,
-                ],
-                "W2": [word(1 / total), word(-1 / total), *["0"] * rest],
-                "b2": word(beta),
-            },
-            "drop": word(drop),
-        }
-    )
-    return claims
+    total, rest = s_plus + s_minus, minimum.width - 2
+    zero = [Fraction(0)] * data.n_features
+    network = {
+        "W1": matrix_words([exact.coef, [-v for v in exact.coef], *[zero] * rest]),
+        "b1": [word(exact.intercept - beta + gamma), word(-exact.intercept + beta + gamma), *["0"] * rest],
+        "W2": [word(1 / total), word(-1 / total), *["0"] * rest],
+        "b2": word(beta),
+    }
+    return {"claim": "lower risk", "network": network, "drop": word(drop)}
 
 
 def _largest_squared_norm(data: Dataset) -> Fraction:

@@ -2,8 +2,8 @@
 
 Modules, lowest first:
 
-- `drop`: what a proof of "better" says: an enclosure of the drop of the risk.
-- `rounded_networks`: float64 networks from exact formulas, rounded so that the error does not eat the drop.
+- `drop`: proved bounds on how far a network's risk lies below least squares.
+- `rounded_networks`: exact networks rounded to float64 in an order that keeps what they gain.
 - `status`: what a construction can answer.
 - `unit_in_frame`: a hidden unit as an affine form of the centred inputs, with a bound for its rounding.
 - `certify_minimum`: proof of step 1: the certified radius of a spurious minimum, and how far its risk lies above
@@ -15,9 +15,10 @@ Modules, lowest first:
   they are weak.
 - `evidence`: which case of theorem 1 holds for a dataset: the set J, decided in float64 where its bound allows,
   exactly else.
-- `minimum`: Theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
+- `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.
 - `kink_candidates`: step 2 by greedy kinks: candidates whose bends are fitted to the residuals.
-- `better_point`: Theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
+- `better_point`: theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
+- `plain_values`: what a construction found as plain values, each under one name; reports choose and rename.
 """

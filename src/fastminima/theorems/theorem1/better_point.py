@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,24 +16,25 @@ from numpy.typing import ArrayLike
 from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
-from fastminima.system.options import check_width
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_count, check_width
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
-from .case1 import case1
-from .case2 import case2
+from .case1 import pushed_candidates
+from .case2 import tilted_candidates
 from .certify_drop import certify_drop
 from .drop import Drop
-from .kink_candidates import kinks
+from .kink_candidates import kink_candidates
 from .minimum import SpuriousMinimum
 from .status import BetterStatus
 
 __all__ = ["BetterPoint", "better_point"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class BetterPoint:
     """Outcome of `better_point`; falsy unless `status` is "better".
 
@@ -58,6 +59,8 @@ class BetterPoint:
         The construction of `network`; "kink" also where the paper's did not survive rounding (see `reason`).
     split : PushedSplit, TiedSplit or None
     low : SpuriousMinimum
+    tried : int
+        Candidates that were looked at.
     """
 
     status: BetterStatus
@@ -71,7 +74,7 @@ class BetterPoint:
     drop_certified: float = 0.0
     certificate: str | None = None
     split: PushedSplit | TiedSplit | None = None
-    tried: int = field(default=0)
+    tried: int = 0
 
     @property
     def relative_drop(self) -> float:
@@ -161,19 +164,23 @@ def better_point(
     if reach not in REACHES:
         raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
     most = low.network.width - 1
-    if isinstance(n_kinks, bool) or not isinstance(n_kinks, int | np.integer) or not 1 <= n_kinks <= most:
-        raise OptionError(f"n_kinks must be an integer between 1 and width - 1 = {most}, got {n_kinks!r}")
-    if isinstance(n_directions, bool) or not isinstance(n_directions, int | np.integer) or n_directions < 0:
-        raise OptionError(f"n_directions must be an integer >= 0, got {n_directions!r}")
-    require(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
+    n_kinks = as_count(n_kinks, "n_kinks", 1, most, wanted=f"an integer between 1 and width - 1 = {most}")
+    n_directions = as_count(n_directions, "n_directions", wanted="an integer >= 0")
+    require_memory(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
     evidence = low.evidence
-    assert evidence is not None
     if evidence.obstacle is not None:
-        return BetterPoint(evidence.obstacle, evidence.reason, low, None, method, risk=low.risk)
-    fallback = kinks(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
+        return BetterPoint(
+            status=evidence.obstacle,
+            reason=evidence.reason,
+            low=low,
+            case=None,
+            method=method,
+            risk=low.risk,
+        )
+    fallback = kink_candidates(low, n_kinks, directions, n_directions, np.random.default_rng(random_state))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())
-    paper = case1(low, reach) if evidence.case == 1 else case2(low, reach)
+    paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)
     return _first_certified(low, evidence.case, method, paper, fallback)
 
 
@@ -194,26 +201,37 @@ def _first_certified(
                 drop = certify_drop(candidate.network, low.fit, split=candidate.found)
                 if drop.better:
                     fell_back = kind == "fallback"
-                    return _handed_out(low, case, candidate, candidate.network, drop, fell_back, tried)
+                    return _certified_result(
+                        low, case, candidate, candidate.network, drop, fell_back=fell_back, tried=tried
+                    )
     except TooLargeError as error:
         reason = (
             f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
             f"exact way is closed: {error}"
         )
-        return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
-    reason = (
-        f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
-        "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"
+    else:
+        reason = (
+            f"a strictly better network exists (case {case}), but none of {tried} float64 candidates has an exact risk "
+            "below the exact least-squares risk: the improvement is below the resolution of float64 parameters"
+        )
+    return BetterPoint(
+        status=BetterStatus.UNDECIDED,
+        reason=reason,
+        low=low,
+        case=case,
+        method=method,
+        risk=low.risk,
+        tried=tried,
     )
-    return BetterPoint(BetterStatus.UNDECIDED, reason, low, case, method, risk=low.risk, tried=tried)
 
 
-def _handed_out(
+def _certified_result(
     low: SpuriousMinimum,
     case: int | None,
     candidate: Candidate,
     network: OneHiddenLayer,
     proved: Drop,
+    *,
     fell_back: bool,
     tried: int,
 ) -> BetterPoint:
@@ -245,6 +263,6 @@ def _handed_out(
 def _risk(fit: LeastSquares, network: OneHiddenLayer, drop: float) -> float:
     """Risk of the network: rounded from the exact one where that is cheap, else l_LS - drop."""
     if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
-        risk = exact_network_risk(*network.parameters(), *network.slopes, fit.data, fit.exact.gram)
+        risk = exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram)
         return round_fraction(risk)
     return max(fit.risk - drop, 0.0) if math.isfinite(drop) else math.nan

@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
-__all__ = ["REACHES", "Candidate", "PushedSplit", "TiedSplit"]
+__all__ = ["PUSHES", "REACHES", "Candidate", "PushedSplit", "TiedSplit"]
 
 Array = NDArray[np.float64]
 
 REACHES = {"limit": Fraction(1, 2), "paper": Fraction(1, 4)}
 # A rounded network that is not better is moved: the same construction with smaller pushes.
-_PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
+PUSHES = (Fraction(1), Fraction(1, 2), Fraction(1, 8), Fraction(1, 64), Fraction(1, 2**12))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PushedSplit:
     """Case 1, in the units of the data.
 
@@ -48,7 +48,7 @@ class PushedSplit:
     u: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TiedSplit:
     """Case 2, in the units of the data.
 
@@ -75,7 +75,7 @@ class TiedSplit:
     gamma: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A network to be certified, with the closed form of its drop in the units of the data.
 
@@ -84,15 +84,6 @@ class Candidate:
 
     network: OneHiddenLayer | None
     drop: float
-    split: PushedSplit | TiedSplit | None
     method: str
-    found: Search | None = None
-
-
-# ---- case 1: J is not empty ------------------------------------------------------------------------------
-
-
-# ---- case 2: J is empty ----------------------------------------------------------------------------------
-
-
-# ---- beyond the paper ------------------------------------------------------------------------------------
+    split: PushedSplit | TiedSplit | None = None
+    found: SplitSearch | None = None

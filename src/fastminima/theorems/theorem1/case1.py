@@ -8,51 +8,60 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import bit_size, round_fraction
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
-from .candidate import _PUSHES, REACHES, Candidate, PushedSplit
-from .evidence import find_splits
+from .candidate import PUSHES, REACHES, Candidate, PushedSplit
+from .evidence import certified_splits
 from .minimum import SpuriousMinimum
 from .rounded_networks import pair_network
 
-__all__ = ["case1"]
+__all__ = ["pushed_candidates"]
 
 # Positions of the exact J tried when float64 certifies none.
 _EXACT_POSITIONS = 3
 
 
-def case1(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
+def pushed_candidates(low: SpuriousMinimum, reach: str) -> Iterator[Candidate]:
     """W1 = [w; -w], b1 = [w_b - beta + gamma; -w_b + beta + gamma]: outputs fitted -+ kappa gamma."""
     fit, activation = low.fit, low.activation
     kappa = _kappa(activation)
-    weight = _total_weight(fit)
+    weight = fit.samples.total_weight()
     for position, S, lower, upper, found in _positions(low, reach):
         limit = REACHES[reach] * (upper - lower)
         best = max(-abs(kappa) * limit, min(abs(kappa) * limit, 2 * S / weight))
-        for push in _PUSHES:
+        for push in PUSHES:
             u = best * push
             gamma, beta = u / kappa, (lower + upper) / 2
-            network = pair_network(fit, *fit.affine, beta, gamma, activation, low.network.width)
+            network = pair_network(
+                fit, fit.affine, beta=beta, gamma=gamma, activation=activation, width=low.network.width
+            )
             drop = 2 * u * S - weight * u * u / 2
-            split = PushedSplit(position, *(round_fraction(v) for v in (S, upper - lower, beta, gamma, u)))
-            yield Candidate(network, round_fraction(drop), split, "paper", found)
+            split = PushedSplit(
+                position=position,
+                S=round_fraction(S),
+                gap=round_fraction(upper - lower),
+                beta=round_fraction(beta),
+                gamma=round_fraction(gamma),
+                u=round_fraction(u),
+            )
+            yield Candidate(
+                network=network, drop=round_fraction(drop), method="paper", split=split, found=found
+            )
 
 
-_Position = tuple[int, Fraction, Fraction, Fraction, Search | None]
+_Place = tuple[int, Fraction, Fraction, Fraction, SplitSearch | None]
 
 
-def _positions(low: SpuriousMinimum, reach: str) -> Iterator[_Position]:
+def _positions(low: SpuriousMinimum, reach: str) -> Iterator[_Place]:
     """(position, S, lower, upper, split) to try, best first, as rationals in the units of the data."""
-    fit, evidence = low.fit, low.evidence
-    assert evidence is not None
-    frame = fit.frame
+    fit, frame = low.fit, low.fit.frame
     unit, centre = Fraction(2) ** frame.exponent_y, Fraction(frame.centre_y)
-    best = evidence.best
+    best = low.evidence.best
     if best is not None and reach != "limit":
-        best = find_splits(fit, low.activation, float(REACHES[reach]))
+        best = certified_splits(fit, low.activation, float(REACHES[reach]))
     if best is not None and best.position is not None and math.isfinite(best.S):
         yield (
             best.position,
@@ -65,7 +74,7 @@ def _positions(low: SpuriousMinimum, reach: str) -> Iterator[_Position]:
     yield from _exact_positions(fit)
 
 
-def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
+def _exact_positions(fit: LeastSquares) -> Iterator[_Place]:
     """The members of the exact J with the widest gaps and largest sums; float64 only ranks them."""
     splits = fit.exact.J()
     order, positions = splits.order, splits.positions
@@ -80,7 +89,7 @@ def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
     gaps = [int(ranked[p + 1] - ranked[p]) for p in positions]
     totals = [abs(Fraction(sums[p])) for p in positions]
     merit = [
-        float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + _log2(t)
+        float(np.log2(float(g)) if g < 2**1000 else g.bit_length()) + bit_size(t)
         for g, t in zip(gaps, totals, strict=True)
     ]
     for k in np.argsort(merit)[::-1][:_EXACT_POSITIONS].tolist():
@@ -94,20 +103,6 @@ def _exact_positions(fit: LeastSquares) -> Iterator[_Position]:
         )
 
 
-def _log2(value: Fraction) -> float:
-    return float(value.numerator.bit_length() - value.denominator.bit_length())
-
-
 def _kappa(activation: PiecewiseLinear) -> Fraction:
     s_plus, s_minus = Fraction(activation.s_plus), Fraction(activation.s_minus)
     return (s_plus - s_minus) / (s_plus + s_minus)
-
-
-def _total_weight(fit: LeastSquares) -> Fraction:
-    if not fit.frame.weighted:
-        return Fraction(fit.data.n_samples)
-    if fit.search is not None:
-        return Fraction(fit.frame.total_weight)  # of a scan: it only chooses the push
-    weights = fit.data.sample_weight
-    assert weights is not None
-    return sum(map(Fraction, weights.tolist()), Fraction(0))

@@ -12,31 +12,33 @@ step. When the sign stays open, both risks are computed exactly (fastminima.exac
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.dyadic import _towards, round_fraction
+from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.risk import exact_network_risk
-from fastminima.exact.roundoff import SLACK, gamma
+from fastminima.exact.roundoff import SLACK, gamma_n
+from fastminima.exact.stream import PassNetwork
 from fastminima.fit.bounds import affine_error
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
 from .certify_split import certify_split
 from .drop import Drop
-from .unit_in_frame import _Unit, _unit
+from .unit_in_frame import UnitInFrame, unit_in_frame
 
-__all__ = ["certify_drop"]
+__all__ = ["certify_drop", "float_drop"]
 
 Array = NDArray[np.float64]
 
 
 def certify_drop(
-    network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True, split: Search | None = None
+    network: OneHiddenLayer, fit: LeastSquares, *, exact: bool = True, split: SplitSearch | None = None
 ) -> Drop:
     """Enclose l_LS - l(network); both risks exact on the exact data.
 
@@ -46,7 +48,7 @@ def certify_drop(
     fit : LeastSquares
     exact : bool, default True
         Go on in rational arithmetic when float64 leaves the sign open.
-    split : Search, optional
+    split : SplitSearch, optional
         The certified split the network pushes apart: where its sums settle the sign, no pass over the data is made.
     """
     if split is not None:
@@ -54,37 +56,41 @@ def certify_drop(
         if drop.better:
             return drop
     with single_threaded_blas():
-        drop = _float_drop(network, fit)
+        drop = float_drop(network, fit)
         if drop.better is not None or not exact:
             return drop
-        value = fit.exact.risk - exact_network_risk(
-            *network.parameters(), *network.slopes, fit.data, fit.exact.gram
-        )
-    return Drop(_towards(value, -math.inf), _towards(value, math.inf), "exact")
+        value = fit.exact.risk - exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram)
+    return Drop(round_down(value), round_up(value), "exact")
 
 
-def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
-    nothing = Drop(-math.inf, math.inf, "float")
+@dataclass(frozen=True)
+class _Form:
+    """d = f(x) - W x~ = sum_k v_k h(z_k) - x' slopes + offset, in the frame; `error` bounds its rounding on any sample."""
+
+    units: list[UnitInFrame]
+    offset: float
+    error: float
+
+
+def _form_of(network: OneHiddenLayer, fit: LeastSquares) -> _Form | None:
+    """None where float64 cannot hold a unit or bound the rounding."""
     frame, (s_plus, s_minus) = fit.frame, network.slopes
-    if not frame.regular:
-        return nothing
     W1, b1, W2, b2 = network.parameters()
     constant = Fraction(b2)
-    units: list[_Unit] = []
+    units: list[UnitInFrame] = []
     live = W2 != 0.0
     for row, bias, weight in zip(W1[live], b1[live].tolist(), W2[live].tolist(), strict=True):
         if not row.any():
             constant += Fraction(weight) * Fraction(bias) * Fraction(s_plus if bias > 0 else s_minus)
             continue
-        unit = _unit(frame, fit.column_max, row, bias, weight)
+        unit = unit_in_frame(frame, fit.column_max, row, bias, weight)
         if unit is None:
-            return nothing
+            return None
         units.append(unit)
     offset = round_fraction(
-        constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.level)
+        constant / Fraction(2) ** frame.exponent_y - Fraction(frame.centre_y) - Fraction(fit.value_at_centre)
     )
     steepest = max(s_plus, s_minus)
-    # rounding of d = sum_k v_k h(z_k) - x'w + offset, over all samples
     linear = float(np.abs(fit.slopes) @ fit.column_max)
     # h may underflow (by 2^-1074 a unit, before its weight), and so may weight * slope here
     lipschitz = [abs(unit.weight) * steepest + 2.0**-1074 for unit in units]
@@ -92,13 +98,21 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     error = sum(slope * unit.error for slope, unit in zip(lipschitz, units, strict=True))
     error += sum(abs(unit.weight) * 2.0**-1074 for unit in units)
     error += affine_error(frame, fit.column_max, fit.slopes, 0.0)
-    error += gamma(len(units) + 6) * (outputs + linear + abs(offset))
+    error += gamma_n(len(units) + 6) * SLACK * (outputs + linear + abs(offset))
     error *= SLACK
-    if not math.isfinite(error):
+    return _Form(units, offset, error) if math.isfinite(error) else None
+
+
+def float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
+    """Enclose l_LS - l(network) in float64, in one pass over the samples; -inf and inf where nothing can be said."""
+    nothing = Drop(-math.inf, math.inf, "float")
+    frame, (s_plus, s_minus) = fit.frame, network.slopes
+    form = _form_of(network, fit) if frame.regular else None
+    if form is None:
         return nothing
-    directions = np.stack([fit.slopes, *(unit.slopes for unit in units)], axis=1)
-    levels = np.array([unit.level for unit in units])
-    weights = np.array([unit.weight for unit in units])
+    directions = np.stack([fit.slopes, *(unit.slopes for unit in form.units)], axis=1)
+    levels = np.array([unit.level for unit in form.units])
+    weights = np.array([unit.weight for unit in form.units])
     total = absolute = size_r = size_d = 0.0
     for rows, X, y, w in frame.blocks():
         Z = X @ directions
@@ -109,7 +123,7 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
             hidden *= np.where(hidden > 0.0, s_plus, s_minus)
             d = hidden @ weights
             d -= Z[:, 0]
-            d += offset
+            d += form.offset
         r = fit.block_residual(rows, X, y)
         half = r + 0.5 * d
         wd = d if w is None else w * d
@@ -117,8 +131,8 @@ def _float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
         absolute += float(np.abs(wd) @ np.abs(half))
         size_d += float(np.abs(wd).sum())
         size_r += float(np.abs(r).sum() if w is None else w @ np.abs(r))
-    lost = error * (size_r + 0.5 * size_d)
-    lost += (size_d + frame.total_weight * error) * (fit.residual_error + 0.5 * error)
+    lost = form.error * (size_r + 0.5 * size_d)
+    lost += (size_d + frame.total_weight * form.error) * (fit.residual_error + 0.5 * form.error)
     lost += frame.summation * absolute
     lost *= SLACK
     # outward: the few roundings of these two lines, whatever the sign

@@ -9,16 +9,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import _towards, round_fraction
+from fastminima.exact.dyadic import round_fraction, round_up
 from fastminima.exact.margin import exact_margin
-from fastminima.exact.roundoff import SLACK, U, gamma
+from fastminima.exact.roundoff import SLACK, U, gamma_n
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
 
-from .unit_in_frame import _unit
+from .unit_in_frame import unit_in_frame
 
-__all__ = ["Margin", "certify_margin", "excess_bound", "positive_affine"]
+__all__ = ["Margin", "certify_margin", "excess_bound", "float_margin", "positive_affine"]
 
 # A radius proved in float64 keeps all but a millionth of the distance.
 _TIGHT = 1e6
@@ -35,10 +35,10 @@ class Margin:
 def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
     """Certified radius of theorem 1, step 1 for the float64 network: its distance to the nearest activation boundary."""
     with single_threaded_blas():
-        radius = _envelope_margin(network, fit) if fit.envelope is not None else 0.0
+        radius = _envelope_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
-        radius = _float_margin(network, fit)
+        radius = float_margin(network, fit)
         if radius > 0.0:
             return Margin(radius, "float")
         W1, b1, _, _ = network.parameters()
@@ -46,7 +46,7 @@ def certify_margin(network: OneHiddenLayer, fit: LeastSquares) -> Margin:
     return Margin(max(exact, 0.0), "exact")
 
 
-def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
+def float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     frame = fit.frame
     if frame.entry_error or frame.exponents.any():
         return 0.0  # row norms of the data as given are the exact route's business
@@ -54,7 +54,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     active = W1.any(axis=1)
     dead = float(b1[~active].min()) if not active.all() else math.inf
     units = [
-        _unit(frame, fit.column_max, row, bias, 0.0)
+        unit_in_frame(frame, fit.column_max, row, bias, 0.0)
         for row, bias in zip(W1[active], b1[active].tolist(), strict=True)
     ]
     if any(unit is None for unit in units) or dead <= 0.0:
@@ -79,7 +79,7 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         return 0.0
     # ||x~|| is a sum of n + 1 squares under a root: relative error below gamma_{n+4}; the quotient and the
     # subtraction of the error add three roundings
-    shrink = (1.0 - gamma(frame.n_features + 8)) / SLACK
+    shrink = (1.0 - gamma_n(frame.n_features + 8) * SLACK) / SLACK
     radius = min(smallest, dead / largest_norm) * shrink
     # below the normal numbers rounding is not relative, and where the bound takes a share of the margin the radius
     # would not be tight: both are the exact route's business
@@ -90,14 +90,14 @@ def _float_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
 def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
     """The margin of a network whose one live row is a multiple of the fit, from the samples that can attain it.
 
-    Row z = a x' + b is c (t + h) + e with t the fit, c = a_j / slopes_j at its largest coefficient, h = b/c - level, and
-    |e| <= sum_j |a_j - c slopes_j| max|x'_j|.
+    Row z = a x' + b is c (t + h) + e with t the fit, c = a_j / slopes_j at its largest coefficient, h = b/c less the
+    value of the fit at the centre, and |e| <= sum_j |a_j - c slopes_j| max|x'_j|.
     """
-    frame, envelope = fit.frame, fit.envelope
+    frame, envelope = fit.frame, fit.samples.nearest_samples()
     W1, b1, _, _ = network.parameters()
     active = np.flatnonzero(W1.any(axis=1))
-    unknown = envelope is None or not (envelope.t.size and envelope.t_max < math.inf)
-    if envelope is None or unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
+    unknown = not (envelope.t.size and envelope.t_max < math.inf)
+    if unknown or frame.entry_error or frame.exponents.any() or len(active) > 1:
         return 0.0
     fixed = b1[~W1.any(axis=1)]
     dead = float(fixed.min()) if len(fixed) else math.inf
@@ -113,7 +113,7 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         level = Fraction(float(b1[k])) + sum(
             (s * Fraction(v) for s, v in zip(a, frame.centre.tolist(), strict=True)), Fraction(0)
         )
-        h = round_fraction(level / c - Fraction(fit.level))
+        h = round_fraction(level / c - Fraction(fit.value_at_centre))
         off = sum(
             (
                 abs(s - c * w) * Fraction(x)
@@ -131,7 +131,7 @@ def _envelope_margin(network: OneHiddenLayer, fit: LeastSquares) -> float:
         smallest = float((room[nearest] - slip) / envelope.norm[nearest]) * round_fraction(c)
     if not math.isfinite(envelope.largest_norm):
         return 0.0
-    shrink = (1.0 - gamma(frame.n_features + 12)) / SLACK
+    shrink = (1.0 - gamma_n(frame.n_features + 12) * SLACK) / SLACK
     radius = min(smallest, dead / envelope.largest_norm) * shrink
     return radius if radius >= sys.float_info.min else 0.0
 
@@ -158,10 +158,10 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
     N_k the column norms (triangle inequality).
     """
     if fit.method == "exact":
-        return _towards(fit.exact.excess(*affine), math.inf)
+        return round_up(fit.exact.excess(*affine))
     slopes, level = fit.frame.to_frame(*affine)
     delta = [
-        level - Fraction(fit.level),
+        level - Fraction(fit.value_at_centre),
         *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
     ]
     length = sum(abs(round_fraction(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))

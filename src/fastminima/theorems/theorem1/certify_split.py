@@ -21,18 +21,18 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import next_above, next_below, round_fraction
 from fastminima.exact.roundoff import SLACK, U
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.theorems.theorem1.splits.search import Search
+from fastminima.theorems.theorem1.splits.search import SplitSearch
 
 from .drop import Drop
 
 __all__ = ["certify_split"]
 
 
-def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> Drop:
+def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: SplitSearch) -> Drop:
     """Enclose l_LS - l(network) for a network that pushes the two sides of a split apart.
 
     Parameters
@@ -40,7 +40,7 @@ def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> 
     network : OneHiddenLayer
         Two live units with nonzero rows at most; for others nothing is said (bounds -inf, inf).
     fit : LeastSquares
-    split : Search
+    split : SplitSearch
         A certified position, in the scaled units of the fit.
 
     Notes
@@ -62,9 +62,9 @@ def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> 
     reach = 2 * (Fraction(max(sums.highest, -sums.lowest)) + Fraction(fit.dot_error))
     room = Fraction(fit.dot_error)
     over = max(Fraction(0), lower - min(kinks), max(kinks) - upper) if kinks else Fraction(0)
-    eps = _up(off + outer * reach + steepest * (room + over))
+    eps = next_above(off + outer * reach + steepest * (room + over))
     high = max(abs(left), abs(right))
-    d_max, jump = _up(high), round_fraction(right - left)
+    d_max, jump = next_above(high), round_fraction(right - left)
     m, mass = fit.data.n_samples, frame.total_weight
     size = (sums.absolute * (1.0 + frame.summation) + mass * fit.residual_error) * SLACK
     total = abs(sums.gradient[0]) + (mass * fit.residual_error + frame.summation * size) * SLACK
@@ -76,21 +76,13 @@ def certify_split(network: OneHiddenLayer, fit: LeastSquares, split: Search) -> 
     error = abs(jump) * lost + d_max * total + eps * (size + (d_max + 0.5 * eps) * mass)
     error = (error + 4.0 * U * abs(gain)) * SLACK
     lower_value = gain - error - 0.5 * d_max * d_max * mass * SLACK - 0.5 * fit.tau * fit.tau * SLACK
-    low = _down(min(abs(left), abs(right)))
+    low = max(next_below(min(abs(left), abs(right))), 0.0)
     upper_value = gain + error - 0.5 * low * low * (mass / SLACK / SLACK) / SLACK
     spread = (abs(gain) + error + d_max * d_max * mass + fit.tau * fit.tau) * 2.0**-50
     lower_value, upper_value = lower_value - spread, upper_value + spread
     if not (math.isfinite(lower_value) and math.isfinite(upper_value)):
         return nothing
     return Drop(frame.risk_bound(lower_value, -math.inf), frame.risk_bound(upper_value, math.inf), "float")
-
-
-def _up(value: Fraction) -> float:
-    return math.nextafter(round_fraction(value), math.inf)
-
-
-def _down(value: Fraction) -> float:
-    return max(math.nextafter(round_fraction(value), -math.inf), 0.0)
 
 
 class _Piecewise:
@@ -152,7 +144,7 @@ def _pieces(
         ) * Fraction(SLACK)
         v = Fraction(float(W2[k])) / unit
         off += abs(v) * steep * rest
-        units.append((v, q, level - q * Fraction(fit.level)))
+        units.append((v, q, level - q * Fraction(fit.value_at_centre)))
     F = _Piecewise(Fraction(b2) / unit - Fraction(frame.centre_y), units, network.slopes)
     outer = max(abs(F.slope(-1) - 1), abs(F.slope(1) - 1))
     return F, F.kinks(), outer, F.steepest(), off

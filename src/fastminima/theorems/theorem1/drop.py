@@ -1,4 +1,4 @@
-"""What a proof of "better" says: an enclosure of the drop of the risk."""
+"""Proved bounds on how far a network's risk lies below least squares."""
 
 from __future__ import annotations
 

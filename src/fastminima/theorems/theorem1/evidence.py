@@ -9,48 +9,55 @@ group residual sums R_g of equal inputs computed exactly; a better point exists 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import TooLargeError
 from fastminima.exact.fit import ExactFit
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.theorems.theorem1.splits.search import Search, search
+from fastminima.theorems.theorem1.splits.search import SplitRule, SplitSearch, search_splits
 
 from .status import BetterStatus, MinimumStatus
 
-__all__ = ["SplitEvidence", "split_evidence"]
+__all__ = ["SplitEvidence", "certified_splits", "split_evidence"]
+
+Array = NDArray[np.float64]
 
 # m (dx + 2) up to which the exact set J is worked out only to count it
 _COUNT_WORK = 20_000_000
 _DECIMAL_WORK = 200_000
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SplitEvidence:
     """What is known about J.
 
     Attributes
     ----------
-    best : Search or None
+    best : SplitSearch or None
         Best split among the positions certified in float64, in the scaled units of the fit.
     case : 1, 2 or None
         1: J is not empty; 2: it is, and a better point exists; None: no better point exists.
+    n_certified, n_undecided : int
+        Positions proved to lie in J, and those left open.
+    obstacle : BetterStatus or None
+        Why no better point is sought; None where one exists.
     """
 
     fit: LeastSquares
-    best: Search | None
-    case: int | None
-    n_certified: int
-    n_undecided: int
-    obstacle: BetterStatus | None
     reason: str
-    notes: tuple[str, ...] = field(default=())
+    case: int | None = None
+    best: SplitSearch | None = None
+    n_certified: int = 0
+    n_undecided: int = 0
+    obstacle: BetterStatus | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> MinimumStatus:
@@ -75,62 +82,72 @@ class SplitEvidence:
 
 def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvidence:
     """Decide the case of theorem 1 for a fit; exact wherever float64 cannot."""
-    found = find_splits(fit, activation, 0.5)
+    found = certified_splits(fit, activation, 0.5)
     if found.n_certified:
-        best = found
-        reason = "J is not empty (theorem 1, case 1): a strictly better network of width 2 exists"
-        notes = _decimal_note(fit)
-        return SplitEvidence(fit, best, 1, found.n_certified, found.n_undecided, None, reason, notes)
+        return SplitEvidence(
+            fit=fit,
+            reason="J is not empty (theorem 1, case 1): a strictly better network of width 2 exists",
+            case=1,
+            best=found,
+            n_certified=found.n_certified,
+            n_undecided=found.n_undecided,
+            notes=_decimal_note(fit),
+        )
     try:
         return _decided_exactly(fit)
     except TooLargeError as error:
         why = f"no split is certified in float64, and the exact way is closed: {error}"
-        return SplitEvidence(fit, None, None, 0, found.n_undecided, BetterStatus.UNDECIDED, why)
+        return SplitEvidence(
+            fit=fit, reason=why, n_undecided=found.n_undecided, obstacle=BetterStatus.UNDECIDED
+        )
 
 
 def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
     exact = fit.exact
     if exact.linearly_fittable:
         why = "the data are exactly affine (condition C1.1 fails): risk 0, the minimum is global"
-        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.LINEARLY_FITTABLE, why)
+        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.LINEARLY_FITTABLE)
     if not exact.groups().has_residual.any():
         why = (
             "every group of equal inputs has residual sum 0: the linear fit is optimal among all functions of x, "
             "so no better point exists for any model"
         )
-        return SplitEvidence(fit, None, None, 0, 0, BetterStatus.NO_BETTER_POINT, why)
+        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.NO_BETTER_POINT)
     positions = exact.J().positions
     notes = _decimal_note(fit)
     if len(positions):
         why = (
             "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
         )
-        return SplitEvidence(fit, None, 1, len(positions), 0, None, why, notes)
+        return SplitEvidence(fit=fit, reason=why, case=1, n_certified=len(positions), notes=notes)
     why = (
         "J is empty (theorem 1, case 2): tied fitted values hide residuals, "
         "and a strictly better network of width 2 exists"
     )
-    return SplitEvidence(fit, None, 2, 0, 0, None, why, notes)
+    return SplitEvidence(fit=fit, reason=why, case=2, notes=notes)
 
 
-def find_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> Search:
+def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> SplitSearch:
     """The certified search of the splits kernel on a fit, in its scaled units."""
     if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
         m = fit.data.n_samples
-        return Search(None, 0.0, 0.0, math.nan, math.nan, 0.0, 0, m - 1)
+        return SplitSearch(
+            position=None,
+            S=0.0,
+            gap=0.0,
+            lower=math.nan,
+            upper=math.nan,
+            drop=0.0,
+            n_certified=0,
+            n_undecided=m - 1,
+        )
     bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
-    if fit.search is not None:
-        found: Search = fit.search(activation.kappa, reach, bounds)
-        return found
-    return search(
-        fit.fitted_centred,
-        fit.residual_scaled,
-        fit.data.sample_weight,
-        activation.kappa,
-        reach,
-        *bounds,
-        positions=False,
-    )
+    rule = SplitRule(activation.kappa, reach, *bounds)
+
+    def in_arrays(fitted: Array, residual: Array, weights: Array | None) -> SplitSearch:
+        return search_splits(fitted, residual, weights, rule, positions=False)
+
+    return fit.samples.search_splits(in_arrays, rule.kappa, rule.reach, rule.errors)
 
 
 def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
@@ -142,7 +159,7 @@ def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:
     # decimals within half an ulp move a fitted value by at most a few ulps of its terms: only then look
     size = (
         float(np.abs(fit.slopes) @ (fit.column_max + np.abs(fit.frame.centre)))
-        + abs(fit.level)
+        + abs(fit.value_at_centre)
         + abs(fit.frame.centre_y)
     )
     if largest > (data.n_features + 4) * 2.0**-50 * size:

@@ -14,29 +14,30 @@ from .candidate import Candidate
 from .minimum import SpuriousMinimum
 from .rounded_networks import kink_network
 
-__all__ = ["kinks"]
+__all__ = ["kink_candidates"]
 
 # Coordinates tried one by one when the best direction is lost to rounding.
 _AXES = 8
 
 
-def kinks(
+def kink_candidates(
     low: SpuriousMinimum,
     n_kinks: int,
     directions: ArrayLike | None,
     n_directions: int,
     rng: np.random.Generator,
 ) -> Iterator[Candidate]:
+    """Networks with up to `n_kinks` fitted kinks, most first; then single kinks along coordinates."""
     fit = low.fit
     # more kinks first; fewer ones are the fallback should rounding spoil the last
     models = _models(fit, n_kinks, directions, n_directions, rng)[::-1]
     for model in models:
-        yield _kink(low, model)
+        yield _rounded(low, model)
     if directions is None:
         # the best direction may be one that float64 parameters cannot follow (columns collinear up to rounding)
         for axis in np.eye(fit.data.n_features)[:_AXES]:
             for model in _models(fit, 1, axis, 0, rng):
-                yield _kink(low, model)
+                yield _rounded(low, model)
 
 
 def _models(
@@ -46,6 +47,6 @@ def _models(
         return list(best_kinks(fit, n_kinks=n_kinks, directions=directions, n_random=n_random, rng=rng))
 
 
-def _kink(low: SpuriousMinimum, model: KinkModel) -> Candidate:
+def _rounded(low: SpuriousMinimum, model: KinkModel) -> Candidate:
     network = kink_network(low.fit, model, low.activation, low.network.width)
-    return Candidate(network, low.fit.frame.risk_to_float(model.drop), None, "kink")
+    return Candidate(network=network, drop=low.fit.frame.risk_to_float(model.drop), method="kink")

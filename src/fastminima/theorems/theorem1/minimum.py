@@ -7,7 +7,7 @@ x, so no point of the open cone {W1 x_i + b1 > 0 for all i} has risk below the l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError, NetworkError
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import bit_size, round_fraction
+from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.memory import require
-from fastminima.system.options import check_width
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import certify_margin, excess_bound, positive_affine
 from .evidence import SplitEvidence, split_evidence
-from .rounded_networks import power_of_two_scale
+from .rounded_networks import EXPONENT_LIMIT, power_of_two_scale
 from .status import MinimumStatus
 
 __all__ = ["SpuriousMinimum", "spurious_minimum"]
@@ -38,10 +39,21 @@ Array = NDArray[np.float64]
 _SMALL_SPREAD = 2.0**-10
 # From this share of the risk on, the rounding of the parameters is worth a word.
 _COSTLY_EXCESS = 2.0**-20
-_EXPONENT_LIMIT = 1015
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True)
+class Plan:
+    """What a construction knows before its arrays are rounded and certified; fields as of `SpuriousMinimum`."""
+
+    status: MinimumStatus
+    reason: str
+    alpha: float
+    eta: float
+    notes: tuple[str, ...]
+    evidence: SplitEvidence
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SpuriousMinimum:
     """A point of the family of theorem 1, step 1, as float64 arrays, with what is proved about it.
 
@@ -65,6 +77,8 @@ class SpuriousMinimum:
         Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta].
     notes : tuple of str
         Where the float64 view differs from the textbook: a rescaled alpha, a decimal reading that is affine.
+    evidence : SplitEvidence
+        Which case of the theorem the data are in, and what is known about the set J.
     """
 
     network: OneHiddenLayer
@@ -77,7 +91,7 @@ class SpuriousMinimum:
     alpha: float
     eta: float
     notes: tuple[str, ...] = ()
-    evidence: SplitEvidence | None = field(default=None)
+    evidence: SplitEvidence
 
     @property
     def data(self) -> Dataset:
@@ -120,11 +134,10 @@ class SpuriousMinimum:
         W2 and W1 are drawn normal at the scale of the fit, W1 is moved to the nearest matrix with s+ W2 W1 = w, b1 is
         raised until every preactivation is positive by a random margin, and b2 is solved for.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-            raise NetworkError(f"n must be an integer >= 0 (how many members to draw), got {n!r}")
+        n = as_count(n, "n", wanted="an integer >= 0 (how many members to draw)", error=NetworkError)
         generator = np.random.default_rng(rng)
         with single_threaded_blas():
-            return [self._member(generator) for _ in range(int(n))]
+            return [self._member(generator) for _ in range(n)]
 
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
         fit, s_plus = self.fit, Fraction(self.activation.s_plus)
@@ -137,7 +150,7 @@ class SpuriousMinimum:
         for _, X, _, _ in frame.blocks():
             smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
         spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
-        room = np.maximum(spread, [_ulps(row, fit) for row in V])
+        room = np.maximum(spread, [_least_room(row, fit) for row in V])
         level = room * (0.1 + rng.exponential(size=width)) - smallest
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
@@ -152,7 +165,8 @@ class SpuriousMinimum:
         W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array([round_fraction(scale * v) for v in biases])
         W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
-        return _verified(fit, self.activation, W1, b1, W2, self)
+        plan = Plan(self.status, self.reason, self.alpha, self.eta, self.notes, self.evidence)
+        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, self.activation), plan)
 
     def __repr__(self) -> str:
         return (
@@ -223,6 +237,8 @@ def spurious_minimum(
         If the parameters would not fit in memory.
     DataTypeError
         If `data` is neither a Dataset nor a pair.
+    TargetError
+        If the data have several targets.
 
     Notes
     -----
@@ -233,6 +249,7 @@ def spurious_minimum(
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
+    check_one_target(dataset, "spurious_minimum")
     width = check_width(width)
     alpha = _check_alpha(alpha)
     if not isinstance(activation, PiecewiseLinear):
@@ -240,30 +257,17 @@ def spurious_minimum(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
     # the arrays, the networks of three steps, and a rational for each unit on the exact route
-    require(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
+    require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
-    status, reason = evidence.status, evidence.reason
     W1, b1, W2, eta, used = _parameters(fit, activation, width, alpha)
     notes = list(dataset.notes)
     if used != alpha:
         notes.append(f"alpha = {alpha:g} would leave float64; rescaled to {used:g}")
     notes.extend(evidence.notes)
-    template = SpuriousMinimum(
-        network=OneHiddenLayer(W1, b1, W2, eta, activation),
-        risk=math.nan,
-        excess=math.nan,
-        radius=math.nan,
-        fit=fit,
-        status=status,
-        reason=reason,
-        alpha=used,
-        eta=eta,
-        notes=tuple(notes),
-        evidence=evidence,
-    )
+    plan = Plan(evidence.status, evidence.reason, used, eta, tuple(notes), evidence)
     with single_threaded_blas():
-        return _verified(fit, activation, W1, b1, W2, template)
+        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation), plan)
 
 
 def _parameters(
@@ -275,12 +279,12 @@ def _parameters(
     spread = Fraction(fit.y_max) * unit  # |y - c_y|
     one = Fraction(1)
     if 0 < spread < _SMALL_SPREAD:
-        one = Fraction(2) ** (spread.numerator.bit_length() - spread.denominator.bit_length())
+        one = Fraction(2) ** bit_size(spread)
     lowest = (Fraction(fit.sums.lowest) + Fraction(frame.centre_y)) * unit
     slopes, intercept = fit.affine
     eta = min(-one, 2 * lowest)
     # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that
-    eta = min(eta, lowest - unit * Fraction(_ulps(fit.slopes, fit)))
+    eta = min(eta, lowest - unit * Fraction(_least_room(fit.slopes, fit)))
     row = [*slopes, intercept - eta, -eta]
     used = _representable_alpha(row, alpha, activation.s_plus)
     if math.isinf(round_fraction(eta)):
@@ -295,7 +299,7 @@ def _parameters(
     return W1, b1, W2, round_fraction(eta), used
 
 
-def _ulps(slopes: Array, fit: LeastSquares) -> float:
+def _least_room(slopes: Array, fit: LeastSquares) -> float:
     """32 ulps of the bias of a unit with these slopes, in the frame: the least room above zero worth having."""
     frame = fit.frame
     size = float(np.abs(slopes) @ (np.abs(frame.centre) + fit.column_max)) + abs(frame.centre_y)
@@ -304,18 +308,14 @@ def _ulps(slopes: Array, fit: LeastSquares) -> float:
 
 def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> float:
     """alpha, times a power of two where alpha*row or 1/(alpha s_plus) would leave the range of float64."""
-
-    def exponent(value: Fraction) -> int:
-        return value.numerator.bit_length() - value.denominator.bit_length()
-
-    top = max(exponent(v) for v in row if v) + exponent(Fraction(alpha))
-    weight = -exponent(Fraction(alpha) * Fraction(s_plus))
-    if abs(top) <= _EXPONENT_LIMIT and abs(weight) <= _EXPONENT_LIMIT:
+    top = max(bit_size(v) for v in row if v) + bit_size(Fraction(alpha))
+    weight = -bit_size(Fraction(alpha) * Fraction(s_plus))
+    if abs(top) <= EXPONENT_LIMIT and abs(weight) <= EXPONENT_LIMIT:
         return alpha
     # a shift by k moves the row up and the output weight down: centre the two
     shift = (weight - top) // 2
     used = Fraction(alpha) * Fraction(2) ** shift
-    if max(abs(top + shift), abs(weight - shift), abs(exponent(used))) > _EXPONENT_LIMIT:
+    if max(abs(top + shift), abs(weight - shift), abs(bit_size(used))) > EXPONENT_LIMIT:
         raise _no_representation(f"about 2^{top}")
     return float(used)
 
@@ -327,32 +327,25 @@ def _no_representation(size: str) -> NetworkError:
     )
 
 
-def _verified(
-    fit: LeastSquares,
-    activation: PiecewiseLinear,
-    W1: Array,
-    b1: Array,
-    W2: Array,
-    template: SpuriousMinimum,
-) -> SpuriousMinimum:
-    """Choose b2 for the rounded arrays, certify, and fill in the numbers."""
+def _verified(fit: LeastSquares, hidden: OneHiddenLayer, plan: Plan) -> SpuriousMinimum:
+    """Choose b2 for the rounded W1, b1, W2 of `hidden`, certify, and fill in the numbers."""
     frame = fit.frame
-    slopes, intercept = positive_affine(OneHiddenLayer(W1, b1, W2, 0.0, activation))
+    slopes, intercept = positive_affine(hidden)
     _, level = frame.to_frame(slopes, intercept)
-    wanted = (Fraction(fit.level) - level) * Fraction(2) ** frame.exponent_y
+    wanted = (Fraction(fit.value_at_centre) - level) * Fraction(2) ** frame.exponent_y
     b2 = round_fraction(wanted)
     if not math.isfinite(b2):
         raise _no_representation("the output bias lies beyond 2^1024")
-    network = OneHiddenLayer(W1, b1, W2, b2, activation)
+    network = replace(hidden, b2=b2)
     excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
     margin = certify_margin(network, fit)
     if not margin.radius > 0.0:
         raise NetworkError(
             "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
-            f"(alpha = {template.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
+            f"(alpha = {plan.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
-    risk = fit.risk + excess if excess > fit.risk * 2.0**-53 else fit.risk
-    notes = template.notes
+    risk = fit.risk + excess if excess > fit.risk * U else fit.risk
+    notes = plan.notes
     if excess > fit.risk * _COSTLY_EXCESS:
         notes = (
             *notes,
@@ -365,10 +358,10 @@ def _verified(
         excess=excess,
         radius=margin.radius,
         fit=fit,
-        status=template.status,
-        reason=template.reason,
-        alpha=template.alpha,
-        eta=template.eta,
+        status=plan.status,
+        reason=plan.reason,
+        alpha=plan.alpha,
+        eta=plan.eta,
         notes=notes,
-        evidence=template.evidence,
+        evidence=plan.evidence,
     )

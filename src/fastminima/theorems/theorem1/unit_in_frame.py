@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.roundoff import SLACK
 from fastminima.fit.bounds import affine_error
-from fastminima.fit.centred_data import Frame
+from fastminima.fit.centred_data import CentredData
+
+__all__ = ["UnitInFrame", "unit_in_frame"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Unit:
+class UnitInFrame:
     """One hidden unit in the frame: z = x' @ slopes + level, rounded, with its bound and its output weight."""
 
     slopes: Array
@@ -28,7 +30,9 @@ class _Unit:
     largest: float
 
 
-def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: float) -> _Unit | None:
+def unit_in_frame(
+    frame: CentredData, column_max: Array, row: Array, bias: float, weight: float
+) -> UnitInFrame | None:
     """The unit in scaled inputs; None where float64 cannot hold it."""
     with np.errstate(over="ignore", under="ignore"):
         slopes = np.ldexp(row, frame.exponents)
@@ -49,4 +53,4 @@ def _unit(frame: Frame, column_max: Array, row: Array, bias: float, weight: floa
     with np.errstate(over="ignore", invalid="ignore"):
         error = affine_error(frame, column_max, slopes, rounded)
         largest = (float(np.abs(slopes) @ column_max) + abs(rounded)) * SLACK + error
-    return _Unit(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None
+    return UnitInFrame(slopes, rounded, scaled_weight, error, largest) if math.isfinite(largest) else None

@@ -1,4 +1,4 @@
-"""Theorem 2's example in another frame: affine images of its samples and targets, more inputs, more hidden units.
+"""Theorem 2's example elsewhere: affine images of its samples and targets, more inputs, more hidden units.
 
 With x' = A x + c, y' = k y + o, as long as A keeps the first two samples apart: hidden rows and biases are chosen so that
 every preactivation is what it was (W1' A = W1, b1' = b1 - W1' c where A has rank 2), U' = k U, b2' = k b2 + o. Outputs are
@@ -24,15 +24,16 @@ from numpy.typing import ArrayLike, NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["Affine", "Frame", "affine", "frame", "image", "shared_units"]
+__all__ = ["AffineMap", "MappedSamples", "affine_map", "map_network", "map_samples", "shared_units"]
 
 Floats = NDArray[np.float64]
 Row = list[Fraction]
 
 
-class Affine(NamedTuple):
+class AffineMap(NamedTuple):
     """x -> A x + shift and y -> scale y + offset."""
 
     A: Floats
@@ -40,11 +41,11 @@ class Affine(NamedTuple):
     scale: float
     offset: float
 
-    def after(self, first: Affine | None) -> Affine:
+    def after(self, first: AffineMap | None) -> AffineMap:
         """This map after another one, multiplied in float64."""
         if first is None:
             return self
-        return Affine(
+        return AffineMap(
             self.A @ first.A,
             self.A @ first.shift + self.shift,
             self.scale * first.scale,
@@ -52,9 +53,9 @@ class Affine(NamedTuple):
         )
 
 
-def affine(
+def affine_map(
     A: ArrayLike | None, shift: ArrayLike | None, scale: float, offset: float, n_features: int
-) -> Affine:
+) -> AffineMap:
     """The map as arrays.
 
     Raises
@@ -65,7 +66,7 @@ def affine(
     try:
         matrix = np.eye(n_features) if A is None else np.asarray(A, dtype=np.float64)
         moved = np.zeros(len(matrix)) if shift is None else np.asarray(shift, dtype=np.float64)
-        numbers = Affine(matrix, moved, float(scale), float(offset))
+        numbers = AffineMap(matrix, moved, float(scale), float(offset))
     except (TypeError, ValueError) as error:
         raise OptionError(f"A, shift, scale and offset must be numbers: {error}") from error
     if matrix.ndim != 2 or not len(matrix) or matrix.shape[1] != n_features:
@@ -77,7 +78,7 @@ def affine(
     return numbers
 
 
-class Frame(NamedTuple):
+class MappedSamples(NamedTuple):
     """The image of the three samples and targets, and how parameters move with them, exactly.
 
     Attributes
@@ -88,7 +89,7 @@ class Frame(NamedTuple):
         A hidden unit with weights w and bias b becomes one with weights w rows and bias b + w lift.
     scale, offset : Fraction
         k, o.
-    reach : Fraction
+    rho_squared : Fraction
         rho^2.
     """
 
@@ -97,10 +98,10 @@ class Frame(NamedTuple):
     lift: Row
     scale: Fraction
     offset: Fraction
-    reach: Fraction
+    rho_squared: Fraction
 
 
-def frame(to: Affine) -> Frame:
+def map_samples(to: AffineMap) -> MappedSamples:
     """The image of the three samples.
 
     Raises
@@ -124,18 +125,14 @@ def frame(to: Affine) -> Frame:
         )
     rows, lift = _moves(p, q, c)
     data = Dataset(samples, np.array([to.offset, to.offset, top]))
-    reach = (max(_dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
-    return Frame(data, rows, lift, k, Fraction(to.offset), reach)
-
-
-def _dot(a: Row, b: Row) -> Fraction:
-    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+    rho_squared = (max(dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
+    return MappedSamples(data, rows, lift, k, Fraction(to.offset), rho_squared)
 
 
 def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
-    """Rows and lift of a frame that has the first two samples at p and q, and the origin at c."""
+    """Rows and lift where the first two samples are at p and q, and the origin is at c."""
     a, b = ([x - o for x, o in zip(end, c, strict=True)] for end in (p, q))
-    aa, ab, bb = _dot(a, a), _dot(a, b), _dot(b, b)
+    aa, ab, bb = dot(a, a), dot(a, b), dot(b, b)
     det = aa * bb - ab * ab
     if det:
         # A = [a b] has rank 2: its left inverse (A^T A)^-1 A^T
@@ -143,15 +140,15 @@ def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
             [(bb * x - ab * y) / det for x, y in zip(a, b, strict=True)],
             [(aa * y - ab * x) / det for x, y in zip(a, b, strict=True)],
         ]
-        return rows, [-_dot(row, c) for row in rows]
+        return rows, [-dot(row, c) for row in rows]
     gap = [x - y for x, y in zip(p, q, strict=True)]
-    size = _dot(gap, gap)
+    size = dot(gap, gap)
     if not size:
         raise OptionError("A must keep the first two samples apart; this one maps them to one point")
     # weights along the line of the samples, the bias takes what they have in common: w1 at p, w2 at q
     slope = [x / size for x in gap]
     middle = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
-    along = _dot(slope, middle)
+    along = dot(slope, middle)
     return [slope, [-x for x in slope]], [Fraction(1, 2) - along, Fraction(1, 2) + along]
 
 
@@ -163,12 +160,12 @@ def _with_middle(a: float, b: float) -> tuple[float, float]:
     return round(Fraction(a) / Fraction(grid)) * grid, round(Fraction(b) / Fraction(grid)) * grid
 
 
-def image(network: OneHiddenLayer, width: int, to: Frame) -> tuple[OneHiddenLayer, Fraction]:
+def map_network(network: OneHiddenLayer, width: int, to: MappedSamples) -> tuple[OneHiddenLayer, Fraction]:
     """(the network on the image, rounded; the square of its hidden parameters' and output weights' distance from the
     exact image). Units beyond the network's have zero weights."""
     weights = [[Fraction(v) for v in row] for row in network.W1.tolist()]
     W1 = [[a * s + b * t for s, t in zip(*to.rows, strict=True)] for a, b in weights]
-    b1 = [Fraction(b) + _dot(row, to.lift) for b, row in zip(network.b1.tolist(), weights, strict=True)]
+    b1 = [Fraction(b) + dot(row, to.lift) for b, row in zip(network.b1.tolist(), weights, strict=True)]
     W2 = [Fraction(w) * to.scale for w in network.W2.tolist()]
     extra = width - len(weights)
     exact = [*[v for row in W1 for v in row], *b1, *W2]

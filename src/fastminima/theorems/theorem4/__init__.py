@@ -2,6 +2,7 @@
 
 Modules, lowest first:
 
+- `decision`: a verdict, the part of theorem 4 that gives it, and why: what both ways of deciding hand on.
 - `bottleneck`: squared loss behind a bottleneck whose rank is used up: what is learnt, in float64, and the rotation
   that lowers the loss.
 - `hessian`: how many directions of negative curvature a deep linear network's squared loss has, counted exactly.

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from fastminima.losses.squared import SquaredLoss
 
-__all__ = ["Spectrum", "judge", "spectrum"]
+from .decision import Decision
+
+__all__ = ["Spectrum", "decide_at_full_rank", "decide_narrow", "learnt_spectrum"]
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +51,7 @@ class Spectrum:
     fit: Floats
 
 
-def spectrum(R: Floats, loss: SquaredLoss, rank: int) -> Spectrum | None:
+def learnt_spectrum(R: Floats, loss: SquaredLoss, rank: int) -> Spectrum | None:
     """What a product of this rank has learnt; None where X^T X is singular in float64.
 
     Parameters
@@ -77,14 +79,14 @@ def _eigen(half: Floats, basis: Floats) -> tuple[Floats, Floats]:
     return values[::-1], basis @ vectors[:, ::-1]
 
 
-def judge(weights: Sequence[Floats], loss: SquaredLoss, tol: float) -> tuple[str, str] | None:
+def decide_at_full_rank(weights: Sequence[Floats], loss: SquaredLoss, tol: float) -> tuple[str, str] | None:
     """(verdict, reason) at a critical point whose narrowest layer is full; None where X^T X is singular in float64.
 
     Eigenvalues closer than tol times the largest are not told apart.
     """
     R = reduce(lambda P, W: W @ P, weights)
     width = min(min(W.shape) for W in weights)
-    found = spectrum(R, loss, width)
+    found = learnt_spectrum(R, loss, width)
     if found is None:
         return None
     least, most = float(found.learnt[-1]), float(found.missing[0])
@@ -94,3 +96,24 @@ def judge(weights: Sequence[Floats], loss: SquaredLoss, tol: float) -> tuple[str
     if most > least:
         return "saddle", seen
     return "global_minimum", f"{seen}, and the rank is all that the width {width} allows (Eckart and Young)"
+
+
+def decide_narrow(narrow: str, at_full_rank: tuple[str, str] | None) -> Decision:
+    """A hidden layer narrower than both ends, and full: theorem 4 is silent, squared loss may not be.
+
+    Parameters
+    ----------
+    narrow : str
+        Which layer, in words.
+    at_full_rank : (verdict, reason) or None
+        What the eigenvalues of squared loss say, exactly or as `decide_at_full_rank` does.
+    """
+    if at_full_rank is not None:
+        verdict, reason = at_full_rank
+        return Decision(verdict, "squared loss, matrices of bounded rank", f"{narrow}; {reason}")
+    return Decision(
+        "width_condition_fails",
+        "theorem 4",
+        f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
+        certified=False,
+    )

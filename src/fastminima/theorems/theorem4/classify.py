@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -23,7 +23,7 @@ from fastminima.system.options import as_real
 from .decide_exactly import ExactFindings, decide_exactly
 from .decide_within_tolerance import ToleranceFindings, within_tolerance
 from .escape_exact import escape_order, exact_pair
-from .escape_float import WalkOut, rotate_out, walk_by_product, walk_out
+from .escape_float import EscapePair, escape_by_product, escape_by_rotation, escape_by_singular_vectors
 from .product_change import product
 from .singular_values import Margin
 from .squared_loss import SquaredFindings, analyse_squared
@@ -36,24 +36,30 @@ _EXACT_WORK = 5_000_000
 
 
 class LinearVerdict(StrEnum):
-    """What weights of a deep linear network are."""
+    """What weights of a deep linear network are; `meaning` says it in words."""
 
-    NOT_CRITICAL = "not_critical"
-    """The gradient is not 0: follow it."""
-    SADDLE = "saddle"
-    """Neither a minimum nor a maximum: every ball around the weights holds higher and lower points."""
-    LOCAL_MINIMUM = "local_minimum"
-    """No nearby weights have a lower loss."""
-    LOCAL_MAXIMUM = "local_maximum"
-    """No nearby weights have a higher loss."""
-    GLOBAL_MINIMUM = "global_minimum"
-    """No weights of this architecture have a lower loss."""
-    GLOBAL_MAXIMUM = "global_maximum"
-    """No weights of this architecture have a higher loss."""
-    UNDETERMINED = "undetermined"
-    """Not decided; the reason says what is missing."""
-    WIDTH_CONDITION_FAILS = "width_condition_fails"
-    """A hidden layer is narrower than inputs and outputs: theorem 4 does not speak."""
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> LinearVerdict:
+        verdict = str.__new__(cls, value)
+        verdict._value_ = value
+        verdict.meaning = meaning
+        return verdict
+
+    NOT_CRITICAL = "not_critical", "the gradient is not 0: follow it"
+    SADDLE = (
+        "saddle",
+        "neither a minimum nor a maximum: every ball around these weights holds higher and lower points",
+    )
+    LOCAL_MINIMUM = "local_minimum", "no nearby weights have a lower loss"
+    LOCAL_MAXIMUM = "local_maximum", "no nearby weights have a higher loss"
+    GLOBAL_MINIMUM = "global_minimum", "no weights of this architecture have a lower loss"
+    GLOBAL_MAXIMUM = "global_maximum", "no weights of this architecture have a higher loss"
+    UNDETERMINED = "undetermined", "not decided; the reason says what is missing"
+    WIDTH_CONDITION_FAILS = (
+        "width_condition_fails",
+        "a hidden layer is narrower than inputs and outputs: theorem 4 does not speak",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +91,60 @@ class LinearEscape:
 
 
 @dataclass(frozen=True, eq=False)
+class _Exact:
+    """What an exact report works out when it is first asked for."""
+
+    weights: list[Floats]
+    loss: ProductLoss
+    found: ExactFindings
+    radius: float
+
+    def pair(self) -> LinearEscape | None:
+        if self.found.case is None:
+            return _pair_beyond_part_1(self.weights, self.loss, self.found, self.radius)
+        pair = exact_pair(self.weights, self.loss, self.found, self.radius)
+        return LinearEscape(
+            P=pair.P,
+            Q=pair.Q,
+            up=pair.up,
+            down=pair.down,
+            radius=self.radius,
+            confirmed=pair.float_confirmed,
+            exact_P=pair.exact_P,
+            exact_Q=pair.exact_Q,
+        )
+
+    def learnt(self) -> SquaredFindings | None:
+        if self.found.verdict == "not_critical" or not isinstance(self.loss, SquaredLoss):
+            return None
+        return analyse_squared(self.weights, self.loss)
+
+    def order(self) -> int | None:
+        return None if self.found.case is None else escape_order(self.weights, self.found)
+
+
+@dataclass(frozen=True, eq=False)
+class _WithinTolerance:
+    """What a report within a tolerance works out when it is first asked for."""
+
+    weights: list[Floats]
+    loss: ProductLoss
+    found: ToleranceFindings
+    radius: float
+
+    def pair(self) -> LinearEscape | None:
+        if self.found.verdict != "saddle" or self.found.case is None:
+            return _pair_beyond_part_1(self.weights, self.loss, self.found, self.radius)
+        return _as_escape(escape_by_singular_vectors(self.weights, self.loss, self.found, self.radius))
+
+    def learnt(self) -> None:
+        return None
+
+    def order(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LinearReport:
     """What `classify_linear` found.
 
@@ -130,25 +190,23 @@ class LinearReport:
     margins: tuple[Margin, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     weights: tuple[Floats, ...] = ()
-    _escape: Callable[[], LinearEscape | None] = field(default=lambda: None, repr=False)
-    _squared: Callable[[], SquaredFindings | None] = field(default=lambda: None, repr=False)
-    _order: Callable[[], int | None] = field(default=lambda: None, repr=False)
+    _later: _Exact | _WithinTolerance | None = field(default=None, repr=False)
 
     # a scan of verdicts should not pay for pairs nobody reads
     @cached_property
     def escape(self) -> LinearEscape | None:
         """The pair of a saddle."""
-        return self._escape()
+        return None if self._later is None else self._later.pair()
 
     @cached_property
     def squared(self) -> SquaredFindings | None:
         """What a critical point of squared loss has learnt."""
-        return self._squared()
+        return None if self._later is None else self._later.learnt()
 
     @cached_property
     def escape_order(self) -> int | None:
         """The power of the radius with which ell(W) - ell(Q) shrinks."""
-        return self._order()
+        return None if self._later is None else self._later.order()
 
     def __str__(self) -> str:
         how = (
@@ -229,7 +287,7 @@ def classify_linear(
         )
     chain = as_chain(weights, loss.shape)
     if isinstance(loss, Loss):
-        check_gradient(loss, product(chain).unscaled()[0])
+        check_gradient(loss, product(chain).unscaled().values)
     if tol is not None:
         return _within(chain, loss, tol, ball)
     if not loss.rational:
@@ -258,79 +316,53 @@ def escape(
 
 def _within(chain: list[Floats], loss: ProductLoss, tol: float, radius: float) -> LinearReport:
     found = within_tolerance(chain, loss, tol)
-
-    def pair() -> LinearEscape | None:
-        if found.verdict != "saddle" or found.case is None:
-            return _other_way(chain, loss, found, radius)
-        return _escape(walk_out(chain, loss, found, radius))
-
     return LinearReport(
-        LinearVerdict(found.verdict),
-        found.part,
-        found.reason,
-        False,
-        found.tol,
-        found.gradient_norms,
-        found.product_gradient_norm,
-        found.ranks,
-        found.j_star,
-        found.margins,
+        verdict=LinearVerdict(found.verdict),
+        part=found.part,
+        reason=found.reason,
+        certified=False,
+        tol=found.tol,
+        gradient_norms=found.gradient_norms,
+        product_gradient_norm=found.product_gradient_norm,
+        ranks=found.ranks,
+        j_star=found.j_star,
+        margins=found.margins,
         weights=tuple(chain),
-        _escape=pair,
+        _later=_WithinTolerance(chain, loss, found, radius),
     )
 
 
-def _escape(walk: WalkOut) -> LinearEscape:
-    return LinearEscape(walk.P, walk.Q, walk.up, walk.down, walk.radius, walk.confirmed)
+def _as_escape(pair: EscapePair) -> LinearEscape:
+    return LinearEscape(pair.P, pair.Q, pair.up, pair.down, pair.radius, pair.confirmed)
 
 
-def _other_way(
+def _pair_beyond_part_1(
     chain: list[Floats], loss: ProductLoss, found: ExactFindings | ToleranceFindings, radius: float
 ) -> LinearEscape | None:
     """The pair of a saddle that theorem 4's part 1 does not decide: of part 3, or behind a bottleneck under squared loss."""
     if found.verdict != "saddle":
         return None
-    walk: WalkOut | None = None
+    pair: EscapePair | None = None
     if found.extremum is None:
-        walk = rotate_out(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
+        pair = escape_by_rotation(chain, loss, radius) if isinstance(loss, SquaredLoss) else None
     elif found.j_star is not None and found.extremum.up is not None and found.extremum.down is not None:
-        walk = walk_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
-    return None if walk is None else _escape(walk)
+        pair = escape_by_product(chain, loss, found.j_star, found.extremum.up, found.extremum.down, radius)
+    return None if pair is None else _as_escape(pair)
 
 
 def _exact(chain: list[Floats], loss: ProductLoss, radius: float) -> LinearReport:
     found = decide_exactly(chain, loss)
-
-    def pair() -> LinearEscape | None:
-        if found.case is None:
-            return _other_way(chain, loss, found, radius)
-        made = exact_pair(chain, loss, found, radius)
-        return LinearEscape(
-            made.P, made.Q, made.up, made.down, radius, made.float_confirmed, made.exact_P, made.exact_Q
-        )
-
-    def learnt() -> SquaredFindings | None:
-        if found.verdict == "not_critical" or not isinstance(loss, SquaredLoss):
-            return None
-        return analyse_squared(chain, loss)
-
-    def order() -> int | None:
-        return None if found.case is None else escape_order(chain, found)
-
     return LinearReport(
-        LinearVerdict(found.verdict),
-        found.part,
-        found.reason,
-        found.certified,
-        None,
-        tuple(gradient.norm() for gradient in found.gradients),
-        found.G.norm(),
-        found.ranks,
-        found.j_star,
-        (),
-        found.facts,
-        tuple(chain),
-        pair,
-        learnt,
-        order,
+        verdict=LinearVerdict(found.verdict),
+        part=found.part,
+        reason=found.reason,
+        certified=found.certified,
+        tol=None,
+        gradient_norms=tuple(gradient.norm() for gradient in found.gradients),
+        product_gradient_norm=found.G.norm(),
+        ranks=found.ranks,
+        j_star=found.j_star,
+        facts=found.facts,
+        weights=tuple(chain),
+        _later=_Exact(chain, loss, found, radius),
     )

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.exact.matrix import RationalMatrix
-from fastminima.exact.nullspace import null_space
 from fastminima.losses.base import Extremum, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 
-from .hessian import hessian_inertia
+from .bottleneck import decide_narrow
+from .decision import Decision
+from .hessian import curvature_signs
 from .squared_loss import analyse_squared
 from .zero_gradient import decide_stationary
 
 __all__ = ["ExactFindings", "decide_exactly"]
 
 Floats = NDArray[np.float64]
-# the exact Hessian takes about a second at this size
-_HESSIAN_PARAMETERS = 48
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ExactFindings:
     """What is exactly true of the weights.
 
@@ -96,14 +94,19 @@ def decide_exactly(weights: Sequence[Floats], loss: ProductLoss) -> ExactFinding
     worst = next((j for j, gradient in enumerate(gradients, 1) if gradient.any()), None)
     if worst is not None:
         return ExactFindings(
-            "not_critical",
-            "definition of a critical point",
-            f"the gradient of W_{worst} is not 0, exactly (weights from training rarely are critical: pass tol)",
-            gradients,
-            G,
+            verdict="not_critical",
+            part="definition of a critical point",
+            reason=f"the gradient of W_{worst} is not 0, exactly (weights from training rarely are critical: pass tol)",
+            gradients=gradients,
+            G=G,
         )
     found = ExactFindings(
-        "undetermined", "theorem 4, part 2", "", gradients, G, transposed=G.shape[0] > G.shape[1]
+        verdict="undetermined",
+        part="theorem 4, part 2",
+        reason="",
+        gradients=gradients,
+        G=G,
+        transposed=G.shape[0] > G.shape[1],
     )
     if not G.any():
         return _stationary(found, loss, before, after)
@@ -117,7 +120,7 @@ def decide_exactly(weights: Sequence[Floats], loss: ProductLoss) -> ExactFinding
         saddle = _saddle(replace(found, transposed=transposed), chain, G.T if transposed else G, narrow)
         if saddle is not None:
             return saddle
-    return _bottleneck(found, weights, loss, narrow)
+    return _told(found, _bottleneck(weights, loss, narrow))
 
 
 def _stationary(
@@ -138,56 +141,33 @@ def _stationary(
 
     extremum = loss.extremum(before[-1].rounded())
     decided = decide_stationary(extremum, loss.critical_is_global, "G = 0, exactly", part_3)
-    return replace(
-        found,
-        verdict=decided.verdict,
-        part=decided.part,
-        reason=decided.reason,
-        certified=decided.certified,
-        ranks={f"W_{{{count}:1}}": before[-1].rank()},
-        j_star=decided.j_star,
-        extremum=extremum,
-    )
+    ranks = {f"W_{{{count}:1}}": before[-1].rank()}
+    return replace(_told(found, decided), ranks=ranks, extremum=extremum)
 
 
-def _bottleneck(
-    found: ExactFindings, weights: Sequence[Floats], loss: ProductLoss, narrow: str
-) -> ExactFindings:
-    """A hidden layer narrower than both ends, and full of what is learnt: theorem 4 is silent, squared loss is not."""
+def _told(found: ExactFindings, decided: Decision) -> ExactFindings:
+    """The findings with the decision in them."""
+    return replace(found, **vars(decided))
+
+
+def _bottleneck(weights: Sequence[Floats], loss: ProductLoss, narrow: str) -> Decision:
+    """A hidden layer narrower than both ends, and full of what is learnt: by eigenvalues, or by the Hessian."""
     learnt = analyse_squared(weights, loss) if isinstance(loss, SquaredLoss) else None
     if learnt is not None:
-        return replace(
-            found,
-            verdict="global_minimum" if learnt.optimal else "saddle",
-            part="squared loss, matrices of bounded rank",
-            reason=f"{narrow}; {learnt.reason}",
+        return decide_narrow(narrow, ("global_minimum" if learnt.optimal else "saddle", learnt.reason))
+    signs = curvature_signs(weights, loss)
+    if signs is not None and signs.negative and signs.positive:
+        return Decision(
+            "saddle",
+            "second derivative of squared loss",
+            f"{narrow}, but the Hessian has {signs.negative} negative and {signs.positive} positive directions",
         )
-    if isinstance(loss, SquaredLoss) and sum(W.size for W in weights) <= _HESSIAN_PARAMETERS:
-        signs = hessian_inertia([[[Fraction(v) for v in row] for row in W.tolist()] for W in weights], loss)
-        if signs.negative and signs.positive:
-            return replace(
-                found,
-                verdict="saddle",
-                part="second derivative of squared loss",
-                reason=f"{narrow}, but the Hessian has {signs.negative} negative and {signs.positive} positive "
-                "directions",
-            )
-    return replace(
-        found,
-        verdict="width_condition_fails",
-        part="theorem 4",
-        certified=False,
-        reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
-    )
+    return decide_narrow(narrow, None)
 
 
 def _outside(basis: list[list[int]], M: RationalMatrix) -> list[int] | None:
     """A vector of the basis that M does not send to 0."""
     return next((v for v in basis if M.numerators.dot(np.array(v, dtype=object)).any()), None)
-
-
-def _null(M: RationalMatrix) -> list[list[int]]:
-    return null_space(M.numerators.tolist(), M.shape[1])
 
 
 def _saddle(
@@ -203,7 +183,7 @@ def _saddle(
     null: dict[int, list[list[int]]] = {1: []}
     for k in range(2, H + 2):
         from_two[k] = chain[k - 1] @ from_two[k - 1]
-        null[k] = _null(from_two[k])
+        null[k] = from_two[k].null_basis()
     ranks = {f"W_{{{k}:2}}": width - len(null[k]) for k in range(2, H + 2)}
     a, b = (int(v) for v in np.argwhere(G.numerators != 0)[0])
     facts: dict[str, Any] = {"a": a, "b": b, "transposed": found.transposed}
@@ -212,7 +192,7 @@ def _saddle(
     if v1 is None:
         case = 2
         j_star = next((j for j in range(H, 1, -1) if len(null[j]) != len(null[j - 1])), None)
-        left = [_null(from_two[k].T) for k in range(j_star or H + 1, H + 1)]
+        left = [from_two[k].T.null_basis() for k in range(j_star or H + 1, H + 1)]
         if j_star is None or not all(left):
             return None
         v1 = _outside(null[j_star], from_two[j_star - 1])

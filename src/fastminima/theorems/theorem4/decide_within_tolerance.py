@@ -22,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
-from fastminima.losses.base import Extremum, ProductLoss, gamma
+from fastminima.exact.roundoff import gamma_n
+from fastminima.losses.base import Extremum, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
-from .bottleneck import judge
+from .bottleneck import decide_at_full_rank, decide_narrow
+from .decision import Decision
 from .singular_values import Margin, Products, ScaledChain, span
 from .zero_gradient import decide_stationary
 
@@ -35,7 +37,7 @@ __all__ = ["ToleranceFindings", "within_tolerance"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ToleranceFindings:
     """What singular values say about weights near a critical point. Nothing here is certified.
 
@@ -68,9 +70,9 @@ class ToleranceFindings:
         Where G = 0: what ell0 has at the product.
     """
 
-    verdict: str
-    part: str
-    reason: str
+    verdict: str = "undetermined"
+    part: str = "theorem 4"
+    reason: str = ""
     tol: float
     unit: float
     gradient_norms: tuple[float, ...]
@@ -102,9 +104,9 @@ def _layer_gradients(chain: ScaledChain, G: Floats, G_error: float) -> tuple[lis
         error = (
             off * (math.prod(chain.norms[:j]) + b_error)
             + size * b_error
-            + gamma(B.shape[1] + 2) * size * width
+            + gamma_n(B.shape[1] + 2) * size * width
         )
-        error = error * (1.0 + gamma(after.size + B.size)) + gamma(after.size + 4) * norm
+        error = error * (1.0 + gamma_n(after.size + B.size)) + gamma_n(after.size + 4) * norm
         exponent = sum(chain.powers) - chain.powers[j]
         with np.errstate(over="ignore", under="ignore"):
             norms[j] = float(np.ldexp(norm, exponent))
@@ -136,24 +138,16 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
     if not 0.0 < tol < 1.0:
         raise OptionError(f"tol must be between 0 and 1, got {given!r}")
     chain = ScaledChain(weights)
-    R, distance = chain.weights[0], 0.0
-    for k in range(1, len(weights)):
-        R, distance = chain.times(k, R, distance)
-    with np.errstate(over="ignore", under="ignore"):
-        R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
-    distance += R.size * 2.0**-1074 if distance else 0.0
+    R, distance = _product(chain)
     G, off = loss.gradient_ball(R, distance)
     size = float(np.linalg.norm(G))
-    unit, unit_off = max(size, loss.gradient_scale((R.shape[0], R.shape[1]))), off
+    unit = max(size, loss.gradient_scale((R.shape[0], R.shape[1])))
     norms, errors = _layer_gradients(chain, G, off)
     found = ToleranceFindings(
-        "undetermined",
-        "theorem 4",
-        "",
-        tol,
-        unit,
-        tuple(norms),
-        size,
+        tol=tol,
+        unit=unit,
+        gradient_norms=tuple(norms),
+        product_gradient_norm=size,
         gradient=G,
         transposed=R.shape[0] > R.shape[1],
     )
@@ -161,34 +155,64 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
         return replace(
             found, reason="the gradient of ell0, or the error of it, is beyond the range of float64"
         )
-    limit, blur = tol * unit, tol * unit_off
-    gradients = [
-        Margin(f"gradient of W_{j}", *_sides(norm, limit), limit, error + blur, int(norm > limit))
+    # the error of G is one of the unit's, too
+    limit, blur = tol * unit, tol * off
+    gradients = tuple(
+        _against(f"gradient of W_{j}", norm, limit, error + blur)
         for j, (norm, error) in enumerate(zip(norms, errors, strict=True), 1)
-    ]
-    found = replace(found, margins=tuple(gradients))
-    # not critical needs one layer that is clearly above; critical needs all clearly below
-    above = [m for m in gradients if m.rank and m.clear]
-    if above:
-        worst = max(above, key=lambda m: m.kept)
-        return replace(
-            found,
-            verdict="not_critical",
-            part="definition of a critical point",
-            reason=f"the {worst.name} has norm {worst.kept:.6g}, above tol * {unit:.4g} = {limit:.4g}",
-        )
-    vague = [m for m in gradients if not m.clear]
-    if vague:
-        return replace(
-            found, reason=f"whether the weights are critical would flip within rounding: {vague[0]}"
-        )
-    whole = Margin("G, the gradient of ell0", *_sides(size, limit), limit, off + blur, int(size > limit))
-    found = replace(found, margins=(*found.margins, whole))
+    )
+    found = replace(found, margins=gradients)
+    decided = _not_critical(found, limit)
+    if decided is not None:
+        return _told(found, decided)
+    whole = _against("G, the gradient of ell0", size, limit, off + blur)
+    found = replace(found, margins=(*gradients, whole))
     if not whole.clear:
         return replace(found, reason=f"whether G = 0 would flip within rounding: {whole}")
     if not whole.rank:
         return _stationary(found, chain, loss.extremum(R), loss.critical_is_global)
     return _saddle(found, weights, G, loss)
+
+
+def _product(chain: ScaledChain) -> tuple[Floats, float]:
+    """The product of the layers as they came, and how far it may be off."""
+    R, distance = chain.weights[0], 0.0
+    for k in range(1, len(chain.weights)):
+        R, distance = chain.times(k, R, distance)
+    with np.errstate(over="ignore", under="ignore"):
+        R, distance = np.ldexp(R, sum(chain.powers)), float(np.ldexp(distance, sum(chain.powers)))
+    return R, distance + (R.size * 2.0**-1074 if distance else 0.0)
+
+
+def _against(name: str, value: float, threshold: float, error: float) -> Margin:
+    """One value against a threshold."""
+    above = value > threshold
+    kept, dropped = (value, 0.0) if above else (math.inf, value)
+    return Margin(name, kept, dropped, threshold, error, int(above))
+
+
+def _not_critical(found: ToleranceFindings, limit: float) -> Decision | None:
+    """Not critical needs one layer that is clearly above the limit; critical, None, needs all clearly below."""
+    above = [m for m in found.margins if m.rank and m.clear]
+    if above:
+        worst = max(above, key=lambda m: m.kept)
+        return Decision(
+            "not_critical",
+            "definition of a critical point",
+            f"the {worst.name} has norm {worst.kept:.6g}, above tol * {found.unit:.4g} = {limit:.4g}",
+        )
+    vague = [m for m in found.margins if not m.clear]
+    if vague:
+        reason = f"whether the weights are critical would flip within rounding: {vague[0]}"
+        return Decision("undetermined", "theorem 4", reason)
+    return None
+
+
+def _told(found: ToleranceFindings, decided: Decision) -> ToleranceFindings:
+    """The findings with the decision in them: nothing here is certified."""
+    return replace(
+        found, verdict=decided.verdict, part=decided.part, reason=decided.reason, j_star=decided.j_star
+    )
 
 
 def _full_ranks(chain: ScaledChain, j: int, tol: float) -> list[Margin] | None:
@@ -222,37 +246,16 @@ def _stationary(
         return None
 
     decided = decide_stationary(extremum, corollary, "G = 0 within tol", part_3)
-    return replace(
-        found,
-        verdict=decided.verdict,
-        part=decided.part,
-        reason=decided.reason,
-        j_star=decided.j_star,
-        margins=(*found.margins, *margins),
-        extremum=extremum,
-    )
+    return replace(_told(found, decided), margins=(*found.margins, *margins), extremum=extremum)
 
 
-def _sides(value: float, threshold: float) -> tuple[float, float]:
-    return (value, 0.0) if value > threshold else (math.inf, value)
-
-
-def _bottleneck(found: ToleranceFindings, weights: Sequence[Floats], loss: ProductLoss) -> ToleranceFindings:
-    """A hidden layer narrower than both ends, and full: theorem 4 is silent, squared loss is not."""
+def _bottleneck(weights: Sequence[Floats], loss: ProductLoss, tol: float) -> Decision:
+    """A hidden layer narrower than both ends, and full, by name."""
     outer = min(len(weights[-1]), weights[0].shape[1])
     k = next(j for j, W in enumerate(weights[:-1], 1) if len(W) < outer)
     narrow = f"hidden layer {k} has width {len(weights[k - 1])}, below min(dx, dy) = {outer}"
-    judged = judge(weights, loss, found.tol) if isinstance(loss, SquaredLoss) else None
-    if judged is not None:
-        verdict, reason = judged
-        part = "squared loss, matrices of bounded rank"
-        return replace(found, verdict=verdict, part=part, reason=f"{narrow}; {reason}")
-    return replace(
-        found,
-        verdict="width_condition_fails",
-        part="theorem 4",
-        reason=f"{narrow}: theorem 4 says nothing about a critical point with G != 0 there",
-    )
+    at_full_rank = decide_at_full_rank(weights, loss, tol) if isinstance(loss, SquaredLoss) else None
+    return decide_narrow(narrow, at_full_rank)
 
 
 def _saddle(
@@ -266,54 +269,63 @@ def _saddle(
         tried = _part_1(replace(found, transposed=transposed), weights)
         if tried.verdict == "saddle":
             return tried
-    return _bottleneck(found, weights, loss)
+    return _told(found, _bottleneck(weights, loss, found.tol))
+
+
+@dataclass(frozen=True, eq=False)
+class _Escape:
+    """Case, j* and vectors of the escape, with what was decided on the way; `obstacle`: why there are none."""
+
+    margins: list[Margin]
+    case: int = 1
+    j_star: int | None = None
+    directions: tuple[Floats, ...] = ()
+    obstacle: str = ""
+
+
+def _vectors(p: Products, H: int) -> _Escape:
+    """v_1 and, in case 2, v_{j*}, ..., v_H."""
+    margins = [p.rank(H + 1)]
+    image, v1 = p.image_of_null_space(H + 1, H)
+    margins.append(image)
+    if not image.clear or image.rank:
+        return _Escape(margins, directions=(v1,))
+    j_star = None
+    for j in range(H, 1, -1):
+        margins.append(p.rank(j))
+        image, v1 = p.image_of_null_space(j, j - 1)
+        margins.append(image)
+        if not image.clear or image.rank:
+            j_star = j
+            break
+    if j_star is None:
+        # every W_{k:2} is injective, so G = 0 by part 3: the gradients were called 0 and G was not
+        return _Escape(margins, obstacle="G is above tol, yet the ranks are full, which")
+    left = []
+    for k in range(j_star, H + 1):
+        U = p.svd(k)[0]
+        if p.rank(k).rank == len(U):
+            return _Escape(margins, obstacle=f"W_{{{k}:2}} has full row rank within tol, which")
+        left.append(U[:, -1])
+    return _Escape(margins, 2, j_star, (v1, *left))
 
 
 def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFindings:
     """Which case of the escape, and its vectors."""
     chain = [W.T for W in reversed(weights)] if found.transposed else list(weights)
-    H = len(chain) - 1
     p = Products(ScaledChain(chain), found.tol)
-    margins = [p.rank(H + 1)]
-    reach, v1 = p.reach(H + 1, H)
-    margins.append(reach)
-    case, j_star = 1, None
-    directions: tuple[Floats, ...] = (v1,)
-    if reach.clear and not reach.rank:
-        case, directions = 2, ()
-        for j in range(H, 1, -1):
-            margins.append(p.rank(j))
-            reach, v1 = p.reach(j, j - 1)
-            margins.append(reach)
-            if not reach.clear or reach.rank:
-                j_star = j
-                break
-        if j_star is None:
-            # every W_{k:2} is injective, so G = 0 by part 3: the gradients were called 0 and G was not
-            return replace(
-                found,
-                margins=(*found.margins, *margins),
-                reason="G is above tol, yet the ranks are full, which forces G = 0 at a critical point: the weights are "
-                "too far from critical for this tol",
-            )
-        left = []
-        for k in range(j_star, H + 1):
-            U = p.svd(k)[0]
-            rank = p.rank(k).rank
-            if rank == len(U):
-                return replace(
-                    found,
-                    margins=(*found.margins, *margins),
-                    reason=f"W_{{{k}:2}} has full row rank within tol, which forces G = 0 at a critical point: the "
-                    "weights are too far from critical for this tol",
-                )
-            left.append(U[:, -1])
-        directions = (v1, *left)
-    ranks = {f"W_{{{k}:2}}": p.rank(k).rank for k in p.decomposed}
-    found = replace(found, margins=(*found.margins, *margins), ranks=ranks)
-    vague = [m for m in margins if not m.clear]
+    way = _vectors(p, len(chain) - 1)
+    found = replace(found, margins=(*found.margins, *way.margins))
+    if way.obstacle:
+        return replace(
+            found,
+            reason=f"{way.obstacle} forces G = 0 at a critical point: the weights are too far from critical for this tol",
+        )
+    found = replace(found, ranks={f"W_{{{k}:2}}": p.rank(k).rank for k in p.decomposed})
     side = " of the transposed, reversed network" if found.transposed else ""
-    part = f"theorem 4, part 1 (case {case}{'' if j_star is None else f', j* = {j_star}'}{side})"
+    j_star = "" if way.j_star is None else f", j* = {way.j_star}"
+    part = f"theorem 4, part 1 (case {way.case}{j_star}{side})"
+    vague = [m for m in way.margins if not m.clear]
     if vague:
         return replace(found, part=part, reason=f"a null space would change within rounding: {vague[0]}")
     return replace(
@@ -321,7 +333,7 @@ def _part_1(found: ToleranceFindings, weights: Sequence[Floats]) -> ToleranceFin
         verdict="saddle",
         part=part,
         reason=f"critical within tol, but |G| = {found.product_gradient_norm:.6g} is above tol * {found.unit:.4g}",
-        case=case,
-        j_star=j_star,
-        directions=directions,
+        case=way.case,
+        j_star=way.j_star,
+        directions=way.directions,
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fastminima.exact.dyadic import power_of_two, round_fraction
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.roundoff import U
 from fastminima.losses.base import Change, ProductLoss
 
 from .decide_exactly import ExactFindings
@@ -223,7 +224,7 @@ def _as_change(value: Fraction) -> Change:
         return Change(0.0, 0.0)
     exponent = value.numerator.bit_length() - value.denominator.bit_length()
     rounded = round_fraction(value * power_of_two(-exponent))
-    return Change(rounded, abs(rounded) * 2.0**-53, exponent)
+    return Change(rounded, abs(rounded) * U, exponent)
 
 
 def escape_order(weights: Sequence[Floats], found: ExactFindings) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -17,25 +17,27 @@ from numpy.typing import NDArray
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dd import two_sum
-from fastminima.losses.base import Change, ProductLoss, gamma
+from fastminima.exact.roundoff import gamma_n
+from fastminima.losses.base import Change, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.options import as_real
 
-from .bottleneck import spectrum
+from .bottleneck import learnt_spectrum
 from .decide_within_tolerance import ToleranceFindings
 from .local_inverse import local_inverse
 from .product_change import loss_change
 
-__all__ = ["WalkOut", "rotate_out", "walk_by_product", "walk_out"]
+__all__ = ["EscapePair", "escape_by_product", "escape_by_rotation", "escape_by_singular_vectors"]
 
 Floats = NDArray[np.float64]
 # halvings of the common step, and of the last one: a power 2**-24 of the radius is as far as rounding lets it help
 _SCALES = 12
 _STEPS = 24
+_Steps = Callable[[float], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
-class WalkOut:
+class EscapePair:
     """Two tuples near saddle weights.
 
     Attributes
@@ -73,28 +75,28 @@ def _unit(A: Floats) -> Floats:
     return np.ldexp(A, -int(np.frexp(np.abs(A).max(initial=0.0))[1]))
 
 
-def _distance(W: Floats, P: Floats) -> float:
+def frobenius_distance(W: Floats, P: Floats) -> float:
     """|P - W|_F, rounded up."""
     high, low = two_sum(P, -W)
     size = np.abs(high) + np.abs(low)
     top = float(size.max(initial=0.0))
     if top == 0.0:
         return 0.0
-    return float(np.linalg.norm(size / top)) * top * (1.0 + gamma(size.size + 8))
+    return float(np.linalg.norm(size / top)) * top * (1.0 + gamma_n(size.size + 8))
 
 
 def _moved(W: Floats, E: Floats, radius: float) -> Floats:
     """W + E in float64, inside the ball: a step that rounding carries out of it is shortened."""
     for back in (0.0, 2.0**-50, 2.0**-40, 2.0**-20, 0.5):
         P = W + (1.0 - back) * E
-        if _distance(W, P) <= radius:
+        if frobenius_distance(W, P) <= radius:
             return P
     return W.copy()
 
 
-def walk_out(
+def escape_by_singular_vectors(
     weights: Sequence[Floats], loss: ProductLoss, findings: ToleranceFindings, radius: float
-) -> WalkOut:
+) -> EscapePair:
     """The pair of theorem 4 at a saddle that `within_tolerance` found.
 
     Parameters
@@ -108,7 +110,7 @@ def walk_out(
 
     Returns
     -------
-    WalkOut
+    EscapePair
 
     Raises
     ------
@@ -120,15 +122,13 @@ def walk_out(
         raise OptionError(f"radius must be a finite number above 0, got {given!r}")
     if findings.case is None or findings.gradient is None:
         raise OptionError(f"there is nothing to escape from: the verdict is {findings.verdict}")
-    flip = findings.transposed
-    chain = [W.T for W in reversed(weights)] if flip else list(weights)
-    G = findings.gradient.T if flip else findings.gradient
+    saddle = _Saddle(weights, loss, radius, findings.transposed)
+    G = findings.gradient.T if findings.transposed else findings.gradient
     u, _, vt = np.linalg.svd(_unit(G), full_matrices=False)
-    result: WalkOut | None = None
+    result: EscapePair | None = None
     for halvings in range(_SCALES):
         step = radius * 0.5**halvings
-        base, target, direction = _base(chain, G, findings, u[:, 0], vt[0], step)
-        pair = _along(weights, loss, chain, base, target, direction, step, radius, flip)
+        pair = _along(saddle, _move(saddle.chain, G, findings, (u[:, 0], vt[0]), step), step)
         if result is None or pair.shown:
             result = pair
         if pair.shown:
@@ -137,10 +137,55 @@ def walk_out(
     return result
 
 
-def _base(
-    chain: list[Floats], G: Floats, findings: ToleranceFindings, u: Floats, v0: Floats, step: float
-) -> tuple[list[Floats], int, Floats]:
-    """(additions to the factors, index of the factor moved last, unit direction of that move)."""
+@dataclass(frozen=True, eq=False)
+class _Move:
+    """Where the tuples of a pair lie.
+
+    Attributes
+    ----------
+    added : list of arrays
+        What the factors move by along the flat directions.
+    target : int
+        The factor moved last, from 0.
+    direction : array
+        Of that move, of norm 1.
+    """
+
+    added: list[Floats]
+    target: int
+    direction: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Saddle:
+    """Saddle weights, and the ball around them; `transposed`: on which side the vectors of the escape stand."""
+
+    weights: Sequence[Floats]
+    loss: ProductLoss
+    radius: float
+    transposed: bool
+
+    @cached_property
+    def chain(self) -> list[Floats]:
+        """The weights on that side."""
+        return [W.T for W in reversed(self.weights)] if self.transposed else list(self.weights)
+
+    def tuple_at(self, move: _Move, eta: float) -> list[Floats]:
+        """The weights moved, inside the ball, as the network came."""
+        moved = [_moved(W, E, self.radius) for W, E in zip(self.chain, move.added, strict=True)]
+        moved[move.target] = _moved(self.chain[move.target], eta * move.direction, self.radius)
+        return [np.ascontiguousarray(P.T) for P in reversed(moved)] if self.transposed else moved
+
+    def change(self, P: list[Floats]) -> Change:
+        """ell at P minus ell at the weights."""
+        return loss_change(self.weights, self.loss, P)
+
+
+def _move(
+    chain: list[Floats], G: Floats, findings: ToleranceFindings, ends_of_G: tuple[Floats, Floats], step: float
+) -> _Move:
+    """Flat steps of this size, and the direction in which G then sees the last factor; ends_of_G: its top singular pair."""
+    u, v0 = ends_of_G
     last = len(chain) - 1
     added = [np.zeros(W.shape) for W in chain]
     v = findings.directions
@@ -161,35 +206,16 @@ def _base(
         right = _unit(chain[k] @ right)
     delta = _unit(delta @ right.T)
     norm = float(np.linalg.norm(delta))
-    return added, target, delta / norm if norm else delta
+    return _Move(added, target, delta / norm if norm else delta)
 
 
-def _along(
-    weights: Sequence[Floats],
-    loss: ProductLoss,
-    chain: list[Floats],
-    added: list[Floats],
-    target: int,
-    direction: Floats,
-    step: float,
-    radius: float,
-    flip: bool,
-) -> WalkOut:
+def _along(saddle: _Saddle, move: _Move, step: float) -> EscapePair:
     """Both signs along the direction, with steps short enough for both differences."""
-
-    def tuple_at(eta: float) -> list[Floats]:
-        moved = [_moved(W, E, radius) for W, E in zip(chain, added, strict=True)]
-        moved[target] = _moved(chain[target], eta * direction, radius)
-        return [np.ascontiguousarray(P.T) for P in reversed(moved)] if flip else moved
-
-    def change(P: list[Floats]) -> Change:
-        return loss_change(weights, loss, P)
-
-    P = tuple_at(step)
-    up = change(P)
+    P = saddle.tuple_at(move, step)
+    up = saddle.change(P)
     eta = step
-    Q = tuple_at(-eta)
-    down = -change(Q)
+    Q = saddle.tuple_at(move, -eta)
+    down = -saddle.change(Q)
     for _ in range(_STEPS):
         if up.rises and down.rises:
             break
@@ -201,17 +227,17 @@ def _along(
         share = 0.5 if total <= 0.0 else gain / (2.0 * total) if gain > noise else 0.0
         eta *= min(max(share, 2.0**-20), 0.5)
         if not up.rises:
-            P = tuple_at(eta)
-            up = change(P)
+            P = saddle.tuple_at(move, eta)
+            up = saddle.change(P)
         if not down.rises:
-            Q = tuple_at(-eta)
-            down = -change(Q)
-    return WalkOut(P, Q, up, down, radius, step)
+            Q = saddle.tuple_at(move, -eta)
+            down = -saddle.change(Q)
+    return EscapePair(P, Q, up, down, saddle.radius, step)
 
 
-def walk_by_product(
+def escape_by_product(
     weights: Sequence[Floats], loss: ProductLoss, j_star: int, up: Floats, down: Floats, radius: float
-) -> WalkOut | None:
+) -> EscapePair | None:
     """The pair of part 3: ell0 rises and falls around the product, and factor j* alone follows it (lemma A.6).
 
     Parameters
@@ -226,7 +252,7 @@ def walk_by_product(
 
     Returns
     -------
-    WalkOut or None
+    EscapePair or None
         None where the product map has no local inverse in float64.
     """
     try:
@@ -234,26 +260,23 @@ def walk_by_product(
     except NetworkError:
         return None
 
-    def walked(direction: Floats, sign: float) -> tuple[list[Floats], Change]:
-        step = inverse.step(direction)
+    def moved_along(change: Floats) -> Callable[[float], list[Floats]]:
+        step = inverse.step(change)
         step = step / float(np.linalg.norm(step))
-        first: tuple[list[Floats], Change] | None = None
-        for halvings in range(_STEPS):
-            moved = list(weights)
-            moved[j_star - 1] = _moved(weights[j_star - 1], radius * 0.5**halvings * step, radius)
-            change = loss_change(weights, loss, moved)
-            found = moved, change if sign > 0.0 else -change
-            first = first or found
-            if found[1].rises:
-                return found
-        assert first is not None  # _STEPS is at least 1
-        return first
 
-    (P, gain), (Q, drop) = walked(up, 1.0), walked(down, -1.0)
-    return WalkOut(P, Q, gain, drop, radius, radius)
+        def moved(length: float) -> list[Floats]:
+            P = list(weights)
+            P[j_star - 1] = _moved(weights[j_star - 1], length * step, radius)
+            return P
+
+        return moved
+
+    P, gain = longest_shown_step(weights, loss, moved_along(up), radius, 1.0)
+    Q, drop = longest_shown_step(weights, loss, moved_along(down), radius, -1.0)
+    return EscapePair(P, Q, gain, drop, radius, radius)
 
 
-def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> WalkOut | None:
+def escape_by_rotation(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> EscapePair | None:
     """The pair at a saddle whose rank is used up; None where float64 sees no larger eigenvalue missing.
 
     Parameters
@@ -265,7 +288,7 @@ def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> W
     A = reduce(lambda P, W: W @ P, weights[2:], weights[1])
     R = A @ weights[0]
     rank = min(min(W.shape) for W in weights)
-    found = spectrum(R, loss, rank)
+    found = learnt_spectrum(R, loss, rank)
     if found is None or not len(found.v) or not found.missing[0] > found.learnt[-1]:
         return None
     u, v = found.u, found.v
@@ -284,29 +307,50 @@ def rotate_out(weights: Sequence[Floats], loss: SquaredLoss, radius: float) -> W
     def stretched(t: float) -> tuple[Floats, Floats]:
         return np.zeros(weights[0].shape), t * weights[-1]
 
-    P, up = _walked(weights, loss, stretched, 1.0, radius)
-    Q, down = _walked(weights, loss, rotated, -1.0, radius)
-    return WalkOut(P, Q, up, down, radius, radius)
+    def longest(steps: _Steps, sign: float) -> tuple[list[Floats], Change]:
+        tiny = 2.0**-20
+        size = max(float(np.linalg.norm(E)) for E in steps(tiny)) / tiny
+
+        def moved(length: float) -> list[Floats]:
+            E, F = steps(length)
+            P = list(weights)
+            P[0], P[-1] = _moved(weights[0], E, radius), _moved(weights[-1], F, radius)
+            return P
+
+        return longest_shown_step(weights, loss, moved, min(1.0, radius / size), sign)
+
+    (P, up), (Q, down) = longest(stretched, 1.0), longest(rotated, -1.0)
+    return EscapePair(P, Q, up, down, radius, radius)
 
 
-def _walked(
+def longest_shown_step(
     weights: Sequence[Floats],
-    loss: SquaredLoss,
-    steps: Callable[[float], tuple[Floats, Floats]],
+    loss: ProductLoss,
+    moved: Callable[[float], list[Floats]],
+    longest: float,
     sign: float,
-    radius: float,
 ) -> tuple[list[Floats], Change]:
-    """The longest of a few steps of the outer layers that shows the sign, inside the ball, with its change."""
+    """The first of the tuples moved(longest), moved(longest / 2), ... whose change shows its sign, with that change.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}]
+    loss : ProductLoss
+    moved : callable, length -> tuple
+    longest : float
+    sign : 1.0 or -1.0
+        Is the loss to rise or to fall? The change is told times the sign.
+
+    Returns
+    -------
+    tuple, Change
+        The longest ones where none of a few shows the sign.
+    """
     tried: tuple[list[Floats], Change] | None = None
-    tiny = 2.0**-20
-    size = max(float(np.linalg.norm(E)) for E in steps(tiny)) / tiny
-    longest = min(1.0, radius / size)
     for halvings in range(_STEPS):
-        E, F = steps(longest * 0.5**halvings)
-        moved = list(weights)
-        moved[0], moved[-1] = _moved(weights[0], E, radius), _moved(weights[-1], F, radius)
-        change = loss_change(weights, loss, moved)
-        found = moved, change if sign > 0.0 else -change
+        P = moved(longest * 0.5**halvings)
+        change = loss_change(weights, loss, P)
+        found = P, change if sign > 0.0 else -change
         tried = tried or found
         if found[1].rises:
             return found

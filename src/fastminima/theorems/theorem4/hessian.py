@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 from fastminima.errors import TooLargeError
 from fastminima.exact.inertia import Inertia, inertia
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.losses.base import ProductLoss
 from fastminima.losses.squared import SquaredLoss
 
-__all__ = ["hessian_inertia", "squared_hessian"]
+__all__ = ["curvature_signs", "hessian_inertia", "squared_hessian"]
 
 # elimination in rationals takes about a minute from here on
 _MAX_PARAMETERS = 200
+# and about a second up to here, which a verdict may cost without being asked for
+_BRIEF_PARAMETERS = 48
 
 
 def squared_hessian(weights: Sequence[Rationals], loss: SquaredLoss) -> NDArray[Any]:
@@ -90,3 +93,31 @@ def _identity(n: int) -> NDArray[Any]:
 def hessian_inertia(weights: Sequence[Rationals], loss: SquaredLoss) -> Inertia:
     """Numbers of negative, zero and positive eigenvalues of the Hessian; parameters and errors of `squared_hessian`."""
     return inertia(RationalMatrix.of(squared_hessian(weights, loss).tolist()).numerators)
+
+
+def curvature_signs(
+    weights: Sequence[NDArray[np.float64]], loss: ProductLoss, tol: float | None = None
+) -> Inertia | None:
+    """Signs of the Hessian's eigenvalues where they are to be had in about a second, else None.
+
+    Parameters
+    ----------
+    weights : sequence of float64 arrays, [W_1, ..., W_{H+1}]
+    loss : ProductLoss
+        The answer is None for any but squared loss, and for more than 48 parameters.
+    tol : float, optional
+        Count as 0 what is at most tol times the largest eigenvalue in size, in float64: rounded weights turn eigenvalues
+        that would be 0 into 1e-17 of either sign, which says nothing. Default: exactly.
+    """
+    if not isinstance(loss, SquaredLoss) or sum(W.size for W in weights) > _BRIEF_PARAMETERS:
+        return None
+    exact = [[[Fraction(v) for v in row] for row in W.tolist()] for W in weights]
+    if tol is None:
+        return hessian_inertia(exact, loss)
+    try:
+        eigenvalues = np.linalg.eigvalsh(squared_hessian(exact, loss).astype(np.float64))
+    except (OverflowError, np.linalg.LinAlgError):
+        return None
+    limit = tol * float(np.abs(eigenvalues).max())
+    negative, positive = int((eigenvalues < -limit).sum()), int((eigenvalues > limit).sum())
+    return Inertia(negative, len(eigenvalues) - negative - positive, positive)

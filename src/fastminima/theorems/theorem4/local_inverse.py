@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import NetworkError
 from fastminima.networks.linear_layers import as_chain
+from fastminima.system.options import as_count
 
 __all__ = ["LocalInverse", "local_inverse"]
 
@@ -86,8 +87,8 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
     """
     given = as_chain(weights)
     count = len(given)
-    if j_star is not None and not 1 <= j_star <= count:
-        raise NetworkError(f"j_star must be between 1 and {count}, got {j_star}")
+    if j_star is not None:
+        j_star = as_count(j_star, "j_star", 1, count, wanted=f"between 1 and {count}", error=NetworkError)
     before = [np.eye(given[0].shape[1])]
     for W in given:
         before.append(W @ before[-1])

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -23,10 +22,10 @@ from numpy.typing import NDArray
 from fastminima.exact.dd import two_sum
 from fastminima.exact.dyadic import bit_span, power_of_two
 from fastminima.exact.matrix import RationalMatrix
-from fastminima.losses.base import Change, ProductLoss, gamma
+from fastminima.exact.roundoff import U, gamma_n
+from fastminima.losses.base import Change, ProductLoss, ScaledMatrix
 
 __all__ = [
-    "ScaledMatrix",
     "change_of_product",
     "loss_change",
     "product",
@@ -34,26 +33,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-_U = 2.0**-53
 # multiplications of integers up to which a chain is done exactly: some 20 ms
-_EXACT_WORK = 100_000
-
-
-@dataclass(frozen=True)
-class ScaledMatrix:
-    """A matrix known up to a bound per entry: |truth - values * 2**exponent| <= error * 2**exponent."""
-
-    values: Floats
-    error: Floats
-    exponent: int = 0
-
-    def unscaled(self) -> tuple[Floats, Floats]:
-        """(values, error) in units of 1, with what leaving the range of float64 costs added to the error."""
-        with np.errstate(over="ignore", under="ignore"):
-            # ldexp is exact unless the result is subnormal
-            return np.ldexp(self.values, self.exponent), np.ldexp(self.error, self.exponent) * (1 + _U) + (
-                2.0**-1074 if self.exponent < 0 and (self.values.any() or self.error.any()) else 0.0
-            )
+EXACT_WORK = 100_000
 
 
 def _normalised(values: Floats, error: Floats, exponent: int) -> ScaledMatrix:
@@ -84,12 +65,12 @@ def _times(A: ScaledMatrix, B: ScaledMatrix) -> ScaledMatrix:
     (a_bits, a_low), (b_bits, b_low) = _bits(A.values), _bits(B.values)
     # every partial sum is a multiple of 2**(a_low + b_low) of at most 53 bits: no rounding, whatever the order
     exact = a_bits + b_bits + n.bit_length() <= 53 and a_low + b_low > -1074
-    rounding = 0.0 if exact else gamma(n)
+    rounding = 0.0 if exact else gamma_n(n)
     if exact and not A.error.any() and not B.error.any():
         return _normalised(C, np.zeros(C.shape), exponent)
     error = size @ (B.error + rounding * other) + A.error @ (other + B.error)
     # the bound itself is made of nonnegative terms: n + 4 roundings
-    error *= 1.0 + gamma(2 * n + 8)
+    error *= 1.0 + gamma_n(2 * n + 8)
     if a_low + b_low <= -1074:
         error = error + n * 2.0**-1070
     return _normalised(C, error, exponent)
@@ -111,7 +92,7 @@ def _plus(A: ScaledMatrix, B: ScaledMatrix) -> ScaledMatrix:
         else 0.0
     )
     total, low = two_sum(A.values, moved)
-    error = (A.error + np.ldexp(B.error, shift)) * (1.0 + 4 * _U) + np.abs(low) + lost
+    error = (A.error + np.ldexp(B.error, shift)) * (1.0 + 4 * U) + np.abs(low) + lost
     error += 2.0**-1074 if B.error.any() and shift < 0 else 0.0
     return _normalised(total, error, A.exponent)
 
@@ -132,7 +113,7 @@ def product(weights: Sequence[Floats]) -> ScaledMatrix:
     ----------
     weights : sequence of float64 arrays, (d_j, d_{j-1})
     """
-    if _work(weights) <= _EXACT_WORK:
+    if _work(weights) <= EXACT_WORK:
         return _rounded(reduce(lambda total, W: W @ total, map(RationalMatrix.of_floats, weights)))
     result = _exactly(weights[0])
     for W in weights[1:]:
@@ -153,7 +134,7 @@ def change_of_product(weights: Sequence[Floats], moved: Sequence[Floats]) -> Sca
     ScaledMatrix
         For chains of up to 1e5 multiplications the exact change, rounded once; else float64 with a running bound.
     """
-    if _work(weights) <= _EXACT_WORK:
+    if _work(weights) <= EXACT_WORK:
         return _rounded(
             telescoped(*([RationalMatrix.of_floats(W) for W in chain] for chain in (weights, moved)))
         )
@@ -190,9 +171,7 @@ def loss_change(weights: Sequence[Floats], loss: ProductLoss, moved: Sequence[Fl
     weights, moved : sequences of float64 arrays of the same shapes
     loss : ProductLoss
     """
-    R, R_error = product(weights).unscaled()
-    D = change_of_product(weights, moved)
-    return loss.change(R, D.values, R_error, D.error, D.exponent)
+    return loss.change_by(product(weights).unscaled(), change_of_product(weights, moved))
 
 
 def _rounded(exact: RationalMatrix) -> ScaledMatrix:
@@ -204,4 +183,4 @@ def _rounded(exact: RationalMatrix) -> ScaledMatrix:
     scaled = exact.times(power_of_two(-exponent))
     if scaled.is_float64():
         return ScaledMatrix(values, np.zeros(exact.shape), exponent)
-    return ScaledMatrix(values, np.abs(values) * _U + 2.0**-1074, exponent)
+    return ScaledMatrix(values, np.abs(values) * U + 2.0**-1074, exponent)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.losses.base import gamma
+from fastminima.exact.roundoff import gamma_n
 
 __all__ = ["Margin", "Products", "ScaledChain", "span"]
 
@@ -66,7 +66,7 @@ class ScaledChain:
     def __init__(self, weights: Sequence[Floats]) -> None:
         self.powers = [int(np.frexp(np.abs(W).max(initial=0.0))[1]) for W in weights]
         self.weights = [np.ldexp(W, -p) for W, p in zip(weights, self.powers, strict=True)]
-        self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma(W.size + 2)) for W in self.weights]
+        self.frobenius = [float(np.linalg.norm(W)) * (1.0 + gamma_n(W.size + 2)) for W in self.weights]
         self.norms = [_spectral(W) for W in self.weights]
 
     def unit(self, low: int, high: int) -> float:
@@ -86,8 +86,8 @@ class ScaledChain:
         if not self.frobenius[k] or not (error or B.any()):
             return 0.0
         n = max(self.weights[k].shape)
-        return (self.norms[k] * error + gamma(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
-            1.0 + gamma(B.size + 8)
+        return (self.norms[k] * error + gamma_n(n) * self.frobenius[k] * float(np.linalg.norm(B))) * (
+            1.0 + gamma_n(B.size + 8)
         ) + B.size * n * 2.0**-1070
 
 
@@ -95,7 +95,7 @@ def _spectral(W: Floats) -> float:
     """|W|_2, rounded up by LAPACK's backward error."""
     if not W.any():
         return 0.0
-    return float(np.linalg.norm(W, 2)) * (1.0 + gamma(_SVD_UNITS * max(W.shape)))
+    return float(np.linalg.norm(W, 2)) * (1.0 + gamma_n(_SVD_UNITS * max(W.shape)))
 
 
 class Products:
@@ -132,7 +132,7 @@ class Products:
         if k == 1:
             return 0.0
         product, error = self._product(k)
-        return error + gamma(_SVD_UNITS * max(product.shape)) * float(self.svd(k)[1].max(initial=0.0))
+        return error + gamma_n(_SVD_UNITS * max(product.shape)) * float(self.svd(k)[1].max(initial=0.0))
 
     def threshold(self, k: int) -> float:
         """tol times the product of the spectral norms of W_2 .. W_k."""
@@ -153,7 +153,7 @@ class Products:
             return np.zeros((len(self.from_two(1)), 0))
         return np.asarray(self.svd(k)[2][self.rank(k).rank :].T)
 
-    def reach(self, k: int, below: int) -> tuple[Margin, Floats]:
+    def image_of_null_space(self, k: int, below: int) -> tuple[Margin, Floats]:
         """W_{below:2} on null(W_{k:2}): is it 0 there, and the vector it stretches most."""
         basis = self.null(k)
         name = f"W_{{{below}:2}} on the null space of W_{{{k}:2}}"
@@ -189,6 +189,6 @@ def span(chain: ScaledChain, low: int, high: int, tol: float) -> Margin:
     for k in range(low, high):
         product, error = chain.times(k, product, error)
     s = np.linalg.svd(product, compute_uv=False)
-    error += gamma(_SVD_UNITS * max(product.shape)) * float(s.max(initial=0.0))
+    error += gamma_n(_SVD_UNITS * max(product.shape)) * float(s.max(initial=0.0))
     unit, threshold = chain.unit(low, high), tol * math.prod(chain.norms[low - 1 : high])
     return _margin(f"W_{{{high}:{low}}}", s * unit, threshold * unit, error * unit)

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from fastminima.exact.dyadic import Ints, power_of_two, round_fraction
 from fastminima.exact.inertia import inertia
 from fastminima.exact.matrix import RationalMatrix, solve
-from fastminima.exact.nullspace import null_space
 from fastminima.losses.squared import SquaredLoss
 
 __all__ = ["SquaredFindings", "analyse_squared"]
@@ -41,7 +40,7 @@ Floats = NDArray[np.float64]
 _Form = tuple[RationalMatrix, RationalMatrix]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SquaredFindings:
     """A critical point of squared loss, by what its product has learnt.
 
@@ -99,9 +98,9 @@ class SquaredFindings:
         )
 
 
-def _null(M: RationalMatrix) -> RationalMatrix:
+def _null_columns(M: RationalMatrix) -> RationalMatrix:
     """Columns: an integer basis of the null space."""
-    basis = null_space(M.numerators.tolist(), M.shape[1])
+    basis = M.null_basis()
     columns = np.empty((M.shape[1], len(basis)), dtype=object)
     for k, vector in enumerate(basis):
         columns[:, k] = vector
@@ -110,7 +109,7 @@ def _null(M: RationalMatrix) -> RationalMatrix:
 
 def _columns(M: RationalMatrix) -> RationalMatrix:
     """A basis of the column space: what is orthogonal to the left null space."""
-    return _null(_null(M.T).T)
+    return _null_columns(_null_columns(M.T).T)
 
 
 def _kronecker(A: RationalMatrix, B: RationalMatrix) -> RationalMatrix:
@@ -250,11 +249,11 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
         return None
     if on_outputs:
         F, M = C @ inverse, RationalMatrix.identity(R.shape[0])
-        bases = _columns(R), _null(R.T)
+        bases = _columns(R), _null_columns(R.T)
         step = F
     else:
         F, M = C.T @ C, S
-        bases = _columns(R.T), _null(R @ S)
+        bases = _columns(R.T), _null_columns(R @ S)
         step = inverse @ C  # S^-1 F
     learnt, missing = ((B.T @ F @ B, B.T @ M @ B) for B in bases)
     signs = inertia((_kronecker(learnt[0], missing[1]) - _kronecker(learnt[1], missing[0])).numerators)
@@ -279,16 +278,16 @@ def analyse_squared(weights: Sequence[Floats], loss: SquaredLoss) -> SquaredFind
     known = [v for part in values for v in (part or [])]
     unknown = np.full(F.shape[0] - len(known), np.nan)
     return SquaredFindings(
-        loss.exact_value(R.rows()),
-        rank,
-        limit,
-        np.concatenate([[round_fraction(v) for v in sorted(known, reverse=True)], unknown]),
-        _positions(learnt, missing, values),
-        signs.negative,
-        signs.zero,
-        simple,
-        optimal,
-        strict,
-        tight,
-        reason,
+        critical_value=loss.exact_value(R.rows()),
+        rank=rank,
+        limit=limit,
+        eigenvalues=np.concatenate([[round_fraction(v) for v in sorted(known, reverse=True)], unknown]),
+        indices=_positions(learnt, missing, values),
+        inversions=signs.negative,
+        ties=signs.zero,
+        simple=simple,
+        optimal=optimal,
+        strict=strict,
+        tightened=tight,
+        reason=reason,
     )

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastminima.losses.base import Extremum
 
-__all__ = ["Stationary", "decide_stationary"]
+from .decision import Decision
 
-
-@dataclass(frozen=True)
-class Stationary:
-    """A verdict at G = 0, the part that gives it, and why.
-
-    Attributes
-    ----------
-    verdict, part, reason : str
-    certified : bool
-        False where floating-point numbers decided what ell0 has at the product.
-    j_star : int or None
-        Of part 3, where its ranks were asked for and hold.
-    """
-
-    verdict: str
-    part: str
-    reason: str
-    certified: bool
-    j_star: int | None = None
+__all__ = ["decide_stationary"]
 
 
 def decide_stationary(
     extremum: Extremum, corollary: bool, zero: str, part_3: Callable[[], int | None]
-) -> Stationary:
+) -> Decision:
     """Parts 2 and 3 of theorem 4, and corollary 5.
 
     Parameters
@@ -50,10 +31,10 @@ def decide_stationary(
     if extremum.kind in ("minimum", "maximum"):
         where = "global" if extremum.everywhere else "local"
         part = "theorem 4, part 2(b)" if extremum.everywhere else "theorem 4, part 2(a)"
-        return Stationary(f"{where}_{extremum.kind}", "corollary 5" if corollary else part, reason, certified)
+        return Decision(f"{where}_{extremum.kind}", "corollary 5" if corollary else part, reason, certified)
     j_star = part_3()
     if j_star is None:
-        return Stationary(
+        return Decision(
             "undetermined",
             "theorem 4, part 2",
             f"{reason}; the ranks of part 3 do not hold, so the weights may be an extremum where the product is none",
@@ -61,8 +42,8 @@ def decide_stationary(
         )
     part = f"theorem 4, part 3 (j* = {j_star})"
     if extremum.kind == "neither":
-        return Stationary("saddle", part, reason, certified, j_star)
-    return Stationary(
+        return Decision("saddle", part, reason, certified, j_star)
+    return Decision(
         "undetermined",
         part,
         f"{zero}, and the weights are a local minimum (maximum) exactly where the product is one of ell0; {extremum.reason}",

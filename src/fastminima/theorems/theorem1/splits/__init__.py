@@ -2,8 +2,8 @@
 
 Modules, lowest first:
 
-- `sum_scale`: powers of two for sums that must neither overflow nor vanish, and what a range of keys has to know of
-  smaller ones.
-- `sorted_sums`: sorting by buckets and sweeping: what stands between `splits` and its kernels.
+- `sum_scale`: powers of two for sums that must neither overflow nor vanish, and the sums that one range of keys hands
+  to the next.
+- `sorted_sums`: residuals sorted by fitted value, and their partial sums swept against a rule, by kernels.
 - `search`: the set J of theorem 1 (step 2, case 1) and the split in it with the largest drop of the risk.
 """

@@ -22,15 +22,54 @@ from fastminima.errors import ActivationError, DataError, DataTypeError, OptionE
 
 from .sorted_sums import SortedSums, Sweep, require_finite
 
-__all__ = ["Search", "Split", "best_split", "search", "split_set"]
+__all__ = ["Split", "SplitRule", "SplitSearch", "best_split", "search_splits", "split_set"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Search:
-    """Outcome of `search`, in the units of the input.
+class SplitRule:
+    """How far a push may go, and how far the numbers of a search are from those that are meant.
+
+    Attributes
+    ----------
+    kappa, reach : float
+        A push is bounded by |kappa| reach gap.
+    eps_gap : float
+        Each fitted value is within eps_gap / 2 of the exact one.
+    eps_sum_base, eps_sum_rate : float
+        For each position p the exact sum of the residuals (times the weights) over 0..p is within
+        eps_sum_base + eps_sum_rate (p + 1) of the sum meant.
+
+    Raises
+    ------
+    ValueError
+        If an error bound is negative or not finite.
+    """
+
+    kappa: float = 1.0
+    reach: float = 0.5
+    eps_gap: float = 0.0
+    eps_sum_base: float = 0.0
+    eps_sum_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(0.0 <= e < math.inf for e in self.errors):
+            raise ValueError(f"error bounds must be finite and not negative, got {self.errors}")
+
+    @property
+    def errors(self) -> tuple[float, float, float]:
+        """(eps_gap, eps_sum_base, eps_sum_rate) as floats."""
+        return float(self.eps_gap), float(self.eps_sum_base), float(self.eps_sum_rate)
+
+
+PLAIN_RULE = SplitRule()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSearch:
+    """Outcome of `search_splits`, in the units of the input.
 
     Attributes
     ----------
@@ -61,11 +100,11 @@ class Search:
     def certified(self) -> Ints:
         """The certified positions; needs `status=True`."""
         if self.status is None:
-            raise ValueError("the certified positions were not kept; call search(..., status=True)")
+            raise ValueError("the certified positions were not kept; call search_splits(..., status=True)")
         return np.flatnonzero(self.status == 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """The best split of theorem 1, step 2, case 1; falsy when J is empty.
 
@@ -150,7 +189,7 @@ def split_set(
     """
     columns = _inputs(fitted, residual, sample_weight)
     status = np.zeros(columns[0].size, np.uint8)
-    state, _found, undecided = _decide(columns, 1.0, 0.5, workers, status=status)
+    state, _found, undecided = _decide(columns, PLAIN_RULE, workers, status)
     if undecided.size:
         status[undecided] = state.exact_sums(undecided)[0] != 0
     # 16 bytes a sample go before the 8 of the result come
@@ -208,19 +247,12 @@ def best_split(
     if reach not in ("limit", "paper"):
         raise OptionError(f'reach must be "limit" (half the gap) or "paper" (a quarter), got {reach!r}')
     part = 0.5 if reach == "limit" else 0.25
-    state, found, undecided = _decide(_inputs(fitted, residual, sample_weight), kappa, part, workers)
-    position, total, drop, n_splits = found.position, found.sum, found.drop, found.n_certified
-    if undecided.size:
-        signs, sums = state.exact_sums(undecided)
-        inside = np.flatnonzero(signs)
-        n_splits += inside.size
-        for p, s in zip(undecided[inside].tolist(), sums[inside].tolist(), strict=True):
-            d = state.push(p, s, kappa, part)[1]
-            if d > drop or (d == drop and p < position):
-                position, total, drop = p, s, d
+    columns = _inputs(fitted, residual, sample_weight)
+    rule = SplitRule(kappa, part)
+    state, found, undecided = _decide(columns, rule, workers)
+    position, total, drop, n_splits = _with_undecided(state, found, undecided, rule)
     if position < 0:
-        nan = math.nan
-        return Split(None, 0.0, 0.0, nan, nan, nan, 0.0, 0.0, 0.0, 0, int(undecided.size))
+        return _no_split(int(undecided.size))
     plain = _ldexp(total, -state.shift)
     if state.lost > 0.0:
         total, plain = state.exact_sum(position)
@@ -243,32 +275,58 @@ def best_split(
     )
 
 
-def search(
+def _with_undecided(
+    state: SortedSums, found: Sweep, undecided: Ints, rule: SplitRule
+) -> tuple[int, float, float, int]:
+    """Position, sum and drop of the best split and the size of J, once the undecided positions are decided exactly."""
+    position, total, drop, n_splits = found.position, found.sum, found.drop, found.n_certified
+    if undecided.size:
+        signs, sums = state.exact_sums(undecided)
+        inside = np.flatnonzero(signs)
+        n_splits += inside.size
+        for p, s in zip(undecided[inside].tolist(), sums[inside].tolist(), strict=True):
+            d = state.push(p, s, rule.kappa, rule.reach)[1]
+            if d > drop or (d == drop and p < position):
+                position, total, drop = p, s, d
+    return position, total, drop, n_splits
+
+
+def _no_split(n_undecided: int) -> Split:
+    """What `best_split` says where J is empty."""
+    return Split(
+        position=None,
+        S=0.0,
+        gap=0.0,
+        lower=math.nan,
+        upper=math.nan,
+        beta=math.nan,
+        gamma=0.0,
+        u=0.0,
+        drop=0.0,
+        n_splits=0,
+        n_undecided=n_undecided,
+    )
+
+
+def search_splits(
     fitted: Floats,
     residual: Floats,
     weights: Floats | None = None,
-    kappa: float = 1.0,
-    reach: float = 0.5,
-    eps_gap: float = 0.0,
-    eps_sum_base: float = 0.0,
-    eps_sum_rate: float = 0.0,
+    rule: SplitRule = PLAIN_RULE,
     workers: int = 1,
     *,
     status: bool = False,
     positions: bool = True,
-) -> Search:
+) -> SplitSearch:
     """The best certified split when the inputs are approximations with known error.
 
     Parameters
     ----------
     fitted, residual : ndarray of float64, shape (m,)
-        Approximations of exact values: |fitted_i - exact| <= eps_gap / 2 for each i, and for each position p
-        the exact sum of `residual` (times `weights`) over 0..p is within eps_sum_base + eps_sum_rate (p + 1)
-        of the sum meant.
+        Approximations of exact values, as far off as `rule` says.
     weights : ndarray of float64, shape (m,), optional
         Positive weights.
-    kappa, reach : float
-        The push is bounded by |kappa| reach gap.
+    rule : SplitRule
     workers : int
         Threads; the result does not depend on it.
     status : bool
@@ -278,20 +336,17 @@ def search(
 
     Returns
     -------
-    Search
+    SplitSearch
         A position is certified in J when gap > eps_gap and |S_p| exceeds the bound given plus the rounding of
         its own summation; certified out when S_p is certainly 0 at a certain gap, or when eps_gap = 0 and the
         two fitted values are equal; undecided otherwise.
     """
-    errors = (float(eps_gap), float(eps_sum_base), float(eps_sum_rate))
-    if not all(0.0 <= e < math.inf for e in errors):
-        raise ValueError(f"error bounds must be finite and not negative, got {errors}")
     columns = _inputs(fitted, residual, weights)
     marks = np.zeros(columns[0].size, np.uint8) if status else None
-    state, found, undecided = _decide(columns, kappa, reach, workers, errors, marks, positions=positions)
+    state, found, undecided = _decide(columns, rule, workers, marks, positions=positions)
     p = found.position
     lower, upper = state.beside(p) if p >= 0 else (math.nan, math.nan)
-    return Search(
+    return SplitSearch(
         position=p if p >= 0 else None,
         S=_ldexp(found.sum, -state.shift),
         gap=upper - lower if p >= 0 else 0.0,
@@ -307,22 +362,20 @@ def search(
 
 def _decide(
     columns: tuple[Floats, Floats, Floats | None],
-    kappa: float,
-    reach: float,
+    rule: SplitRule,
     workers: int,
-    errors: tuple[float, float, float] = (0.0, 0.0, 0.0),
     status: NDArray[np.uint8] | None = None,
     *,
     positions: bool = True,
 ) -> tuple[SortedSums, Sweep, Ints]:
     """Sort, sweep and list the undecided positions; these are looked up only when there are any."""
     state = SortedSums(*columns, workers=workers)
-    found = state.sweep(kappa, reach, errors, status)
+    found = state.sweep(rule.kappa, rule.reach, rule.errors, status)
     if not (found.n_undecided and positions):
         return state, found, np.empty(0, np.int64)
     if status is None:
         status = np.zeros(state.size, np.uint8)
-        state.sweep(kappa, reach, errors, status)
+        state.sweep(rule.kappa, rule.reach, rule.errors, status)
     undecided = np.flatnonzero(status == 2)
     return state, found, undecided
 

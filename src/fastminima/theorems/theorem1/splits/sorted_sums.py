@@ -1,4 +1,4 @@
-"""Sorting by buckets and sweeping: what stands between `splits` and its kernels.
+"""Residuals sorted by fitted value, and their partial sums swept against a rule, by kernels.
 
 `SortedSums` partitions (key, value) records by key into buckets, sorts and sums each, and sweeps the partial
 sums against a rule. Buckets, groups and scales depend on the data alone, never on the workers.
@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import DataError
+from fastminima.exact.dyadic import largest_magnitude
+from fastminima.exact.roundoff import U
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
-from .sum_scale import Before, extreme, shift_of
+from .sum_scale import CarriedSums, extreme, shift_of
 
 __all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
 
@@ -59,11 +61,6 @@ def require_finite(values: Floats, name: str) -> None:
             )
 
 
-def _largest(values: Floats) -> float:
-    """max |value|, without a temporary of the size of `values`."""
-    return max(float(values.max()), -float(values.min())) if values.size else 0.0
-
-
 @dataclass(frozen=True)
 class Plan:
     """How keys map to buckets: by linear cells and a table, or by a tree of splitters when levels > 0."""
@@ -79,6 +76,36 @@ class Plan:
     def single(cls) -> Plan:
         """Everything in one bucket."""
         return cls(1, 0.0, 0.0, np.zeros(1, np.uint16), np.zeros(1), 0)
+
+    def sorted_into(self, columns: Floats, ids: NDArray[np.uint16] | None = None) -> tuple[Floats, Ints]:
+        """(records (m, 2 or 3) of one bucket after the other, each in the order given; counts (n_buckets,)).
+
+        Parameters
+        ----------
+        columns : (2 or 3, m) float64
+            Keys, values[, weights].
+        ids : (m,) uint16, optional
+            Memory to work in.
+        """
+        width, m = columns.shape
+        keys = columns[0]
+        counts = np.zeros(self.n_buckets, dtype=np.int64)
+        records = np.empty((m, width))
+        if self.n_buckets == 1 or not m:
+            counts[0] = m
+            records[:] = columns.T
+            return records, counts
+        if ids is None:
+            ids = np.empty(m, np.uint16)
+        kernels.count_buckets(keys, self.lo, self.scale, self.table, self.tree, self.levels, ids, counts)
+        starts = np.cumsum(counts) - counts
+        pairs = records if width == 2 else np.empty((m, 2))
+        kernels.scatter_buckets(keys, columns[1], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+        if width == 3:
+            records[:, :2] = pairs
+            kernels.scatter_buckets(keys, columns[2], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+            records[:, 2] = pairs[:, 1]
+        return records, counts
 
     @classmethod
     def of(cls, keys: Floats) -> Plan:
@@ -178,7 +205,7 @@ class SortedSums:
         values: Floats,
         weights: Floats | None,
         workers: int,
-        before: Before | None = None,
+        before: CarriedSums | None = None,
     ) -> None:
         self._inputs = (keys, values, weights)
         self._order = _NO_ORDER
@@ -189,7 +216,7 @@ class SortedSums:
         self.value_shift = self.weight_shift = 0
         self.lost = 0.0
         self.mass = float(self.size)
-        self._given = before
+        self._carried = before
         if before is not None and weights is not None:
             self.value_shift, self.weight_shift = before.value_shift, before.weight_shift
         if weights is not None:
@@ -201,8 +228,9 @@ class SortedSums:
         return self.value_shift + self.weight_shift
 
     def _weigh(self, values: Floats, weights: Floats) -> None:
-        if self._given is None:
-            self.value_shift, self.weight_shift = shift_of(_largest(values)), shift_of(_largest(weights))
+        if self._carried is None:
+            self.value_shift = shift_of(largest_magnitude(values))
+            self.weight_shift = shift_of(largest_magnitude(weights))
         self.mass = 0.0
         errors = np.zeros(2)
         scale = 2.0**self.weight_shift
@@ -256,8 +284,8 @@ class SortedSums:
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
-        if weights is None and (self._given is not None or extreme(largest)):
-            self.value_shift = shift_of(largest) if self._given is None else self._given.value_shift
+        if weights is None and (self._carried is not None or extreme(largest)):
+            self.value_shift = shift_of(largest) if self._carried is None else self._carried.value_shift
         if weights is None and self.value_shift:
             for start in range(0, m, 1 << 16):
                 column = self.records[start : start + (1 << 16), 1]
@@ -273,17 +301,17 @@ class SortedSums:
         additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
-        self.follow(self._given or Before(self.mass))
+        self.follow(self._carried or CarriedSums(self.mass))
         self._totals = np.zeros((n_buckets, 3))
         self._sorted = self._summed = False
 
-    def follow(self, before: Before) -> None:
+    def follow(self, before: CarriedSums) -> None:
         """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
         self.mass, self._offset = before.mass, before.count
         # errors made before pass through the additions made here too
         self._additions = self._own[0] + before.additions
         self.lost = self._own[1] + before.lost
-        self.growth = self._additions * 2.0**-53 * (1.0 + 2.0**-16)
+        self.growth = self._additions * U * (1.0 + 2.0**-16)
         self._before[0] = before.totals
         self._summed = False
 
@@ -310,19 +338,7 @@ class SortedSums:
 
         `errors` = (eps_gap, base, rate) in the units of the input.
         """
-        base, rate = (self._scaled_up(e) for e in errors[1:])
-        base += rate * self._offset
-        rule = np.array(
-            [
-                errors[0],
-                (base + self.lost) * UPWARD,
-                rate * UPWARD,
-                self.growth,
-                2.0 / max(self.mass, 1e-300),
-                self.mass / 2,
-                self.wall(kappa, reach),
-            ]
-        )
+        rule = self._rule(kappa, reach, errors)
         marks = np.empty(0, np.uint8) if status is None else status
         groups = self._groups()
 
@@ -370,10 +386,26 @@ class SortedSums:
         self._sorted = self._summed = True
         return _merge(parts)
 
-    def after(self, taken: int) -> Before:
+    def _rule(self, kappa: float, reach: float, errors: tuple[float, float, float]) -> Floats:
+        """The seven numbers that the kernel holds every position to."""
+        base, rate = (self._scaled_up(e) for e in errors[1:])
+        base += rate * self._offset
+        return np.array(
+            [
+                errors[0],
+                (base + self.lost) * UPWARD,
+                rate * UPWARD,
+                self.growth,
+                2.0 / max(self.mass, 1e-300),
+                self.mass / 2,
+                self.wall(kappa, reach),
+            ]
+        )
+
+    def after(self, taken: int) -> CarriedSums:
         """What the next range of keys has to know, once these are swept; `taken` of the records count."""
         hi, lo, lost = self._before[-1].tolist()
-        return Before(
+        return CarriedSums(
             self.mass,
             self.value_shift,
             self.weight_shift,

@@ -1,11 +1,11 @@
-"""Powers of two for sums that must neither overflow nor vanish, and what a range of keys has to know of smaller ones."""
+"""Powers of two for sums that must neither overflow nor vanish, and the sums that one range of keys hands to the next."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-__all__ = ["Before", "extreme", "shift_of"]
+__all__ = ["CarriedSums", "extreme", "shift_of"]
 
 # Residuals beyond 2^+-300 are scaled by a power of two, because squares of sums must neither overflow nor
 # vanish: 2^30 samples of 2^300 have drops below 2^661.
@@ -25,8 +25,8 @@ def extreme(largest: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Before:
-    """What the records of one range of keys have to know of all records, and of those with smaller keys.
+class CarriedSums:
+    """Sums over all smaller keys, and the scale all ranges share: what one range of keys has to know of the others.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Before:
     additions: int = 0
 
     @classmethod
-    def nothing(cls, mass: float, largest: float, heaviest: float | None) -> Before:
+    def nothing(cls, mass: float, largest: float, heaviest: float | None) -> CarriedSums:
         """At the start of records with this sum of weights and largest value and weight (None without weights)."""
         if heaviest is None:
             return cls(mass, shift_of(largest) if extreme(largest) else 0, 0)

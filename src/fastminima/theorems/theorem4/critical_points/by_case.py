@@ -19,11 +19,12 @@ from fastminima.exact.nullspace import null_space
 
 from .draws import (
     CriticalPoint,
+    Wanted,
     hadamard,
     integer_matrix,
-    made,
     squared_loss,
     unimodular,
+    with_report,
 )
 
 __all__ = ["by_case"]
@@ -74,9 +75,18 @@ def _null_vector(M: Ints, generator: np.random.Generator) -> Ints | None:
     return vector if any(vector) else np.array(basis[0], dtype=object)
 
 
-def by_case(
-    X: Any, dims: list[int], rank: int | None, kind: str, j_star: int | None, generator: np.random.Generator
-) -> CriticalPoint:
+def by_case(X: Any, wanted: Wanted, generator: np.random.Generator) -> CriticalPoint:
+    """A point of the case wanted, its targets (and inputs, where X is None) made for it.
+
+    Raises
+    ------
+    OptionError
+        A rank, kind or j_star that these widths do not have.
+    DataError
+        X of another width than dx, or without full column rank.
+    """
+    dims, rank, j_star = list(wanted.widths), wanted.rank, wanted.j_star
+    kind: str = wanted.kind
     H, flip = len(dims) - 2, dims[-1] > dims[0]
     chain = dims[::-1] if flip else dims
     n = min(dims[0], dims[-1])
@@ -145,7 +155,7 @@ def _draw_case(
     noise = free.dot(generator.integers(-1, 2, (free.shape[1], len(R))).astype(object))
     Y = inputs @ integer_matrix(R.T) - inputs @ inverse @ integer_matrix(N.T) + integer_matrix(noise)
     loss, X_out, Y_out = squared_loss(inputs, Y)
-    point = made(
+    point = with_report(
         loss,
         layers,
         X_out,

@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.options import as_count
 from fastminima.theorems.theorem4.classify import classify_linear
 
 from .draws import (
     CriticalPoint,
+    Wanted,
     hadamard,
     integer_matrix,
-    made,
     squared_loss,
     unimodular,
+    with_report,
 )
 
-__all__ = ["at_data", "by_indices", "index_set"]
+__all__ = ["at_data", "by_indices"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
@@ -34,11 +36,14 @@ Ints = NDArray[Any]
 _ROUNDED = 2.0**-30
 
 
-def index_set(indices: Sequence[int], rank: int | None, kind: str, dims: list[int]) -> tuple[int, ...]:
-    chosen = tuple(sorted(int(k) for k in indices))
+def _index_set(point: Wanted, indices: Sequence[int]) -> tuple[int, ...]:
+    """The indices in order, if a point of the kind that is wanted has them."""
+    dims, kind, rank = point.widths, point.kind, point.rank
     n, limit = min(dims[0], dims[-1]), min(dims)
-    if len(set(chosen)) < len(chosen) or (chosen and not 0 <= chosen[0] <= chosen[-1] < n):
-        raise OptionError(f"indices must be distinct, from 0 to min(dx, dy) - 1 = {n - 1}, got {indices!r}")
+    wanted = f"distinct, from 0 to min(dx, dy) - 1 = {n - 1}"
+    chosen = tuple(sorted(as_count(k, "indices", 0, n - 1, wanted=wanted) for k in indices))
+    if len(set(chosen)) < len(chosen):
+        raise OptionError(f"indices must be {wanted}, got {indices!r}")
     if len(chosen) > limit:
         raise OptionError(f"{len(chosen)} indices do not fit through a layer of width {limit}")
     if rank is not None and rank != len(chosen):
@@ -62,9 +67,39 @@ def _orthogonal(n: int, generator: np.random.Generator) -> Ints:
     return U[generator.permutation(n)]
 
 
-def by_indices(
-    dims: list[int], indices: tuple[int, ...], kind: str, generator: np.random.Generator
-) -> CriticalPoint:
+def by_indices(wanted: Wanted, generator: np.random.Generator) -> CriticalPoint:
+    """A point that has learnt the indices wanted, its data made with it.
+
+    Raises
+    ------
+    OptionError
+        Indices that these widths, this rank or this kind do not have.
+    NetworkError
+        The point is not what was wanted, which a theorem rules out.
+    """
+    dims, kind = list(wanted.widths), wanted.kind
+    assert wanted.indices is not None
+    indices = _index_set(wanted, wanted.indices)
+    X, Y, layers = _factors(dims, indices, generator)
+    loss, X_out, Y_out = squared_loss(integer_matrix(X), integer_matrix(Y))
+    point = with_report(
+        loss, layers, X_out, Y_out, kind=kind, j_star=None, rank=len(indices), indices=indices
+    )
+    report = point.report
+    case = report.facts.get("case")
+    verdict = "global_minimum" if kind == "minimum" else "saddle"
+    learnt_now = None if report.squared is None else report.squared.indices
+    if report.verdict != verdict or learnt_now != indices:  # a theorem says that this cannot happen
+        raise NetworkError(
+            f"made {report.verdict} with index set {learnt_now}, wanted {verdict} with {indices}"
+        )
+    return replace(point, kind=kind if case is None else f"case{case}", j_star=report.j_star)
+
+
+def _factors(
+    dims: list[int], indices: tuple[int, ...], generator: np.random.Generator
+) -> tuple[Ints, Ints, list[Ints]]:
+    """(X, Y, layers) in integers."""
     dx, dy = dims[0], dims[-1]
     n = min(dx, dy)
     H = hadamard(dx)
@@ -91,18 +126,7 @@ def by_indices(
     layers = _channels(dims, n, learnt, generator)
     layers[0] = layers[0].dot((V * np.array(sigma, dtype=object)).T)
     layers[-1] = wide.dot(layers[-1])
-    layers = _mixed(layers, dims, generator)
-    loss, X_out, Y_out = squared_loss(integer_matrix(X), integer_matrix(Y))
-    point = made(loss, layers, X_out, Y_out, kind=kind, j_star=None, rank=len(indices), indices=indices)
-    report = point.report
-    case = report.facts.get("case")
-    wanted = "global_minimum" if kind == "minimum" else "saddle"
-    learnt_now = None if report.squared is None else report.squared.indices
-    if report.verdict != wanted or learnt_now != indices:  # a theorem says that this cannot happen
-        raise NetworkError(
-            f"made {report.verdict} with index set {learnt_now}, wanted {wanted} with {indices}"
-        )
-    return replace(point, kind=kind if case is None else f"case{case}", j_star=report.j_star)
+    return X, Y, _mixed(layers, dims, generator)
 
 
 def _mixed(layers: list[Ints], dims: list[int], generator: np.random.Generator) -> list[Ints]:
@@ -139,32 +163,27 @@ def _channels(dims: list[int], n: int, learnt: set[int], generator: np.random.Ge
     return layers
 
 
-def at_data(
-    loss: SquaredLoss,
-    dims: list[int],
-    rank: int | None,
-    indices: Sequence[int] | None,
-    kind: str,
-    generator: np.random.Generator,
-) -> CriticalPoint:
+def at_data(loss: SquaredLoss, wanted: Wanted, generator: np.random.Generator) -> CriticalPoint:
+    """A point at data as they came, rounded where it has learnt something of them.
+
+    Raises
+    ------
+    OptionError
+        A rank or indices that these widths, this kind or these data do not have.
+    DataError
+        Data of other widths, or inputs without full column rank.
+    """
+    dims, kind = list(wanted.widths), wanted.kind
     dx, dy = dims[0], dims[-1]
     if loss.shape != (dy, dx):
         raise DataError(
             f"X has {loss.X.shape[1]} columns and Y {loss.Y.shape[1]}; widths start with dx = {dx} and end with dy = {dy}"
         )
-    n, limit = min(dx, dy), min(dims)
-    if indices is None:
-        if rank is not None and not 0 <= rank <= limit - (kind == "saddle"):
-            raise OptionError(
-                f"rank must be from 0 to {limit - (kind == 'saddle')} for kind={kind!r}, got {rank}"
-            )
-        drawn = int(generator.integers(0, limit)) if rank is None else rank
-        indices = range(limit) if kind == "minimum" and rank is None else range(drawn)
-    chosen = index_set(indices, rank, kind, dims)
+    chosen = _index_set(wanted, _drawn(wanted, generator) if wanted.indices is None else wanted.indices)
     weights: list[Floats]
     if chosen:
         columns, reads = _learnt_map(loss, chosen)
-        layers = [W.astype(np.float64) for W in _channels(dims, n, set(chosen), generator)]
+        layers = [W.astype(np.float64) for W in _channels(dims, min(dx, dy), set(chosen), generator)]
         layers[0], layers[-1] = layers[0] @ reads, columns @ layers[-1]
         weights, tol = _spread_out(layers, generator), _ROUNDED
     else:
@@ -178,7 +197,27 @@ def at_data(
     report = classify_linear(weights, loss, tol, exact=True if tol is None else None)
     if report.verdict == "saddle" and report.part.startswith("theorem 4, part 1"):
         kind = "case1" if report.j_star is None else "case2"
-    return CriticalPoint(weights, loss.X, loss.Y, loss, report, kind, report.j_star, len(chosen), chosen)
+    return CriticalPoint(
+        weights=weights,
+        X=loss.X,
+        Y=loss.Y,
+        loss=loss,
+        report=report,
+        kind=kind,
+        j_star=report.j_star,
+        rank=len(chosen),
+        indices=chosen,
+    )
+
+
+def _drawn(wanted: Wanted, generator: np.random.Generator) -> range:
+    """The largest eigenvalues, as many as are asked for or drawn."""
+    limit, rank = min(wanted.widths), wanted.rank
+    highest = limit - (wanted.kind == "saddle")
+    if rank is not None and not 0 <= rank <= highest:
+        raise OptionError(f"rank must be from 0 to {highest} for kind={wanted.kind!r}, got {rank}")
+    drawn = int(generator.integers(0, limit)) if rank is None else rank
+    return range(limit) if wanted.kind == "minimum" and rank is None else range(drawn)
 
 
 def _learnt_map(loss: SquaredLoss, indices: tuple[int, ...]) -> tuple[Floats, Floats]:

@@ -12,27 +12,27 @@ Two makers, both exact over the integers, with samples as rows and S = X^T X:
 
 Unimodular integer changes of basis between the layers hide the pattern and change nothing.
 
-At data as they come (X and Y given) the products of (b) are irrational but for R = 0; see `critical_by_indices`.
+At data as they come (X and Y given) the products of (b) are irrational but for R = 0; see `by_indices`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.options import as_count
 
 from .by_case import by_case
-from .by_indices import at_data, by_indices, index_set
-from .draws import CriticalPoint
+from .by_indices import at_data, by_indices
+from .draws import CriticalPoint, Kind, Wanted
 
 __all__ = ["Kind", "critical_point"]
 
-Kind = Literal["minimum", "saddle", "case1", "case2"]
-_KINDS = ("minimum", "saddle", "case1", "case2")
+_KINDS = get_args(Kind)
 
 
 def critical_point(
@@ -86,30 +86,32 @@ def critical_point(
     Appendix A7 has four branches: case 1 and 2, for dx >= dy and for dy > dx; the second pair is reached by widths.
     """
     dims = _widths(widths)
+    rank = None if rank is None else as_count(rank, "rank")
+    j_star = None if j_star is None else as_count(j_star, "j_star")
     generator = np.random.default_rng(rng)
     if kind not in _KINDS:
         raise OptionError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+    wanted = Wanted(tuple(dims), kind, rank, indices, j_star)
     if Y is not None:
         if X is None or j_star is not None or kind not in ("saddle", "minimum"):
             raise OptionError(
                 "Y goes with X, with indices or rank, and with kind 'saddle' or 'minimum'; pass X, or leave Y out and take "
                 "the one in the result"
             )
-        return at_data(SquaredLoss(X, Y), dims, rank, indices, kind, generator)
+        return at_data(SquaredLoss(X, Y), wanted, generator)
     if indices is not None:
         if X is not None or j_star is not None or kind not in ("saddle", "minimum"):
             raise OptionError("indices chooses X and the layers itself; leave out X, j_star and the cases")
-        return by_indices(dims, index_set(indices, rank, kind, dims), kind, generator)
-    return by_case(X, dims, rank, kind, j_star, generator)
+        return by_indices(wanted, generator)
+    return by_case(X, wanted, generator)
 
 
 def _widths(widths: Sequence[int]) -> list[int]:
     try:
-        dims = [int(d) for d in widths]
-        whole = all(d == given for d, given in zip(dims, widths, strict=True))
-    except (TypeError, ValueError):
-        dims, whole = [], False
-    if len(dims) < 3 or min(dims) < 1 or not whole:
+        dims = [as_count(d, "a width", 1) for d in widths]
+    except (TypeError, OptionError):
+        dims = []
+    if len(dims) < 3:
         raise NetworkError(
             f"widths must be [dx, d_1, ..., d_H, dy], at least three whole numbers of 1 or more, got {widths!r}"
         )

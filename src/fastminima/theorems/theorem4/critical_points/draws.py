@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,50 @@ from fastminima.exact.matrix import RationalMatrix
 from fastminima.losses.squared import SquaredLoss
 from fastminima.theorems.theorem4.classify import LinearReport, classify_linear
 
-__all__ = ["CriticalPoint", "hadamard", "integer_matrix", "made", "squared_loss", "unimodular"]
+__all__ = [
+    "CriticalPoint",
+    "Kind",
+    "Wanted",
+    "floats_or_fractions",
+    "hadamard",
+    "integer_matrix",
+    "squared_loss",
+    "unimodular",
+    "with_report",
+]
+
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
+Kind = Literal["minimum", "saddle", "case1", "case2"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What kind of point is asked for; None where it is drawn.
+
+    Attributes
+    ----------
+    widths : tuple of int, (dx, d_1, ..., d_H, dy)
+    kind : "minimum", "saddle", "case1" or "case2"
+    rank : int or None
+        Of the product.
+    indices : sequence of int or None
+        The index set.
+    j_star : int or None
+        Of case 2.
+    """
+
+    widths: tuple[int, ...]
+    kind: Kind = "saddle"
+    rank: int | None = None
+    indices: Sequence[int] | None = None
+    j_star: int | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CriticalPoint:
     """A critical point of squared loss, and the verdict on it.
 
@@ -72,23 +110,26 @@ def hadamard(n: int) -> Ints:
     return M.astype(object)
 
 
-def made(
+def with_report(
     loss: SquaredLoss, layers: list[Ints], X: NDArray[Any], Y: NDArray[Any], **known: Any
 ) -> CriticalPoint:
+    """The point of integer layers, with its exact report and what else is known of it."""
     weights = [W.astype(np.float64) for W in layers]
     report = classify_linear(weights, loss, exact=True)
     return CriticalPoint(weights=weights, X=X, Y=Y, loss=loss, report=report, **known)
 
 
 def integer_matrix(M: Ints) -> RationalMatrix:
+    """Integers as rationals."""
     return RationalMatrix(M, Fraction(1))
 
 
-def _given(M: RationalMatrix) -> NDArray[Any]:
+def floats_or_fractions(M: RationalMatrix) -> NDArray[Any]:
     """float64 numbers where these hold the matrix, else Fractions."""
     return M.rounded() if M.is_float64() else np.array(M.rows(), dtype=object)
 
 
 def squared_loss(X: RationalMatrix, Y: RationalMatrix) -> tuple[SquaredLoss, NDArray[Any], NDArray[Any]]:
-    X_out, Y_out = _given(X), _given(Y)
+    """(the loss, X and Y as they are handed out)."""
+    X_out, Y_out = floats_or_fractions(X), floats_or_fractions(Y)
     return SquaredLoss(X_out, Y_out), X_out, Y_out
