@@ -241,3 +241,78 @@ def test_a_file_that_is_only_read_has_not_changed(tiny, tmp_path):
     (result,) = fm.scan(path, block_rows=32, progress=tell)
     assert done
     assert result.error is None
+
+
+def test_passes_that_read_other_numbers_contradict_each_other(tiny, tmp_path, monkeypatch):
+    """A map that was dirty before the scan began writes without a trace in the times of the file; the sums show it."""
+    path = tmp_path / "table.npy"
+    write_npy(path, numbers(1))
+    # nothing of the file tells
+    monkeypatch.setattr(
+        importlib.import_module("fastminima.data.sources.table_source"), "stamp_of", lambda paths: ""
+    )
+    mapped = np.lib.format.open_memmap(path, mode="r+")
+    before = mapped.copy()
+    # rows that one pass has read before the change and the next one after it
+    for stage, change in (
+        ("moments", slice(0, 1)),
+        ("moments", slice(0, 64)),
+        ("moments", slice(None)),
+        ("residuals", slice(399, 400)),
+        ("residuals", slice(None)),
+    ):
+
+        def write(change=change):
+            mapped[change] *= 1.0 + 2.0**-20
+
+        tell, done = touching(stage, write)
+        (result,) = fm.scan(path, block_rows=32, progress=tell)
+        assert done
+        assert result.error is not None
+        assert "two passes have read other numbers; the data have changed" in str(result.error)
+        mapped[:] = before
+    (result,) = fm.scan(path, block_rows=32)
+    assert result.error is None
+
+
+def test_the_exact_gram_matrix_is_of_the_same_numbers_too(tiny, tmp_path, monkeypatch):
+    path = tmp_path / "table.npy"
+    A = numbers(1)
+    A[:, 1] = 2.0 * A[:, 0]
+    write_npy(path, A)
+    monkeypatch.setattr(
+        importlib.import_module("fastminima.data.sources.table_source"), "stamp_of", lambda paths: ""
+    )
+    (result,) = fm.scan(path, block_rows=32)
+    assert result.fit.rank == 2
+    assert result.error is None
+    for stage in ("moments", "exact Gram"):
+        tell, done = touching(stage, lambda: write_npy(path, A[::-1] * 3.0 + 1.0))
+        (result,) = fm.scan(path, block_rows=32, progress=tell)
+        assert done
+        assert "two passes have read other numbers" in str(result.error)
+        write_npy(path, A)
+
+
+def test_what_an_hdf5_file_leads_to_is_watched_as_well(tiny, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "home.h5", "w") as file:
+        file.create_dataset("A", data=numbers(1))
+    layout = h5py.VirtualLayout((ROWS, 3), "f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "home.h5"), "A", (ROWS, 3))
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("A", layout)
+    with h5py.File(tmp_path / "linked.h5", "w") as file:
+        file["A"] = h5py.ExternalLink("home.h5", "A")
+    numbers(1).tofile(tmp_path / "raw.bin")
+    with h5py.File(tmp_path / "outside.h5", "w") as file:
+        file.create_dataset(
+            "A", (ROWS, 3), "f8", external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)]
+        )
+    for name, home in (("virtual", "home.h5"), ("linked", "home.h5"), ("outside", "raw.bin")):
+        (result,) = fm.scan(f"{tmp_path / name}.h5::A", block_rows=32)
+        assert result.error is None
+        tell, done = touching("residuals", lambda home=home: os.utime(tmp_path / home))
+        (result,) = fm.scan(f"{tmp_path / name}.h5::A", block_rows=32, progress=tell)
+        assert done
+        assert "has changed while it was scanned" in str(result.error)

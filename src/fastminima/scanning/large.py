@@ -28,7 +28,8 @@ from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.gram import GramState
-from fastminima.fit.bounds import NormalEquations
+from fastminima.exact.roundoff import gamma_n
+from fastminima.fit.bounds import NormalEquations, column_norms
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.least_squares import (
     LeastSquares,
@@ -37,7 +38,7 @@ from fastminima.fit.least_squares import (
     least_squares,
     rounded_fit,
 )
-from fastminima.fit.refinement import refine
+from fastminima.fit.refinement import gradient_rounding, refine
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
@@ -232,7 +233,7 @@ class _Scan:
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
             return self._in_memory(stream.dataset())
         self.given, self.moments = given, moments
-        frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
+        frame = self.frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
             return self._exact(frame)
@@ -294,7 +295,26 @@ class _Scan:
                 f"{self.source.name}: the first pass read {moments.count:,} rows, this one {result.sums.count:,}; the data "
                 "have changed meanwhile"
             )
+        self._check_gradient(result.sums, moments.gram @ np.append(value_at_centre, slopes) - moments.rhs)
         return result
+
+    def _check_gradient(self, sums: Residuals, expected: Array) -> None:
+        """Raise where a pass has not the gradient that an earlier one foretells: they have read other numbers.
+
+        What is foretold is off by the rounding of the Gram matrix and the right-hand side, gamma N_k N_j an entry, and of
+        their products with the coefficients; N_y <= ||r|| + sum_j |w_j| N_j.
+        """
+        frame, sizes = self.frame, self.moments.sizes()
+        affine = self.evaluating.slopes, self.evaluating.value_at_centre
+        norms = column_norms(frame, sizes)
+        size = 2.0 * float(np.abs(np.append(affine[1], affine[0])) @ norms) + math.sqrt(sums.squared_norm)
+        foretold = (frame.summation + gamma_n(self.n + 3)) * norms * size
+        # twice, because norms and ||r|| are themselves sums of this pass and the first
+        bound = 2.0 * (gradient_rounding(frame, sizes, affine, sums) + foretold)
+        if (np.abs(sums.gradient - expected) > bound).any():
+            raise DataError(
+                f"{self.source.name}: two passes have read other numbers; the data have changed while they were scanned"
+            )
 
     def _evaluate_again(self, ranges: Ranges, records: Kept) -> None:
         """The records of a finished pass anew: a scan killed at its end had deleted them, or they were damaged since."""
@@ -324,6 +344,8 @@ class _Scan:
         exact = ExactFit.of(frame.data, state.result())
         affine = rounded_fit(frame, exact)
         found = self.evaluate(*affine)
+        # of the exact solution it is 0
+        self._check_gradient(found.sums, np.zeros(self.n + 1))
         samples = self._streamed_samples(frame, affine, found)
         return exact_fit(frame, exact, self.moments.sizes(), affine, found.sums, samples)
 
