@@ -125,6 +125,22 @@ def test_a_checkpoint_of_before_is_refused_by_name_without_being_read(tiny, tmp_
     (folder / "scan").write_bytes(b"fastminima scan checkpoint 99\n")
     with pytest.raises(OptionError, match=r"old was written by another version of fastminima; remove it"):
         run(paths, folder)
+    # the same form of records, of results with other fields
+    folder = stopped(paths, tmp_path / "fields", "residuals")
+    told = scan_of(folder) | {"forms": "of others"}
+    record = Chain(key_of("scan")).record(CODEC.pack(told))
+    (folder / "scan").write_bytes(checkpoint._FIRST_LINE + record)
+    with pytest.raises(OptionError, match="another version of fastminima, whose results have other fields"):
+        run(paths, folder)
+    assert (
+        Codec([Kind(fm.PiecewiseLinear)]).forms != Codec([Kind(fm.PiecewiseLinear, fields=("s_plus",))]).forms
+    )
+
+
+@pytest.mark.parametrize("path", [5, b"bytes\0", "null\0byte", object(), ["list"]])
+def test_a_checkpoint_is_the_path_of_a_folder(path):
+    with pytest.raises(OptionError, match="checkpoint must be the path of a folder"):
+        fm.scan(np.eye(3), checkpoint=path)
 
 
 # --- damage -------------------------------------------------------------------------------------------------

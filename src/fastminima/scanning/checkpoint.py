@@ -72,7 +72,9 @@ class Checkpoint:
         options: Mapping[str, Any],
         source_of: Callable[[int], Any] = lambda index: None,
     ) -> None:
-        self.folder = Path(path)
+        if not isinstance(path, str | os.PathLike) or "\0" in os.fsdecode(path):
+            raise OptionError(f"checkpoint must be the path of a folder, got {path!r:.60}")
+        self.folder = Path(os.fsdecode(path))
         self.results: dict[int, Any] = {}
         self._names, self._source_of = list(names), source_of
         self._log: io.FileIO | None = None
@@ -109,18 +111,17 @@ class Checkpoint:
         else:
             self._key = secrets.token_hex(16)
             self._chain = Chain(key_of(self._key, "results"))
-            record = Chain(key_of("scan")).record(CODEC.pack(own | {"key": self._key}))
+            record = Chain(key_of("scan")).record(CODEC.pack(own | {"key": self._key, "forms": CODEC.forms}))
             self._replace("scan", _FIRST_LINE + record)
 
     def _header(self, path: Path) -> dict[str, Any]:
         """Which scan the folder belongs to."""
         with open(path, "rb") as stream:
             line = stream.read(len(_FIRST_LINE))
+        other = f"checkpoint {self.folder} was written by another version of fastminima"
         if line != _FIRST_LINE:
             how = "" if line.startswith(_NAME) else ", in a form that is not opened any more"
-            raise OptionError(
-                f"checkpoint {self.folder} was written by another version of fastminima{how}; remove it to scan anew"
-            )
+            raise OptionError(f"{other}{how}; remove it to scan anew")
         bodies = [body for body, _ in read_records(path, Chain(key_of("scan")), len(_FIRST_LINE))]
         if len(bodies) != 1:
             raise damaged(path, "it is cut short")
@@ -128,6 +129,8 @@ class Checkpoint:
         whole = isinstance(old, dict) and old.keys() == _SCAN.keys()
         if not whole or not all(fits(hint, old[name]) for name, hint in _SCAN.items()):
             raise damaged(path, "it does not say which scan it is of")
+        if old["forms"] != CODEC.forms:
+            raise OptionError(f"{other}, whose results have other fields; remove it to scan anew")
         return dict(old)
 
     def _compare(self, old: dict[str, Any], own: dict[str, Any]) -> None:
@@ -244,7 +247,7 @@ class Checkpoint:
 
 
 # What `scan` and `state` say.
-_SCAN = {"names": list[str], "tokens": list[str], "options": dict[str, Any], "key": str}
+_SCAN = {"names": list[str], "tokens": list[str], "options": dict[str, Any], "key": str, "forms": str}
 _STATE = {
     "index": int,
     "stamp": str,

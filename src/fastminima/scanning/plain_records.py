@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import types
@@ -174,6 +175,12 @@ class Codec:
         self.kinds = {kind.cls: kind for kind in kinds}
         self.by_name = {kind.name: kind for kind in kinds}
         self.enums = {enum.__name__: enum for enum in enums}
+
+    @property
+    def forms(self) -> str:
+        """A digest of the names of all kinds and fields: records of other forms are those of another version."""
+        told = sorted(f"{name}: {' '.join(kind.holds)}" for name, kind in self.by_name.items())
+        return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
 
     def pack(self, value: Any) -> bytes:
         """A value as bytes.
