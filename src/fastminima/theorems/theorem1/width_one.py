@@ -167,9 +167,9 @@ def _better_between(
             return Fraction(t)
     det, c, minus_d = guu * gee - gue * gue, gee * bu - gue * be, guu * be - gue * bu
     if det > 0 and c and (c * bu + minus_d * be) * gxx > bx * bx * det:
-        t = Fraction(-minus_d, c)
-        if ends[0] < t < ends[1]:
-            return t
+        knot = Fraction(-minus_d, c)
+        if ends[0] < knot < ends[1]:
+            return knot
     return None
 
 
@@ -213,7 +213,7 @@ def _descend(
         if not np.isfinite(features).all():
             break
         try:
-            solution = np.linalg.lstsq(features, y * root, rcond=None)[0]
+            solution: Array = np.linalg.lstsq(features, y * root, rcond=None)[0].astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             break
         z = X @ solution[2:] + solution[1]
