@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -16,13 +17,23 @@ from fastminima.data.columns import Request, feature_positions, listed, named_ar
 from fastminima.errors import DataError, ReadError
 from fastminima.system.files import reading
 
-from .arrays import ArrayReader, FilePart, Part, ReadRows, read_header
+from .arrays import ArrayReader, FilePart, MemoryPart, Part, ReadRows, read_header
 from .reader import Tell, file_token, fingerprint, silent
 from .spill import copy_stream
 
-__all__ = ["Opened", "array_source", "grouped", "npz_source", "side_by_side", "spelling"]
+__all__ = [
+    "Opened",
+    "array_source",
+    "chosen",
+    "grouped",
+    "npz_object",
+    "npz_source",
+    "side_by_side",
+    "spelling",
+]
 
 Opened = tuple[ArrayReader, Request]
+_Found = TypeVar("_Found")
 
 
 def array_source(name: str, part: Part, request: Request, **options: Any) -> Opened:
@@ -44,8 +55,20 @@ def grouped(name: str, arrays: Mapping[str, Part], request: Request, spelling: s
     return side_by_side(name, arrays[found.X], arrays[found.y], weight, request.features, **options)
 
 
-def spelling(path: str, names: Sequence[str]) -> str:
-    return f"; name one as '{path}::{names[0]}'" if names else ""
+def chosen(names: Sequence[str], request: Request, source: str, spelling: str = "") -> list[str]:
+    """The names of the arrays that `grouped` reads."""
+    found = named_arrays(names, request, source, spelling)
+    if isinstance(found, str):
+        return [found]
+    return [found.X, found.y, *(() if found.weight is None else (found.weight,))]
+
+
+def spelling(path: str | None, names: Sequence[str], groups: Sequence[str] = ()) -> str:
+    """What a message says of groups, and of how to name what is inside."""
+    held = f"; it has the groups {listed(groups)}" if groups else ""
+    if path is None:
+        return f"{held}; pass one of its arrays or groups" if names else held
+    return f"{held}; name one as '{path}::{names[0]}'" if names else held
 
 
 def side_by_side(
@@ -110,33 +133,99 @@ class _ArchiveReader(ArrayReader):
 
 def npz_source(path: Path, request: Request) -> Opened:
     """An npz archive: stored members are read where they lie, compressed ones are unpacked to temporary files."""
-    arrays: dict[str, Part] = {}
-    objects: list[str] = []
+
+    def part(info: zipfile.ZipInfo, stream: IO[bytes]) -> Part | None:
+        shape, fortran, dtype = read_header(stream)
+        header = stream.tell()
+        if dtype.hasobject:
+            return None
+        if info.compress_type == zipfile.ZIP_STORED:
+            start = _data_offset(path, info.header_offset)
+            label = f"{path}::{info.filename.removesuffix('.npy')}"
+            return FilePart(str(path), start + header, shape, dtype, fortran, label).check()
+        return _Member(str(path), info.filename, header, shape, dtype, fortran)
+
     with reading(path, "is damaged"), zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if not info.filename.endswith(".npy"):
-                continue
-            with archive.open(info) as stream:
-                shape, fortran, dtype = read_header(stream)
-                header = stream.tell()
-            key = info.filename.removesuffix(".npy")
-            if dtype.hasobject:
-                objects.append(key)
-                continue
-            label = f"{path}::{key}"
-            part: Part = _Member(str(path), info.filename, header, shape, dtype, fortran)
-            if info.compress_type == zipfile.ZIP_STORED:
-                start = _data_offset(path, info.header_offset)
-                part = FilePart(str(path), start + header, shape, dtype, fortran, label).check()
-            arrays[key] = part
-    # what is not used may be anything
-    used = {"X", "y" if "y" in arrays else "Y", "y", str(request.weight or "sample_weight")} & set(objects)
-    if used or (objects and not arrays):
-        raise ReadError(f"{path}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
+        arrays = _numbers_of(archive, part, request, str(path))
     reader, request = grouped(str(path), arrays, request, "")
     if any(isinstance(part, _Member) for part in reader.parts):
         reader = _ArchiveReader(reader.name, reader.parts, of_file=True, seekable=False)
     return reader, request
+
+
+def npz_object(name: str, opened: Any, request: Request) -> Opened:
+    """What `numpy.load` has opened, read as its path is; without a path, from the stream it was opened with.
+
+    Raises
+    ------
+    ReadError
+        It is closed, or holds other arrays.
+    """
+    archive = opened.zip
+    if archive is None:
+        raise ReadError(f"{name} is an npz archive that has been closed; pass its path")
+    path = _path_of(archive.fp)
+    if path is not None:
+        return npz_source(path, request)
+
+    def part(info: zipfile.ZipInfo, stream: IO[bytes]) -> _Unread | None:
+        # the header alone: what is not used is not read
+        _, _, dtype = read_header(stream)
+        return None if dtype.hasobject else _Unread(archive, info.filename)
+
+    with reading(name, "is damaged"):
+        unread = _numbers_of(archive, part, request, name)
+        arrays = {key: unread[key].read() for key in chosen(list(unread), request, name)}
+    return grouped(name, arrays, request, "")
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """An array of an open archive."""
+
+    archive: zipfile.ZipFile
+    member: str
+
+    def read(self) -> MemoryPart:
+        with self.archive.open(self.member) as stream:
+            return MemoryPart(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def _path_of(stream: Any) -> Path | None:
+    """Where the file of a stream is, if it is still that file."""
+    name = getattr(stream, "name", None)
+    if not isinstance(name, str | os.PathLike):
+        return None
+    try:
+        same = os.path.samestat(os.stat(name), os.fstat(stream.fileno()))
+    except (OSError, ValueError):
+        return None
+    return Path(name) if same else None
+
+
+def _numbers_of(
+    archive: zipfile.ZipFile,
+    part: Callable[[zipfile.ZipInfo, IO[bytes]], _Found | None],
+    request: Request,
+    name: str,
+) -> dict[str, _Found]:
+    """The arrays of an archive but for those that hold Python objects; what is not used may be anything."""
+    arrays: dict[str, _Found] = {}
+    objects: list[str] = []
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        key = info.filename.removesuffix(".npy")
+        with archive.open(info) as stream:
+            found = part(info, stream)
+        if found is None:
+            objects.append(key)
+        else:
+            arrays[key] = found
+    used = {"X", "y" if "y" in arrays else "Y", "y", str(request.weight or "sample_weight")} & set(objects)
+    if used or (objects and not arrays):
+        raise ReadError(f"{name}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
+    return arrays
 
 
 def _data_offset(path: Path, header: int) -> int:

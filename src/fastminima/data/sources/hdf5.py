@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,15 @@ from fastminima.errors import ReadError
 from fastminima.system.files import reading
 from fastminima.system.packages import import_optional
 
-from .archives import Opened, array_source, grouped, spelling
-from .arrays import Part, ReadRows
+from .archives import Opened, array_source, chosen, grouped, spelling
+from .arrays import MemoryPart, Part, ReadRows
 from .chunks import absent, row_bytes, windowed
 from .reader import file_token, fingerprint
 
-__all__ = ["hdf5_source"]
+__all__ = ["hdf5_object", "hdf5_part", "hdf5_source"]
+
+# drivers whose file is in memory, where nobody else can open it
+_WITHOUT_FILE = ("core", "fileobj")
 
 
 def _absent_hdf5(arrays: Sequence[Any]) -> dict[str, Any]:
@@ -77,26 +81,68 @@ def _h5py() -> Any:
 def hdf5_source(path: str, inner: str, request: Request) -> Opened:
     """A dataset of an HDF5 file, or the arrays of a group."""
     h5py = _h5py()
-    name = f"{path}::{inner}" if inner else path
     with reading(path, "is damaged or not an HDF5 file"), h5py.File(path, "r") as file:
         found = file if not inner else file.get(inner)
         if found is None:
-            raise ReadError(f"{path} holds no {inner!r}; it holds {listed(_tree(file, h5py.Dataset))}")
-        if isinstance(found, h5py.Dataset):
-            return array_source(name, _hdf5_part(path, found), request, about=_absent_hdf5([found]))
-        stored = [item for item in found.values() if isinstance(item, h5py.Dataset)]
-        arrays: dict[str, Part] = {item.name.rpartition("/")[2]: _hdf5_part(path, item) for item in stored}
-        inside = _tree(file, h5py.Dataset)
-        about = _absent_hdf5(stored)
-        return grouped(name, arrays, request, spelling(path, inside), about=about)
+            raise ReadError(f"{path} holds no {inner!r}; it holds {listed(_tree(file))}")
+        return _read(path, inner, found, request)
 
 
-def _hdf5_part(path: str, stored: Any) -> _Hdf5Part:
+def hdf5_object(name: str, item: Any, request: Request) -> Opened:
+    """An open dataset, group or file, read as its path is; one that has none, from what it holds in memory.
+
+    Raises
+    ------
+    ReadError
+        It is closed, or holds other arrays.
+    """
+    if not item:
+        raise ReadError(f"{name} belongs to an HDF5 file that has been closed; pass its path")
+    file = item.file
+    path = os.fsdecode(file.filename)
+    inner = str(item.name or "").strip("/")
+    if file.driver in _WITHOUT_FILE or item.name is None:
+        with reading(name, "cannot be read"):
+            return _read(path, inner, item, request, held=True)
+    if file.mode != "r":
+        file.flush()  # what was written is in the file before that is opened again
+    return hdf5_source(path, inner, request)
+
+
+def hdf5_part(item: Any) -> tuple[Part, Mapping[str, Any]]:
+    """An open dataset as X, y or weights, and what to say of it."""
+    file = item.file
+    held = file.driver in _WITHOUT_FILE or item.name is None
+    if not held and file.mode != "r":
+        file.flush()
+    return _part(os.fsdecode(file.filename), item, held), _absent_hdf5([item])
+
+
+def _read(path: str, inner: str, found: Any, request: Request, *, held: bool = False) -> Opened:
+    h5py = _h5py()
+    name = f"{path}::{inner}" if inner else path
+    if isinstance(found, h5py.Dataset):
+        return array_source(name, _part(path, found, held), request, about=_absent_hdf5([found]))
+    if not isinstance(found, h5py.Group):
+        raise ReadError(f"{name} is a {type(found).__name__}; expected a dataset or a group")
+    stored = {key: item for key, item in found.items() if isinstance(item, h5py.Dataset)}
+    groups = [key for key, item in found.items() if isinstance(item, h5py.Group)]
+    below = [f"{inner}/{key}".strip("/") for key in (_tree(found) if groups else stored)]
+    hint = spelling(None if held else path, below, groups)
+    used = chosen(list(stored), request, name, hint)
+    arrays: dict[str, Part] = {key: _part(path, stored[key], held) for key in used}
+    return grouped(name, arrays, request, hint, about=_absent_hdf5([stored[key] for key in used]))
+
+
+def _part(path: str, stored: Any, held: bool) -> Part:
+    if held:
+        return MemoryPart(np.asarray(stored[()]))
     chunk = None if stored.chunks is None else int(stored.chunks[0])
     return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk)
 
 
-def _tree(group: Any, kind: type) -> list[str]:
-    names: list[str] = []
+def _tree(group: Any) -> list[str]:
+    """Names of all datasets below a group."""
+    kind, names = _h5py().Dataset, list[str]()
     group.visititems(lambda name, item: names.append(name) if isinstance(item, kind) else None)
     return names

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import mmap
+import numbers
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fastminima.data.columns import Request, feature_positions
+from fastminima.data.coerce import check_names
+from fastminima.data.columns import Request, feature_positions, listed, named_arrays
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.data.frames import is_frame
+from fastminima.data.frames import is_frame, is_series, loaded
 from fastminima.errors import DataError, ReadError, TargetError
 
 from .archives import side_by_side
-from .arrays import ArrayReader, FilePart, MemoryPart
+from .arrays import ArrayReader, FilePart, MemoryPart, Part
+from .hdf5 import hdf5_part
 from .reader import Reader, Refusal
 from .tables_in_memory import Table, table_of
+from .zarr_arrays import zarr_part
 
-__all__ = ["held_arrays", "held_dataset", "held_table"]
+__all__ = ["held_arrays", "held_dataset", "held_mapping", "held_table", "is_array_like", "is_held_mapping"]
 
 
 def held_dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
@@ -40,17 +45,85 @@ def held_dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Re
     )
 
 
-def held_arrays(name: str, item: tuple[Any, ...], request: Request) -> tuple[Reader, Request]:
-    """X, y and perhaps weights in a tuple."""
+def is_held_mapping(item: Any) -> bool:
+    """Is it one dataset by name: arrays X and y, or data and target as scikit-learn hands them out?"""
+    return isinstance(item, Mapping) and (_is_bunch(item) or _pair(item) is not None)
+
+
+def _is_bunch(item: Any) -> bool:
+    utils = loaded("sklearn.utils")
+    return utils is not None and isinstance(item, utils.Bunch)
+
+
+def _pair(item: Mapping[Any, Any]) -> tuple[str, str] | None:
+    """The names of inputs and target, where both are arrays and no sources of their own."""
+    for X, y in (("X", "y"), ("X", "Y"), ("data", "target")):
+        if X in item and y in item and is_array_like(item[X]) and (item[y] is None or is_array_like(item[y])):
+            return X, y
+    return None
+
+
+def is_array_like(value: Any) -> bool:
+    """An array, a frame, a column, or a list of numbers or rows; no path, no dataset, no several datasets."""
+    if isinstance(value, list):
+        first = value[0] if value else None
+        return isinstance(first[0] if isinstance(first, list | tuple) and first else first, numbers.Number)
+    return is_frame(value) or is_series(value) or hasattr(value, "__array__") or _is_sparse(value)
+
+
+def _is_sparse(value: Any) -> bool:
+    sparse = loaded("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(value))
+
+
+def held_mapping(name: str, item: Mapping[Any, Any], request: Request) -> tuple[Reader, Request]:
+    """X, y and perhaps weights of a dict, by the rule of an npz file; data and target of scikit-learn are X and y.
+
+    Raises
+    ------
+    ReadError
+        A `Bunch` without data and target.
+    """
+    pair = _pair(item)
+    if pair is None:
+        raise ReadError(
+            f"{name} is a Bunch that holds {listed(list(map(str, item)))}; expected arrays data and target, or X and y"
+        )
+    X, y = pair
+    called = {X: "X", y: "Y" if y == "Y" else "y"}
+    arrays = {called.get(key, key): value for key, value in item.items() if isinstance(key, str)}
+    if request.target == y:
+        request = replace(request, target=None)
+    found = named_arrays(list(arrays), replace(request, target=None), name)
+    assert not isinstance(found, str)
+    held = (arrays[found.X], arrays[found.y], *(() if found.weight is None else (arrays[found.weight],)))
+    names = None
+    if X == "data" and not is_frame(held[0]) and item.get("feature_names") is not None:
+        names = check_names(item["feature_names"], as_width(held[0]), f"{name}: feature_names")
+    return held_arrays(name, held, replace(request, weight=None), names)
+
+
+def as_width(array: Any) -> int:
+    """Columns of an array; 1 of anything else."""
+    shape = getattr(array, "shape", None) or np.shape(array)
+    return int(shape[1]) if len(shape) == 2 else 1
+
+
+def held_arrays(
+    name: str, item: tuple[Any, ...], request: Request, feature_names: tuple[str, ...] | None = None
+) -> tuple[Reader, Request]:
+    """X, y and perhaps weights in a tuple; `feature_names` of an X that has none."""
     if len(item) not in (2, 3):
         raise DataError(f"{name}: a tuple is (X, y) or (X, y, sample_weight), got {len(item)} items")
     if request.weight is not None and len(item) == 2:
         raise DataError(f"{name}: sample_weight names a column; for arrays pass (X, y, weights)")
     tables = [_mapped(array, role) for array, role in zip(item, ("X", "y", "sample_weight"), strict=False)]
+    if feature_names is not None and tables[0].names is None:
+        tables[0] = replace(tables[0], names=feature_names)
     if request.target is not None and request.target not in ("y", *(tables[1].names or ())):
         raise TargetError(f"{name} is arrays (X, y): the target is y; leave target out")
     X, dx = tables[0], tables[0].width
-    if X.names is None and len(X.parts) == 1 and len(X.parts[0].shape) != 2:
+    if len(X.parts) == 1 and len(X.parts[0].shape) != 2 and (X.names is None or feature_names is not None):
         raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.parts[0].shape}")
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
         if table.width != 1:
@@ -70,7 +143,8 @@ def held_arrays(name: str, item: tuple[Any, ...], request: Request) -> tuple[Rea
         at += table.width
     chosen = None if request.features is None else feature_positions(request.features, X.names, dx, name)
     parts = tuple(part for table in tables for part in table.parts)
-    reader = ArrayReader(name, parts, names, refusals=refusals)
+    about = {key: value for table in tables for key, value in table.about.items()}
+    reader = ArrayReader(name, parts, names, refusals=refusals, about=about)
     return reader, Request(dx, chosen, dx + 1 if len(item) == 3 else None)
 
 
@@ -87,11 +161,25 @@ def held_table(name: str, item: Any, request: Request) -> tuple[Reader, Request]
 
 
 def _mapped(item: Any, role: str) -> Table:
-    """The columns of an array or frame; a memory map is read from its file, which keeps its pages out of memory."""
-    part = _memory_mapped(item)
+    """The columns of an array or frame; what lies in a file is read from there, which keeps it out of memory."""
+    part: Part | None = _memory_mapped(item)
+    about: Mapping[str, Any] = {}
+    h5py, zarr = loaded("h5py"), loaded("zarr")
+    if h5py is not None and isinstance(item, h5py.Dataset):
+        if not item:
+            raise ReadError(f"{role} belongs to an HDF5 file that has been closed; pass its path")
+        part, about = hdf5_part(item)
+    elif zarr is not None and isinstance(item, zarr.Array):
+        part, about = zarr_part(item)
     if part is None:
         return table_of(item, role)
-    return Table(None, (part,))  # type: ignore[arg-type]
+    return Table(None, (part,), _refusals(part), about)
+
+
+def _refusals(part: Part) -> dict[int, Refusal]:
+    reader = ArrayReader("", (part,))
+    found = {column: reader.refused(column) for column in range(reader.n_columns)}
+    return {column: refusal for column, refusal in found.items() if refusal is not None}
 
 
 def _memory_mapped(array: Any) -> FilePart | None:

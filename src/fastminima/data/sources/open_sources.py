@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastminima.data.columns import Column, Request
+from fastminima.data.columns import Column, Request, listed
 from fastminima.data.dataset import Dataset
 from fastminima.data.file_kind import SUFFIXES, file_kind
 from fastminima.data.frames import is_frame, loaded
@@ -25,16 +25,16 @@ from fastminima.errors import (
     TargetError,
 )
 
-from .archives import array_source, npz_source
+from .archives import array_source, npz_object, npz_source
 from .arrays import npy_part
-from .hdf5 import hdf5_source
-from .held import held_arrays, held_dataset, held_table
+from .hdf5 import hdf5_object, hdf5_source
+from .held import held_arrays, held_dataset, held_mapping, held_table, is_array_like, is_held_mapping
 from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
 from .reader import Categories, Missing, Options, Reader
 from .table_source import TableSource
 from .text import text_reader
-from .zarr_arrays import absent_zarr, zarr_part, zarr_source
+from .zarr_arrays import zarr_object, zarr_source
 
 __all__ = ["Unopened", "open_sources"]
 
@@ -71,7 +71,9 @@ def open_sources(
         - A folder: every such file in it is a dataset; a folder of Parquet files with the same columns is one.
         - A glob ("runs/*.parquet"): every file is a dataset.
         - A 2-D or structured array, a frame (pandas, polars, pyarrow), a `Dataset`, arrays (X, y) or (X, y, weights) in a
-          tuple, an open HDF5 dataset or Zarr array.
+          tuple.
+        - An open npz archive, HDF5 dataset, group or file, Zarr array or group: as its path. A dict that holds arrays X
+          and y (and sample_weight), or a `Bunch` of scikit-learn with data and target: one dataset, as an npz file.
         - An iterable of blocks (X, y) or (X, y, weights), or a function that returns one. Blocks of an iterator,
           which come only once, are kept in a temporary file.
         - A list or a dict {name: source} of any of these.
@@ -151,14 +153,42 @@ def _datasets(source: Any, name: str) -> Iterator[tuple[str, Any]]:
             raise DataError("an empty list holds no dataset to scan")
         for position, item in enumerate(source):
             yield from _datasets(item, f"{name}[{position}]")
+    elif _is_container(source):
+        yield name, source
     elif isinstance(source, Mapping) and not is_frame(source):
         if not source:
             raise DataError("an empty dict holds no dataset to scan")
+        if all(is_array_like(item) and np.ndim(item) == 1 for item in source.values()):
+            keys = listed(list(map(str, source)))
+            yield (
+                name,
+                DataTypeError(
+                    f"{name} is a dict of columns {keys}; expected arrays X and y, or sources by name; "
+                    "a table of columns is pandas.DataFrame(...)"
+                ),
+            )
+            return
         for key, item in source.items():
             inner = list(_datasets(item, str(key)))
             yield from [(str(key), inner[0][1])] if len(inner) == 1 else inner
     else:
         yield name, source
+
+
+def _is_container(source: Any) -> bool:
+    """Is it arrays that belong together, of which `_open` makes one dataset?"""
+    opened = isinstance(source, np.lib.npyio.NpzFile) or _is_hdf5(source) or _is_open_zarr(source)
+    return opened or is_held_mapping(source)
+
+
+def _is_hdf5(item: Any) -> bool:
+    h5py = loaded("h5py")
+    return h5py is not None and isinstance(item, h5py.Dataset | h5py.Group)
+
+
+def _is_open_zarr(item: Any) -> bool:
+    zarr = loaded("zarr")
+    return zarr is not None and isinstance(item, zarr.Array | zarr.Group)
 
 
 def _paths(text: str) -> Iterator[tuple[str, Any]]:
@@ -242,13 +272,14 @@ def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
         return held_dataset(name, item, request)
     if isinstance(item, tuple):
         return held_arrays(name, item, request)
-    h5py, zarr = loaded("h5py"), loaded("zarr")
-    if h5py is not None and isinstance(item, h5py.Dataset):
-        return hdf5_source(item.file.filename, item.name, request)
-    if zarr is not None and isinstance(item, zarr.Array):
-        root = getattr(item.store, "root", None)
-        part = zarr_part(item, None if root is None else str(root))
-        return array_source(name, part, request, about=absent_zarr([item]))
+    if isinstance(item, np.lib.npyio.NpzFile):
+        return npz_object(name, item, request)
+    if _is_hdf5(item):
+        return hdf5_object(name, item, request)
+    if _is_open_zarr(item):
+        return zarr_object(name, item, request)
+    if is_held_mapping(item):
+        return held_mapping(name, item, request)
     sparse, pl = loaded("scipy.sparse"), loaded("polars")
     if pl is not None and isinstance(item, pl.LazyFrame):
         raise DataTypeError(

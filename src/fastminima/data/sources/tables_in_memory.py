@@ -16,7 +16,7 @@ from fastminima.data.coerce import as_array, rational_column
 from fastminima.data.frames import FrameColumn, arrow_content, frame_parts
 from fastminima.errors import DataError
 
-from .arrays import MemoryPart
+from .arrays import MemoryPart, Part
 from .reader import Refusal
 from .values import numeric_dtype, texts
 
@@ -28,8 +28,9 @@ class Table:
     """Arrays side by side, as `ArrayReader` takes them."""
 
     names: tuple[str, ...] | None
-    parts: tuple[MemoryPart, ...]
+    parts: tuple[Part, ...]
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +16,15 @@ from fastminima.data.columns import Request
 from fastminima.system.files import reading
 from fastminima.system.packages import import_optional
 
-from .archives import Opened, array_source, grouped, spelling
+from .archives import Opened, array_source, chosen, grouped, spelling
 from .arrays import Part, ReadRows
 from .chunks import absent, row_bytes, windowed
 from .reader import file_token, fingerprint
 
-__all__ = ["ZarrPart", "absent_zarr", "zarr_part", "zarr_source"]
+__all__ = ["ZarrPart", "zarr_object", "zarr_part", "zarr_source"]
 
 
-def absent_zarr(arrays: Sequence[Any]) -> dict[str, Any]:
+def _absent_zarr(arrays: Sequence[Any]) -> dict[str, Any]:
     """A note on the chunks of Zarr arrays that are not stored."""
     return absent(
         sum(array.nchunks for array in arrays),
@@ -84,25 +84,51 @@ def _zarr() -> Any:
     return import_optional("zarr", extra="scan", purpose="reading Zarr arrays")
 
 
-def zarr_part(array: Any, path: str | None) -> ZarrPart:
-    """A part of an open Zarr array."""
+def _part(array: Any, path: str | None) -> ZarrPart:
+    """A part of an open Zarr array; by its path where it has one."""
     shards = getattr(array, "shards", None)
     chunk = int((shards or array.chunks)[0]) if array.ndim else 1
-    inner = str(array.path)
     held = array if path is None else None
-    return ZarrPart(path, inner, tuple(array.shape), np.dtype(array.dtype), max(chunk, 1), held)
+    return ZarrPart(path, str(array.path), tuple(array.shape), np.dtype(array.dtype), max(chunk, 1), held)
 
 
 def zarr_source(path: str, inner: str, request: Request) -> Opened:
     """A Zarr array on disk, or the arrays of a group."""
-    zarr = _zarr()
     name = f"{path}::{inner}" if inner else path
     with reading(name, "is no Zarr array or group, or is damaged"):
-        found = zarr.open(path, path=inner or None, mode="r")
-    if isinstance(found, zarr.Array):
-        return array_source(name, zarr_part(found, path), request, about=absent_zarr([found]))
-    members = dict(found.arrays())
-    arrays: dict[str, Part] = {key: zarr_part(array, path) for key, array in members.items()}
-    below = [str(array.path) for array in members.values()]
-    about = absent_zarr(list(members.values()))
-    return grouped(name, arrays, request, spelling(path, below), about=about)
+        found = _zarr().open(path, path=inner or None, mode="r")
+        return _read(name, path, found, request)
+
+
+def zarr_object(name: str, item: Any, request: Request) -> Opened:
+    """An open array or group, read as its path is; of one without files, from its store."""
+    path = _root(item)
+    if path is not None:
+        inner = str(item.path)
+        name = f"{path}::{inner}" if inner else path
+    with reading(name, "cannot be read"):
+        return _read(name, path, item, request)
+
+
+def zarr_part(array: Any) -> tuple[Part, Mapping[str, Any]]:
+    """An open array as X, y or weights, and what to say of it."""
+    return _part(array, _root(array)), _absent_zarr([array])
+
+
+def _root(item: Any) -> str | None:
+    root = getattr(item.store, "root", None)
+    return None if root is None else str(root)
+
+
+def _read(name: str, path: str | None, found: Any, request: Request) -> Opened:
+    if isinstance(found, _zarr().Array):
+        return array_source(name, _part(found, path), request, about=_absent_zarr([found]))
+    stored = dict(sorted(found.arrays()))
+    groups = sorted(found.group_keys())
+    below = [str(array.path) for array in stored.values()]
+    if groups:
+        below = [f"{found.path}/{groups[0]}".strip("/")]
+    hint = spelling(path, below, groups)
+    used = chosen(list(stored), request, name, hint)
+    arrays: dict[str, Part] = {key: _part(stored[key], path) for key in used}
+    return grouped(name, arrays, request, hint, about=_absent_zarr([stored[key] for key in used]))
