@@ -283,7 +283,9 @@ class Dataset:
         read_notes = self.notes[len(self._rounded) :]  # what follows the note of each rounded column
         result = copy.copy(self)
         result._set(
-            _rows=RowsInMemory(self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight),
+            _rows=RowsInMemory(
+                self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight
+            ),
             target_names=None if self.target_names is None else (self.target_names[k],),
             meaning="binary" if self.meaning == "rational" else self.meaning,
             _rounded=rounded,

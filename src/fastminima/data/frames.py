@@ -26,6 +26,7 @@ __all__ = [
     "FrameColumn",
     "FrameParts",
     "arrow_content",
+    "arrow_texts",
     "arrow_values",
     "frame_columns",
     "frame_parts",
@@ -198,9 +199,8 @@ def _of_arrow(pa: Any, table: Any) -> FrameParts:
 def _arrow_column(pa: Any, values: Any) -> FrameColumn:
     kind = str(values.type)
     absent = np.asarray(values.is_null()) if values.null_count else None
-    return FrameColumn(
-        kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what=kind
-    )
+    what = "categories" if pa.types.is_dictionary(values.type) else "text"
+    return FrameColumn(kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what)
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
@@ -209,14 +209,18 @@ def arrow_content(pa: Any, kind: Any) -> Content:
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(test(kind) for test in tests):
         return "numbers"
-    inner = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_dictionary(kind):
+        # whatever its values are: a category, as that of pandas
+        return "other" if types.is_nested(kind.value_type) else "texts"
     strings = (types.is_string, types.is_large_string, getattr(types, "is_string_view", types.is_string))
-    return "texts" if any(test(inner) for test in strings) else "other"
+    return "texts" if any(test(kind) for test in strings) else "other"
 
 
 def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
     """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        return arrow_texts(values)
     if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
         return objects(values.to_pylist())
     if pa.types.is_boolean(kind):
@@ -232,6 +236,11 @@ def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
         result[absent] = None
         return result
     return np.asarray(values)
+
+
+def arrow_texts(values: Any) -> NDArray[Any]:
+    """An Arrow column of texts or categories as objects str and None; an empty text is None, as in a text file."""
+    return objects([None if value is None else str(value) or None for value in values.to_pylist()])
 
 
 def _large(numbers: NDArray[Any]) -> bool:

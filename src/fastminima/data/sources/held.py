@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastminima.data.arrow_schema import index_columns, index_last, range_indices
 from fastminima.data.coerce import check_names
 from fastminima.data.columns import Request, feature_positions, listed, named_arrays
 from fastminima.data.dataset import Dataset, check_one_target
@@ -23,7 +24,15 @@ from .reader import Reader, Refusal
 from .tables_in_memory import Table, table_of
 from .zarr_arrays import zarr_part
 
-__all__ = ["held_arrays", "held_dataset", "held_mapping", "held_table", "is_array_like", "is_held_mapping"]
+__all__ = [
+    "held_arrays",
+    "held_dataset",
+    "held_mapping",
+    "held_table",
+    "is_array_like",
+    "is_held_mapping",
+    "refuse_range",
+]
 
 
 def held_dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
@@ -117,6 +126,7 @@ def held_arrays(
         raise DataError(f"{name}: a tuple is (X, y) or (X, y, sample_weight), got {len(item)} items")
     if request.weight is not None and len(item) == 2:
         raise DataError(f"{name}: sample_weight names a column; for arrays pass (X, y, weights)")
+    item = tuple(_without_index(array) for array in item)
     tables = [_mapped(array, role) for array, role in zip(item, ("X", "y", "sample_weight"), strict=False)]
     if feature_names is not None and tables[0].names is None:
         tables[0] = replace(tables[0], names=feature_names)
@@ -150,6 +160,7 @@ def held_arrays(
 
 def held_table(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
     """One array or frame by its columns."""
+    item, hidden = arranged(name, item, request)
     table = _mapped(item, name)
     if table.names is None and len(table.parts) == 1 and len(table.parts[0].shape) != 2:
         raise DataError(f"{name} must be 2-D (samples, columns), got shape {table.parts[0].shape}")
@@ -157,7 +168,54 @@ def held_table(name: str, item: Any, request: Request) -> tuple[Reader, Request]
         raise DataError(f"{name} has no columns; a target column is needed")
     if request.target is None and not is_frame(item):
         request = replace(request, target=table.width - 1)
-    return ArrayReader(name, table.parts, table.names, refusals=table.refusals), request
+    inside = frozenset(range(table.width - hidden, table.width))
+    return ArrayReader(name, table.parts, table.names, refusals=table.refusals, hidden=inside), request
+
+
+def arranged(name: str, item: Any, request: Request) -> tuple[Any, int]:
+    """A frame with its index behind the other columns, and how many columns that has.
+
+    An index of pandas is there when it is asked for by name; that of an Arrow table, which pandas made, is a column.
+    """
+    pd, pa = loaded("pandas"), loaded("pyarrow")
+    if pa is not None and isinstance(item, pa.Table | pa.RecordBatch):
+        index = index_columns(item.schema)
+        refuse_range(name, range_indices(item.schema) - set(item.schema.names), request)
+        return (item.select(index_last(item.num_columns, index)), len(index)) if index else (item, 0)
+    if pd is None or not isinstance(item, pd.DataFrame):
+        return item, 0
+    own = [level for level in item.index.names if isinstance(level, str) and level not in item.columns]
+    wanted = [level for level in own if level in asked(request)]
+    if isinstance(item.index, pd.RangeIndex):
+        refuse_range(name, frozenset(own), request)
+    more = {level: item.index.get_level_values(level) for level in wanted}
+    return (item.assign(**more), len(more)) if more else (item, 0)
+
+
+def asked(request: Request) -> set[str]:
+    """All names of columns that the caller has used."""
+    features = () if request.features is None else request.features
+    columns = (*(request.wanted or ()), *features, request.weight)
+    return {column for column in columns if isinstance(column, str)}
+
+
+def refuse_range(name: str, ranges: frozenset[str], request: Request) -> None:
+    """Raise `ReadError` where a column is asked for that is the numbering of the rows, in no column."""
+    found = sorted(ranges & asked(request))
+    if found:
+        raise ReadError(
+            f"{name}: {found[0]!r} is the index of the frame, a range that is in no column; make it one with "
+            "frame.reset_index()"
+        )
+
+
+def _without_index(item: Any) -> Any:
+    """X, y or weights; of an Arrow table that pandas made without the columns of its index, as of the frame."""
+    pa = loaded("pyarrow")
+    if pa is None or not isinstance(item, pa.Table | pa.RecordBatch):
+        return item
+    index = index_columns(item.schema)
+    return item.select([i for i in range(item.num_columns) if i not in index]) if index else item
 
 
 def _mapped(item: Any, role: str) -> Table:

@@ -28,7 +28,15 @@ from fastminima.errors import (
 from .archives import array_source, npz_object, npz_source
 from .arrays import npy_part
 from .hdf5 import hdf5_object, hdf5_source
-from .held import held_arrays, held_dataset, held_mapping, held_table, is_array_like, is_held_mapping
+from .held import (
+    held_arrays,
+    held_dataset,
+    held_mapping,
+    held_table,
+    is_array_like,
+    is_held_mapping,
+    refuse_range,
+)
 from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
 from .reader import Categories, Missing, Options, Reader
@@ -303,6 +311,7 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
         return zarr_source(str(path), place.inner, request)
     if place.kind == "parquet":
         reader = parquet_reader(name, place.paths)
+        refuse_range(name, reader.ranges, request)
         if place.partitions:
             left_out = {"partition columns left out": list(place.partitions)}
             reader = replace(reader, about={**reader.about, **left_out})
@@ -319,5 +328,7 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
     if suffix == ".npz":
         return npz_source(path, request)
     if suffix == ".parquet":
-        return parquet_reader(name, (path,)), request
+        reader = parquet_reader(name, (path,))
+        refuse_range(name, reader.ranges, request)
+        return reader, request
     return text_reader(path, "," if suffix.startswith(".csv") else "\t"), request

@@ -67,7 +67,10 @@ def _of_frame(column: FrameColumn) -> Column:
     if column.content == "objects":
         return _objects(column.values(), column.absent)
     if column.content == "texts":
-        return column.values(), Refusal(column.what, True)
+        values = column.values()
+        # an empty text is a missing one, as in a text file
+        values[values == ""] = None
+        return values, Refusal(column.what, True)
     values = column.values()
     if values.dtype.kind == "O":
         return _objects(values)
@@ -129,7 +132,11 @@ def _objects(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> C
     return result, None
 
 
-def arrow_refusal(pa: Any, kind: Any) -> Refusal | None:
-    """None for a numeric Arrow type."""
+def arrow_refusal(pa: Any, kind: Any, category: bool = False) -> Refusal | None:
+    """None for a numeric Arrow type; `category` says that the column was one, whatever it is stored as."""
     content = arrow_content(pa, kind)
-    return None if content == "numbers" else Refusal(str(kind), content == "texts")
+    if content == "other":
+        return Refusal(str(kind), False)
+    if category or pa.types.is_dictionary(kind):
+        return Refusal("categories", True)
+    return None if content == "numbers" else Refusal("text", True)
