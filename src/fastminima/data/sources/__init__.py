@@ -12,6 +12,7 @@ Modules, lowest first:
 - `spill`: temporary files for what can be read only once, or only from its start.
 - `archives`: named arrays in one place: which of them are read, and npz archives.
 - `chunks`: arrays that lie in chunks: whole chunks are read, each once a pass, and rows of them handed out.
+- `attributes`: what the attributes of an array say its numbers stand for: fill values, and scaled integers.
 - `hdf5`: HDF5: datasets, and groups with X, y and perhaps weights.
 - `zarr_arrays`: Zarr: arrays, and groups with X, y and perhaps weights.
 - `table_source`: the source every reader gets: which columns, categories, missing values, weights, and blocks cut by

@@ -19,6 +19,7 @@ from fastminima.system.packages import import_optional
 
 from .archives import Opened, array_source, chosen, grouped, spelling
 from .arrays import MemoryPart, Part, ReadRows
+from .attributes import decoded, encoding_of, told
 from .chunks import absent, row_bytes, windowed
 from .reader import file_token, fingerprint
 
@@ -34,7 +35,12 @@ def _absent_hdf5(arrays: Sequence[Any]) -> dict[str, Any]:
         math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
         for array in chunked
     )
-    return absent(chunks, sum(array.id.get_num_chunks() for array in chunked))
+    written = sum(array.id.get_num_chunks() for array in chunked)
+    # an array without chunks has one
+    nowhere = _h5py().h5d.SPACE_STATUS_NOT_ALLOCATED
+    empty = [array for array in arrays if not array.chunks and array.size and not array.external]
+    bare = sum(not array.is_virtual and array.id.get_space_status() == nowhere for array in empty)
+    return absent(chunks + bare, written)
 
 
 @dataclass(frozen=True)
@@ -115,14 +121,16 @@ def hdf5_part(item: Any) -> tuple[Part, Mapping[str, Any]]:
     held = file.driver in _WITHOUT_FILE or item.name is None
     if not held and file.mode != "r":
         file.flush()
-    return _part(os.fsdecode(file.filename), item, held), _absent_hdf5([item])
+    parts, about = _parts(os.fsdecode(file.filename), {str(item.name or "").rpartition("/")[2]: item}, held)
+    return next(iter(parts.values())), about
 
 
 def _read(path: str, inner: str, found: Any, request: Request, *, held: bool = False) -> Opened:
     h5py = _h5py()
     name = f"{path}::{inner}" if inner else path
     if isinstance(found, h5py.Dataset):
-        return array_source(name, _part(path, found, held), request, about=_absent_hdf5([found]))
+        parts, about = _parts(path, {inner.rpartition("/")[2]: found}, held)
+        return array_source(name, next(iter(parts.values())), request, about=about)
     if not isinstance(found, h5py.Group):
         raise ReadError(f"{name} is a {type(found).__name__}; expected a dataset or a group")
     stored = {key: item for key, item in found.items() if isinstance(item, h5py.Dataset)}
@@ -130,8 +138,20 @@ def _read(path: str, inner: str, found: Any, request: Request, *, held: bool = F
     below = [f"{inner}/{key}".strip("/") for key in (_tree(found) if groups else stored)]
     hint = spelling(None if held else path, below, groups)
     used = chosen(list(stored), request, name, hint)
-    arrays: dict[str, Part] = {key: _part(path, stored[key], held) for key in used}
-    return grouped(name, arrays, request, hint, about=_absent_hdf5([stored[key] for key in used]))
+    arrays, about = _parts(path, {key: stored[key] for key in used}, held)
+    return grouped(name, arrays, request, hint, about=about)
+
+
+def _parts(path: str, stored: Mapping[str, Any], held: bool) -> tuple[dict[str, Part], dict[str, Any]]:
+    """Datasets as what their attributes say they are, and what to say of them."""
+    h5d = _h5py().h5d
+    encodings = {}
+    for key, item in stored.items():
+        chosen_fill = item.id.get_create_plist().fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED
+        fill = item.fillvalue if chosen_fill and item.dtype.kind in "iuf" else None
+        encodings[key] = encoding_of(f"{path}::{item.name}", item.dtype, item.attrs, fill)
+    parts = {key: decoded(_part(path, item, held), encodings[key]) for key, item in stored.items()}
+    return parts, {**_absent_hdf5(list(stored.values())), **told(encodings)}
 
 
 def _part(path: str, stored: Any, held: bool) -> Part:

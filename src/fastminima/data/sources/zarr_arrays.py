@@ -18,6 +18,7 @@ from fastminima.system.packages import import_optional
 
 from .archives import Opened, array_source, chosen, grouped, spelling
 from .arrays import Part, ReadRows
+from .attributes import decoded, encoding_of, told
 from .chunks import absent, row_bytes, windowed
 from .reader import file_token, fingerprint
 
@@ -112,7 +113,8 @@ def zarr_object(name: str, item: Any, request: Request) -> Opened:
 
 def zarr_part(array: Any) -> tuple[Part, Mapping[str, Any]]:
     """An open array as X, y or weights, and what to say of it."""
-    return _part(array, _root(array)), _absent_zarr([array])
+    parts, about = _parts(_root(array), {str(array.basename or ""): array})
+    return next(iter(parts.values())), about
 
 
 def _root(item: Any) -> str | None:
@@ -122,7 +124,8 @@ def _root(item: Any) -> str | None:
 
 def _read(name: str, path: str | None, found: Any, request: Request) -> Opened:
     if isinstance(found, _zarr().Array):
-        return array_source(name, _part(found, path), request, about=_absent_zarr([found]))
+        parts, about = _parts(path, {str(found.basename or ""): found})
+        return array_source(name, next(iter(parts.values())), request, about=about)
     stored = dict(sorted(found.arrays()))
     groups = sorted(found.group_keys())
     below = [str(array.path) for array in stored.values()]
@@ -130,5 +133,21 @@ def _read(name: str, path: str | None, found: Any, request: Request) -> Opened:
         below = [f"{found.path}/{groups[0]}".strip("/")]
     hint = spelling(path, below, groups)
     used = chosen(list(stored), request, name, hint)
-    arrays: dict[str, Part] = {key: _part(stored[key], path) for key in used}
-    return grouped(name, arrays, request, hint, about=_absent_zarr([stored[key] for key in used]))
+    arrays, about = _parts(path, {key: stored[key] for key in used})
+    return grouped(name, arrays, request, hint, about=about)
+
+
+def _parts(path: str | None, stored: Mapping[str, Any]) -> tuple[dict[str, Part], dict[str, Any]]:
+    """Arrays as what their attributes say they are, and what to say of them."""
+    encodings = {}
+    for key, array in stored.items():
+        dtype = np.dtype(array.dtype)
+        fill = (
+            np.asarray(array.fill_value).item()
+            if dtype.kind in "iuf" and array.fill_value is not None
+            else None
+        )
+        label = f"{path or 'the Zarr store'}::{array.path}"
+        encodings[key] = encoding_of(label, dtype, array.attrs.asdict(), fill)
+    parts = {key: decoded(_part(array, path), encodings[key]) for key, array in stored.items()}
+    return parts, {**_absent_zarr(list(stored.values())), **told(encodings)}
