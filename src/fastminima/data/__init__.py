@@ -6,6 +6,7 @@ Modules, lowest first:
 - `arrow_schema`: what an Arrow schema says beside the types of its columns: which are an index, and which are categories.
 - `file_kind`: what a file is, by its suffix and by its first bytes.
 - `frames`: frames, series and tables taken apart into named columns: pandas, polars, pyarrow.
+- `tensors`: tensors that track gradients, such as the parameters of torch modules, as arrays.
 - `coerce`: coercion: the only place where foreign arrays, frames and lists become float64, and say when they do not.
 - `exact_columns`: data as exact rationals: a column is Python integers times one positive fraction.
 - `csv_text`: comma- and tab-separated text to exact columns, chunk by chunk through pandas.

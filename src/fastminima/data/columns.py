@@ -144,6 +144,8 @@ class Request:
             if position in targets:
                 which = "the target" if len(targets) == 1 else "a target"
                 raise TargetError(f"{source}: column {wanted!r} is {which} and cannot be a feature too")
+        if weight in positions:
+            raise ReadError(f"{source}: column {self.weight!r} is sample_weight and cannot be a feature too")
         return Selection(positions, targets, weight)
 
     def _targets(self, names: Sequence[str] | None, count: int, source: str) -> tuple[int, ...]:

@@ -31,6 +31,8 @@ from .frames import objects
 __all__ = ["Trouble", "binary", "chunks", "header", "open_text", "read_csv", "refuse_nameless", "where"]
 
 _CHUNK_ROWS = 65_536
+# bytes read at a time
+_PART = 1 << 18
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 # what pandas takes for a missing value when it infers types; the decimal reading keeps to the same words
@@ -70,10 +72,18 @@ def open_text(path: Path) -> IO[bytes]:
 def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(file line where it starts, fields) of every record that is not blank."""
     with open_text(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+        last = ""
+
+        def kept() -> Iterator[str]:
+            nonlocal last
+            for last in text:  # noqa: UP028
+                yield last
+
+        reader = csv.reader(kept(), delimiter=separator, skipinitialspace=True)
         line = 1
         for fields in reader:
-            if len(fields) > 1 or (fields and fields[0].strip()):
+            # a line of blanks is none for pandas; one that holds an empty name or cell in quotation marks is
+            if len(fields) > 1 or (fields and last.strip(" \t\r\n")):
                 yield line, fields
             line = reader.line_num + 1
 
@@ -87,20 +97,24 @@ def _first_record(path: Path, separator: str) -> tuple[list[str], tuple[str, ...
     if len(names) > 1 and not names[-1]:
         names.pop()  # a comma at the end of every line; what follows it must be empty, see read_csv
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
-    if len(numbers) == len(names):
-        if not all(_INTEGER.fullmatch(name) for name in names) or len(set(names)) < len(names):
+    note: tuple[str, ...] = ()
+    if numbers:
+        # integers may be names, as years are; a fraction is none, nor a number in a line of numbers and missing values
+        sample = len(numbers) < len(names) and all(n in numbers or n in _MISSING or n == "?" for n in names)
+        if sample or not all(map(_INTEGER.fullmatch, numbers)) or len(set(numbers)) < len(numbers):
             raise ReadError(
-                f"{path}: the first line holds numbers ({listed(names)}), not column names; add a header line"
+                f"{path}: the first line holds numbers ({listed(numbers)}), not column names; add a header line"
             )
-        return names, (f"the first line, {listed(names)}, was read as column names",)
+        note = (f"the first line, {listed(names)}, was read as column names",)
     refuse_repeated(names, str(path))
     if "" in names:
         position = names.index("")
         return names, (
+            *note,
             f"column {position} has no name (a stored row index?); choose the inputs with features=[...] to "
             "leave it out",
         )
-    return names, ()
+    return names, note
 
 
 def header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
@@ -128,6 +142,38 @@ def where(path: Path, separator: str, row: int) -> str:
     except BAD_STREAM:
         pass
     return f"data row {row + 1}" + ("" if line is None else f" (line {line} of the file)")
+
+
+class _Text(io.RawIOBase):
+    """Bytes on their way to pandas, where two things would be read as something else without a word.
+
+    A byte that is 0 ends a cell, so it is refused. After a blank line that ends in a carriage return alone, a separator
+    is lost, and the cells of its line with it move to the left; that blank line gets a line feed.
+    """
+
+    _BLANK = re.compile(rb"((?:\A|[\r\n])[ \t]*)\r([,\t])")
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        super().__init__()
+        self._stream, self._path, self._ready, self._held = stream, path, b"", b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        while not self._ready:
+            part = self._stream.read(_PART)
+            if not part and not self._held:
+                return 0
+            if b"\0" in part:
+                raise ReadError(f"{self._path} is not a text file: it holds a byte that is 0")
+            whole = self._BLANK.sub(rb"\1\n\2", self._held + part)
+            # what a blank line is shows in what follows
+            end = len(whole.rstrip(b"\r\n \t")) if part else len(whole)
+            self._ready, self._held = whole[:end], whole[end:]
+        part, self._ready = self._ready[: len(target)], self._ready[len(target) :]
+        target[: len(part)] = part
+        return len(part)
 
 
 class Trouble(Exception):
@@ -216,7 +262,7 @@ def chunks(
             # pandas warns and cuts when rows are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
             yield from pd.read_csv(
-                stream,
+                io.BufferedReader(_Text(stream, path), _PART),
                 sep=separator,
                 index_col=False,
                 chunksize=rows or _CHUNK_ROWS,
@@ -286,6 +332,8 @@ def read_csv(
 
 def refuse_nameless(chunk: Any, count: int, path: Path) -> None:
     """Rows may end in a separator; what follows it must be empty."""
+    if chunk.shape[1] < count:
+        raise ReadError(f"{path}: rows have {chunk.shape[1]} fields, the first line has {count} column names")
     if chunk.shape[1] > count and not chunk.iloc[:, count:].isin([np.nan, ""]).all(axis=None):
         raise ReadError(f"{path}: column {count} holds values but has no name in the first line")
 

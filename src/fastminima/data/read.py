@@ -34,6 +34,8 @@ from .frames import Columns, arrow_content, frame_columns
 __all__ = ["read"]
 
 _DAMAGED = "is damaged or holds Python objects"
+# of an array: the names of many fields
+_LONGEST_HEADER = 1 << 20
 TEXT_SUFFIXES = (".csv", ".tsv")
 
 
@@ -129,7 +131,9 @@ def _split(names: Sequence[str] | None, selection: Selection, arrays: list[NDArr
 
 def _load_npy(path: Path) -> NDArray[Any]:
     with reading(path, _DAMAGED):
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(
+            path, mmap_mode="r", allow_pickle=False, max_header_size=_LONGEST_HEADER
+        )
     return array
 
 

@@ -12,6 +12,7 @@ python-flint is used where installed, for speed only:
 - `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
+- `masked_gram`: the exact Gram matrix of a network's own design: inputs masked by the sides its units give them.
 - `solve`: exact rank, pivots and solution of the normal equations.
 - `groups`: equal inputs, their residual sums, the pure error.
 - `splits`: the set J.
