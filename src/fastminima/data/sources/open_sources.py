@@ -296,7 +296,7 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
         return npz_source(path, request)
     if suffix == ".parquet":
         return parquet_reader(name, (path,)), request
-    return text_reader(path, "," if suffix.startswith(".csv") else "\t"), request
+    return text_reader(path, suffix), request
 
 
 def _dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
