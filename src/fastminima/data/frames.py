@@ -74,6 +74,11 @@ class FrameColumn:
     absent: NDArray[np.bool_] | None = None
     what: str = "text"
 
+    @property
+    def reason(self) -> str:
+        """Why it is not numeric."""
+        return self.what if self.content == "texts" else self.kind
+
 
 @dataclass(frozen=True)
 class FrameParts:

@@ -331,4 +331,4 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
         reader = parquet_reader(name, (path,))
         refuse_range(name, reader.ranges, request)
         return reader, request
-    return text_reader(path, "," if suffix.startswith(".csv") else "\t"), request
+    return text_reader(path, suffix), request

@@ -16,7 +16,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.csv_text import Trouble, binary, chunks, header, open_text, refuse_nameless, where
+from fastminima.data.csv_text import Trouble, binary, chunks, refuse_nameless
+from fastminima.data.text_form import BLANKS, TextForm, TextOptions, open_text, text_form, where
 from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
 
@@ -41,7 +42,7 @@ class TextReader:
     name: str
     names: tuple[str, ...] | None
     path: Path
-    separator: str
+    form: TextForm
     about: Mapping[str, Any] = field(default_factory=dict)
     n_rows: int | None = None
     seekable: bool = False
@@ -50,8 +51,8 @@ class TextReader:
 
     @property
     def n_columns(self) -> int:
-        """By the header."""
-        return len(self.names or ())
+        """By the first line."""
+        return self.form.n_columns
 
     @property
     def token(self) -> str:
@@ -69,7 +70,7 @@ class TextReader:
 
     def where(self, row: int) -> str:
         """Number and line."""
-        return where(self.path, self.separator, row)
+        return where(self.path, self.form, row)
 
     def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:
         """Only a prepared text file has them."""
@@ -85,11 +86,11 @@ class TextReader:
                 pass_ = _Parse(self, pass_.columns, texts, pass_.as_text)
 
 
-def text_reader(path: Path, separator: str) -> TextReader:
-    """Read the header of a text file."""
-    names, notes = header(path, separator)
-    about = {"header": " ".join(notes)} if notes else {}
-    return TextReader(str(path), tuple(names), path, separator, about)
+def text_reader(path: Path, suffix: str, options: TextOptions | None = None) -> TextReader:
+    """Read the first lines of a text file."""
+    form = text_form(path, suffix, options)
+    about = {"header": "; ".join(form.notes)} if form.notes else {}
+    return TextReader(str(path), form.names, path, form, about)
 
 
 class _ReadAgainAsText(Exception):
@@ -118,7 +119,7 @@ class _Parse:
             tail, size = _Tail(raw), path.stat().st_size
             rows = max(1024, min(_CHUNK_ROWS, _CHUNK_CELLS // count))
             stream: Any = tail
-            for chunk in chunks(pd, path, stream, reader.separator, False, texts=self.as_text, rows=rows):
+            for chunk in chunks(pd, path, stream, reader.form, False, texts=self.as_text, rows=rows):
                 refuse_nameless(chunk, count, path)
                 matrix = np.empty((len(chunk), len(self.columns)))
                 for index, column in enumerate(self.columns):
@@ -128,7 +129,7 @@ class _Parse:
                 tell(self._rows, tail.guess(self._rows, size))
             if not self._rows:
                 raise ReadError(f"{path} has column names but no data rows")
-            tail.check(path, reader.separator, reader.names or ())
+            tail.check(path, reader.form)
             part = spill.part()
         place = {column: index for index, column in enumerate(self.columns)}
         for column in self.columns:
@@ -152,11 +153,11 @@ class _Parse:
             reader.token,
             about,
             count,
-            (path, reader.separator),
+            (path, reader.form),
         )
 
     def _name(self, column: int) -> str:
-        return (self.reader.names or ())[column]
+        return self.reader.form.labels[column]
 
     def _column(self, series: Any, column: int) -> NDArray[Any] | float:
         """One column of a chunk as float64: numbers, codes of texts, NaN where there is no value."""
@@ -174,7 +175,7 @@ class _Parse:
         if kind != "text":
             try:
                 # a column of True, False and nothing comes as objects
-                values = binary(series.iloc[present].infer_objects(), column)
+                values = binary(series.iloc[present].infer_objects(), column, self.reader.form)
             except Trouble as trouble:
                 row = self._rows + int(present[trouble.row])
                 if kind is not None or trouble.row:
@@ -244,14 +245,14 @@ class _Tail:
         position = 0 if stream is None else stream.tell()
         return max(rows, round(rows * size / max(position, 1)))
 
-    def check(self, path: Path, separator: str, names: Sequence[str]) -> None:
+    def check(self, path: Path, form: TextForm) -> None:
         """Raise when the last line has no end and fewer fields than there are columns."""
         if self._end.endswith((b"\n", b"\r")):
             return
         line = self._end.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
-        fields = line.count(separator) + 1
+        fields = len(line.split()) if form.separator == BLANKS else line.count(form.separator) + 1
         # separators inside quotes only make a line look longer
-        if line.strip() and fields < len(names):
+        if line.strip() and fields < form.n_columns:
             raise ReadError(
-                f"{path} is cut short: its last line ends after {fields} of {len(names)} fields, without a line end"
+                f"{path} is cut short: its last line ends after {fields} of {form.n_columns} fields, without a line end"
             )
