@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastminima.data.sources import table_source as sources_table
+from fastminima.data.sources import text as sources_text
 from fastminima.errors import DataError, ReadError
 from profiles import examples
 from scan_tables import A, M, collected, joined, opened, read_all
@@ -51,9 +53,7 @@ def test_rejected_columns_missing_rows_and_weights(tmp_path):
         assert set(prepared.notes["rejected columns"]) == {"colour", "when"}
         assert prepared.notes["rows with missing values left out"] == 3
         assert prepared.notes["rows of weight 0 left out"] == 1
-        # a CSV column of integers with a gap arrives as float64 numbers already
-        rounded = prepared.notes.get("values rounded to float64", 0)
-        assert rounded == (0 if str(source).endswith(".csv") else 1)
+        assert prepared.notes["values rounded to float64"] == 1
         copy = pickle.loads(
             pickle.dumps(opened(source, "y", sample_weight="w", missing="drop").prepare(str(tmp_path)))
         )
@@ -189,3 +189,65 @@ def test_numbers_that_float64_rounds_are_counted(tmp_path):
     assert (X.tolist(), prepared.notes) == ([[1 / 3], [0.5]], {"values rounded to float64": 1})
     (tmp_path / "t.csv").write_text(f"a,y\n{2**53 + 1},1\n{2**80},2\n")
     assert read_all(str(tmp_path / "t.csv"), tmp_path, "y")[0].notes == {"values rounded to float64": 1}
+
+
+BIG = [2**53 + 1 + 2 * i for i in range(2000)]
+ODD = len([number for number in BIG if int(float(number)) != number])
+
+
+def with_big_integers(folder, extra):
+    """A column of integers beyond 2^53 and whatever else, in every form that can hold it."""
+    column = [*BIG, *extra]
+    y = [float(i % 7) for i in range(len(column))]
+    (folder / "b.csv").write_text(
+        "t,y\n" + "".join(f"{'' if t is None else t},{v}\n" for t, v in zip(column, y, strict=True))
+    )
+    yield str(folder / "b.csv")
+    objects = pd.DataFrame({"t": pd.Series(column, dtype=object), "y": y})
+    yield objects
+    yield np.column_stack([objects["t"].to_numpy(), np.array(y, dtype=object)])
+    yield lambda: [(objects[["t"]][i : i + 300], y[i : i + 300]) for i in range(0, len(y), 300)]
+    if not any(isinstance(value, float) for value in extra):
+        table = pa.table({"t": pa.array(column, pa.int64()), "y": y})
+        pq.write_table(table, folder / "b.parquet", row_group_size=333)
+        yield table
+        yield str(folder / "b.parquet")
+        yield pl.DataFrame({"t": pl.Series(column, dtype=pl.Int64), "y": y})
+        yield pd.DataFrame({"t": pd.array(column, dtype="Int64"), "y": y})
+    if not extra:
+        with h5py.File(folder / "b.h5", "w") as file:
+            file["X"], file["y"] = np.array(column).reshape(-1, 1), y
+        yield str(folder / "b.h5")
+
+
+@pytest.mark.parametrize("extra", [[], [0.5], [None], [0.5, None, 2**70 + 1], [1e300, -(2**53) - 1]])
+def test_rounded_integers_are_counted_wherever_they_are(tmp_path, monkeypatch, extra):
+    """Beside a fraction or a gap, in any chunk and block: the same count."""
+    more = sum(isinstance(value, int) for value in extra)
+    assert ODD == 2000
+    for cells in (1, 1 << 21):
+        monkeypatch.setattr(sources_text, "_CHUNK_CELLS", cells)
+        for source in with_big_integers(tmp_path, extra):
+            held = isinstance(source, (str, np.ndarray)) or callable(source)
+            named = (isinstance(source, str) and not source.endswith(".h5")) or not held
+            prepared = opened(source, "y" if named else None, missing="drop").prepare(str(tmp_path))
+            counts = set()
+            before = prepared.notes.get("values rounded to float64", 0)
+            for rows in (64, 1000, 5000):
+                prepared.counts.clear()
+                collected(prepared, rows=rows)
+                counts.add(prepared.notes["values rounded to float64"])
+            assert counts == {2000 + more}, (type(source), before)
+
+
+def test_numbers_that_are_written_as_floats_are_not_counted(tmp_path):
+    """1e23 is no float64 number, but its float64 is what a program wrote."""
+    (tmp_path / "t.csv").write_text("a,y\n1e23,1\n0.1,2\n9007199254740993.5,0\n36028797018963968,4\n")
+    prepared, X, _, _ = read_all(str(tmp_path / "t.csv"), tmp_path, "y")
+    assert (X[:, 0].tolist(), prepared.notes) == ([1e23, 0.1, 9007199254740993.5, 2.0**55], {})
+    (tmp_path / "t.csv").write_text("a,y\n1e23,1\ninf,2\n3,0\n")
+    with pytest.raises(DataError, match="column 'a' is inf in data row 2"):
+        read_all(str(tmp_path / "t.csv"), tmp_path, "y")
+    (tmp_path / "t.csv").write_text("a,y\n1e23,1\n" + "7,2\n" * 2000 + "oops,2\n")
+    with pytest.raises(ReadError, match="begins with numbers but holds the text 'oops' in data row 2002"):
+        read_all(str(tmp_path / "t.csv"), tmp_path, "y")
