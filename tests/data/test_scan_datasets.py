@@ -165,3 +165,72 @@ def test_blocks_of_frames(tmp_path):
     assert prepared.notes["rows with missing values left out"] == 2
     texts = {scanned(first.assign(c=[name, "z"]), categories="onehot")[0].token for name in "ab"}
     assert len(texts) == 2
+
+
+# --- paths ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "x" * 300 + ".csv",
+        "x" * 300 + "/*.csv",
+        "a/" * 3000 + "t.npy",
+        "nul\0.csv",
+        "nul\0*.csv",
+        "lone\ud800.csv",
+        "",
+    ]
+    + [
+        "no such folder/t.csv",
+        "none-*.parquet",
+        "t.csv/inside.csv",
+        "x" * 300 + ".h5::X",
+        "x" * 300 + ".zarr",
+    ],
+)
+def test_odd_paths_are_rows_with_named_errors(tmp_path, monkeypatch, path):
+    (tmp_path / "t.csv").write_text("a,y\n1,2\n2,1\n4,3\n")
+    monkeypatch.chdir(tmp_path)
+    good, bad = fm.scan(["t.csv", path], "y")
+    assert good.error is None
+    assert isinstance(bad.error, ReadError)
+    assert isinstance(fm.scan(path, "y")[0].error, ReadError)
+    if "\0" not in path and "\ud800" not in path:
+        assert isinstance(fm.scan(os.fsencode(path), "y")[0].error, DataError | ReadError)
+
+
+def test_files_with_odd_names_are_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "a::b.csv",
+        "[1].csv",
+        "what?.csv",
+        "a*b.csv",
+        "white  space.csv",
+        "~.csv",
+        "demo.csv",
+        "\udcff.csv",
+    ):
+        with open(name, "w") as file:
+            file.write("a,y\n1,2\n2,1\n4,3\n")
+        (row,) = fm.scan(name, "y")
+        assert (row.error, row.name) == (None, name)
+
+
+def test_what_raises_while_it_is_opened_is_a_row():
+    class Broken:
+        def __array__(self, *_, **__):
+            raise RuntimeError("no numbers today")
+
+        def __len__(self):
+            return 3
+
+    def blocks():
+        raise KeyError("no blocks today")
+
+    good, first, second = fm.scan([A, Broken(), blocks])
+    assert good.error is None
+    for row in (first, second):
+        assert isinstance(row.error, fm.errors.FastMinimaError)
+        assert "today" in str(row.error)

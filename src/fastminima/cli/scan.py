@@ -79,6 +79,16 @@ def _add_rows_arguments(parser: argparse.ArgumentParser) -> None:
         default="reject",
         help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
     )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="of text files: the first line is column names, or data (default: names, refused where it could be data)",
+    )
+    parser.add_argument(
+        "--sep", metavar="MARK", help="of text files: what separates the columns, or 'blanks' or 'tab'"
+    )
+    parser.add_argument("--decimal", choices=(".", ","), help="of text files: the decimal mark")
 
 
 def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,6 +183,9 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
             sample_weight=arguments.sample_weight,
             missing=arguments.missing,
             categories=arguments.categories,
+            header=arguments.header,
+            sep=arguments.sep,
+            decimal=arguments.decimal,
             activation=PiecewiseLinear(arguments.s_plus, arguments.s_minus),
             width=arguments.width,
             workers=arguments.workers,

@@ -14,13 +14,15 @@ import numpy as np
 
 from fastminima.data.columns import Column, Request, listed
 from fastminima.data.dataset import Dataset
-from fastminima.data.file_kind import SUFFIXES, file_kind
+from fastminima.data.file_kind import EXCEL, SUFFIXES, TEXTS, file_kind
 from fastminima.data.frames import is_frame, loaded
+from fastminima.data.text_form import TextOptions
 from fastminima.errors import (
     DataError,
     DataTypeError,
     FastMinimaError,
     MissingFileError,
+    OptionError,
     ReadError,
     TargetError,
 )
@@ -41,6 +43,7 @@ from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
 from .reader import Categories, Missing, Options, Reader
 from .table_source import TableSource
+from .tables_in_memory import excel_reader
 from .text import text_reader
 from .zarr_arrays import zarr_object, zarr_source
 
@@ -48,7 +51,7 @@ __all__ = ["Unopened", "open_sources"]
 
 _HDF5 = (".h5", ".hdf5")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
-_FILES = (*SUFFIXES, *_HDF5)
+_FILES = (*SUFFIXES, *EXCEL, *_HDF5)
 _PARTITION = re.compile(r"([^=]+)=")
 
 
@@ -68,6 +71,7 @@ def open_sources(
     sample_weight: Column | None = None,
     missing: Missing = "fail",
     categories: Categories = "reject",
+    text: TextOptions | None = None,
 ) -> list[Any]:
     """Find the datasets of a scan and read their headers; no rows yet.
 
@@ -97,6 +101,8 @@ def open_sources(
     categories : {"reject", "onehot"}, default "reject"
         Columns of text: no inputs, or one 0/1 column for every text but the first in sorted order. (The first is where
         all of them are 0: with the intercept, a column for it would add nothing but a lower rank.)
+    text : TextOptions, optional
+        Separator, decimal mark and first line of the text files among the sources.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def open_sources(
     Raises
     ------
     OptionError
-        `missing` or `categories` is none of its values.
+        `missing` or `categories` is none of its values; `text` says something, and no source is text.
     TargetError
         `target` names several columns.
     """
@@ -116,9 +122,13 @@ def open_sources(
             f"a scan takes one target, got {', '.join(map(repr, wanted))}; scan once for each of them"
         )
     options = Options(
-        Request(None if wanted is None else wanted[0], features, sample_weight), missing, categories
+        Request(None if wanted is None else wanted[0], features, sample_weight),
+        missing,
+        categories,
+        TextOptions() if text is None else text,
     )
     found: list[Any] = []
+    texts = False
     for name, item in _datasets(source, "data"):
         if isinstance(item, FastMinimaError):
             found.append(Unopened(name, item))
@@ -127,12 +137,28 @@ def open_sources(
             found.append(item)
             continue
         try:
-            reader, request = _open(name, item, options.request)
+            texts = texts or (
+                isinstance(item, _Place) and item.paths[0].name.lower().endswith((*TEXTS, *EXCEL))
+            )
+            reader, request = _open(name, item, options)
             whole = isinstance(item, Dataset) and features is None
             found.append(TableSource(reader, replace(options, request=request), item if whole else None))
         except FastMinimaError as error:
             found.append(Unopened(name, error))
+        except Exception as error:
+            # of whatever it is made of: the other datasets are scanned
+            reason = f"{name} cannot be opened: {type(error).__name__}: {error}"
+            found.append(Unopened(name, _caused(ReadError(reason), error)))
+    if options.text.given and not texts:
+        raise OptionError(
+            f"{options.text.given[0]} is for text files ({', '.join(TEXTS[:3])}); no source is one"
+        )
     return found
+
+
+def _caused(error: ReadError, cause: Exception) -> ReadError:
+    error.__cause__ = cause
+    return error
 
 
 def _is_source(item: Any) -> bool:
@@ -155,7 +181,7 @@ class _Place:
 def _datasets(source: Any, name: str) -> Iterator[tuple[str, Any]]:
     """(name, what to open) of every dataset; errors instead of what cannot be found."""
     if isinstance(source, (str, os.PathLike)):
-        yield from _paths(os.fspath(source))
+        yield from _paths(os.fsdecode(source))
     elif isinstance(source, list):
         if not source:
             raise DataError("an empty list holds no dataset to scan")
@@ -203,10 +229,16 @@ def _paths(text: str) -> Iterator[tuple[str, Any]]:
     if text.startswith("demo:"):
         yield text, text
         return
-    outer, _, inner = text.partition("::")
-    path = Path(outer)
     try:
-        if inner or not (glob.has_magic(outer) and not path.exists()):
+        if not text:
+            raise ReadError("the path of a source is empty")
+        whole = Path(text)
+        if "::" in text and os.path.lexists(whole):
+            yield from _path(text, whole, "")  # a file may be called so
+            return
+        outer, _, inner = text.partition("::")
+        path = Path(outer)
+        if inner or not (glob.has_magic(outer) and not os.path.lexists(path)):
             yield from _path(text, path, inner)
             return
         matches = sorted(glob.glob(outer, recursive=True))
@@ -216,6 +248,10 @@ def _paths(text: str) -> Iterator[tuple[str, Any]]:
             yield from _path(match, Path(match), "")
     except FastMinimaError as error:
         yield text, error
+    except (OSError, ValueError) as error:
+        # a name that is too long, or holds what no name may
+        reason = getattr(error, "strerror", None) or error
+        yield text, _caused(ReadError(f"cannot read {text!r:.200}: {reason}"), error)
 
 
 def _path(name: str, path: Path, inner: str) -> Iterator[tuple[str, Any]]:
@@ -269,13 +305,14 @@ def _folder(name: str, folder: Path) -> Iterator[tuple[str, Any]]:
 # --- one dataset ----------------------------------------------------------------------------------------
 
 
-def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
+def _open(name: str, item: Any, options: Options) -> tuple[Reader, Request]:
+    request = options.request
     if isinstance(item, str):
         from fastminima.data.demos import load_demo
 
         return held_dataset(name, load_demo(item.removeprefix("demo:")), request)
     if isinstance(item, _Place):
-        return _file(name, item, request)
+        return _file(name, item, options)
     if isinstance(item, Dataset):
         return held_dataset(name, item, request)
     if isinstance(item, tuple):
@@ -305,8 +342,8 @@ def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
     )
 
 
-def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
-    path = place.paths[0]
+def _file(name: str, place: _Place, options: Options) -> tuple[Reader, Request]:
+    path, request = place.paths[0], options.request
     if place.kind == "zarr":
         return zarr_source(str(path), place.inner, request)
     if place.kind == "parquet":
@@ -331,4 +368,6 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
         reader = parquet_reader(name, (path,))
         refuse_range(name, reader.ranges, request)
         return reader, request
-    return text_reader(path, suffix), request
+    if suffix in EXCEL:
+        return excel_reader(path, options.text.header), request
+    return text_reader(path, suffix, options.text), request

@@ -141,7 +141,8 @@ class TableSource:
     def token(self) -> str:
         """Changes when the data or what is read of them changes."""
         options = self._options
-        return fingerprint(self._reader.token, options.request, options.missing, options.categories)
+        text = (options.text,) if options.text.given else ()
+        return fingerprint(self._reader.token, options.request, options.missing, options.categories, *text)
 
     @property
     def notes(self) -> dict[str, Any]:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import as_array, rational_column
+from fastminima.data.excel import read_excel
 from fastminima.data.frames import FrameColumn, arrow_content, frame_parts
 from fastminima.errors import DataError
 
-from .arrays import MemoryPart, Part
-from .reader import Refusal
+from .arrays import ArrayReader, MemoryPart, Part
+from .reader import Refusal, file_token
 from .values import numeric_dtype, texts
 
-__all__ = ["Table", "arrow_refusal", "table_of"]
+__all__ = ["Table", "arrow_refusal", "excel_reader", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ def table_of(data: Any, role: str) -> Table:
     if parts.block is not None and parts.block.shape[1]:
         return Table(parts.names, (MemoryPart(parts.block),))
     return _table(parts.names, [_of_frame(column) for column in parts.columns], parts.n_rows)
+
+
+def excel_reader(path: Path, header: bool | None) -> ArrayReader:
+    """The first sheet of an Excel file, which is read at once."""
+    names, columns, n_rows, notes = read_excel(path, header)
+    table = _table(names, [_of_frame(column) for column in columns], n_rows)
+    about = {"header": "; ".join(notes)} if notes else {}
+    return ArrayReader(
+        str(path), table.parts, table.names, True, refusals=table.refusals, about=about, tag=file_token(path)
+    )
 
 
 def _of_frame(column: FrameColumn) -> Column:
