@@ -180,14 +180,13 @@ def test_blocks_of_frames(tmp_path):
         "nul\0*.csv",
         "lone\ud800.csv",
         "",
-    ]
-    + [
         "no such folder/t.csv",
         "none-*.parquet",
         "t.csv/inside.csv",
         "x" * 300 + ".h5::X",
         "x" * 300 + ".zarr",
     ],
+    ids=range(12),
 )
 def test_odd_paths_are_rows_with_named_errors(tmp_path, monkeypatch, path):
     (tmp_path / "t.csv").write_text("a,y\n1,2\n2,1\n4,3\n")

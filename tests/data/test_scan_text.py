@@ -112,7 +112,7 @@ def test_a_first_line_is_never_lost(tmp_path):
 def test_empty_columns_at_the_right_are_none(tmp_path, empty):
     path = tmp_path / "t.csv"
     path.write_text("".join(line + "," * empty + "\n" for line in ("a,b,y\n" + lines(",")).splitlines()))
-    prepared, X, y, _ = read_all(str(path), tmp_path, "y")
+    prepared, _, y, _ = read_all(str(path), tmp_path, "y")
     assert (prepared.feature_names, y.tolist()) == (("a", "b"), [row[2] for row in ROWS])
     path.write_text(path.read_text() + "1,2,3" + "," * (empty - 1) + ",9\n")
     with pytest.raises(ReadError, match="holds values but has no name"):

@@ -18,8 +18,9 @@ Modules, lowest first:
 - `table_source`: the source every reader gets: which columns, categories, missing values, weights, and blocks cut by
   rows.
 - `tables_in_memory`: columns in memory: arrays, frames, and what Arrow hands out.
-- `held`: what a caller holds in memory: arrays, frames, X and y side by side, a `Dataset`.
 - `iterables`: iterables and functions that hand out blocks (X, y) or (X, y, sample_weight).
+- `dask_collections`: Dask frames and arrays: partitions are computed one at a time and kept in a temporary file.
+- `held`: what a caller holds in memory: arrays, frames, X and y side by side, a `Dataset`.
 - `parquet`: parquet: one file, or the files of a folder as one table; row groups are decoded as a pass reaches them.
 - `text`: CSV and TSV files (also gzipped): parsed once, from the first row to the last, into a temporary matrix.
 - `open_sources`: what a scan is given, as a list of datasets: paths, globs, folders, arrays, frames, iterables, or

@@ -19,6 +19,7 @@ from fastminima.errors import DataError, ReadError, TargetError
 
 from .archives import side_by_side
 from .arrays import ArrayReader, FilePart, MemoryPart, Part
+from .dask_collections import refuse_dask
 from .hdf5 import hdf5_part
 from .reader import Reader, Refusal
 from .tables_in_memory import Table, table_of
@@ -220,6 +221,7 @@ def _without_index(item: Any) -> Any:
 
 def _mapped(item: Any, role: str) -> Table:
     """The columns of an array or frame; what lies in a file is read from there, which keeps it out of memory."""
+    refuse_dask(item, role)
     part: Part | None = _memory_mapped(item)
     about: Mapping[str, Any] = {}
     h5py, zarr = loaded("h5py"), loaded("zarr")

@@ -29,6 +29,7 @@ from fastminima.errors import (
 
 from .archives import array_source, npz_object, npz_source
 from .arrays import npy_part
+from .dask_collections import dask_source, is_dask
 from .hdf5 import hdf5_object, hdf5_source
 from .held import (
     held_arrays,
@@ -86,6 +87,7 @@ def open_sources(
           tuple.
         - An open npz archive, HDF5 dataset, group or file, Zarr array or group: as its path. A dict that holds arrays X
           and y (and sample_weight), or a `Bunch` of scikit-learn with data and target: one dataset, as an npz file.
+        - A Dask frame or two-dimensional array: partitions are computed one at a time and kept in a temporary file.
         - An iterable of blocks (X, y) or (X, y, weights), or a function that returns one. Blocks of an iterator,
           which come only once, are kept in a temporary file.
         - A list or a dict {name: source} of any of these.
@@ -325,10 +327,17 @@ def _open(name: str, item: Any, options: Options) -> tuple[Reader, Request]:
         return zarr_object(name, item, request)
     if is_held_mapping(item):
         return held_mapping(name, item, request)
+    if is_dask(item):
+        return dask_source(name, item, request)
     sparse, pl = loaded("scipy.sparse"), loaded("polars")
     if pl is not None and isinstance(item, pl.LazyFrame):
         raise DataTypeError(
             f"{name} is a polars LazyFrame; call .collect() first, or give the path of its file"
+        )
+    if hasattr(item, "columns") and not is_frame(item) and not isinstance(item, np.ndarray):
+        raise DataTypeError(
+            f"{name} is a frame of another kind ({type(item).__module__}.{type(item).__name__}), whose columns would lose "
+            "their names; convert it to pandas, polars or pyarrow first (.to_pandas(), .compute())"
         )
     if isinstance(item, np.ndarray) or is_frame(item) or hasattr(item, "__array__"):
         return held_table(name, item, request)
