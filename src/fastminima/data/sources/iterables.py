@@ -82,8 +82,7 @@ class BlocksReader:
         refusals: dict[int, Refusal] = {}
         for table in tables:
             refusals |= {len(arrays) + column: refusal for column, refusal in table.refusals.items()}
-            for part in table.parts:
-                array = part.array
+            for array in table.arrays:
                 arrays += [array] if array.ndim == 1 else [array[:, i] for i in range(array.shape[1])]
         if len(arrays) != self.n_columns:
             raise DataError(
@@ -150,7 +149,7 @@ def _tables(block: Any, label: str) -> list[Table]:
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
         if table.width != 1:
             raise DataError(f"{label}: {role} must have one column, got {table.width}")
-    lengths = [len(table.parts[0].array) for table in tables if table.parts]
+    lengths = [len(table.arrays[0]) for table in tables if table.parts]
     if len(set(lengths)) > 1:
         raise DataError(f"{label}: X, y and sample_weight have {lengths} rows; they must be the same samples")
     return tables

@@ -39,6 +39,11 @@ class Table:
         """Columns."""
         return sum(part.shape[1] if len(part.shape) == 2 else 1 for part in self.parts)
 
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """Of the parts that are in memory; all are, where `table_of` has made them."""
+        return [part.array for part in self.parts if isinstance(part, MemoryPart)]
+
 
 _TEXT = Refusal("text", True)
 Column = tuple["NDArray[Any] | None", "Refusal | None"]
