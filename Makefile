@@ -46,12 +46,13 @@ verify: kernels
 
 # does a test notice every change of the checker? about ten minutes; what may live is in docs/mutants.md
 MUTANTS := build/mutants
+MUTANT_TESTS := $(filter-out %_fuzz.py %_independent.py,$(wildcard tests/proof/test_check*.py))
 mutants: $(VENV)/.dev
 	$(PY) -m pip install --quiet "mutmut>=3.8"
 	rm -rf $(MUTANTS) && mkdir -p $(MUTANTS)/src/fastminima/proof $(MUTANTS)/tests
 	touch $(MUTANTS)/src/fastminima/__init__.py $(MUTANTS)/src/fastminima/proof/__init__.py
 	cp src/fastminima/proof/check.py $(MUTANTS)/src/fastminima/proof
-	cp tests/proof/test_check.py tests/proof/test_check_intervals.py tests/support/*.py $(MUTANTS)/tests
+	cp $(MUTANT_TESTS) tests/support/*.py $(MUTANTS)/tests
 	echo "from fastminima.proof import check; check.PARTS = 12" > $(MUTANTS)/tests/conftest.py
 	cp pyproject.toml $(MUTANTS)
 	cd $(MUTANTS) && PYTHONPATH=src:tests $(CURDIR)/$(PY) -m mutmut run --max-children 2

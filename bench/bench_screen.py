@@ -115,8 +115,8 @@ def compare(m: int, rounds: int, minimum: bool = False) -> None:
         K = 1024 if share == 0.0 else max(64, int(1e9 / m * 0.01 / share) // 8 * 8)
         repeats = 64 if share == 0.0 else 1
         delta = radius * unit[: min(K, 1024)]
-        reach = radius * largest_norm(unit) * 1.0001
-        setup, screen = cpu(lambda reach=reach: Screen(base, reach))
+        norm = radius * largest_norm(unit) * 1.0001
+        setup, screen = cpu(lambda norm=norm: Screen(base, norm))
         screened, direct = [], []
         excess = changed = None
         for _ in range(rounds):
@@ -127,7 +127,7 @@ def compare(m: int, rounds: int, minimum: bool = False) -> None:
         own, peer = float(np.median(screened)), float(np.median(direct))
         ratio = (peer + drawn) / (own + drawn)
         goal = GOALS.get((m, share), GOALS.get(share))
-        model = choose(base, reach, 10**6)
+        model = choose(base, norm, 10**6)
         print(
             f"  {share:5.0%} unstable (listed {screen.near.n_samples / m:6.2%}): {own * 1e6:9.3f} us each "
             f"+ {drawn * 1e6:.2f} drawn, direct {peer * 1e6:9.1f} us, ratio {ratio:9.1f} (goal {goal}), "

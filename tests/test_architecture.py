@@ -297,5 +297,62 @@ def test_every_kernel_has_a_stub_and_a_twin():
 def test_no_file_is_more_than_one_job_long():
     # a checker that is to be read, copied and trusted by itself is one file
     alone = PACKAGE / "proof" / "check.py"
-    for path in [*(f for f in FILES if f != alone), *(PACKAGE / "kernels").glob("*.pyx")]:
+    for path in [*(f for f in FILES if f != alone), *(f for end in KERNEL_FILES for f in PACKAGE.rglob(end))]:
         assert len(path.read_text().splitlines()) <= 500, path.name
+
+
+KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
+
+# What users call with more keywords bundles them at once; everything behind it takes the bundle.
+BUNDLES = {
+    "landscape.probe.probe": "ProbeOptions",
+    "losses.custom.Loss.__init__": "Stated",
+    "networks.batched_risk.batched_risk": "StackedNetworks",
+    "scanning.scan.scan": "ScanOptions",
+    "theorems.theorem4.critical_points.critical_point.critical_point": "Wanted",
+}
+MOST_ARGUMENTS = 7
+MOST_LINES = 60
+
+
+def functions(path: Path):
+    """(dotted name, node) of every function of a file, methods with their class."""
+    todo = [(name_of(path), ast.parse(path.read_text()))]
+    while todo:
+        owner, node = todo.pop()
+        for child in ast.iter_child_nodes(node):
+            name = owner
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                name = f"{owner}.{child.name}"
+            if isinstance(child, ast.FunctionDef):
+                yield name, child
+            todo.append((name, child))
+
+
+def lines_of_code(node: ast.FunctionDef, text: str) -> int:
+    """Lines that hold code: neither blank, nor a comment, nor of the docstring."""
+    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    if ast.get_docstring(node) is not None:
+        first = node.body[0]
+        lines[first.lineno - node.lineno : first.end_lineno - node.lineno + 1] = []
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
+
+
+# kernel twins repeat a kernel's signature; the checker is one file that is read from the top
+OURS = [path for path in FILES if "reference_" not in path.name and path.name != "check.py"]
+
+
+def test_no_function_is_long_or_takes_many_arguments():
+    bundled = set()
+    for path in OURS:
+        text = path.read_text()
+        for name, node in functions(path):
+            assert lines_of_code(node, text) <= MOST_LINES, name
+            arguments = [a.arg for a in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+            if len([a for a in arguments if a not in {"self", "cls"}]) > MOST_ARGUMENTS:
+                calls = {
+                    getattr(call.func, "id", "") for call in ast.walk(node) if isinstance(call, ast.Call)
+                }
+                assert BUNDLES.get(name) in calls, f"{name} takes {len(arguments)} arguments and bundles none"
+                bundled.add(name)
+    assert bundled == set(BUNDLES)

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from .data.read import read as read
     from .fit.least_squares import LeastSquares as LeastSquares
     from .fit.least_squares import least_squares as least_squares
+    from .landscape.decide.decision import Decision as Decision
+    from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
+    from .landscape.polish.polish import Polish as Polish
+    from .landscape.polish.polish import polish as polish
     from .landscape.probe import Probe as Probe
     from .landscape.probe import ProbeSweep as ProbeSweep
     from .landscape.probe import probe as probe
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from .networks.activations.smooth import Smooth as Smooth
     from .networks.batched_risk import batched_risk as batched_risk
     from .networks.one_hidden_layer import OneHiddenLayer as OneHiddenLayer
+    from .networks.rational_network import RationalNetwork as RationalNetwork
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
@@ -96,7 +101,9 @@ _NAMES = {
         "LeastSquares",
         "least_squares",
     ),
+    "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
+    "landscape.polish.polish": ("Polish", "polish"),
     "landscape.probe": (
         "Probe",
         "ProbeSweep",
@@ -123,6 +130,7 @@ _NAMES = {
     ),
     "networks.activations.smooth": ("Smooth",),
     "networks.batched_risk": ("batched_risk",),
+    "networks.rational_network": ("RationalNetwork",),
     "networks.one_hidden_layer": ("OneHiddenLayer",),
     "proof.certificate": ("Certificate",),
     "proof.prove": (

@@ -139,6 +139,21 @@ def test_theorem_4_from_the_shell(capsys, tmp_path):
     assert run(capsys, "check", proof, table, targets)[0] == 0
     assert alone(tmp_path, proof, table, targets)[0] == 0
     assert run(capsys, "check", proof, table, "--target=-1,-2")[0] == 1
+    for target, status in (
+        ("-2, -1,", 0),
+        ("-1,-2", 1),
+        ("-2,2", 1),
+        ("-2,3", 2),
+        ("-1,-1", 2),
+        (",", 2),
+        ("-2,9", 2),
+    ):
+        assert run(capsys, "check", proof, table, f"--target={target}")[0] == status
+        assert alone(tmp_path, proof, table, f"--target={target}")[0] == status
+    # an input cannot be a target too
+    features = "--features=0,1,-1"
+    assert run(capsys, "check", proof, table, targets, features)[0] == 2
+    assert alone(tmp_path, proof, table, targets, features)[0] == 2
 
 
 def test_what_cannot_be_read(capsys, tmp_path, houses):
@@ -161,3 +176,80 @@ def test_large_data_are_not_called_proved_before_they_are_checked(capsys, tmp_pa
     assert "is not checked yet" in shown
     assert "proved" not in shown
     assert run(capsys, "check", proof, houses, "--target", "price")[0] == 0
+
+
+def test_theorem_4_of_decimals_and_of_a_constant_input(capsys, tmp_path):
+    """y = 3x + 1 of the decimals in the file; of their float64 numbers it is not so."""
+    table, proof, weights = tmp_path / "table.csv", tmp_path / "proof.json", tmp_path / "W.npz"
+    table.write_text("x,y,w\n0.1,1.3,1\n0.7,3.1,2\n0.2,1.6,1\n")
+    np.savez(weights, W1=np.array([[3.0, 1.0]]), W2=np.array([[1.0]]))
+    columns = ("--features", "x", "--target", "y")
+    options = ("--weights", weights, "--bias", "--out", proof)
+    assert run(capsys, "prove", table, *columns, *options, "--meaning", "decimal")[0] == 0
+    content = json.loads(proof.read_text())
+    assert content["meaning"] == "decimal"
+    assert content["claims"] == [{"claim": "global minimum"}]
+    assert run(capsys, "check", proof, table, *columns)[0] == 0
+    assert alone(tmp_path, proof, table, *columns)[0] == 0
+    for meaning in ("binary", "rational"):
+        proof.write_text(json.dumps(content | {"meaning": meaning}))
+        assert run(capsys, "check", proof, table, *columns)[0] == 1
+        assert alone(tmp_path, proof, table, *columns)[0] == 1
+    # what has no place in theorem 4 is not passed over
+    for command in (("check", proof, table), ("prove", table, *options)):
+        status, _, err = run(capsys, *command, *columns, "--sample-weight", "w")
+        assert status == 2
+        assert "theorem 4 has no sample weights" in err
+    assert alone(tmp_path, proof, table, *columns, "--sample-weight", "w")[0] == 1
+    np.save(tmp_path / "table.npy", np.ones((3, 2)))
+    proof.write_text(json.dumps(content))
+    assert run(capsys, "check", proof, tmp_path / "table.npy", "--target", "1")[0] == 2
+    assert alone(tmp_path, proof, tmp_path / "table.npy", "--target", "1")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: "",
+        lambda text: text[:-20],
+        lambda text: text.replace('"version":1', '"version":2'),
+        lambda text: text.replace('"theorem":1', '"theorem":1,"note":"\\ud812"'),
+        lambda text: text.replace('"claim":"least squares"', '"claim":"least \\udfff"'),
+        lambda text: text.replace('"claims":', '"claims\\udbff":'),
+    ],
+)
+def test_a_certificate_that_is_none_is_exit_status_2_either_way(capsys, tmp_path, houses, spoil):
+    proof = tmp_path / "proof.json"
+    assert run(capsys, "prove", houses, "--target", "price", "--out", proof)[0] == 0
+    proof.write_text(spoil(proof.read_text()), encoding="utf-8")
+    status, out, err = run(capsys, "check", proof, houses, "--target", "price")
+    assert (status, out) == (2, "")
+    assert "CertificateError" in err
+    status, shown = alone(tmp_path, proof, houses, "--target", "price")
+    assert status == 2
+    assert shown.startswith("cannot read the certificate: ")
+    assert "Traceback" not in shown + err
+
+
+def test_data_that_cannot_be_read_are_exit_status_2_either_way(capsys, tmp_path, houses):
+    proof = tmp_path / "proof.json"
+    assert run(capsys, "prove", houses, "--target", "price", "--out", proof)[0] == 0
+    first, rest = houses.read_text().split("\n", 1)
+    for text in (
+        rest,
+        first + "\n",
+        "",
+        f"{first}\n1,2,3\n",
+        f'{first}\n"1,2,3,4\n',
+        f"{first},size\n{rest}",
+    ):
+        houses.write_text(text)
+        assert run(capsys, "check", proof, houses, "--target", "price")[0] == 2
+        status, shown = alone(tmp_path, proof, houses, "--target", "price")
+        assert status == 2
+        assert shown.startswith("cannot read the data: ")
+    for target in ("cost", "size,price", "9"):
+        assert run(capsys, "check", proof, houses, "--target", target)[0] == 2
+        assert alone(tmp_path, proof, houses, "--target", target)[0] == 2
+    assert alone(tmp_path, proof, tmp_path / "none.csv")[0] == 2

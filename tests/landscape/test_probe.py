@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import pickle
 import signal
 import threading
 import time
+from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,62 +19,15 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima.errors import DataTypeError, NetworkError, OptionError, TooLargeError
-from fastminima.kernels import _screen
 from fastminima.landscape.excess_risk import excess_risk
-from fastminima.landscape.perturb import cancelling
 from fastminima.landscape.perturb import evaluate as deal
-from fastminima.landscape.perturb.base_point import BasePoint
-from fastminima.landscape.perturb.direct import Direct
-from fastminima.landscape.perturb.screen import Screen
-from fastminima.landscape.perturb.tally import Block, Tally, histogram, quantile
+from fastminima.landscape.perturb.options import ProbeOptions
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
+from probed import METHODS, case, exact_excess, exact_parameters, exact_risk
 from profiles import examples
 from strategies import activations, tables
 
 DISTRIBUTIONS = ["sphere", "ball", "normal"]
-METHODS = ["direct", "screened"]
-
-
-def case(seed=0, m=25, dx=2, d1=2, weighted=False, activation=fm.relu):
-    rng = np.random.default_rng(seed)
-    weight = rng.choice([0.5, 1.0, 3.7], m) if weighted else None
-    data = fm.Dataset(rng.normal(size=(m, dx)), rng.normal(size=m), sample_weight=weight)
-    network = fm.OneHiddenLayer(
-        rng.normal(size=(d1, dx)), rng.normal(size=d1), rng.normal(size=d1), 0.25, activation
-    )
-    return network, data
-
-
-def exact_parameters(network):
-    W1, b1, W2, b2 = network.parameters()
-    return [[Fraction(v) for v in np.ravel(part).tolist()] for part in (W1, b1, W2, b2)]
-
-
-def exact_risk(parameters, slopes, data):
-    """Risk of a network whose parameters are Fractions, which no float64 network need be."""
-    W1, b1, W2, b2 = parameters
-    dx, s_plus, s_minus = data.n_features, Fraction(slopes[0]), Fraction(slopes[1])
-    weights = [1.0] * data.n_samples if data.sample_weight is None else data.sample_weight.tolist()
-    total = Fraction(0)
-    for x, y, w in zip(data.X.tolist(), data.y.tolist(), weights, strict=True):
-        point = [Fraction(v) for v in x]
-        f = b2[0]
-        for j, v in enumerate(W2):
-            z = b1[j] + sum(
-                (a * b for a, b in zip(W1[j * dx : (j + 1) * dx], point, strict=True)), Fraction(0)
-            )
-            f += v * z * (s_plus if z > 0 else s_minus)
-        total += Fraction(w) * (f - Fraction(y)) ** 2
-    return total / 2
-
-
-def exact_excess(result, data, k):
-    """The excess risk at theta + delta(k), unrounded, in rational arithmetic."""
-    theta = exact_parameters(result.network)
-    delta = [[Fraction(v) for v in np.ravel(part).tolist()] for part in result.delta(k)]
-    moved = [[a + b for a, b in zip(p, d, strict=True)] for p, d in zip(theta, delta, strict=True)]
-    slopes = result.network.slopes
-    return exact_risk(moved, slopes, data) - exact_risk(theta, slopes, data)
 
 
 def same(a: Probe, b: Probe):
@@ -203,7 +158,7 @@ def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
     network, data = case(d1=3)
     seen = {}
 
-    class Spy(deal.Plan):
+    class Spy(deal.RadiusPlan):
         def __init__(self, radius, method, evaluate, kept):
             def spying(delta):
                 for row in delta:
@@ -212,7 +167,7 @@ def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
 
             super().__init__(radius, method, spying, kept)
 
-    monkeypatch.setattr("fastminima.landscape.probe.Plan", Spy)
+    monkeypatch.setattr("fastminima.landscape.probe.RadiusPlan", Spy)
     result = probe(network, data, radius=0.1, n=70, seed=5, distribution=distribution)
     assert len(seen) == 70
     for k in (0, 1, 33, 69):
@@ -257,214 +212,6 @@ def test_float32_agrees_to_its_own_precision(seed):
     ]
 
 
-def test_screened_and_direct_agree():
-    for seed in range(5):
-        network, data = case(seed, m=200, dx=3, d1=3, weighted=True)
-        for radius in (1e-8, 1e-3, 0.3, 10.0):
-            one, two = (probe(network, data, radius=radius, n=50, keep=True, method=m) for m in METHODS)
-            assert np.abs(one.excess - two.excess).max() <= 1e-12 * np.abs(one.excess).max()
-            assert one.n_changed == two.n_changed
-            assert (one.method, two.method) == ("direct", "screened")
-
-
-def networks(data, width, seed):
-    """The paper's minimum, another one, a better point with samples on its kinks, and any network at all."""
-    low = fm.spurious_minimum(data, width=width)
-    rng = np.random.default_rng(seed)
-    W1 = rng.normal(size=(width, data.n_features))
-    yield low.network
-    yield low.sample(1, rng=seed)[0].network
-    yield fm.better_point(low).network
-    yield fm.OneHiddenLayer(W1, -W1 @ data.X.mean(axis=0), rng.normal(size=width), 0.3, fm.relu)
-
-
-@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
-@pytest.mark.parametrize(("m", "dx", "d1"), [(200, 3, 3), (500, 8, 4)])
-def test_screened_and_direct_agree_far_from_the_origin(offset, m, dx, d1, monkeypatch):
-    # random perturbations do not cancel between the units: the slow sums are not for them
-    monkeypatch.setattr(cancelling, "sums", None)
-    rng = np.random.default_rng(3)
-    X = rng.normal(size=(m, dx))
-    data = fm.Dataset(X + offset, X[:, 0] + rng.normal(size=m))
-    radii = [1e-12, 1e-9, 1e-6, 1e-3, 1.0]
-    for network in networks(data, d1, 1):
-        sweeps = [probe(network, data, radius=radii, n=60, keep=True, method=method) for method in METHODS]
-        for one, two in zip(*sweeps, strict=True):
-            assert np.abs(one.excess - two.excess).max() <= 1e-13 * np.abs(one.excess).max()
-            assert one.n_changed == two.n_changed
-
-
-@pytest.mark.parametrize("offset", [1e3, 1e6])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_units_that_cancel_far_from_the_origin_are_summed_again(offset, weighted, monkeypatch):
-    """Every unit moves the output by offset * radius, the network by radius: float64 sums keep that ratio less."""
-    taken = []
-    sums = cancelling.sums
-    monkeypatch.setattr(
-        cancelling, "sums", lambda base, rows, stop: taken.append(len(rows)) or sums(base, rows, stop)
-    )
-    for seed in range(3):
-        rng = np.random.default_rng(seed)
-        weight = rng.uniform(0.5, 2.0, 60) if weighted else None
-        data = fm.Dataset(rng.normal(size=(60, 4)) + offset, rng.normal(size=60), sample_weight=weight)
-        *members, _, _ = networks(data, 3, seed)
-        for network in members[1:]:
-            W2 = network.W2
-            delta = 1e-9 * np.random.default_rng(4 + seed).normal(size=(8, 19))
-            rows = delta[:, :12].reshape(8, 3, 4)
-            rows[:4, 1] = -rows[:4, 0] * (W2[0] / W2[1])
-            rows[:4, 2] = delta[:4, 15:] = 0.0
-            delta[4:, 18] = -(rows[4:].sum(axis=2) * offset + delta[4:, 12:15]) @ W2
-            base = BasePoint(network, data)
-            excess, changed = Direct(base).excess(delta)
-            assert not changed.any()
-            np.testing.assert_allclose(excess, Screen(base, 0.0).excess(delta)[0], rtol=1e-12)
-            theta = exact_parameters(network)
-            risk = exact_risk(theta, network.slopes, data)
-            for value, row in zip(excess, delta, strict=True):
-                parts = [[Fraction(v) for v in part.tolist()] for part in np.split(row, [12, 15, 18])]
-                moved = [
-                    [a + b for a, b in zip(t, d, strict=True)] for t, d in zip(theta, parts, strict=True)
-                ]
-                want = exact_risk(moved, network.slopes, data) - risk
-                assert abs(Fraction(value) - want) <= Fraction(1e-12) * abs(want)
-    assert offset < 1e6 or sum(taken) >= 12
-
-
-def test_the_slow_sums_are_the_same_function():
-    for seed, offset in ((1, 0.0), (2, 50.0), (3, 1e4)):
-        rng = np.random.default_rng(seed)
-        data = fm.Dataset(
-            rng.normal(size=(90, 3)) + offset, rng.normal(size=90), sample_weight=rng.uniform(1, 2, 90)
-        )
-        for network in networks(data, 3, seed):
-            base = BasePoint(network, data)
-            delta = rng.normal(size=(9, base.n_parameters)) * np.repeat([1e-9, 1e-3, 0.3], 3)[:, None]
-            wanted = np.empty((2, 9)), np.zeros((9, 3)), np.empty(9)
-            fast, flips = Direct(base).excess(delta)
-            items = np.empty(_screen.linear_items(3, 3))
-            _screen.linear_term(
-                base.gradient, base.own, network.W2, base.centre, base.centred_bias, base.steep, delta,
-                True, _screen.BEST_VARIANT, items, *wanted,
-            )  # fmt: skip
-            quadratic, change, changed = cancelling.sums(base, delta)
-            assert changed.tolist() == flips.tolist()
-            scale = np.abs(fast).reshape(3, 3).max(axis=1).repeat(3)
-            assert (np.abs(wanted[0].sum(axis=0) + quadratic + change - fast) <= 1e-13 * scale).all()
-    with pytest.raises(cancelling.Stopped):
-        cancelling.sums(base, delta, lambda: True)
-
-
-def exact_linear(base, moves):
-    """<g, c> for changes of W1, b1, W2 and b2 given as Fractions, from both words of g."""
-    W1, b1, W2, _ = base.network.parameters()
-    n = base.network.n_features + 1
-    g = [Fraction(h) + Fraction(v) for h, v in base.gradient.T.tolist()]
-    total = g[-1] * moves[3][0]
-    for j, v in enumerate(map(Fraction, W2.tolist())):
-        rows = [*moves[0][j * (n - 1) : (j + 1) * (n - 1)], moves[1][j]]
-        for part, w, dw in zip(g[j * n : (j + 1) * n], [*W1[j].tolist(), b1[j]], rows, strict=True):
-            total += part * ((v + moves[2][j]) * dw + moves[2][j] * Fraction(w))
-    return total
-
-
-@pytest.mark.parametrize("radius", [1e-3, 1e-6, 1e-9])
-def test_across_the_gradient_both_ways_are_exact(radius):
-    """The terms of <g, c> cancel; a float64 sum of them leaves six digits of the excess at radius 1e-9."""
-    close = 0
-    for seed in range(1, 8):
-        activation = fm.leaky_relu(0.1) if seed % 2 else fm.relu
-        network, data = case(seed, 40, seed % 6, 1 + seed % 3, seed % 2 == 1, activation)
-        base = BasePoint(network, data)
-        g, W2 = base.gradient[0], network.W2
-        parts = g[:-1].reshape(network.width, -1)
-        rows = W2[:, None] * parts
-        slope = np.concatenate([rows[:, :-1].ravel(), rows[:, -1], base.own[0], g[-1:]])
-        slope /= np.linalg.norm(slope)
-        delta = np.random.default_rng(seed).normal(size=(12, base.n_parameters))
-        delta -= np.outer(delta @ slope, slope)
-        delta *= radius / np.linalg.norm(delta, axis=1)[:, None]
-        # a little of the gradient put back, so that <g, c> is nothing, far below 1/2 c'Gc, or far above it
-        delta += np.outer(np.resize([0.0, 1e-9, 1e-5, 1e-2], 12) * radius, slope)
-        direct, crossed = Direct(base).excess(delta)
-        screened, changed = Screen(base, radius).excess(delta)
-        assert crossed.tolist() == changed.tolist()
-        theta = exact_parameters(network)
-        risk = exact_risk(theta, network.slopes, data)
-        cuts = np.cumsum([network.W1.size, network.width, network.width])
-        for k in np.flatnonzero(changed == 0):
-            moves = [[Fraction(v) for v in part.tolist()] for part in np.split(delta[k], cuts)]
-            moved = [[a + b for a, b in zip(p, d, strict=True)] for p, d in zip(theta, moves, strict=True)]
-            want = exact_risk(moved, network.slopes, data) - risk
-            # where <g, c> and 1/2 c'Gc themselves cancel, the error is that much of those two
-            linear = exact_linear(base, moves)
-            terms = abs(linear) + abs(want - linear)
-            scale = abs(want) if terms < 3 * abs(want) else terms
-            close += scale == abs(want)
-            for value in (direct[k], screened[k]):
-                assert abs(Fraction(value) - want) <= Fraction(1e-14) * scale
-            assert abs(Fraction(direct[k]) - Fraction(screened[k])) <= Fraction(1e-14) * scale
-    assert close > 40
-
-
-# ---- what is kept of a million excesses
-
-
-excesses = st.lists(
-    st.one_of(st.floats(allow_nan=False), st.sampled_from([0.0, -0.0, 5e-324, -5e-324, math.inf, 1.5, -1.5])),
-    max_size=40,
-)
-
-
-@settings(max_examples=examples(60))
-@given(excesses, st.lists(st.floats(0, 1), max_size=5), st.data())
-def test_the_tally_is_exact_at_the_ends_and_within_its_resolution_between(values, levels, draw):
-    cuts = sorted(draw.draw(st.lists(st.integers(0, len(values)), max_size=3)))
-    changed = np.arange(len(values)) % 3
-    tally, parts = Tally(), []
-    for start, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
-        part = Block.of(np.array(values[start:end]), changed[start:end], start)
-        tally.update(part)
-        other = Tally()
-        other.update(part)
-        parts.append(other)
-    merged = Tally()
-    for other in reversed(parts):
-        merged.merge(other)
-    state = tally.block()
-    for field in ("n", "n_negative", "n_overflow", "n_changed", "argmin", "largest"):
-        assert getattr(state, field) == getattr(merged.block(), field)
-    # -inf cannot be an excess risk; like NaN it means overflow
-    values = sorted(v if math.isfinite(v) else math.inf for v in values)
-    finite = [v for v in values if v < math.inf]
-    assert state.n == len(values)
-    assert state.n_overflow == len(values) - len(finite)
-    assert state.n_negative == sum(v < 0 for v in values)
-    assert state.counts.sum() == len(finite)
-    if not values:
-        assert np.isnan(quantile(state, [0.0, 0.5, 1.0])).all()
-        return
-    assert state.smallest == values[0]
-    for level, got in zip([0.0, 1.0, *levels], quantile(state, [0.0, 1.0, *levels]).tolist(), strict=True):
-        want = values[max(1, math.ceil(Fraction(level) * len(values))) - 1]
-        if want in (values[0], values[-1], math.inf) or abs(want) < 1e-300:
-            assert got == want or abs(got - want) <= 2.0**-9 * abs(want) + 2.0**-1030
-        else:
-            assert abs(got - want) <= 2.0**-9 * abs(want)
-            assert math.copysign(1, got) == math.copysign(1, want)
-    counts, edges = histogram(state)
-    assert counts.sum() == len(finite)
-    assert len(edges) == len(counts) + 1
-    assert (np.diff(edges) > 0).all()
-    assert len(counts) <= 260
-    if finite:
-        assert edges[0] <= finite[0] <= finite[-1] <= edges[-1]
-        for i, edge in list(enumerate(edges.tolist()))[1:-1]:
-            if edge:
-                below = np.searchsorted(finite, edge, side="left" if edge > 0 else "right")
-                assert below == counts[:i].sum()
-
-
 def test_keeping_nothing_keeps_memory_bounded():
     network, data = case(m=3)
     result = probe(network, data, n=20_000, radius=2.0)
@@ -474,53 +221,6 @@ def test_keeping_nothing_keeps_memory_bounded():
     same(result, again)
     with pytest.raises(TooLargeError, match="keeping"):
         probe(network, data, n=2**62, keep=True)
-
-
-# ---- the difference of two networks
-
-
-def pairs(network, rng):
-    """Neighbours an ulp apart up to strangers."""
-    for radius in (0.0, 1e-12, 1e-3, 5.0):
-        parts = [np.asarray(v, dtype=float) for v in network.parameters()]
-        if radius == 0.0:
-            parts = [np.nextafter(v, rng.choice([-1e9, 1e9], v.shape)) for v in parts]
-        else:
-            parts = [v + radius * rng.normal(size=v.shape) for v in parts]
-        yield fm.OneHiddenLayer(*parts[:3], float(parts[3]), network.activation)
-
-
-@settings(max_examples=examples(60))
-@given(tables(), activations, st.integers(0, 2**32 - 1), st.integers(0, 2))
-def test_excess_risk_is_right_to_1e_13_also_an_ulp_apart(table, activation, seed, kind):
-    X, y, weight = table
-    data = fm.Dataset(X, y, sample_weight=weight)
-    rng = np.random.default_rng(seed)
-    if kind == 0:
-        network = fm.spurious_minimum(data, activation).network
-    else:
-        W1 = rng.integers(-2, 3, (2, X.shape[1])) * (1.0 if kind == 1 else rng.normal())
-        network = fm.OneHiddenLayer(W1, rng.integers(-1, 2, 2), rng.normal(size=2), 0.3, activation)
-    for other in pairs(network, rng):
-        want = oracle.network_risk(other, data.X, data.y, data.sample_weight) - oracle.network_risk(
-            network, data.X, data.y, data.sample_weight
-        )
-        assert abs(Fraction(excess_risk(network, other, data)) - want) <= Fraction(1e-13) * abs(want)
-    assert excess_risk(network, network, data) == 0.0
-
-
-def test_excess_risk_of_different_widths_and_slopes_and_beyond_float64():
-    network, data = case(m=12)
-    wide, _ = case(3, d1=3, activation=fm.leaky_relu(0.2))
-    wider, _ = case(3, d1=3)
-    for a, b in ((network, wide), (network, wider), (wide, network)):
-        want = oracle.network_risk(b, data.X, data.y) - oracle.network_risk(a, data.X, data.y)
-        assert excess_risk(a, b, data) == pytest.approx(float(want), rel=1e-13)
-    huge = fm.OneHiddenLayer(1e200 * network.W1, network.b1, 1e200 * network.W2, 0.0, network.activation)
-    assert excess_risk(network, huge, data) == math.inf
-    assert excess_risk(huge, network, data) == -math.inf
-    # both risks overflow, and their difference is 0
-    assert excess_risk(huge, huge, data) == 0.0
 
 
 def test_perturbation_and_excess_risk_agree_with_the_probe():
@@ -605,6 +305,25 @@ def test_bad_options_are_named(options, words):
         probe(network, data, **{"n": 5, **options})
 
 
+def test_options_are_checked_once_and_bear_the_names_of_the_call():
+    given = {name: p.default for name, p in inspect.signature(probe).parameters.items()}
+    options = ProbeOptions(
+        **{name: value for name, value in given.items() if name not in ("network", "data")}
+    )
+    assert (options.radii, options.is_sweep, options.threads) == ((1e-3,), False, 1)
+    assert options.levels == given["quantiles"]
+    sweep = replace(options, radius=[1, np.float64(0.5)], n=np.int64(7), workers=2, quantiles=[0])
+    assert (sweep.radii, sweep.is_sweep, sweep.n, sweep.threads, sweep.levels) == ((1, 0.5), True, 7, 2, (0,))
+    assert type(sweep.n) is int
+    with pytest.raises(FrozenInstanceError):
+        sweep.n = 8
+    with pytest.raises(OptionError, match="method"):
+        replace(options, radius=1.0, workers=1, quantiles=[], method="slow")
+    # network and data are looked at first
+    with pytest.raises(NetworkError, match="3 inputs"):
+        probe(case(dx=3)[0], case()[1], n=-1)
+
+
 def test_networks_and_data_that_do_not_fit_are_named():
     network, data = case()
     for call in (lambda n, d: probe(n, d, n=5), lambda n, d: excess_risk(network, n, d)):
@@ -633,18 +352,6 @@ def test_what_is_printed_claims_no_more_than_the_sample():
     assert len(str(sweep).splitlines()) == 4
     assert "Probe(" in repr(sweep[0])
     assert "ProbeSweep(2 radii" in repr(sweep)
-
-
-def test_no_perturbations_leave_no_samples_packed():
-    rng = np.random.default_rng(5)
-    W1, b1, W2 = (rng.standard_normal(shape) for shape in ((3, 2), 3, 3))
-    network = fm.OneHiddenLayer(W1, b1, W2, 0.1, fm.relu)
-    base = BasePoint(network, fm.Dataset(rng.standard_normal((20, 2)), rng.standard_normal(20)))
-    delta = rng.standard_normal((4, 13))
-    emptied = Direct(base)
-    assert emptied.excess(delta[:0])[0].shape == (0,)
-    for ours, expected in zip(emptied.excess(delta), Direct(base).excess(delta), strict=True):
-        assert (ours == expected).all()
 
 
 # ---- Ctrl-C

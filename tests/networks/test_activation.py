@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastminima as fm
+from fastminima.networks.activations.activation_protocol import Activation
 
 slopes = st.tuples(st.floats(1e-3, 1e3), st.floats(0.0, 1e3)).filter(lambda s: s[0] != s[1])
 
@@ -82,3 +83,26 @@ def test_named_instances_print_compare_and_keep_dtypes():
     assert fm.relu([[-1, 2]]).tolist() == [[0.0, 2.0]]
     with pytest.raises(AttributeError):
         fm.relu.s_plus = 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "h"),
+    [
+        ("relu", {}, fm.relu),
+        ("leaky_relu", {"slope": 0.3}, fm.PiecewiseLinear(1.0, 0.3)),
+        ("piecewise_linear", {"s_plus": 2.0, "s_minus": 0.0}, fm.PiecewiseLinear(2.0, 0.0)),
+    ],
+)
+def test_a_name_is_the_one_in_the_table(name, parameters, h):
+    assert h.name == name
+    assert fm.activation(name, **parameters) == h
+
+
+@pytest.mark.parametrize("name", list(fm.activations()))
+def test_every_known_activation_has_what_theorems_ask_of_one(name):
+    h, t = fm.activation(name), np.array([-1.5, 0.5])
+    for part in (h, h.value, h.first, h.second):
+        assert np.shape(part(t)) == t.shape
+    assert h.name == ("relu" if h == fm.relu else name)
+    assert h.formula is not None
+    assert {key for key in vars(Activation) if not key.startswith("_")} <= set(dir(h))

@@ -178,6 +178,18 @@ BY_HAND = {
     "exponential": lambda t: mp.exp(t),
     "log_sigmoid": lambda t: -mp.log1p(mp.exp(-t)),
     "identity": lambda t: t,
+    "cosine": lambda t: mp.cos(t),
+    "hardshrink": lambda t: t if abs(t) > 0.5 else mp.mpf(0),
+    "softshrink": lambda t: mp.sign(t) * max(abs(t) - 0.5, mp.mpf(0)),
+    "tanhshrink": lambda t: t - mp.tanh(t),
+    "hardsigmoid": lambda t: min(max(t / 6 + mp.mpf(1) / 2, mp.mpf(0)), mp.mpf(1)),
+    "hardtanh": lambda t: min(max(t, mp.mpf(-1)), mp.mpf(1)),
+    "relu6": lambda t: min(max(t, mp.mpf(0)), mp.mpf(6)),
+    "relu_squared": lambda t: max(t, mp.mpf(0)) ** 2,
+    "threshold": lambda t: max(t, mp.mpf(0)),
+    "quick_gelu": lambda t: t * logistic(mp.mpf(1.702) * t),
+    "squareplus": lambda t: (t + mp.sqrt(t * t + 4)) / 2,
+    "softplus_cut": lambda t: t if t > 20 else mp.log1p(mp.exp(t)),
 }
 
 

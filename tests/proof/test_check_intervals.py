@@ -273,3 +273,49 @@ def test_elementary_functions_are_enclosed_and_sharp(name):
         slope = max(1, abs(float(1 / t))) if name in ("log", "sqrt") and t else 1
         assert number(found.hi) - number(found.lo) <= slope * (1 + max(map(abs, values))) * mp.mpf(2) ** -150
         assert number(checker.PI.lo) < mp.pi < number(checker.PI.hi)
+
+
+# ---- pieces within pieces ------------------------------------------------------------------------------------------
+
+
+def stairs(rng: random.Random, breaks: list[int], bend: int) -> tuple[Any, list[Any]]:
+    """A function of straight pieces as a tree of case distinctions, cut at any of its breaks first; and its pieces."""
+    slopes = [rng.randrange(-3, 4)]
+    while len(slopes) <= len(breaks):
+        slopes.append(slopes[-1] + (rng.randrange(-2, 3) if bend == 0 else bend * rng.randrange(3)))
+    starts = [rng.randrange(-3, 4)]
+    for left, right, at in zip(slopes, slopes[1:], breaks, strict=False):
+        # pieces meet, seldom not
+        starts.append(starts[-1] + (left - right) * at + (rng.random() < 0.1))
+    lines = [["add", start, ["mul", slope, "t"]] for start, slope in zip(starts, slopes, strict=True)]
+
+    def tree(low: int, high: int) -> Any:
+        if low == high:
+            return lines[low]
+        cut = rng.randrange(low, high)
+        return ["if", ["sub", "t", breaks[cut]], tree(cut + 1, high), tree(low, cut)]
+
+    return tree(0, len(breaks)), list(zip(slopes, starts, strict=True))
+
+
+def test_convexity_is_shown_through_pieces_within_pieces_and_never_where_it_fails():
+    rng, shown = random.Random(2), 0
+    for _ in range(examples(300)):
+        breaks = sorted(rng.sample(range(-5, 6), rng.randrange(1, 4)))
+        bend = rng.choice([-1, 0, 1])
+        formula, lines = stairs(rng, breaks, bend)
+        low, high = sorted(F(n, 2) for n in rng.sample(range(-12, 13), 2))
+        # a place where pieces meet belongs to the one below
+        inside = [k for k, b in enumerate(breaks) if low <= b < high]
+        values = [
+            (lines[k + 1][0] - lines[k][0], *(s * breaks[k] + c for s, c in lines[k : k + 2])) for k in inside
+        ]
+        for sign in (1, -1):
+            convex = all(turn * sign >= 0 and below == above for turn, below, above in values)
+            statement = object.__new__(checker.Theorem2)
+            statement.work, statement.length, statement.formula = 0, 1, formula
+            found = statement.bends(formula, low, high, sign)
+            assert not found or convex, (formula, low, high, sign)
+            assert found or not convex, (formula, low, high, sign)
+            shown += found
+    assert shown > 50

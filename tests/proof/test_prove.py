@@ -15,6 +15,8 @@ import fastminima as fm
 from certificates_by_hand import rational
 from fastminima.errors import CertificateError, DataError, DataTypeError, OptionError, ProofError
 from fastminima.proof import prove as proving
+from fastminima.proof.certificate import Certificate
+from fastminima.proof.prove import check_loss
 from places import NIST
 from profiles import examples
 from strategies import activations, tables
@@ -427,3 +429,60 @@ def test_reports_without_a_certificate():
         fm.prove(fm.classify_linear(moved, point.loss), point.loss)
     with pytest.raises(ProofError, match="SquaredLoss"):
         fm.prove(fm.classify_linear(point.weights, point.loss), None)
+
+
+def fitted_exactly(slope, rows):
+    """A certificate of a global minimum of one weight after another, and the loss it is about."""
+    X, Y = np.array(rows, dtype=object)[:, :1], np.array(rows, dtype=object)[:, 1:]
+    loss = fm.SquaredLoss(X, Y)
+    report = fm.classify_linear([np.array([[1.0]]), np.array([[slope]])], loss)
+    return fm.prove(report, loss), loss
+
+
+def test_the_meaning_of_numbers_counts_in_theorem_4(tmp_path):
+    """y = 3x of decimals is not so of their float64 numbers, nor the other way round."""
+    table = tmp_path / "table.csv"
+    table.write_text("x,y\n0.1,0.3\n0.7,2.1\n")
+    decimals = [[Fraction("0.1"), Fraction("0.3")], [Fraction("0.7"), Fraction("2.1")]]
+    proof, loss = fitted_exactly(3.0, decimals)
+    assert proof.meaning == "rational"
+    assert fm.check(proof, loss)
+    floats = fm.SquaredLoss(*(np.array(decimals, dtype=float)[:, k : k + 1] for k in (0, 1)))
+    assert (
+        fm.check(proof, floats).reason == "the certificate is about rational numbers, these data are binary"
+    )
+    as_decimal = Certificate(proof.content | {"meaning": "decimal"})
+    assert "is about decimal numbers, these data are rational" in fm.check(as_decimal, loss).reason
+    assert "is about decimal numbers, these data are binary" in fm.check(as_decimal, floats).reason
+    assert check_loss(as_decimal, loss, meaning="decimal")
+    assert fm.check(as_decimal, table, target="y")
+    assert not fm.check(proof, table, target="y")
+    no_meaning = Certificate({name: value for name, value in proof.content.items() if name != "meaning"})
+    assert "is about None numbers" in fm.check(no_meaning, loss).reason
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_bias_counts_in_theorem_4(bias):
+    X, Y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [3.0], [2.0]])
+    loss, other = fm.SquaredLoss(X, Y, bias=bias), fm.SquaredLoss(X, Y, bias=not bias)
+    weights = [np.zeros((1, 1 + bias)), np.zeros((1, 1))]
+    proof = fm.prove(fm.classify_linear(weights, loss), loss)
+    assert fm.check(proof, loss)
+    assert fm.check(proof, (X, Y))
+    found = fm.check(proof, other)
+    assert not found
+    assert found.reason == (
+        "the certificate is about a loss with a constant input, this loss has none (bias=False)"
+        if bias
+        else "the certificate is about a loss without a constant input, this loss has one (bias=True)"
+    )
+
+
+def test_files_with_several_targets_are_checked_by_name(tmp_path):
+    point = fm.critical_point(widths=[3, 2, 2], rng=1)
+    proof = fm.prove(fm.classify_linear(point.weights, point.loss), point.loss)
+    np.save(tmp_path / "table.npy", np.hstack([point.loss.X, point.loss.Y]))
+    assert fm.check(proof, tmp_path / "table.npy", target=[-2, -1])
+    assert "in another order" not in fm.check(proof, tmp_path / "table.npy", target=[-2, -1]).reason
+    assert "these are not the data" in fm.check(proof, tmp_path / "table.npy", target=[-1, -2]).reason
+    assert "(targets, weights) = (2, False)" in fm.check(proof, tmp_path / "table.npy", target=-1).reason

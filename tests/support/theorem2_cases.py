@@ -34,6 +34,18 @@ RADII = {
     "hardswish": (2.09, 2.12),
     "exponential": (None, 10.0),
     "log_sigmoid": (3.43, 10.0),
+    "softplus_cut": (3.43, 10.0),
+    "squareplus": (0.55, 10.0),
+    "quick_gelu": (1.12, 1.12),
+    "cosine": (0.89, 1.11),
+    "tanhshrink": (0.70, 2.12),
+    "softshrink": (1.76, 2.47),
+    "hardshrink": (None, 1.76),
+    "hardtanh": (1.41, 2.82),
+    "relu6": (None, 6.36),
+    "hardsigmoid": (None, 4.22),
+    "threshold": (None, 10.0),
+    "relu_squared": (None, 10.0),
 }
 
 

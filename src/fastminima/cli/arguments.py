@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -104,8 +104,9 @@ def join_positions(argv: Sequence[str]) -> list[str]:
 def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     """(X, Y) of the command line's data and targets, exact where float64 does not hold a column."""
     source = arguments.data
+    meaning: Literal["binary", "decimal"] = getattr(arguments, "meaning", "binary")
     if arguments.targets is None:
-        if str(source).lower().endswith(".npz"):
+        if str(source).lower().endswith(".npz") and meaning == "binary":
             pair = _arrays(source)
             if pair is not None:
                 return pair
@@ -113,7 +114,7 @@ def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     targets = [name.strip() for name in arguments.targets.split(",") if name.strip()]
     if not targets:
         raise TargetError("--targets needs one or more columns, got none")
-    data = read(source, target=targets, features=features_of(arguments), progress=True)
+    data = read(source, target=targets, features=features_of(arguments), meaning=meaning, progress=True)
     exact = data.exact
     if exact is None:
         return data.X, data.Y

@@ -6,14 +6,14 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastminima.errors import OptionError, OutputError
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
-from fastminima.proof.prove import check, prove
+from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem2.counterexample import counterexample
@@ -126,16 +126,27 @@ def _made(arguments: argparse.Namespace, out: Path) -> tuple[Certificate, str | 
     if arguments.data is None:
         raise OptionError("which data? Give DATA, or --counterexample NAME")
     if arguments.weights is not None:
-        arguments.targets = arguments.target
-        loss = SquaredLoss(*samples(arguments), bias=arguments.bias)
+        loss = _loss(arguments, arguments.bias)
         report = classify_linear(read_chain(arguments.weights), loss, exact=True)
-        return prove(report, loss, verify=verify), None
+        return prove_linear(report, loss, meaning=_decimal(arguments), verify=verify), None
     data = load(arguments)
     given = [None if p is None else OneHiddenLayer.load(p) for p in (arguments.minimum, arguments.better)]
     if given != [None, None]:
         return prove(*given, data=data, method=arguments.method, verify=verify), None
     low = spurious_minimum(data)
     return prove(low, better_point(low), method=arguments.method, verify=verify), None
+
+
+def _loss(arguments: argparse.Namespace, bias: bool) -> SquaredLoss:
+    if arguments.sample_weight is not None:
+        raise OptionError("theorem 4 has no sample weights; leave --sample-weight out")
+    arguments.targets = arguments.target
+    return SquaredLoss(*samples(arguments), bias=bias)
+
+
+def _decimal(arguments: argparse.Namespace) -> Literal["decimal"] | None:
+    """What a loss does not know of the file that it was read from."""
+    return "decimal" if arguments.meaning == "decimal" else None
 
 
 def _summary(certificate: Certificate) -> dict[str, Any]:
@@ -162,13 +173,12 @@ def run_check(arguments: argparse.Namespace) -> int:
     certificate = Certificate.load(arguments.certificate)
     # a file is read with the certificate's own meaning of numbers
     arguments.meaning = "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
-    data: Any
     if certificate.content.get("theorem") == 4:
-        arguments.targets = arguments.target
-        data = SquaredLoss(*samples(arguments))
+        # whether there is a constant input is said by the certificate, and by nothing in the data
+        loss = _loss(arguments, linear_bias(certificate))
+        verdict = check_loss(certificate, loss, meaning=_decimal(arguments))
     else:
-        data = load(arguments)
-    verdict = check(certificate, data)
+        verdict = check(certificate, load(arguments))
     if arguments.json:
         print(
             json.dumps(

@@ -5,6 +5,7 @@ Modules, lowest first:
 - `columns`: which columns of a file are inputs, targets and weights; and what to say when one is not there.
 - `file_kind`: what a file is, by its suffix and by its first bytes.
 - `frames`: frames, series and tables taken apart into named columns: pandas, polars, pyarrow.
+- `tensors`: tensors that track gradients, such as the parameters of torch modules, as arrays.
 - `coerce`: coercion: the only place where foreign arrays, frames and lists become float64, and say when they do not.
 - `cleaning`: which columns and rows are numbers: missing values and categories, by one set of rules for all who read.
 - `exact_columns`: data as exact rationals: a column is Python integers times one positive fraction.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fastminima.errors import DataError, DataTypeError
 
 from .frames import EXACT_KINDS, Columns, frame_columns, is_series, loaded, reject
+from .tensors import plain_array
 
 __all__ = [
     "Table",
@@ -94,7 +95,7 @@ def as_array(data: Any, role: str) -> tuple[NDArray[Any], bool]:
     if isinstance(data, np.ndarray):
         return np.asarray(data), False
     try:
-        array = np.asarray(data)
+        array = plain_array(data)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         kind = DataError if isinstance(data, (list, tuple)) else DataTypeError
         raise kind(f"{role} cannot be read as an array of numbers: {error}") from error

@@ -4,14 +4,15 @@ Modules, each with one job, lowest first. They import NumPy, the standard librar
 python-flint is used where installed, for speed only:
 
 - `roundoff`: u, gamma_n and the factor for a bound's own rounding: what every bound of a float64 sum is made of.
-- `shown`: numbers as text that claim no more than is proved.
 - `dyadic`: float64 <-> integers on a power-of-two grid, correctly rounded results.
+- `shown`: numbers as text that claim no more than is proved.
 - `affine`: exact columns of a dataset and exact values of affine forms on its rows.
 - `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `sums`: exact prefix sums.
 - `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
+- `masked_gram`: the exact Gram matrix of a network's own design: inputs masked by the sides its units give them.
 - `solve`: exact rank, pivots and solution of the normal equations.
 - `groups`: equal inputs, their residual sums, the pure error.
 - `splits`: the set J.

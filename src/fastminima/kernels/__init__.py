@@ -24,8 +24,8 @@ _rows
     products of (1, x', y') for up to MOST_COLUMNS columns. Called by `fastminima.fit.running_sums`.
 _screen
     base_sums: gradient sums of the base point in double-double. screened_excess: one quadratic form a perturbation
-    and, one by one, only the samples its own norms can move across a boundary. Called by
-    `fastminima.landscape.perturb.base_point` and `.screen`.
+    and, one by one, only the samples its own norms can move across a boundary; it takes a ScreenScratch, made once for a
+    ScreenProblem, made once for a set of listed samples. Called by `fastminima.landscape.perturb.base_point` and `.screen`.
 _splits
     Sorted partial sums S_p of a payload by key without an argsort: partition into cache-sized buckets, sort
     each with its payload, sweep; O(m) for keys with a bounded density. Called by

@@ -36,6 +36,7 @@ f.  Walk. Per unit the listed samples lie sorted by margin, so each perturbation
 g.  Instruction sets. See _simd.h and _screen.h: one result for all of them.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "_screen_walk.h" nogil:
@@ -85,7 +86,7 @@ cdef extern from "_screen_walk.h" nogil:
         double *pattern_q
         double *change
         float *filter_w
-        int64_t *reach
+        int64_t *n_within
         int64_t *n_shared
         int64_t *stamp
         int32_t *mark
@@ -117,19 +118,6 @@ def workspace_items(d1, dx):
 def chunk_pairs(dx):
     """Listed samples of a unit whose terms are summed before they are added to an excess."""
     return FS_NEAR * fs_chunk_panels(dx)
-
-
-def walk_items(d1, dx, tile, shared, patterns, numbers):
-    """Numbers in the work space of a walk: float64, float32, int64 and int32; of the last two, zeros at first.
-
-    `tile` perturbations walk together; `shared` pairs belong to `numbers` samples that are listed for several units.
-    """
-    block, pad, room = max(tile, FS_PANEL), -(-dx // 4) * 4, chunk_pairs(dx) + FS_NEAR
-    each = pad + 1 + 2 * shared + patterns * (pad + 1)
-    return (
-        block * (d1 * (dx + 4) + 1) + tile * each + 3 * room, tile * (dx + 2), tile * (2 + patterns),
-        numbers + room + tile * shared,
-    )  # fmt: skip
 
 
 def linear_items(d1, dx):
@@ -197,76 +185,133 @@ def linear_term(const double[:, ::1] gradient, const double[:, ::1] own, const d
                 size_out[:] = 0.0
 
 
-def screened_excess(const double[:, ::1] delta, const double[:, ::1] W1, const double[::1] b1,
-                    const double[::1] W2, double s_plus, double s_minus, const double[:, ::1] gradient,
-                    const double[:, ::1] own, const double[::1] centre, const double[:, ::1] centred_bias,
-                    const double[:, ::1] slopes, const double[::1] factor, const int64_t[::1] row_start,
-                    const int64_t[::1] near_start, const int64_t[::1] panel_start, const double[::1] margin,
-                    const double[:, ::1] rows, const double[:, ::1] near_slopes, const float[::1] filter,
-                    double scale, int variant, double[::1] workspace, Py_ssize_t tile, Py_ssize_t shared,
-                    Py_ssize_t numbers, Py_ssize_t serial, double[::1] reals, float[::1] singles,
-                    int64_t[::1] longs, int32_t[::1] ints, double[::1] excess_out, int64_t[::1] changed_out,
-                    double[::1] reach_out):
-    """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest unit norm met.
+@cython.auto_pickle(False)
+@cython.final
+cdef class ScreenProblem:
+    """What `screened_excess` goes by: a base point, its quadratic form, and the samples near a boundary.
 
-    gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the inputs, or empty, and
-    centred_bias (2, d1) = b1 + W1 centre, both words; slopes (patterns, d1), none for one factor; factor: rows of R,
-    row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs near_start[j] ..
-    near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a multiple of 4, z,
-    e, w, and in the last place two int32: a number where the sample is listed for several units, else -1, and its row
-    of near_slopes). tile, shared, numbers and the work space reals, singles, longs, ints: see `walk_items`;
-    `serial` > 0 grows by at least K from call to call on one work space. Results are complete where reach_out does not
-    exceed the reach of the lists.
+    W1 (d1, dx), b1, W2 (d1,); gradient (2, q) = g and own (2, d1) = g_j . w_j, high and low words; centre (dx,) of the
+    inputs, or empty, and centred_bias (2, d1) = b1 + W1 centre, both words. slopes (patterns, d1), none for one factor;
+    factor: rows of R, row_start[p] .. row_start[p + 1] of pattern p, a multiple of 4. Listed samples: unit j has pairs
+    near_start[j] .. near_start[j + 1], ascending margin; rows (pairs + 16, pad + 4) = (x - centre, zeros up to pad, a
+    multiple of 4, z, e, w, and in the last place two int32: a number where the sample is listed for several units, else
+    -1, and its row of near_slopes); panel_start and filter: the panels of (f), margins in units of `scale`; `shared`
+    pairs belong to `numbers` samples that are listed for several units.
     """
+
     cdef fs_problem s
+    cdef readonly object W1, b1, W2, gradient, own, centre, centred_bias, slopes, factor, row_start
+    cdef readonly object near_start, panel_start, margin, rows, near_slopes, filter
+    cdef readonly double s_plus, s_minus, scale
+    cdef readonly Py_ssize_t shared, numbers
+
+    def __cinit__(self, *, const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double s_plus,
+                  double s_minus, const double[:, ::1] gradient, const double[:, ::1] own, const double[::1] centre,
+                  const double[:, ::1] centred_bias, const double[:, ::1] slopes, const double[::1] factor,
+                  const int64_t[::1] row_start, const int64_t[::1] near_start, const int64_t[::1] panel_start,
+                  const double[::1] margin, const double[:, ::1] rows, const double[:, ::1] near_slopes,
+                  const float[::1] filter, double scale, Py_ssize_t shared, Py_ssize_t numbers):
+        cdef fs_problem *s = &self.s
+        s.d1 = W1.shape[0]
+        s.dx = W1.shape[1]
+        s.s_plus = s_plus
+        s.s_minus = s_minus
+        s.W1 = &W1[0, 0]
+        s.b1 = &b1[0]
+        s.W2 = &W2[0]
+        s.g_hi = &gradient[0, 0]
+        s.g_lo = &gradient[1, 0]
+        s.own_hi = &own[0, 0]
+        s.own_lo = &own[1, 0]
+        s.centre = &centre[0] if centre.shape[0] > 0 else NULL
+        s.centred_bias = &centred_bias[0, 0]
+        s.centred_low = &centred_bias[1, 0]
+        s.n_patterns = slopes.shape[0]
+        s.slopes = &slopes[0, 0]
+        s.R = &factor[0]
+        s.row_start = &row_start[0]
+        s.near_start = &near_start[0]
+        s.panel_start = &panel_start[0]
+        s.margin = &margin[0]
+        s.rows = &rows[0, 0]
+        s.near_slopes = &near_slopes[0, 0]
+        s.near_patterns = near_slopes.shape[0]
+        s.n_pairs = near_start[s.d1]
+        s.filter = &filter[0]
+        s.scale = scale
+        # the arrays live as long as the pointers into them
+        self.W1, self.b1, self.W2 = W1.base, b1.base, W2.base
+        self.gradient, self.own = gradient.base, own.base
+        self.centre, self.centred_bias = centre.base, centred_bias.base
+        self.slopes, self.factor, self.row_start = slopes.base, factor.base, row_start.base
+        self.near_start, self.panel_start, self.margin = near_start.base, panel_start.base, margin.base
+        self.rows, self.near_slopes, self.filter = rows.base, near_slopes.base, filter.base
+        self.s_plus, self.s_minus, self.scale = s_plus, s_minus, scale
+        self.shared, self.numbers = shared, numbers
+
+
+def walk_items(ScreenProblem problem not None, Py_ssize_t tile):
+    """Numbers in the work space of a walk of `tile` perturbations: float64, float32, int64 and int32; of the last two,
+    zeros at first.
+    """
+    cdef Py_ssize_t d1 = problem.s.d1, dx = problem.s.dx, patterns = problem.s.near_patterns
+    cdef Py_ssize_t block = max(tile, FS_PANEL), pad = (dx + 3) // 4 * 4, room = chunk_pairs(dx) + FS_NEAR
+    cdef Py_ssize_t each = pad + 1 + 2 * problem.shared + patterns * (pad + 1)
+    return (
+        block * (d1 * (dx + 4) + 1) + tile * each + 3 * room, tile * (dx + 2), tile * (2 + patterns),
+        problem.numbers + room + tile * problem.shared,
+    )  # fmt: skip
+
+
+@cython.auto_pickle(False)
+@cython.final
+cdef class ScreenScratch:
+    """Work space of the calls for one problem, one call at a time, in which `tile` perturbations walk together.
+
+    workspace: `workspace_items`; reals, singles, longs and ints: `walk_items`.
+    """
+
     cdef fs_scratch k
-    cdef Py_ssize_t pad = (W1.shape[1] + 3) // 4 * 4, room, patterns = near_slopes.shape[0]
-    cdef Py_ssize_t block = tile if tile > FS_PANEL else FS_PANEL
+    cdef double *work
+    # of the next perturbation: no other on this work space has it
+    cdef int64_t serial
+    cdef object held
+    cdef readonly ScreenProblem problem
+    cdef readonly Py_ssize_t tile
+
+    def __cinit__(self, ScreenProblem problem not None, Py_ssize_t tile, double[::1] workspace, double[::1] reals,
+                  float[::1] singles, int64_t[::1] longs, int32_t[::1] ints):
+        cdef fs_scratch *k = &self.k
+        cdef Py_ssize_t d1 = problem.s.d1, dx = problem.s.dx, patterns = problem.s.near_patterns
+        cdef Py_ssize_t pad = (dx + 3) // 4 * 4, room = chunk_pairs(dx) + FS_NEAR, block = max(tile, FS_PANEL)
+        self.problem, self.tile, self.serial, self.work = problem, tile, 1, &workspace[0]
+        self.held = workspace.base, reals.base, singles.base, longs.base, ints.base
+        k.tile = tile
+        k.shared = problem.shared
+        k.columns = &reals[0]
+        k.norm = k.columns + block * (d1 * (dx + 3) + 1)
+        k.change = k.norm + block * d1
+        k.step = k.change + 3 * room
+        k.sum = k.step + tile * pad
+        k.pattern_q = k.sum + tile
+        k.shared_by = k.pattern_q + tile * patterns * (pad + 1)
+        k.filter_w = &singles[0]
+        k.n_within = &longs[0]
+        k.n_shared = k.n_within + tile
+        k.stamp = k.n_shared + tile
+        k.mark = &ints[0]
+        k.found = k.mark + problem.numbers
+        k.shared_id = k.found + room
+
+
+def screened_excess(const double[:, ::1] delta, ScreenScratch scratch not None, int variant, double[::1] excess_out,
+                    int64_t[::1] changed_out, double[::1] norm_out):
+    """Excess risks of the rows of delta (K, P), numbers of sign changes, and the largest norm of a unit's change met.
+
+    Results are complete where norm_out does not exceed the norm up to which the problem of the scratch lists samples.
+    """
     with nogil:
         if delta.shape[0] > 0:
-            s.d1 = W1.shape[0]
-            s.dx = W1.shape[1]
-            s.s_plus = s_plus
-            s.s_minus = s_minus
-            s.W1 = &W1[0, 0]
-            s.b1 = &b1[0]
-            s.W2 = &W2[0]
-            s.g_hi = &gradient[0, 0]
-            s.g_lo = &gradient[1, 0]
-            s.own_hi = &own[0, 0]
-            s.own_lo = &own[1, 0]
-            s.centre = &centre[0] if centre.shape[0] > 0 else NULL
-            s.centred_bias = &centred_bias[0, 0]
-            s.centred_low = &centred_bias[1, 0]
-            s.n_patterns = slopes.shape[0]
-            s.slopes = &slopes[0, 0]
-            s.R = &factor[0]
-            s.row_start = &row_start[0]
-            s.near_start = &near_start[0]
-            s.panel_start = &panel_start[0]
-            s.margin = &margin[0]
-            s.rows = &rows[0, 0]
-            s.near_slopes = &near_slopes[0, 0]
-            s.near_patterns = patterns
-            s.n_pairs = near_start[W1.shape[0]]
-            s.filter = &filter[0]
-            s.scale = scale
-            room = (fs_chunk_panels(s.dx) + 1) * FS_NEAR
-            k.tile = tile
-            k.shared = shared
-            k.columns = &reals[0]
-            k.norm = k.columns + block * (s.d1 * (s.dx + 3) + 1)
-            k.change = k.norm + block * s.d1
-            k.step = k.change + 3 * room
-            k.sum = k.step + tile * pad
-            k.pattern_q = k.sum + tile
-            k.shared_by = k.pattern_q + tile * patterns * (pad + 1)
-            k.filter_w = &singles[0]
-            k.reach = &longs[0]
-            k.n_shared = k.reach + tile
-            k.stamp = k.n_shared + tile
-            k.mark = &ints[0]
-            k.found = k.mark + numbers
-            k.shared_id = k.found + room
-            fs_screen(variant, &s, &k, &delta[0, 0], delta.shape[0], serial, &workspace[0], &excess_out[0],
-                      &changed_out[0], &reach_out[0])
+            fs_screen(variant, &scratch.problem.s, &scratch.k, &delta[0, 0], delta.shape[0], scratch.serial,
+                      scratch.work, &excess_out[0], &changed_out[0], &norm_out[0])
+            scratch.serial += delta.shape[0]

@@ -57,7 +57,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fs_moved)(const fs_problem *s, fs_scratch 
     int64_t *stamp = k->stamp + t * s->near_patterns;
     double *pattern_q = k->pattern_q + t * s->near_patterns * (pad + 1);
     double *moves = k->change, *linear = moves + room, *weight = linear + room;
-    const ptrdiff_t reach = k->reach[t];
+    const ptrdiff_t n_within = k->n_within[t];
     ptrdiff_t count = 0, i;
 #ifdef FS_EIGHT
     int l;
@@ -74,7 +74,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fs_moved)(const fs_problem *s, fs_scratch 
                 FM_NAME(fs_pattern)(s, c, s->near_slopes + id[1] * d1, pad, pattern_q + id[1] * (pad + 1));
             }
         }
-        bits = FS_EIGHT(rows, pattern_q, here, pad, d, db, up, reach, found - i, moves + count, linear + count,
+        bits = FS_EIGHT(rows, pattern_q, here, pad, d, db, up, n_within, found - i, moves + count, linear + count,
                         weight + count, &shared);
         for (; FM_UNLIKELY(shared != 0); shared &= shared - 1) {
             l = __builtin_ctz(shared);
@@ -103,7 +103,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fs_moved)(const fs_problem *s, fs_scratch 
             V4_ADD(r, coefficients + a, row + a);
         }
         const double z = row[pad], moved = z + (db + V4_SUM(u));
-        const int changes = ((moved > 0.0) != (z > 0.0)) & (here < reach);
+        const int changes = ((moved > 0.0) != (z > 0.0)) & (here < n_within);
         /* (v + dv) (s' - s) moved: upwards s' - s and moved are positive, downwards both turn */
         moves[count] = up * fabs(moved);
         linear[count] = row[pad + 1] + (coefficients[pad] + V4_SUM(r));

@@ -16,7 +16,7 @@ typedef struct {
     double *norm;       /* [block][d1] of the units' changes */
     double *step;       /* [tile][pad] change of the unit's row */
     float *filter_w;    /* [tile][dx + 2] the unit's change over the scale, and the slack */
-    int64_t *reach;     /* [tile] samples within reach */
+    int64_t *n_within;  /* [tile] samples within reach */
     double *sum;        /* [tile] */
     int64_t *n_shared;  /* [tile] changed pairs of shared samples */
     int32_t *shared_id; /* [tile][shared] */
@@ -69,7 +69,7 @@ FM_INLINE __m512d fs_sums8(const __m512d *t)
  * ones listed for several units. */
 __attribute__((target("avx512f,avx512dq,avx512vl")))
 FM_INLINE unsigned fs_eight(const double *rows, const double *pattern_q, const int32_t *here, ptrdiff_t pad,
-                            const double *d, double db, double up, ptrdiff_t reach, ptrdiff_t left, double *moves,
+                            const double *d, double db, double up, ptrdiff_t n_within, ptrdiff_t left, double *moves,
                             double *linear, double *weight, unsigned *shared)
 {
     const __m512d zero = _mm512_setzero_pd();
@@ -106,7 +106,7 @@ FM_INLINE unsigned fs_eight(const double *rows, const double *pattern_q, const i
         _mm512_castpd256_pd512(even), _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), _mm512_castpd256_pd512(odd));
     const __m512d moved = _mm512_add_pd(z, _mm512_add_pd(_mm512_set1_pd(db), fs_sums8(u)));
     const __mmask8 within = _mm256_cmplt_epi32_mask(_mm256_loadu_si256((const __m256i *)here),
-                                                    _mm256_set1_epi32((int32_t)reach));
+                                                    _mm256_set1_epi32((int32_t)n_within));
     const unsigned turned = (unsigned)_mm512_cmp_pd_mask(moved, zero, _CMP_GT_OQ)
                             ^ (unsigned)_mm512_cmp_pd_mask(z, zero, _CMP_GT_OQ);
     const unsigned bits = turned & (unsigned)within & (left < 8 ? (1u << left) - 1 : 255);
@@ -188,11 +188,11 @@ static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const doubl
         for (ptrdiff_t t = 0; t < count; t++) {
             const double norm = k->norm[(first + t) * d1 + j], *row = delta + t * P + j * dx;
             /* a sum that is not finite stays as it is */
-            const ptrdiff_t reach = isfinite(excess[t]) ? fs_count(s->margin + s->near_start[j], listed, norm) : 0;
-            k->reach[t] = reach;
-            if (!reach)
+            const ptrdiff_t within = isfinite(excess[t]) ? fs_count(s->margin + s->near_start[j], listed, norm) : 0;
+            k->n_within[t] = within;
+            if (!within)
                 continue;
-            most = reach > most ? reach : most;
+            most = within > most ? within : most;
             for (ptrdiff_t a = 0; a < pad; a++)
                 k->step[t * pad + a] = a < dx ? row[a] : 0.0;
             for (ptrdiff_t a = 0; a < n; a++)
@@ -205,7 +205,7 @@ static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const doubl
         for (ptrdiff_t panel = 0; panel * FS_NEAR < most; panel += chunk) {
             const float *panels = s->filter + (s->panel_start[j] + panel) * (n + 1) * FS_NEAR;
             for (ptrdiff_t t = 0; t < count; t++) {
-                const ptrdiff_t end = (k->reach[t] + FS_NEAR - 1) / FS_NEAR;
+                const ptrdiff_t end = (k->n_within[t] + FS_NEAR - 1) / FS_NEAR;
                 if (end <= panel)
                     continue;
                 const float *w = k->filter_w + t * (n + 1);
@@ -223,7 +223,7 @@ static void fs_walk(int variant, const fs_problem *s, fs_scratch *k, const doubl
 }
 
 static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const double *delta, ptrdiff_t K, int64_t serial,
-                      double *work, double *excess, int64_t *changed, double *reach)
+                      double *work, double *excess, int64_t *changed, double *largest_norm)
 {
     const ptrdiff_t d1 = s->d1, n = s->dx + 1, q = d1 * n + 1, P = d1 * (n + 1) + 1, width = q + 2 * d1;
     const ptrdiff_t tile = k->tile, block = tile < FS_PANEL ? FS_PANEL : tile;
@@ -274,7 +274,7 @@ static void fs_screen(int variant, const fs_problem *s, fs_scratch *k, const dou
                 fs_walk(variant, s, k, delta + (i + t) * P, t, size - t < tile ? size - t : tile,
                         serial + i + t, excess + i + t, changed + i + t);
     }
-    *reach = fs_norm(largest, n);
+    *largest_norm = fs_norm(largest, n);
 }
 
 #endif

@@ -32,7 +32,7 @@
 (i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of
     32 bits that holds any such sum: it decides S_p = 0 where (g) cannot.
 
-The hot loops stand in _splits.h.
+The hot loops stand in _splits.h, those of (d) and (e) in _splits_buckets.h, and (i) in _splits_exact.h.
 """
 
 from libc.stddef cimport ptrdiff_t

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ._screen import ScreenProblem, ScreenScratch
 
 F64 = NDArray[np.float64]
 
@@ -206,124 +211,133 @@ def _stable(row: F64, slope: F64, c: F64, low: F64, n: int, centred: bool) -> fl
     return float(bias + _dot(row[None], u[:-1])[0])
 
 
-def screened_excess(
-    delta: F64,
-    W1: F64,
-    b1: F64,
-    W2: F64,
-    s_plus: float,
-    s_minus: float,
-    gradient: F64,
-    own: F64,
-    centre: F64,
-    centred_bias: F64,
-    slopes: F64,
-    factor: F64,
-    row_start: NDArray[np.int64],
-    near_start: NDArray[np.int64],
-    panel_start: NDArray[np.int64],
-    margin: F64,
-    rows: F64,
-    near_slopes: F64,
-    filter: NDArray[np.float32],
-    scale: float,
-    variant: int,
-    workspace: F64,
-    tile: int,
-    shared: int,
-    numbers: int,
-    serial: int,
-    reals: F64,
-    singles: NDArray[np.float32],
-    longs: NDArray[np.int64],
-    ints: NDArray[np.int32],
-    excess_out: F64,
-    changed_out: NDArray[np.int64],
-    reach_out: F64,
-) -> None:
-    """g . c + 1/2 ||R c||^2 and, without filter, the samples within reach one by one."""
-    d1, dx = W1.shape
-    n = dx + 1
-    base = np.column_stack([W1, b1])
-    K = len(delta)
-    moves = np.empty((K, d1, n))
-    moves[:, :, :dx] = delta[:, : d1 * dx].reshape(K, d1, dx)
-    moves[:, :, dx] = delta[:, d1 * dx : d1 * n]
-    dv, shift = delta[:, d1 * n : d1 * (n + 1)], delta[:, -1]
+class _Changes(NamedTuple):
+    """What K perturbations change, for the twin of the screened excess.
+
+    rows (K, d1, n) of dw, db; dv (K, d1); effective changes c (q, K) and low words (d1, K) of their biases where centred;
+    changes of the biases (d1, K) about the centre; squared norms (d1, K) of the rows.
+    """
+
+    rows: F64
+    dv: F64
+    c: F64
+    low: F64
+    bias: F64
+    norm2: F64
+
+
+def _changes(problem: ScreenProblem, delta: F64) -> _Changes:
+    d1, dx = problem.W1.shape
+    n, K = dx + 1, len(delta)
+    base = np.column_stack([problem.W1, problem.b1])
+    rows = np.empty((K, d1, n))
+    rows[:, :, :dx] = delta[:, : d1 * dx].reshape(K, d1, dx)
+    rows[:, :, dx] = delta[:, d1 * dx : d1 * n]
+    dv = delta[:, d1 * n : d1 * (n + 1)]
     c = np.empty((d1 * n + 1, K))
     norm2 = np.zeros((d1, K))
     bias, low = np.empty((d1, K)), np.empty((d1, K))
-    c[-1] = shift
-    gh, gl = linear = np.empty((2, K))
-    none = np.empty((K, d1))
-    linear_term(
-        gradient, own, W2, centre, centred_bias, np.ones(d1), delta, True, variant, workspace, linear, none,
-        np.empty(K),
-    )  # fmt: skip
+    c[-1] = delta[:, -1]
     for j in range(d1):
         d2 = dv[:, j]
-        v = W2[j] + d2
+        v = problem.W2[j] + d2
         for a in range(n):
-            d = moves[:, j, a]
+            d = rows[:, j, a]
             c[j * n + a] = v * d + d2 * base[j, a]
             norm2[j] = norm2[j] + d * d
-        bias[j] = moves[:, j, dx]
-        if len(centre):
-            bias[j], dl = dh, dl = _shift(centre, moves[:, j, :dx], moves[:, j, dx])
-            vh, vl = _two_sum(np.full(K, W2[j]), d2)
+        bias[j] = rows[:, j, dx]
+        if len(problem.centre):
+            bias[j], dl = dh, dl = _shift(problem.centre, rows[:, j, :dx], rows[:, j, dx])
+            vh, vl = _two_sum(np.full(K, problem.W2[j]), d2)
             p, e = _two_product(vh, dh)
-            r, error = _two_product(d2, centred_bias[0, j])
-            e = (e + (vh * dl + vl * dh)) + (error + d2 * centred_bias[1, j])
+            r, error = _two_product(d2, problem.centred_bias[0, j])
+            e = (e + (vh * dl + vl * dh)) + (error + d2 * problem.centred_bias[1, j])
             dh, f = _two_sum(p, r)
             c[j * n + dx], low[j] = _two_sum(dh, f + e)
-    if len(slopes):
-        square, R = np.zeros(K), factor[: row_start[-1] * n].reshape(-1, n)
-        for k, slope in enumerate(slopes):
-            u = np.zeros((n, K))
-            u[dx] = shift
-            for j in range(d1):
-                u = u + slope[j] * c[j * n : (j + 1) * n]
-            if len(centre):
-                th, tl = shift, np.zeros(K)
-                for j in range(d1):
-                    p, e = _two_product(slope[j], c[j * n + dx])
-                    th, f = _two_sum(th, p)
-                    tl = tl + (f + (e + slope[j] * low[j]))
-                u[dx] = th + tl
-            square = square + _squares(u, R[row_start[k] : row_start[k + 1]])
-    else:
-        square = _squares(c, factor[: row_start[1] * len(c)].reshape(-1, len(c)))
-    excess_out[:] = gh + (gl + 0.5 * square)
-    changed_out[:] = 0
-    norm = np.sqrt(norm2 + n * 2.0**-1073) * (1.0 + (n + 8) * 2.0**-53)
-    reach_out[0] = np.max(norm, initial=0.0)
-    pad, chunk = rows.shape[1] - 4, max(1, 256 // (dx + 2)) * 16
-    marks = rows.view(np.int32).reshape(len(rows), -1)[:, -2:]
-    for k in np.flatnonzero(np.isfinite(excess_out)).tolist():
-        total, products = 0.0, 0.0
-        earlier: dict[int, float] = {}
+    return _Changes(rows, dv, c, low, bias, norm2)
+
+
+def _form(problem: ScreenProblem, changes: _Changes) -> F64:
+    """||R c||^2 for every perturbation."""
+    d1, dx = problem.W1.shape
+    n, c, row_start = dx + 1, changes.c, problem.row_start
+    if not len(problem.slopes):
+        return _squares(c, problem.factor[: row_start[1] * len(c)].reshape(-1, len(c)))
+    K = c.shape[1]
+    square, R = np.zeros(K), problem.factor[: row_start[-1] * n].reshape(-1, n)
+    for k, slope in enumerate(problem.slopes):
+        u = np.zeros((n, K))
+        u[dx] = c[-1]
         for j in range(d1):
-            start, end = int(near_start[j]), int(near_start[j + 1])
-            end = start + int(np.searchsorted(margin[start:end], norm[j, k], side="right"))
-            up = (W2[j] + dv[k, j]) * (s_plus - s_minus)
-            for first in range(start, end, chunk):
-                some = rows[first : min(first + chunk, end)]
-                z = some[:, pad]
-                moved = z + (bias[j, k] + _dot(some, moves[k, j, :dx]))
-                sums = [0.0] * 4
-                crossing = np.flatnonzero((moved > 0.0) != (z > 0.0))
-                for t, i in enumerate(crossing.tolist()):
-                    number, pattern = marks[first + i].tolist()
-                    linear = some[i, pad + 1] + _stable(
-                        some[i, :pad], near_slopes[pattern], c[:, k], low[:, k], n, bool(len(centre))
-                    )
-                    weight, amount = some[i, pad + 2], up * abs(moved[i])
-                    sums[t % 4] += weight * (amount * (linear + 0.5 * amount))
-                    if number in earlier:
-                        products += weight * (earlier[number] * amount)
-                    if number >= 0:
-                        earlier[number] = earlier.get(number, 0.0) + amount
-                total += (sums[0] + sums[1]) + (sums[2] + sums[3])
-                changed_out[k] += len(crossing)
+            u = u + slope[j] * c[j * n : (j + 1) * n]
+        if len(problem.centre):
+            th, tl = c[-1], np.zeros(K)
+            for j in range(d1):
+                p, e = _two_product(slope[j], c[j * n + dx])
+                th, f = _two_sum(th, p)
+                tl = tl + (f + (e + slope[j] * changes.low[j]))
+            u[dx] = th + tl
+        square = square + _squares(u, R[row_start[k] : row_start[k + 1]])
+    return square
+
+
+def _walk(problem: ScreenProblem, changes: _Changes, norm: F64, k: int) -> tuple[float, int]:
+    """What the samples that change sides add to the excess of perturbation k, and how many do."""
+    d1, dx = problem.W1.shape
+    pad, chunk = problem.rows.shape[1] - 4, max(1, 256 // (dx + 2)) * 16
+    marks = problem.rows.view(np.int32).reshape(len(problem.rows), -1)[:, -2:]
+    total, products, count = 0.0, 0.0, 0
+    earlier: dict[int, float] = {}
+    for j in range(d1):
+        start, end = int(problem.near_start[j]), int(problem.near_start[j + 1])
+        end = start + int(np.searchsorted(problem.margin[start:end], norm[j, k], side="right"))
+        up = (problem.W2[j] + changes.dv[k, j]) * (problem.s_plus - problem.s_minus)
+        for first in range(start, end, chunk):
+            some = problem.rows[first : min(first + chunk, end)]
+            z = some[:, pad]
+            moved = z + (changes.bias[j, k] + _dot(some, changes.rows[k, j, :dx]))
+            sums = [0.0] * 4
+            crossing = np.flatnonzero((moved > 0.0) != (z > 0.0))
+            for t, i in enumerate(crossing.tolist()):
+                number, pattern = marks[first + i].tolist()
+                linear = some[i, pad + 1] + _stable(
+                    some[i, :pad], problem.near_slopes[pattern], changes.c[:, k], changes.low[:, k], dx + 1,
+                    bool(len(problem.centre)),
+                )  # fmt: skip
+                weight, amount = some[i, pad + 2], up * abs(moved[i])
+                sums[t % 4] += weight * (amount * (linear + 0.5 * amount))
+                if number in earlier:
+                    products += weight * (earlier[number] * amount)
+                if number >= 0:
+                    earlier[number] = earlier.get(number, 0.0) + amount
+            total += (sums[0] + sums[1]) + (sums[2] + sums[3])
+            count += len(crossing)
+    return total + products, count
+
+
+def screened_excess(
+    delta: F64,
+    scratch: ScreenScratch,
+    variant: int,
+    excess_out: F64,
+    changed_out: NDArray[np.int64],
+    norm_out: F64,
+) -> None:
+    """g . c + 1/2 ||R c||^2 and, without filter, the samples within reach one by one."""
+    problem = scratch.problem
+    d1, dx = problem.W1.shape
+    n, K = dx + 1, len(delta)
+    gh, gl = linear = np.empty((2, K))
+    linear_term(
+        problem.gradient, problem.own, problem.W2, problem.centre, problem.centred_bias, np.ones(d1), delta, True,
+        variant, np.empty(0), linear, np.empty((K, d1)), np.empty(K),
+    )  # fmt: skip
+    changes = _changes(problem, delta)
+    excess_out[:] = gh + (gl + 0.5 * _form(problem, changes))
+    changed_out[:] = 0
+    norm = np.sqrt(changes.norm2 + n * 2.0**-1073) * (1.0 + (n + 8) * 2.0**-53)
+    norm_out[0] = np.max(norm, initial=0.0)
+    for k in np.flatnonzero(np.isfinite(excess_out)).tolist():
+        added, changed_out[k] = _walk(problem, changes, norm, k)
         if changed_out[k]:
-            excess_out[k] += total + products
+            excess_out[k] += added

@@ -88,7 +88,7 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
     if slopes == other_slopes:
         width = max(network.width, other.width)
         with np.errstate(all="ignore"):
-            result = _fast(_padded(network, width), _padded(other, width), view)
+            result = _in_double_double(_padded(network, width), _padded(other, width), view)
         if result is not None:
             return result
     # float64 has no number for the difference, or the terms cancel beyond double-double
@@ -110,7 +110,7 @@ def _padded(network: OneHiddenLayer, width: int) -> OneHiddenLayer:
     )
 
 
-def _fast(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -> float | None:
+def _in_double_double(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -> float | None:
     """The formula above, or None where its rounding is too large for `_ACCURACY`."""
     width = network.width
     before = [unit_form(network.W1, network.b1, j) for j in range(width)]
@@ -126,7 +126,9 @@ def _fast(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -> floa
     sizes = np.zeros(len(c))
     changes, squares, doubts = [], [], []
     for start in range(0, data.n_samples, _ROWS):
-        part = _block(network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift)
+        part = _block_terms(
+            network, other, data.take(slice(start, start + _ROWS)), before, after, change, shift
+        )
         if part is None:
             return None
         g = [a + b for a, b in zip(g, part.g, strict=True)]
@@ -143,7 +145,7 @@ def _fast(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -> floa
     return round_fraction(total)
 
 
-def _block(
+def _block_terms(
     network: OneHiddenLayer,
     other: OneHiddenLayer,
     data: Dataset,
@@ -158,8 +160,8 @@ def _block(
     on = ~signs(columns, -network.W1, -network.b1)
     moved = ~signs(columns, -other.W1, -other.b1) != on
     m, width = on.shape
-    hidden = [_plain(v) for v in evaluate(columns, before)]
-    lines = [_plain(v) for v in evaluate(columns, change)]
+    hidden = [_without_exponent(v) for v in evaluate(columns, before)]
+    lines = [_without_exponent(v) for v in evaluate(columns, change)]
     residual = _Sum(np.full(m, network.b2))
     residual.add(-data.y)
     difference = _Sum(np.full(m, float(shift)))
@@ -173,7 +175,7 @@ def _block(
         if len(rows):
             [value] = evaluate(Columns(data.take(rows)), [after[j]])
             wide = [np.zeros(m), np.zeros(m)]
-            value = _plain(value)
+            value = _without_exponent(value)
             wide[0][rows], wide[1][rows] = value.hi, value.lo
             step = np.where(on[:, j], s_minus - s_plus, s_plus - s_minus)
             # s' - s may round: its two halves are exact
@@ -203,7 +205,7 @@ def _block(
     )
 
 
-def _plain(value: DoubleDouble) -> DoubleDouble:
+def _without_exponent(value: DoubleDouble) -> DoubleDouble:
     """The same with exponent 0; what underflows is in the bound, what overflows is inf."""
     if value.exponent == 0:
         return value
@@ -232,7 +234,7 @@ class _Sum:
         self.doubt = self.doubt + np.abs(first) * (value.bound + 2.0**-100 * np.abs(value.hi))
 
 
-def _tree(hi: F64, lo: F64) -> list[Fraction]:
+def _pairwise_sum(hi: F64, lo: F64) -> list[Fraction]:
     """Column sums of (m, q) double-double numbers."""
     while len(hi) > 1:
         half = len(hi) // 2
@@ -258,12 +260,12 @@ def _gradient(
     size = (np.abs(hi) + omega * e.doubt * 2.0**90)[:, None] * np.abs(inputs)
     if not all(np.isfinite(v).all() for v in (first, low)):
         return [], np.full(1, math.inf)
-    everything = _tree(first, low)
+    everything = _pairwise_sum(first, low)
     sizes, g = size.sum(axis=0), []
     gap, base = Fraction(s_plus) - Fraction(s_minus), Fraction(s_minus)
     for j in range(width):
         rows = on[:, j]
-        part = everything if rows.all() else _tree(first[rows], low[rows]) if rows.any() else None
+        part = everything if rows.all() else _pairwise_sum(first[rows], low[rows]) if rows.any() else None
         for column, whole in enumerate(everything):
             g.append(base * whole + (gap * part[column] if part is not None else 0))
     g.append(everything[0])

@@ -11,24 +11,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack, overload
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import NetworkError, OptionError
+from fastminima.errors import NetworkError
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
-from fastminima.landscape.perturb.evaluate import Plan, run
-from fastminima.landscape.perturb.points import DISTRIBUTIONS, directions, n_parameters, reach, split
+from fastminima.landscape.perturb.evaluate import RadiusPlan, evaluate_points
+from fastminima.landscape.perturb.options import ProbeOptions, check_levels
+from fastminima.landscape.perturb.points import directions, likely_row_norm, n_parameters, split
 from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
 from fastminima.system.memory import require_memory
-from fastminima.system.options import as_count, check_choice, check_count, check_radius, count_workers
+from fastminima.system.options import as_count
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
@@ -36,7 +37,6 @@ __all__ = ["Probe", "ProbeSweep", "probe"]
 F64 = NDArray[np.float64]
 
 _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
-_MAX_INDEX = 2**63
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +120,7 @@ class Probe:
         otherwise, because what is kept is counts in bins of 2^-8 octave. inf where the rank falls among the
         overflowed; NaN when n = 0.
         """
-        return quantile(self._state, _check_levels(levels))
+        return quantile(self._state, check_levels(levels))
 
     @property
     def quantiles(self) -> dict[float, float]:
@@ -271,17 +271,6 @@ class ProbeSweep:
         return "\n".join(lines)
 
 
-def _check_levels(levels: Any) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(v) for v in levels)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"quantiles must be a sequence of levels in [0, 1], got {levels!r}") from error
-    for number in numbers:
-        if not 0.0 <= number <= 1.0:
-            raise OptionError(f"quantiles must be levels in [0, 1], got {number}")
-    return numbers
-
-
 class _Options(TypedDict, total=False):
     """The options of `probe` that decide nothing about the type of its result."""
 
@@ -379,75 +368,66 @@ def probe(
     """
     check_pair(network, data)
     check_one_target(data, "probe")
-    single = np.ndim(radius) == 0
-    radii = [check_radius(value) for value in np.atleast_1d(np.asarray(radius, dtype=object)).tolist()]
-    if not radii:
-        raise OptionError("radius is an empty sequence; give at least one radius")
-    n = check_count(n, "n", _MAX_INDEX)
-    seed = check_count(seed, "seed", 2**64)
-    threads = count_workers(workers)
-    check_choice(distribution, "distribution", tuple(DISTRIBUTIONS))
-    check_choice(dtype, "dtype", ("float64", "float32"))
-    check_choice(method, "method", ("auto", "direct", "screened"))
-    levels = _check_levels(quantiles)
-    if keep:
-        require_memory(8 * n * len(radii), f"keeping {n} excess risks at {len(radii)} radii")
-
-    with single_threaded_blas():
-        stop = threading.Event()
-        plans = _plans(network, data, radii, n, distribution, dtype, method, keep, stop) if n else []
-        tallies = run(network, data, plans, n, seed, distribution, threads, stop, progress)
-    empty = np.empty(0) if keep else None
-    probes = []
-    for i, value in enumerate(radii):
-        kept = plans[i].kept if n else empty
-        probes.append(
-            Probe(
-                network=network,
-                n_samples=data.n_samples,
-                radius=value,
-                n=n,
-                seed=seed,
-                distribution=distribution,
-                dtype=dtype,
-                method=plans[i].method if n else "direct" if method == "auto" else method,
-                levels=levels,
-                excess=None if kept is None else sealed(kept),
-                _state=tallies[i].block() if n else Tally().block(),
-            )
+    options = ProbeOptions(
+        radius=radius, n=n, seed=seed, workers=workers, dtype=dtype, distribution=distribution, keep=keep,
+        method=method, quantiles=quantiles, progress=progress,
+    )  # fmt: skip
+    if options.keep:
+        require_memory(
+            8 * options.n * len(options.radii),
+            f"keeping {options.n} excess risks at {len(options.radii)} radii",
         )
-    return probes[0] if single else ProbeSweep(tuple(probes))
+    if options.n == 0:
+        way = "direct" if options.method == "auto" else options.method
+        outcomes = [(way, np.empty(0) if options.keep else None, Tally()) for _ in options.radii]
+    else:
+        with single_threaded_blas():
+            stop = threading.Event()
+            plans = _plans(network, data, options, stop)
+            tallies = evaluate_points(network, data, plans, options, stop)
+        outcomes = [(plan.method, plan.kept, tally) for plan, tally in zip(plans, tallies, strict=True)]
+    probes = tuple(
+        Probe(
+            network=network,
+            n_samples=data.n_samples,
+            radius=value,
+            n=options.n,
+            seed=options.seed,
+            distribution=options.distribution,
+            dtype=options.dtype,
+            method=way,
+            levels=options.levels,
+            excess=None if kept is None else sealed(kept),
+            _state=tally.block(),
+        )
+        for value, (way, kept, tally) in zip(options.radii, outcomes, strict=True)
+    )
+    return ProbeSweep(probes) if options.is_sweep else probes[0]
 
 
 def _plans(
-    network: OneHiddenLayer,
-    data: Dataset,
-    radii: list[float],
-    n: int,
-    distribution: str,
-    dtype: str,
-    method: str,
-    keep: bool,
-    stop: threading.Event,
-) -> list[Plan]:
+    network: OneHiddenLayer, data: Dataset, options: ProbeOptions, stop: threading.Event
+) -> list[RadiusPlan]:
+    """How the points at each radius are evaluated; `stop` ends what direct evaluation has begun."""
     with np.errstate(all="ignore"):
         base = BasePoint(network, data)
     if not np.isfinite(base.residual).all():
         raise NetworkError(
             "the outputs of the network overflow on these data, so it has no risk to compare with"
         )
-    reaches = [reach(value, distribution, network.width, network.n_features, n) for value in radii]
-    ways = [choose(base, r, n).method if method == "auto" else method for r in reaches]
-    screened = [r for r, way in zip(reaches, ways, strict=True) if way == "screened"]
+    width, features, n = network.width, network.n_features, options.n
+    norms = [likely_row_norm(value, options.distribution, width, features, n) for value in options.radii]
+    ways = [choose(base, norm, n).method if options.method == "auto" else options.method for norm in norms]
+    screened = [norm for norm, way in zip(norms, ways, strict=True) if way == "screened"]
     screen = Screen(base, max(screened)) if screened else None
-    direct = Direct(base, dtype) if "direct" in ways else None
+    direct = Direct(base, options.dtype) if "direct" in ways else None
 
     def directly(delta: F64) -> tuple[F64, NDArray[np.integer]]:
         assert direct is not None
         return direct.excess(delta, stop.is_set)
 
     plans = []
-    for value, way in zip(radii, ways, strict=True):
+    for value, way in zip(options.radii, ways, strict=True):
         evaluate = directly if way == "direct" or screen is None else screen.excess
-        plans.append(Plan(value, way, evaluate, np.empty(n) if keep else None))
+        plans.append(RadiusPlan(value, way, evaluate, np.empty(n) if options.keep else None))
     return plans

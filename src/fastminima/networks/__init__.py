@@ -4,8 +4,10 @@ Modules, lowest first:
 
 - `linear_layers`: the weights of a deep linear network: coerced once, and what is wrong with them said by layer.
 - `activations`: activations: one formula in four arithmetics, floats, balls, rationals and torch.
+- `stacked_networks`: K networks of one shape in four stacked arrays, and what they are evaluated on.
 - `batched_smooth`: risks of many networks with a smooth activation: NumPy's functions and BLAS, on blocks that stay
   in the cache.
 - `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
 - `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.
+- `rational_network`: networks whose parameters are rational numbers: what exact decisions speak of.
 """

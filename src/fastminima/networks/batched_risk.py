@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +20,18 @@ from fastminima.system.memory import require_memory
 from fastminima.system.options import count_workers
 
 from .batched_smooth import smooth_risks
+from .stacked_networks import (
+    Block,
+    Samples,
+    StackedNetworks,
+    check_finite,
+    check_shape,
+    real_array,
+)
 
 __all__ = ["batched_risk", "predict"]
 
 F64 = NDArray[np.float64]
-Block = tuple[NDArray[np.generic], ...]
 
 _VARIANT = _forward.BEST_VARIANT
 # One kernel call takes about this much of the parameters: large against packing X again, small for the memory
@@ -40,58 +48,15 @@ _MANY_UNITS = 2_048
 # A thread costs about 1e-4 s to start and stop, which is 5e6 flops.
 _MIN_FLOPS = 2e7
 _MAX_SEGMENTS = 1024
-_NAMES = ("W1", "b1", "W2", "b2")
 
 
-class _Samples(Protocol):
-    @property
-    def X(self) -> F64: ...
-    @property
-    def y(self) -> F64: ...
-    @property
-    def sample_weight(self) -> F64 | None: ...
-
-
-def _real(value: ArrayLike, name: str) -> NDArray[np.generic]:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise NetworkError(f"{name} must be an array of real numbers: {error}") from error
-    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        raise NetworkError(f"{name} must hold float64, float32 or integers, got dtype {array.dtype}")
-    if np.ma.is_masked(value):
-        raise NetworkError(f"{name} is a masked array with masked entries; fill them first")
-    return array
-
-
-def _expect(array: NDArray[np.generic], name: str, letters: str, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise NetworkError(f"{name} must have shape {letters} = {shape} to fit W1, got {array.shape}")
-
-
-def _rows(array: NDArray[np.generic]) -> Iterator[tuple[int, NDArray[np.generic]]]:
-    step = max(1, _CHUNK_BYTES * len(array) // max(1, array.nbytes)) if len(array) else 1
-    for start in range(0, len(array), step):
-        yield start, array[start : start + step]
-
-
-def _check_finite(array: NDArray[np.generic], name: str, offset: int = 0) -> None:
-    if array.dtype.kind != "f":
-        return
-    for start, block in _rows(array):
-        bad = ~np.isfinite(block)
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            index = ", ".join(str(i) for i in (where[0] + start + offset, *where[1:]))
-            raise NetworkError(f"{name}[{index}] is {block[where]}; parameters must be finite")
-
-
-def _single(dtype: object, arrays: Block) -> bool:
+def _arithmetic(dtype: object, networks: StackedNetworks) -> np.dtype[Any]:
     if dtype is None:
-        return all(array.dtype == np.float32 for array in arrays)
-    for name in ("float64", "float32"):
-        if isinstance(dtype, str | type | np.dtype) and dtype in (name, np.dtype(name), np.dtype(name).type):
-            return name == "float32"
+        single = all(array.dtype == np.float32 for array in networks.arrays())
+        return np.dtype(np.float32 if single else np.float64)
+    for kind in (np.dtype(np.float64), np.dtype(np.float32)):
+        if isinstance(dtype, str | type | np.dtype) and dtype in (kind.name, kind, kind.type):
+            return kind
     raise OptionError(f'dtype must be "float64", "float32" or None, got {dtype!r}')
 
 
@@ -107,7 +72,7 @@ def batched_risk(
     b1: ArrayLike,
     W2: ArrayLike,
     b2: ArrayLike,
-    data: _Samples,
+    data: Samples,
     activation: PiecewiseLinear | Smooth | str,
     *,
     dtype: str | None = None,
@@ -159,122 +124,162 @@ def batched_risk(
     Yun, Sra and Jadbabaie (2019), section 2: the empirical risk. The result for one network does not depend
     on the networks beside it. Machines with different instruction sets may differ in the last bits.
     """
-    first, bias, second, shift = arrays = (_real(W1, "W1"), _real(b1, "b1"), _real(W2, "W2"), _real(b2, "b2"))
-    if first.ndim != 3 or first.shape[1] < 1:
-        raise NetworkError(f"W1 must have shape (K, d1, dx) with d1 >= 1, got {first.shape}")
-    K, d1, dx = first.shape
-    _expect(bias, "b1", "(K, d1)", (K, d1))
-    _expect(second, "W2", "(K, d1)", (K, d1))
-    _expect(shift, "b2", "(K,)", (K,))
     check_one_target(data, "batched_risk")
-    m, features = data.X.shape
+    networks = StackedNetworks(W1, b1, W2, b2)  # type: ignore[arg-type]
+    _, _, dx = networks.shape
+    features = data.X.shape[1]
     if features != dx:
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")
-    single = _single(dtype, arrays)
+    arithmetic = _arithmetic(dtype, networks)
     threads = count_workers(workers)
     h = as_activation(activation)
     if isinstance(h, Smooth):
         with np.errstate(all="ignore"):
-            risks = smooth_risks(*arrays, data, h, np.dtype(np.float32 if single else np.float64), threads)
-        bad = ~np.isfinite(risks)
-        if bad.any():
-            for array, name in zip(arrays, _NAMES, strict=True):
-                _check_finite(array, name)
-        risks[np.isnan(risks)] = np.inf
-        return risks
-    if not isinstance(h, PiecewiseLinear):
+            risks = smooth_risks(networks, data, h, arithmetic, threads)
+        if not np.isfinite(risks).all():
+            networks.check_finite()
+    elif isinstance(h, PiecewiseLinear):
+        layout = _lay_out(networks, len(data.X), arithmetic, threads)
+        with np.errstate(over="ignore", invalid="ignore"):
+            risks = _on_threads(_KernelSums(networks, data, h, layout))
+            risks *= 0.5
+    else:
         raise ActivationError(
             f"activation must be a name, PiecewiseLinear or Smooth, got {type(h).__name__}; wrap a function with "
             "Smooth(value, first, second)"
         )
-    kind = np.dtype(np.float32 if single else np.float64)
-    panel, group = _forward.layout(_VARIANT, kind.itemsize)
-    segments = _segments(m, panel, group)
+    risks[np.isnan(risks)] = np.inf
+    return risks
 
-    tuple_bytes = kind.itemsize * (d1 * (dx + 2) + 1)
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the work is cut; but for `segments`, which is the same for all, no bit of a risk depends on it.
+
+    Attributes
+    ----------
+    arithmetic : dtype
+    segments : list of slice
+        Cuts of the samples; a risk is the sum of theirs, in order.
+    chunk : int
+        Networks in one call of the kernel.
+    threads : int
+    by_samples : bool
+        Few networks: each thread packs its own samples. Many: each packs all of them, for its own networks.
+    workspace_items : int
+        Numbers in the work space of one thread.
+    """
+
+    arithmetic: np.dtype[Any]
+    segments: list[slice]
+    chunk: int
+    threads: int
+    by_samples: bool
+    workspace_items: int
+
+
+def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threads: int) -> _Layout:
+    """Cuts for these networks on m samples; TooLargeError where their work space cannot fit into memory."""
+    K, d1, dx = networks.shape
+    panel, group = _forward.layout(_VARIANT, arithmetic.itemsize)
+    segments = _segments(m, panel, group)
+    tuple_bytes = arithmetic.itemsize * (d1 * (dx + 2) + 1)
     chunk = max(1, _CHUNK_BYTES // tuple_bytes)
-    copied = any(array.dtype != kind or not array.flags.c_contiguous for array in arrays)
+    copied = any(a.dtype != arithmetic or not a.flags.c_contiguous for a in networks.arrays())
     flops = max(1.0, 2.0 * m * d1 * (dx + 2))
     if not copied:
         chunk = max(chunk, int(_CALL_FLOPS / flops))
     if K * flops < _MIN_FLOPS:
         threads = 1
-    # Few networks: each thread packs its own samples. Many: each packs all of them, for its own networks.
     by_samples = 1 < threads <= len(segments) and K * d1 < _MANY_UNITS * threads
     if threads > 1 and not by_samples:
         chunk = min(chunk, max(-(-_MIN_UNITS // d1), -(-K // (4 * threads))))
-    items = _forward.workspace_items(_VARIANT, kind.itemsize, d1, dx)
+    items = _forward.workspace_items(_VARIANT, arithmetic.itemsize, d1, dx)
     held = (K if by_samples else chunk * threads) * tuple_bytes if copied else 0
     parts_bytes = 8 * K * (len(segments) if by_samples else 2)
     require_memory(
-        threads * items * kind.itemsize + held + parts_bytes, f"the risk of networks of width {d1}"
+        threads * items * arithmetic.itemsize + held + parts_bytes, f"the risk of networks of width {d1}"
     )
-    weight = np.empty(0) if data.sample_weight is None else data.sample_weight
-    kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
+    return _Layout(arithmetic, segments, chunk, threads, by_samples, items)
 
-    def parameters(networks: slice) -> Block:
-        with np.errstate(all="ignore"):
-            return tuple(np.ascontiguousarray(array[networks], dtype=kind) for array in arrays)
 
-    def checked(total: F64, start: int) -> F64:
-        # A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0: a
-        # finite risk proves its parameters finite, and they need not be read once more.
-        if not np.isfinite(total).all():
-            for array, name in zip(arrays, _NAMES, strict=True):
-                _check_finite(array[start : start + len(total)], name, start)
-        return total
+class _KernelSums:
+    """The kernel's sums over the samples, for networks on data; any thread may call it."""
 
-    def add(block: Block, cut: slice, workspace: NDArray[np.generic], out: F64) -> None:
-        kernel(
-            *block, data.X[cut], data.y[cut], weight[cut], h.s_plus, h.s_minus, _VARIANT, workspace, out,
+    def __init__(self, networks: StackedNetworks, data: Samples, h: PiecewiseLinear, layout: _Layout) -> None:
+        self.networks, self.data, self.h, self.layout = networks, data, h, layout
+        self.weight = np.empty(0) if data.sample_weight is None else data.sample_weight
+        single = layout.arithmetic == np.float32
+        self.kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
+        # handed on from chunk to chunk: fresh pages cost more than packing a small dataset
+        self.spare: list[NDArray[np.generic]] = []
+
+    def add(self, block: Block, cut: slice, workspace: NDArray[np.generic], out: F64) -> None:
+        """Fill `out` with the sums of a block of networks over the samples of one cut."""
+        self.kernel(
+            *block, self.data.X[cut], self.data.y[cut], self.weight[cut], self.h.s_plus, self.h.s_minus, _VARIANT,
+            workspace, out,
         )  # fmt: skip
 
-    # handed on from chunk to chunk: fresh pages cost more than packing a small dataset
-    spare: list[NDArray[np.generic]] = []
-
-    def over_networks(start: int) -> F64:
-        block = parameters(slice(start, start + chunk))
+    def of_networks(self, start: int) -> F64:
+        """Sums over all samples of the chunk of networks that begins at `start`."""
+        layout = self.layout
+        block = self.networks.block(slice(start, start + layout.chunk), layout.arithmetic)
         try:
-            workspace = spare.pop()
+            workspace = self.spare.pop()
         except IndexError:
-            workspace = np.empty(items, kind)
+            workspace = np.empty(layout.workspace_items, layout.arithmetic)
         part = np.empty(len(block[0]))
         total = np.zeros(len(part))
         with np.errstate(over="ignore", invalid="ignore"):  # a thread does not inherit its caller's
-            for cut in segments:
-                add(block, cut, workspace, part)
+            for cut in layout.segments:
+                self.add(block, cut, workspace, part)
                 total += part
-        spare.append(workspace)
-        return checked(total, start)
+        self.spare.append(workspace)
+        return self.checked(total, start)
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        if K == 0:
-            return np.empty(0)
-        if threads == 1:
-            totals = [over_networks(start) for start in range(0, K, chunk)]
-        elif not by_samples:
-            with ThreadPoolExecutor(threads) as pool:
-                totals = list(pool.map(over_networks, range(0, K, chunk)))
-        else:
-            block = parameters(slice(0, K))
-            parts = np.empty((len(segments), K))
+    def by_samples(self, pool: ThreadPoolExecutor) -> F64:
+        """Sums of all networks over all samples, whose segments the threads of the pool share."""
+        layout = self.layout
+        K = self.networks.shape[0]
+        block = self.networks.block(slice(0, K), layout.arithmetic)
+        parts = np.empty((len(layout.segments), K))
 
-            def over_samples(worker: int) -> None:
-                workspace = np.empty(items, kind)
-                for index in range(worker, len(segments), threads):
-                    add(block, segments[index], workspace, parts[index])
+        def of_samples(worker: int) -> None:
+            workspace = np.empty(layout.workspace_items, layout.arithmetic)
+            for index in range(worker, len(layout.segments), layout.threads):
+                self.add(block, layout.segments[index], workspace, parts[index])
 
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(over_samples, range(threads)))
-            # the same additions in the same order as in over_networks
-            totals = [np.zeros(K)]
-            for part in parts:
-                totals[0] += part
-            checked(totals[0], 0)
-        risks = np.concatenate(totals)
-        risks *= 0.5
-    risks[np.isnan(risks)] = np.inf
-    return risks
+        list(pool.map(of_samples, range(layout.threads)))
+        # the same additions in the same order as in of_networks
+        total = np.zeros(K)
+        for part in parts:
+            total += part
+        return self.checked(total, 0)
+
+    def checked(self, total: F64, start: int) -> F64:
+        """The sums of the networks from `start` on, whose parameters are finite; NetworkError where one is not.
+
+        A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0: a finite risk
+        proves its parameters finite, and they need not be read once more.
+        """
+        if not np.isfinite(total).all():
+            self.networks.check_finite(slice(start, start + len(total)))
+        return total
+
+
+def _on_threads(sums: _KernelSums) -> F64:
+    """Sums over all samples of all networks, (K,)."""
+    layout, K = sums.layout, sums.networks.shape[0]
+    starts = range(0, K, layout.chunk)
+    if K == 0:
+        return np.empty(0)
+    if layout.threads == 1:
+        return np.concatenate([sums.of_networks(start) for start in starts])
+    with ThreadPoolExecutor(layout.threads) as pool:
+        if layout.by_samples:
+            return sums.by_samples(pool)
+        return np.concatenate(list(pool.map(sums.of_networks, starts)))
 
 
 def predict(
@@ -314,20 +319,22 @@ def predict(
     -----
     Yun, Sra and Jadbabaie (2019), section 2.
     """
-    first, bias, second, shift = arrays = (_real(W1, "W1"), _real(b1, "b1"), _real(W2, "W2"), _real(b2, "b2"))
+    first, bias, second, shift = arrays = (
+        real_array(W1, "W1"), real_array(b1, "b1"), real_array(W2, "W2"), real_array(b2, "b2"),
+    )  # fmt: skip
     if first.ndim != 2 or first.shape[0] < 1:
         raise NetworkError(f"W1 must have shape (d1, dx) with d1 >= 1, got {first.shape}")
     d1, dx = first.shape
-    _expect(bias, "b1", "(d1,)", (d1,))
-    _expect(second, "W2", "(d1,)", (d1,))
-    _expect(shift, "b2", "()", ())
+    check_shape(bias, "b1", "(d1,)", (d1,))
+    check_shape(second, "W2", "(d1,)", (d1,))
+    check_shape(shift, "b2", "()", ())
     if X.ndim != 2 or X.shape[1] != dx:
         raise NetworkError(f"X must have shape (m, dx) = (m, {dx}) to fit W1, got {X.shape}")
     m = len(X)
     items = _forward.workspace_items(_VARIANT, 8, d1, dx)
     require_memory(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
-    for array, name in zip(arrays, _NAMES, strict=True):
-        _check_finite(np.atleast_1d(array), name)
+    for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
+        check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])
     workspace, out = np.empty(items), np.empty(m)
     # whole panels, so that a cut moves no sample to another lane

@@ -9,13 +9,15 @@ networks beside it or on the number of threads.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.networks.activations.smooth import Smooth
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.system.threads import single_threaded_blas
+
+from .stacked_networks import Samples, StackedNetworks
 
 __all__ = ["smooth_risks"]
 
@@ -24,37 +26,21 @@ F64 = NDArray[np.float64]
 _HIDDEN = 1 << 15
 
 
-class _Samples(Protocol):
-    @property
-    def X(self) -> F64: ...
-    @property
-    def y(self) -> F64: ...
-    @property
-    def sample_weight(self) -> F64 | None: ...
-
-
 def smooth_risks(
-    W1: NDArray[np.generic],
-    b1: NDArray[np.generic],
-    W2: NDArray[np.generic],
-    b2: NDArray[np.generic],
-    data: _Samples,
-    activation: Smooth,
-    dtype: np.dtype[Any],
-    threads: int,
+    networks: StackedNetworks, data: Samples, activation: Activation, dtype: np.dtype[Any], threads: int
 ) -> F64:
     """1/2 sum_i w_i (f_k(x_i) - y_i)^2 for K networks, shape (K,); nan or inf where a number overflows.
 
     Parameters
     ----------
-    W1, b1, W2, b2 : ndarrays of shapes (K, d1, dx), (K, d1), (K, d1), (K,)
+    networks : StackedNetworks
     data : Dataset
-    activation : Smooth
+    activation : Activation
     dtype : float64 or float32
         Of outputs and residuals; sums are float64.
     threads : int
     """
-    K, d1, _ = W1.shape
+    K, d1, _ = networks.shape
     X, y = (np.asarray(part, dtype=dtype) for part in (data.X, data.y))
     weight = data.sample_weight
     rows = max(1, min(len(X), _HIDDEN // d1))
@@ -62,8 +48,8 @@ def smooth_risks(
     risks = np.zeros(K)
 
     def block(start: int) -> None:
-        networks = slice(start, start + step)
-        first, bias, second, shift = (np.asarray(a[networks], dtype=dtype) for a in (W1, b1, W2, b2))
+        some = slice(start, start + step)
+        first, bias, second, shift = (np.asarray(a[some], dtype=dtype) for a in networks.arrays())
         first, bias, second = first.transpose(0, 2, 1), bias[:, None, :], second[:, :, None]
         total = np.zeros(len(shift))
         # a thread does not inherit its caller's
@@ -79,7 +65,7 @@ def smooth_risks(
                 if weight is not None:
                     squares *= weight[part]
                 total += squares.sum(axis=1)
-        risks[networks] = total
+        risks[some] = total
 
     starts = range(0, K, step)
     with single_threaded_blas():

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.coerce import as_matrix, sealed
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.tensors import plain_array
 from fastminima.errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
@@ -27,7 +28,7 @@ from .batched_risk import predict
 
 __all__ = ["OneHiddenLayer"]
 
-Activation = Callable[[NDArray[np.float64]], NDArray[np.floating]]
+Elementwise = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 _FORMAT = "fastminima.OneHiddenLayer"
 # 1: piecewise linear; 2: smooth, with a formula. Each file has the lowest version that can hold it.
@@ -43,9 +44,9 @@ _RISK_ROWS = 65_536
 def _parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
     """A float64 C-ordered read-only copy; parameters are float64 numbers, so anything rounded is refused."""
     try:
-        array = np.asarray(value)
+        array = plain_array(value)
         flat = as_matrix(array.reshape(-1, 1), name, allow_empty=True)
-    except (DataTypeError, DataError, ValueError, TypeError) as error:
+    except (DataTypeError, DataError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise NetworkError(f"{name} must hold finite real numbers: {error}") from error
     if flat.rounded:
         raise NetworkError(f"{name} holds numbers that float64 cannot represent; round them first")
@@ -90,7 +91,7 @@ class OneHiddenLayer:
     b1: NDArray[np.float64]
     W2: NDArray[np.float64]
     b2: float
-    activation: Activation
+    activation: Elementwise
 
     def __post_init__(self) -> None:
         W1, b1, W2 = _parameter(self.W1, "W1", 2), _parameter(self.b1, "b1", 1), _parameter(self.W2, "W2", 1)

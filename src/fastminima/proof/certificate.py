@@ -233,7 +233,7 @@ def data_words(
 def block_rows(blocks: Iterable[Block]) -> Iterator[list[float]]:
     """The rows (x, y, weight) of blocks of float64 numbers (X, y, weights or None), for the checker."""
     for X, y, weight in blocks:
-        parts = [X, y[:, None], *([] if weight is None else [weight[:, None]])]
+        parts = [X, y.reshape(len(y), -1), *([] if weight is None else [weight[:, None]])]
         yield from np.hstack(parts).tolist()
 
 

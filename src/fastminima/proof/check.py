@@ -4,7 +4,7 @@
     python check.py proof.json houses.csv --target price --features rooms,age
 
 What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, which it rounds correctly),
-`json`, `struct`, `csv`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what
+`json`, `struct`, `re`, `mmap`, `hashlib`, and the lines below. Nothing is solved or searched: a certificate says what
 is so, and every claim is derived again from the data, in exact arithmetic. docs/proofs.md shows why what is accepted
 implies the claims.
 
@@ -14,7 +14,7 @@ theorem 2; theorem 4; the whole certificate; data files and the command. Whateve
 
 import argparse
 import ast
-import csv
+import codecs
 import hashlib
 import json
 import mmap
@@ -26,10 +26,10 @@ from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, combinations, groupby, islice, pairwise, repeat
-from math import comb, isqrt, lcm
+from math import comb, isfinite, isinf, isqrt, lcm, prod
 from operator import add, mul
 
-VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = 1, 1 << 24, 100_000, 2_000
+FORMAT, VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = "fastminima certificate", 1, 1 << 24, 100_000, 2_000
 
 
 class Verdict(namedtuple("Verdict", "accepted reason claims")):
@@ -39,6 +39,10 @@ class Verdict(namedtuple("Verdict", "accepted reason claims")):
 
 class Reject(Exception):
     """The certificate is not accepted; the text says why."""
+
+
+class TooMuch(Exception):
+    """The certificate is not accepted, because that would take too long. No other way is tried."""
 
 
 def need(holds, why):
@@ -57,7 +61,12 @@ def parse(text):
         return dict(items)
 
     need(len(text) <= LONGEST_FILE, f"the certificate is longer than {LONGEST_FILE} characters")
-    return json.loads(text, object_pairs_hook=once)
+    need(not re.search("[\ud800-\udfff]", text), "the certificate holds half of a surrogate pair, which is no character")
+    words = json.loads(text, object_pairs_hook=once)
+    if re.search(r"\\u[dD][89a-fA-F]", text):  # whole pairs are characters by now
+        halves = re.search("[\ud800-\udfff]", json.dumps(words, ensure_ascii=False))
+        need(not halves, "the certificate holds half of a surrogate pair, which is no character")
+    return words
 
 
 def fields(words, *names):
@@ -70,14 +79,29 @@ def exact(words, *size):
     if size:
         need(isinstance(words, list) and size[0] in (None, len(words)), f"expected a list of {size[0]}")
         return [exact(part, *size[1:]) for part in words]
+    p, q, k = numeral(words)
+    return Fraction(integer(p), integer(q or "0") or 1 << int(k or 0))
+
+
+def numeral(words):
+    """The digits of p, q and k; those that are not there are None."""
     found = isinstance(words, str) and len(words) <= LONGEST_NUMBER and re.fullmatch(NUMBER, words)
     need(found, f"expected a rational 'p/q' or 'p/2^k', got {words!r:.40}")
-    p, q, k = (int(Decimal(part or 0)) for part in found.groups())  # int(text) refuses 4,300 digits
-    return Fraction(p, q or 1 << k)
+    return found.groups()
+
+
+def integer(text):
+    """int(text), which refuses 4,300 digits and takes a time that grows with their square."""
+    half = len(text) // 2
+    if half < 1_000:
+        return int(text)
+    high, low = integer(text[:-half]) * 10**half, integer(text[-half:])
+    return high - low if text[0] == "-" else high + low
 
 
 def show(words):
-    return f"{Decimal(exact(words).numerator) / exact(words).denominator:.10g}"
+    p, q, k = numeral(words)
+    return f"{Decimal(p) / (Decimal(q or 0) or 1 << int(k or 0)):.10g}"
 
 
 def whole(value, least):
@@ -100,10 +124,36 @@ def at(row, form):
     return sum(map(mul, row, form))
 
 
-def integral(*lines):
-    """Lists of rationals times their least common denominator, which comes with them."""
-    unit = lcm(*(Fraction(c).denominator for line in lines for c in line))
-    return [[int(c * unit) for c in line] for line in lines], unit
+# Work is counted before it is done, from the lengths of the numbers, in what was a nanosecond where this was written. A
+# certificate may ask for ALLOWED of it a row and a MiB of its text, as if there were 1,000 rows more and at least one MiB.
+ALLOWED, LONGEST_UNIT = 1_200_000, 1 << 19
+
+
+def words_of(bits):
+    return (bits >> 6) + 1
+
+
+def times(a, b=64):
+    """The work of one product of numbers of a and b bits."""
+    short, long = sorted((words_of(a), words_of(b)))
+    return 100 + 8 * long * isqrt(isqrt(short**3))
+
+
+def reduction(bits, count=1):
+    """The work of bringing fractions of so many bits to lowest terms, or of adding them."""
+    return count * (2_000 + 7 * words_of(bits) ** 2)
+
+
+def longest(*lines):
+    """Bits of the longest number in lists of integers or rationals."""
+    return max((max(c.numerator.bit_length(), c.denominator.bit_length()) for line in lines for c in line), default=0)
+
+
+def is_float(value):
+    try:
+        return value == float(value)
+    except OverflowError:
+        return False
 
 
 class Block(namedtuple("Block", "values columns rows scale")):
@@ -112,6 +162,13 @@ class Block(namedtuple("Block", "values columns rows scale")):
     def at(self, form):
         return [at(form, row) for row in self.rows]
 
+    def parts(self, work):
+        """Fewer rows at a time where a row takes much work, and so much memory."""
+        count = max(1, 10**8 // work)
+        for i in range(0, len(self.rows), count):
+            part = slice(i, i + count)
+            yield Block(self.values[part], [column[part] for column in self.columns], self.rows[part], self.scale)
+
 
 class Table:
     def __init__(self, read, words):
@@ -119,7 +176,28 @@ class Table:
         self.m, self.dx, self.dy, self.weighted, numbers, *self.digests = fields(words, *names)
         need(type(self.weighted) is bool and numbers in ("float64", "rational"), "no such kind of data")
         need(whole(self.m, 1) and whole(self.dx, 0) + whole(self.dy, 1) < 1 << 20, "more than a million columns")
-        self.read, self.floats = read, numbers == "float64"
+        self.read, self.floats, self.beyond = read, numbers == "float64", False
+        self.work, self.seen, self.length = 0, 0, 0
+
+    def spend(self, work):
+        self.work += work
+        most = ALLOWED * (1_000 + self.seen) * max(self.length, 1 << 20) >> 20
+        if self.work > most:
+            raise TooMuch(f"more work than a certificate of {self.length} characters may ask for on {self.seen} rows")
+
+    def integral(self, *lines):
+        """Lists of rationals times their least common denominator, which comes with them."""
+        unit = 1
+        for q in (c.denominator for line in lines for c in line):
+            if q > 1 and unit % q:
+                self.spend(reduction(max(unit.bit_length(), q.bit_length())))
+                unit = lcm(unit, q)
+                need(unit.bit_length() <= LONGEST_UNIT, f"common denominators of more than {LONGEST_UNIT} bits")
+        size = unit.bit_length()
+        for c in (c for line in lines for c in line):
+            p, q = c.numerator.bit_length(), c.denominator.bit_length()
+            self.spend(100 * words_of(p + size - q) + 5 * words_of(size - q) * words_of(q) + times(p, size - q))
+        return [[c.numerator * (unit // c.denominator) for c in line] for line in lines], unit
 
     def blocks(self):
         """All rows. At the end their digests are compared with those of the certificate."""
@@ -130,11 +208,13 @@ class Table:
             given = [v for row in part for v in row]
             values = list(map(add, given, repeat(0.0)) if self.floats else map(Fraction, given))  # -0.0 is 0.0
             need(values == given, "a number is no float64 number")
+            self.beyond = self.beyond or not (self.floats or all(map(is_float, values)))
             part = [values[i : i + n] for i in range(0, len(values), n)]
             lines = [pack(*row) if self.floats else (",".join(map(str, row)) + "\n").encode() for row in part]
             ordered.update(b"".join(lines))
             total += sum(int.from_bytes(hashlib.blake2s(line).digest(), "little") for line in lines)
             count += len(part)
+            self.seen = count
             need(count <= self.m, "these are not the data of the certificate: they have more rows")
             ratios = [v.as_integer_ratio() for v in values]
             scale = lcm(*{q for _, q in ratios})
@@ -160,39 +240,64 @@ def after(claim, *given, **words):
 
 class Theorem1:
     def __init__(self, table, slopes):
-        self.dx, self.slopes = table.dx, exact(slopes, 2)
+        self.table, self.dx, self.slopes = table, table.dx, exact(slopes, 2)
         need(self.slopes[0] > 0 <= self.slopes[1] != self.slopes[0], "expected s+ > 0, s- >= 0, s+ != s-")
         need(table.dy == 1, "theorem 1 has one target")
         self.data = partial(after, int)  # nothing is done with the data but what the claims do
 
     def least_squares(self, coef, intercept, risk):
         """No affine function has a lower risk: sum w r (x, 1) = 0, and the risk is convex."""
-        self.fit = [*exact(coef, self.dx), exact(intercept), -1]
-        ((form,), unit), square, normal = integral(self.fit), 0, [0] * (self.dx + 1)
+        self.fit = [*exact(coef, self.dx), exact(intercept), Fraction(-1)]
+        ((form,), unit), square, normal = self.table.integral(self.fit), 0, [0] * (self.dx + 1)
+        bits = longest(form) + 64
+        work = sum(times(c.bit_length()) for c in form) + times(bits, bits) + (self.dx + 2) * times(bits)
         while block := (yield):
-            r = block.at(form)
-            wr = list(map(mul, r, block.columns[-1]))
-            square += Fraction(at(wr, r), block.scale**3)
-            normal = [total + Fraction(at(wr, x), block.scale**3) for total, x in zip(normal, block.columns)]
+            self.table.spend(len(block.rows) * work)
+            for part in block.parts(work):
+                products = self.products(part, form)
+                square += products.pop()
+                normal = list(map(add, normal, products))
         need(not any(normal), "the residuals are not orthogonal to the columns")
         self.risk = square / (2 * unit**2)
         need(self.risk == exact(risk), "the risk of the fit is another number")
 
-    def network(self, words, radius=0):
+    def products(self, part, form):
+        """The residuals' weighted products with the columns, and with themselves."""
+        r = part.at(form)
+        wr = list(map(mul, r, part.columns[-1]))
+        return [Fraction(at(wr, x), part.scale**3) for x in (*part.columns[: self.dx + 1], r)]
+
+    def network(self, words, radius=Fraction(0)):
         """Its risk, and whether z >= radius |(x, 1)| > 0 for every preactivation z."""
         (W1, b1, W2, b2), square, far = units(words, self.dx), 0, radius > 0
-        forms, unit = integral(*([*w, b] for w, b in zip(W1, b1)), [*[0] * self.dx, b2, -1])
-        sides, common = integral(*([v * s for s in self.slopes] for v in W2), [1, 1])
+        last = [Fraction(v) for v in (*[0] * self.dx, b2, -1)]
+        forms, unit = self.table.integral(*([*w, b] for w, b in zip(W1, b1)), last)
+        self.table.spend(sum(reduction(longest([v], self.slopes), 2) for v in W2))
+        sides, common = self.table.integral(*([v * s for s in self.slopes] for v in W2), [Fraction(1)] * 2)
+        bound, near = (radius.numerator * unit) ** 2, radius.denominator
+        work = sum(times(c.bit_length()) for form in forms for c in form)
+        work += sum(100 + times(longest(form) + 64, longest(side)) for form, side in zip(forms, sides))
+        bits, close = longest(*forms) + longest(*sides) + 64, longest(*forms) + near.bit_length() + 64
+        work += 2 * times(bits, bits) + far * (times(close, close) + times(bound.bit_length()) + times(close) * len(forms))
         while block := (yield):
-            z, errors = [block.at(form) for form in forms], repeat(0)
-            for values, (plus, minus) in zip(z, sides):
-                errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in values)))
-            square += Fraction(at(map(mul, errors, errors), block.columns[-1]), block.scale**3)
-            if far:
-                least = list(map(min, zip(*z[:-1])))
-                squares = (at(x, x) * (radius.numerator * unit) ** 2 for x in zip(*block.columns[: self.dx + 1]))
-                far = min(least) > 0 and all((t * radius.denominator) ** 2 >= bound for t, bound in zip(least, squares))
+            self.table.spend(len(block.rows) * work)
+            for part in block.parts(work):
+                more, far = self.seen(part, forms, sides, far and (bound, near))
+                square += more
+        self.table.spend(reduction(2 * bits))
         return square / (2 * (unit * common) ** 2), far
+
+    def seen(self, part, forms, sides, least):
+        """What these rows add to the risk; are their preactivations as far from 0 as `least` says, if it does?"""
+        z, errors = [part.at(form) for form in forms], repeat(0)
+        for values, (plus, minus) in zip(z, sides):
+            errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in values)))
+        far = bool(least)
+        if far:
+            closest, (bound, near) = list(map(min, zip(*z[:-1]))), least
+            squares = (at(x, x) * bound for x in zip(*part.columns[: self.dx + 1]))
+            far = min(closest) > 0 and all((t * near) ** 2 >= size for t, size in zip(closest, squares))
+        return Fraction(at(map(mul, errors, errors), part.columns[-1]), part.scale**3), far
 
     def local_minimum(self, network, radius, excess):
         """Nor any network near by: within the radius every unit stays affine. Its own risk exceeds by `excess` at most."""
@@ -210,8 +315,11 @@ class Theorem1:
 
     def set_J(self, positions):
         """J = { j < m: S_j != 0, fitted_(j) < fitted_(j+1) }, S_j the sum of j residuals in order of fitted values."""
-        blocks, (forms, _) = [], integral(self.fit[:-2], self.fit)  # their order does not need the intercept
+        blocks, (forms, _) = [], self.table.integral(self.fit[:-2], self.fit)  # their order does not need the intercept
+        bits = longest(*forms) + 64
+        work = sum(times(c.bit_length()) for form in forms for c in form) + times(bits) + 300 * (10 + words_of(bits))
         while block := (yield):
+            self.table.spend(len(block.rows) * work)
             fitted, residuals = map(block.at, forms)
             blocks.append((block.scale, fitted, map(mul, residuals, block.columns[-1])))
         unit = lcm(*(scale for scale, *_ in blocks))
@@ -225,12 +333,16 @@ class Theorem1:
         """No function of x has a lower risk: among equal inputs the weighted mean of y is best."""
         groups = {}
         while block := (yield):
+            self.table.spend(len(block.rows) * (20_000 + 3_000 * self.dx))
             for row in block.rows:
                 *x, y, w = (Fraction(v, block.scale) for v in row)
                 n, sums, squares = groups.get(tuple(x), (0, 0, 0))
                 groups[tuple(x)] = n + w, sums + w * y, squares + w * y * y
-        total = sum(squares - sums**2 / n for n, sums, squares in groups.values())
-        need(total == 2 * exact(floor), "the floor is another number")
+        parts = [squares - sums**2 / n for n, sums, squares in groups.values()]
+        while len(parts) > 1:  # in pairs, because denominators grow
+            self.table.spend(sum(reduction(longest([part])) for part in parts))
+            parts = [sum(parts[i : i + 2]) for i in range(0, len(parts), 2)]
+        need(parts == [2 * exact(floor)], "the floor is another number")
 
     claims = {"least squares": least_squares, "linearly fittable": partial(after, linearly_fittable)}  # noqa: RUF012
     claims |= {"no lower risk within": local_minimum, "lower risk": lower_risk}
@@ -338,22 +450,35 @@ TAYLOR = {
 }
 
 
-def jet(formula, t):
+EFFORT = {"exp": 8, "log": 12, "sqrt": 2, "sin": 40, "atan": 40, "erf": 60, "softplus": 40}
+
+
+def effort(name, *parts):
+    """The work of an operation: rough, and above what it takes."""
+    size = max(abs(end).bit_length() for part in parts for jet in part for end in jet) // 300
+    return EFFORT.get(name, 2) * (1 + size)
+
+
+def jet(formula, t, spend=int):
     """(h, h', h''/2) on an interval that lies in one piece; a place where pieces meet belongs to the one below."""
+    spend(1)
     if not isinstance(formula, list):
         return (t, ONE, ZERO) if formula == "t" else (PI if formula == "pi" else interval(exact(str(formula))), ZERO, ZERO)
     name, x, *rest = formula
-    x = jet(x, t)
+    x = jet(x, t, spend)
+    spend(effort(name, x))
     if name == "if":
         above, below = rest
         need(x[0].lo > 0 or x[0].hi <= 0, "two pieces of the activation meet in an interval")
-        return jet(above if x[0].lo > 0 else below, t)
+        return jet(above if x[0].lo > 0 else below, t, spend)
     if name == "pow":
         n = whole(*rest, 0)
         need(n <= 1000, "a power above 1,000")
+        spend(4 * n.bit_length() * effort(name, x))
         g = [x[0].power(max(n - k, 0)) * interval(comb(n, k)) for k in range(3)]
     elif rest:
-        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t)
+        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t, spend)
+        spend(effort(name, x, y))
         need(len(rest) == 1 and name in ("add", "sub", "mul", "div"), f"no such operation: {name!r:.20}")
         if name in ("add", "sub"):
             return tuple(a + b for a, b in zip(x, y))
@@ -367,7 +492,7 @@ def jet(formula, t):
 
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
 
-PARTS, WINDOW, WORK = 128, 4, 2_000_000
+PARTS, WINDOW, WORK = 128, 4, 150_000
 
 
 def root_above(x):
@@ -380,8 +505,8 @@ def upward(x, sign):
 
 class Theorem2:
     def __init__(self, table, formula):
-        self.formula, self.dx, self.length, self.work = formula, table.dx, len(json.dumps(formula)), 0
-        need(self.length <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
+        self.formula, self.dx, self.table, self.work = formula, table.dx, table, 0
+        need(len(json.dumps(formula)) <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
         need((table.m, table.dy, table.weighted) == (3, 1, False), "theorem 2 has three samples without weights")
 
     def data(self):
@@ -393,24 +518,32 @@ class Theorem2:
         need(x1 != x2 and y1 == y2 != y3, "expected x1 != x2 and y1 = y2 != y3")
         self.k, self.risk = y3 - y1, (y3 - y1) ** 2 / 3
 
+    def spend(self, work):
+        self.work += work
+        if self.work > WORK:
+            raise TooMuch("more work than theorem 2 can need")
+
     def jet(self, low, high=None, formula=None):
-        self.work += self.length
-        need(self.work <= WORK, "more work than theorem 2 can need")
-        return jet(self.formula if formula is None else formula, interval(low, high))
+        return jet(self.formula if formula is None else formula, interval(low, high), self.spend)
 
     def network(self, words):
-        """Preactivations z and values h(z), unit by unit, output weights, and an upper bound of the risk."""
+        """Preactivations z, values h(z), unit by unit, and output weights; `most` is an upper bound of the risk."""
         W1, b1, W2, b2 = units(words, self.dx)
+        sizes = [longest([c]) for row in self.rows for c in row[:-1]]
+        sizes = [sum(longest([c]) for c in (*w, b)) + sum(sizes) for w, b in zip(W1, b1)]
+        self.table.spend(sum(reduction(bits, 3 * (self.dx + 2)) for bits in sizes) + 20_000 * len(W1))
         z = [[at(w, x) + b for *x, _ in self.rows] for w, b in zip(W1, b1)]
         h = [[self.jet(v)[0] for v in unit] for unit in z]
         outputs = (sum(map(mul, map(interval, W2), values), start=interval(b2)) for values in zip(*h))
         squares = ((value + interval(-y)).power(2) for value, (*_, y) in zip(outputs, self.rows))
-        return z, h, W2, Fraction(sum(squares, start=ZERO).hi, 2 * UNIT)
+        self.most = Fraction(sum(squares, start=ZERO).hi, 2 * UNIT)
+        return z, h, W2
 
     def zero_risk(self, network, risk):
         """Two units, values a and b on the samples: u (a1 - a2) + v (b1 - b2) = 0, u (a3 - a2) + v (b3 - b2) = k."""
-        _, h, _, most = self.network(network)
-        need(most <= exact(risk), "the network's risk is larger")
+        _, h, _ = self.network(network)
+        need(self.most <= exact(risk), "the network's risk is larger")
+        self.spend(len(h) * (len(h) + 1))
         changes = [(h1 + -h2, h3 + -h2) for h1, h2, h3 in h]
         crossed = [a1 * b3 + -(a3 * b1) for (a1, a3), (b1, b3) in combinations(changes, 2)]
         crossed += [a3 for a1, a3 in changes if a1 == ZERO]  # one unit is enough
@@ -418,14 +551,16 @@ class Theorem2:
 
     def local_minimum(self, network, radius, excess):
         """risk - k^2/3 >= sum k U_j h''(xi_j) a_j^2/12 + (sum U_j h'(zeta_j) a_j)^2/4 >= 0, a_j = z_j(x1) - z_j(x2)."""
-        (z, _, W2, most), R = self.network(network), exact(radius)
-        need(most - self.risk <= exact(excess), "the network's risk exceeds by more")
+        (z, _, W2), R = self.network(network), exact(radius)
+        need(self.most - self.risk <= exact(excess), "the network's risk exceeds by more")
         need(0 < R <= min(map(abs, W2)), "the radius is not positive, or above an output weight")
+        lengths = [longest(z[j], [R]) * 2 for j in range(len(z))]
         norms = [root_above(at(x, x) + 1) for *x, _ in self.rows]
         signs = [1 if self.k * v > 0 else -1 for v in W2]
 
         def window(j, r):
             """All that unit j sees while its row moves by at most r, xi_j and zeta_j included."""
+            self.table.spend(reduction(lengths[j] + 128, 12))
             return min(v - r * n for v, n in zip(z[j], norms)), max(v + r * n for v, n in zip(z[j], norms))
 
         falling = [j for j, sign in enumerate(signs) if not self.bends(self.formula, *window(j, R), sign)]
@@ -458,7 +593,9 @@ class Theorem2:
                 _, condition, above, below = formula
                 (c, *_), (_, slope, _) = self.jet(0, None, condition), self.jet(min(low, 0), max(high, 0), condition)
                 corner = -Fraction(c.lo, UNIT)
-                if slope == ONE and c.lo == c.hi and low <= corner <= high:  # the condition is t - corner
+                if slope == ONE and c.lo == c.hi:  # the condition is t - corner
+                    if high <= corner or corner < low:  # all of it is in one piece, which may have pieces itself
+                        return self.bends(below if high <= corner else above, low, high, sign, halvings)
                     (a, a1, _), (b, b1, _) = (self.jet(corner, None, piece) for piece in (above, below))
                     meets = a == b and a.lo == a.hi and upward(a1 + -b1, sign)
                     return meets and self.bends(above, corner, high, sign) and self.bends(below, low, corner, sign)
@@ -488,47 +625,60 @@ class Theorem2:
 # ---- theorem 4: R = W_{H+1} ... W_1, loss sum |R x - y|^2/2, gradient G = R A - B, A = sum x x^T, B = sum y x^T ----
 
 
-def product(A, B):
-    columns = list(zip(*B))
-    return [[at(row, column) for column in columns] for row in A]
-
-
-def minus(A, B):
-    return [[a - b for a, b in zip(*rows)] for rows in zip(A, B)]
-
-
-def dot(A, B):
-    return sum(map(at, A, B))
-
-
 def flip(A):
     return [list(column) for column in zip(*A)]
 
 
-def products(layers):
-    """I, W_1, W_2 W_1, ..."""
-    n = len(layers[0][0])
-    eye = [[Fraction(i == j) for j in range(n)] for i in range(n)]
-    return list(accumulate(layers, lambda below, W: product(W, below), initial=eye))
+class Matrices:
+    """Products, differences and inner products of matrices of fractions, by integers; their work is counted."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def product(self, A, B):
+        (rows, a), (columns, b) = self.table.integral(*A), self.table.integral(*flip(B))
+        bits, count = longest(*rows) + longest(*columns) + len(B).bit_length(), len(rows) * len(columns)
+        self.table.spend(count * len(B) * times(longest(*rows), longest(*columns)))
+        self.table.spend(reduction(max(bits, (a * b).bit_length()), count))
+        return [[Fraction(at(row, column), a * b) for column in columns] for row in rows]
+
+    def minus(self, A, B):
+        self.table.spend(sum(reduction(longest(a, b), len(a)) for a, b in zip(A, B)))
+        return [[a - b for a, b in zip(*rows)] for rows in zip(A, B)]
+
+    def dot(self, A, B):
+        (A, a), (B, b) = self.table.integral(*A), self.table.integral(*B)
+        self.table.spend(sum(times(longest(p), longest(q)) * len(p) for p, q in zip(A, B)))
+        self.table.spend(reduction(longest(*A, [a]) + longest(*B, [b])))
+        return Fraction(sum(map(at, A, B)), a * b)
+
+    def products(self, layers):
+        """I, W_1, W_2 W_1, ..."""
+        n = len(layers[0][0])
+        self.table.spend(100 * n * n)
+        eye = [[Fraction(i == j) for j in range(n)] for i in range(n)]
+        return list(accumulate(layers, lambda below, W: self.product(W, below), initial=eye))
 
 
-class Theorem4:
+class Theorem4(Matrices):
     def __init__(self, table, words):
+        super().__init__(table)
         layers, bias = fields(words, "weights", "bias")
         need(type(bias) is bool and not table.weighted, "theorem 4 has no sample weights")
         self.sizes, self.dy = [table.dx + bias, *map(len, layers)], table.dy
         need(len(layers) >= 2 and self.sizes[-1] == table.dy, "expected two layers or more, the last with a row per target")
         need(min(self.sizes) > 0, "a layer is empty")
         self.weights = self.chain(layers)
-        self.R = products(self.weights)[-1]
+        self.R = self.products(self.weights)[-1]
 
     def data(self):
-        n, moments = self.sizes[0], [[0] * self.sizes[0] for _ in range(self.sizes[0] + self.dy)]
+        n, moments = self.sizes[0], None
         while block := (yield):
+            moments = moments or [[0] * n for _ in range(n + self.dy)]
             x, y = block.columns[:n], block.columns[-1 - self.dy : -1]
             sums = [[Fraction(at(a, b), block.scale**2) for b in x] for a in x + y]
             moments = [list(map(add, *rows)) for rows in zip(moments, sums)]
-        self.A, self.G = moments[:n], minus(product(self.R, moments[:n]), moments[n:])
+        self.A, self.G = moments[:n], self.minus(self.product(self.R, moments[:n]), moments[n:])
 
     def chain(self, layers):
         need([len(W) for W in layers] == self.sizes[1:], "expected layers of the sizes of the weights")
@@ -543,28 +693,29 @@ class Theorem4:
         need(type(transposed) is bool, "transposed is true or false")
         layers = [flip(W) for W in reversed(self.weights)] if transposed else self.weights
         G = flip(self.G) if transposed else self.G
-        above = products([flip(W) for W in reversed(layers)])
-        for lower, upper in zip(products(layers), above[-2::-1]):
-            need(not any(map(any, product(product(upper, G), flip(lower)))), "a gradient is not 0")
+        above = self.products([flip(W) for W in reversed(layers)])
+        for lower, upper in zip(self.products(layers), above[-2::-1]):
+            need(not any(map(any, self.product(self.product(upper, G), flip(lower)))), "a gradient is not 0")
         need(G[whole(a, 0)][whole(b, 0)] != 0, "G is 0 in that place")
-        hidden = products(layers[1:])  # hidden[k - 1] = W_{k:2}
+        hidden = self.products(layers[1:])  # hidden[k - 1] = W_{k:2}
         need(isinstance(left, list) and whole(j, 2) + len(left) == len(layers), "expected j, and vectors for W_{j:2}, ...")
         v1 = flip([exact(v1, len(layers[0]))])
-        need(not any(map(any, product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
-        need(any(map(any, product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
+        need(not any(map(any, self.product(hidden[j - 1], v1))), "v1 is not in the null space of W_{j:2}")
+        need(any(map(any, self.product(hidden[j - 2], v1))), "v1 is in the null space of W_{j-1:2} too")
         for k, v in enumerate(left, j):
             v = exact(v, len(layers[k - 1]))
-            need(any(v) and not any(product([v], hidden[k - 1])[0]), f"expected a left null vector of W_{{{k}:2}}")
+            need(any(v) and not any(self.product([v], hidden[k - 1])[0]), f"expected a left null vector of W_{{{k}:2}}")
 
     def escape(self, up, down, radius):
         """loss(R + D) - loss(R) = <G, D> + <D A, D>/2, above 0 and below 0 with no layer moved by more than `radius`."""
-        signs = []
+        signs, R = [], exact(radius)
+        self.table.spend(reduction(2 * longest([R])))
         for layers in map(self.chain, (up, down)):
-            moves = map(minus, layers, self.weights)
-            near = (exact(radius) > 0 and dot(move, move) <= exact(radius) ** 2 for move in moves)
+            moves = map(self.minus, layers, self.weights)
+            near = (R > 0 and self.dot(move, move) <= R**2 for move in moves)
             need(all(near), "a layer moves by more than the radius")
-            D = minus(products(layers)[-1], self.R)
-            signs.append(dot(self.G, D) + dot(product(D, self.A), D) / 2)
+            D = self.minus(self.products(layers)[-1], self.R)
+            signs.append(self.dot(self.G, D) + self.dot(self.product(D, self.A), D) / 2)
         need(signs[0] > 0 > signs[1], "the loss does not rise and fall")
 
     claims = {"global minimum": partial(after, global_minimum)}  # noqa: RUF012
@@ -580,107 +731,296 @@ def check(text, read, arranged=None):
     A row is (x_1, ..., x_dx, targets, weight if there are weights) in float, int or Fraction, without rows of weight 0.
     `arranged` says how many targets there are, and whether there are weights: the certificate must say the same.
     """
-    found, place = [], "the certificate"
-    try:
-        words = parse(text)
-        need(isinstance(words, dict) and words.get("format") == "fastminima certificate", "this is no certificate")
+    return Checking(len(text), lambda: parse(text), read, arranged).verdict
+
+
+def shown(words, claim, rows):
+    """Would `claim` hold as one claim more of the certificate whose content is `words`, about these rows? A Finding."""
+    content = words | {"claims": [*words["claims"], claim]}
+    checking = Checking(len(json.dumps(content)), lambda: content, lambda: rows)
+    return Finding(*checking.verdict[:2], getattr(checking.statement, "most", None))
+
+
+class Finding(namedtuple("Finding", "shown reason risk")):
+    """`risk`: what the risk of the last network looked at is at most, whether or not its claim holds (theorem 2)."""
+
+    def __bool__(self):
+        return self.shown
+
+
+class Checking:
+    def __init__(self, length, content, read, arranged=None):
+        self.length, self.place, self.found, self.statement = length, "the certificate", [], None
+        try:
+            self.all(content(), read, arranged)
+            self.verdict = Verdict(True, "every claim holds", self.found[1:])
+        except Exception as error:
+            why = error if isinstance(error, (Reject, TooMuch)) else repr(error)
+            self.verdict = Verdict(False, f"{self.place}: {why}", self.found[1:])
+
+    def all(self, words, read, arranged):
+        need(isinstance(words, dict) and words.get("format") == FORMAT, "this is no certificate")
         need(whole(words.get("version"), 1) == VERSION, f"this checks version {VERSION}, not {words.get('version')!r:.20}")
         names = "format", "version", "theorem", "meaning", "data", "setting", "claims"
         _, _, theorem, meaning, data, setting, claims = fields(words, *names)
         need(meaning in ("binary", "decimal", "rational"), "no such meaning of data")
         need(isinstance(claims, list) and claims, "there is no claim")
         table = Table(read, data)
+        table.length = self.length
         told = table.dy, table.weighted
+        exactly = meaning == "decimal" or (meaning == "binary") == table.floats
+        need(exactly, f"numbers that are {meaning} are not {data['numbers']}")
         need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
-        place = "the setting"
-        statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
-        tasks = [(place, "", {}, statement.data())]
-        for number, claim in enumerate(claims, 1):
-            place = f"claim {number}"
+        self.place = "the setting"
+        self.statement = statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
+        tasks = [(self.place, "", {}, statement.data())]
+        for number, given in enumerate(claims, 1):
+            self.place = f"claim {number}"
+            claim = given.copy()
             name = claim.pop("claim")
-            place += f", {name!r:.40}"
-            tasks.append((place, name, claim, statement.claims[name](statement, **claim)))
-        for place, *_, task in tasks:
+            self.place += f", {name!r:.40}"
+            tasks.append((self.place, name, claim, statement.claims[name](statement, **claim)))
+        for self.place, *_, task in tasks:
             next(task)
-        place = "the data"
+        self.place = "the data"
         for block in table.blocks():
-            for *_, task in tasks:
+            for self.place, *_, task in tasks:
                 task.send(block)
-        for place, name, claim, task in tasks:
+            self.place = "the data"
+        need(meaning != "rational" or table.beyond, "the certificate is about rational numbers, these data are binary")
+        for self.place, name, claim, task in tasks:
             need(next(task, True), "it is not decided")
             numbers = (f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))
-            found.append(" ".join([name, *numbers]))
-    except Exception as error:
-        return Verdict(False, f"{place}: {error if isinstance(error, Reject) else repr(error)}", found[1:])
-    return Verdict(True, "every claim holds", found[1:])
+            self.found.append(" ".join([name, *numbers]))
 
 
-# ---- data files and the command ------------------------------------------------------------------------------------
+# ---- data files: what a file says for certain, or nothing ----------------------------------------------------------
 
-LETTERS = {"b1": "?", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
-LETTERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
-
-
-def npy_lines(path):
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        size = "<I" if file.read(8)[6] > 1 else "<H"
-        header = ast.literal_eval(file.read(*struct.unpack(size, file.read(struct.calcsize(size)))).decode())
-        (m, n), kind = header["shape"], header["descr"]
-        need(kind[0] in "<|" and kind[1:] in LETTERS, f"expected little-endian numbers, got {kind}")
-        with memoryview(content)[file.tell() :].cast(LETTERS[kind[1:]]) as numbers:
-            need(len(numbers) == m * n, "the file is cut short")
-            yield list(map(str, range(n)))
-            for i in range(m):
-                yield (numbers[i::m] if header["fortran_order"] else numbers[i * n : (i + 1) * n]).tolist()
+NUMBERS = {"b1": "?", "f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"}
+NUMBERS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
+TRUTH = {"true": 1, "false": 0}
+ABSENT = {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"}
+ABSENT |= {"NULL", "NaN", "None", "n/a", "nan", "null"}
+NUMERAL, INTEGER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", r"[+-]?[0-9]+"
+LONGEST_HEADER, FARTHEST = 1 << 20, 10_000
 
 
-def csv_lines(path):
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        delimiter = "\t" if path.endswith(".tsv") else ","
-        yield from filter(None, csv.reader(file, delimiter=delimiter, skipinitialspace=True))
+class Array:
+    """An .npy file: rows and columns, or a list of records. A column is where it begins, its step, and its kind."""
+
+    def __init__(self, content):
+        version, self.content, self.names = content[6] if len(content) > 12 else 0, content, None
+        need(content[:6] == b"\x93NUMPY" and version in (1, 2, 3) and not content[7], "this is no .npy file")
+        place = 10 if version == 1 else 12
+        begin = place + int.from_bytes(content[8:place], "little")
+        need(begin - place <= LONGEST_HEADER, "the header of the array is too long")
+        text = content[place:begin].decode("utf-8" if version == 3 else "latin-1")
+        text = re.sub(r"\b([0-9]+)L\b", r"\1", text) if version < 3 else text  # as Python 2 wrote integers
+        need("\r" not in text, "the header of the array makes no sense")
+        kind, fortran, shape = fields(ast.literal_eval(text.rstrip(" \n")), "descr", "fortran_order", "shape")
+        need(type(fortran) is bool and type(shape) is tuple, "the header of the array makes no sense")
+        records = isinstance(kind, list)
+        need(len(shape) == 2 - records, f"expected rows and columns, or a list of records, got the shape {shape}")
+        self.m, n, item = whole(shape[0], 1), 1 if records else whole(shape[1], 1), self.size(kind)
+        need(len(content) >= begin + self.m * n * item, "the file is cut short")
+        if records:
+            places = accumulate((self.size(*what) for _, *what in kind), initial=begin)
+            found = [(name, (start, item, *what)) for (name, *what), start in zip(kind, places) if name]  # "" is padding
+            self.names = [name[1] if isinstance(name, tuple) else name for name, _ in found]
+            self.columns = [column for _, column in found]
+            need(len(set(self.names)) == len(self.names), "a column name occurs twice")
+        else:
+            step, apart = (item, self.m * item) if fortran else (n * item, item)
+            self.columns = [(begin + j * apart, step, kind) for j in range(n)]
+        self.count = len(self.columns)
+
+    def size(self, kind, shape=()):
+        if isinstance(kind, list):
+            return sum(self.size(*what) for _, *what in kind) * prod(shape)
+        found = re.fullmatch(r"[<>|=]?([A-Za-z])([0-9]+)(\[.*\])?", kind)
+        need(found and found[1] != "O", f"no such kind of number: {kind!r:.40}")
+        return int(found[2]) * (4 if found[1] == "U" else 1) * prod(shape)
+
+    def look(self, order):
+        self.chosen = []
+        for begin, step, kind, *shape in (self.columns[j] for j in order):
+            code = not shape and isinstance(kind, str) and NUMBERS.get(kind.lstrip("<>|="))
+            need(code, f"expected a column of numbers, got {kind!r:.40}")
+            self.chosen.append((begin, step, (">" if kind[0] == ">" else "<") + code))
+        need(all(all(map(isfinite, row)) for row in self.rows()), "a number is not finite")
+
+    def rows(self):
+        count = BLOCK // len(self.chosen) + 1
+        with memoryview(self.content) as content:
+            for i in range(0, self.m, count):
+                part = []
+                for begin, step, code in self.chosen:
+                    last = begin + (min(i + count, self.m) - 1) * step
+                    layout = f"{code}{step - struct.calcsize(code)}x"
+                    before = struct.iter_unpack(layout, content[begin + i * step : last])
+                    part.append([*(value for value, in before), *struct.unpack_from(code, content, last)])
+                yield from zip(*part)
 
 
-def number(cell, decimal):
-    if not isinstance(cell, str):
-        return cell
-    need(re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\s*", cell), f"no number: {cell!r:.40}")
-    return Fraction(cell) if decimal or re.fullmatch(r"\s*[+-]?[0-9]+\s*", cell) else float(cell)
+class Text:
+    """A .csv or .tsv file: a line of names, then lines of cells. A cell that begins with a quotation mark ends with one."""
+
+    def __init__(self, content, separator, decimal, header=False):
+        self.content, self.separator, self.decimal = content, separator, decimal
+        plain, ends = rb"([^%b\r\n]*+)" % separator, rb"(%b|\r\n|\r|\n|\Z)" % separator
+        self.cell = re.compile(rb' *+(?:"((?:[^"]++|"")*+)"' + plain + rb'|(?!")' + plain + rb")" + ends)
+        self.blank = re.compile((rb"[ \t]*+" if separator == b"," else rb" *+") + rb"(?:\r\n|\r|\n|\Z)")
+        decoder, parts = codecs.getincrementaldecoder("utf-8")(), range(0, len(content) + 1, 1 << 20)
+        for part in (content[i : i + (1 << 20)] for i in parts):
+            need(b"\0" not in part, "this is no text: it holds a byte that is 0")
+            decoder.decode(part, final=len(part) < 1 << 20)
+        need(content[:4] not in (b"PAR1", b"PK\3\4"), "this is no text, but another kind of file")
+        names = [name.strip() for name in next(self.lines(), [])]
+        need(names, "the file is empty")
+        self.width, self.names = len(names), [*names]
+        while len(self.names) > 1 and not self.names[-1]:
+            self.names.pop()
+        self.count, few = len(self.names), ABSENT | {"?"}
+        value = rf"{NUMERAL}|(?i:[+-]?inf(inity)?|true|false)"
+        named = not any(re.fullmatch(value, name) for name in self.names)
+        named = named and (not few.issuperset(self.names) or not any(self.names))
+        need(header or named, "the first line holds numbers, where column names belong (--header if they are names)")
+        need(len(set(self.names)) == self.count, "a column name occurs twice")
+        need(self.count > 1 or not set(";\t|,") & set(names[0]), "the columns are separated by something else")
+
+    def lines(self):
+        content, i = self.content, 3 if self.content[:3] == b"\xef\xbb\xbf" else 0
+        while i < len(content):
+            if found := self.blank.match(content, i):
+                i = found.end()
+                continue
+            line, end = [], self.separator
+            while end == self.separator:
+                found = self.cell.match(content, i)
+                need(found, "a quotation mark is not closed")
+                quoted, rest, plain, end = found.groups()
+                line.append(plain if quoted is None else quoted.replace(b'""', b'"') + rest)
+                i = found.end()
+            yield [cell.decode() for cell in line]
+
+    def cells(self):
+        """The cells that were chosen. One more than there are names may end a line, if it is empty."""
+        width, empty = self.width, {""} if self.decimal else ABSENT
+        for number, line in enumerate(islice(self.lines(), 1, None)):
+            width += number == 0 and len(line) == width + 1 and not self.decimal
+            need(len(line) <= width, "a line has more cells than the first one has names")
+            need(empty.issuperset(line[self.count :]), "a column has no name, but values")
+            need(max(self.order) < len(line), "a line has fewer cells than the first one has names")
+            yield [line[j] for j in self.order]
+
+    def look(self, order):
+        """Is a column one of True and False, of integers (exact), or of fractions (float64, unless decimals are wanted)?"""
+        self.order, found = order, [set() for _ in order]
+        for line in self.cells():
+            for kinds, cell in zip(found, line):
+                kinds |= self.kinds(cell)
+        need(any(found), "there are no rows")
+        need(not any("truth" in kinds and len(kinds) > 1 for kinds in found), "a column mixes True and False with numbers")
+        need(not any({"fraction", "infinite"} <= kinds for kinds in found), "a number is beyond float64")
+        ways = {"truth": lambda cell: TRUTH[cell.lower()], "decimal": lambda cell: Fraction(Decimal(cell.strip()))}
+        ways |= {"fraction": float, "integer": lambda cell: integer(cell.strip())}
+        self.ways = [next(way for kind, way in ways.items() if kind in kinds) for kinds in found]
+
+    def kinds(self, cell):
+        if cell.lower() in TRUTH and not self.decimal:
+            return {"truth"}
+        found = re.fullmatch(NUMERAL, cell.strip())
+        need(found, f"no number: {cell!r:.40}")
+        if self.decimal:
+            value = Decimal(cell.strip()) if len((found[2] or "").lstrip("eE+-")) <= 9 else None
+            near = value is not None and (not value or abs(value.adjusted()) <= FARTHEST)
+            need(near, f"{cell!r:.40} lies too far from 1")
+            return {"decimal"}
+        return {"fraction" if set(".eE") & set(cell) else "integer"} | {"infinite"} & {isinf(float(cell)) and "infinite"}
+
+    def rows(self):
+        return ([way(cell) for way, cell in zip(self.ways, line)] for line in self.cells())
 
 
-def selected(lines, decimal, targets, features, weight):
-    names = [name.strip() for name in next(lines)]
-    place = {str(i - len(names)): i for i in range(len(names))} | {str(i): i for i in range(len(names))}
-    place |= {name: i for i, name in enumerate(names)}
-    last = [place[name] for name in [*(targets or names[-1:]), *([weight] * bool(weight))]]
-    order = [i for i in (place[name] for name in features or names) if i not in last] + last
-    rows = ([number(line[i], decimal) for i in order] for line in lines)
-    return (row for row in rows if not weight or row[-1] != 0)
+class Source:
+    """The columns of a file that a command names: `targets` of them, perhaps weights, and the rows."""
+
+    def __init__(self, path, meaning, several, target, features, weight, header=False):
+        kind, decimal = path.lower()[-4:], meaning == "decimal"
+        need(kind in (".npy", ".csv", ".tsv"), "expected a file .npy, .csv or .tsv")
+        need(not decimal or kind != ".npy", "decimals are written in a .csv or .tsv file")
+        with open(path, "rb") as file:
+            need(file.read(1), "the file is empty")
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal, header)
+        last = [self.file.count - 1]
+        if target is not None:
+            last = self.places(filter(str.strip, target.split(","))) if several else [self.place(target)]
+            need(last, "there is no target")
+        self.targets, self.weighted = len(last), weight is not None
+        last += [self.place(weight)] if self.weighted else []
+        rest = [j for j in range(self.file.count) if j not in last]
+        others = rest if features is None else self.places(features.split(","))
+        need(len({*last, *others}) == len(last) + len(set(others)), "a column has two roles")
+        self.file.look(others + last)
+        if self.weighted:
+            found = set()
+            for *_, w in self.file.rows():
+                need(w == float(w) >= 0, "a weight is negative, or no float64 number")
+                found.add(w if w in (0, 1) else 2)
+            need(found != {0}, "all weights are 0")
+            if found == {1}:  # as good as none
+                self.weighted = False
+                self.file.look(others + last[:-1])
+
+    def places(self, names):
+        return [self.place(name.strip()) for name in names]
+
+    def place(self, name):
+        if self.file.names and name in self.file.names:
+            return self.file.names.index(name)
+        count = self.file.count
+        found = re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", name) and -count <= int(name) < count
+        need(found, f"there is no column {name!r:.40}")
+        return int(name) % count
+
+    def rows(self):
+        return (row for row in self.file.rows() if not self.weighted or row[-1])
+
+
+def told(text, file=None):
+    """Prints what the stream can show."""
+    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file or sys.stdout)
 
 
 def main(arguments=None):
-    """0: accepted. 1: rejected. 2: the certificate cannot be read."""
+    """0: accepted. 1: rejected. 2: the certificate or the data cannot be read."""
     parser = argparse.ArgumentParser(description="Checks a certificate of fastminima against a data file.")
     parser.add_argument("certificate")
     parser.add_argument("data", help=".npy, or .csv or .tsv with a line of column names")
-    parser.add_argument("--target", type=lambda names: names.split(","), help="column, or A,B,...; default: the last")
-    parser.add_argument("--features", type=lambda names: names.split(","), help="A,B,...; default: all others")
+    parser.add_argument("--target", help="column, or A,B,... for theorem 4; default: the last")
+    parser.add_argument("--features", help="A,B,...; default: all others")
     parser.add_argument("--sample-weight", help="column of weights")
+    parser.add_argument("--header", action="store_true", help="the first line is column names, though it holds numbers")
     given = parser.parse_args(arguments)
+    what = "certificate"
     try:
         with open(given.certificate, encoding="utf-8") as file:
             text = file.read(LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        print(f"cannot read the certificate: {error}", file=sys.stderr)
+        words = parse(text)
+        need(isinstance(words, dict) and words.get("format") == FORMAT, "it is none of fastminima")
+        need(words.get("version") == VERSION, f"it is of version {words.get('version')!r:.20}, this checks {VERSION}")
+        need(isinstance(words.get("claims"), list), "it has no list of claims")
+        what = "data"
+        columns = given.target, given.features, given.sample_weight
+        source = Source(given.data, words.get("meaning"), words.get("theorem") == 4, *columns, given.header)
+    except Exception as error:
+        told(f"cannot read the {what}: {error if isinstance(error, (Reject, OSError)) else repr(error)}", sys.stderr)
         return 2
-
-    def read():  # `check` has parsed the text before it reads
-        lines = npy_lines(given.data) if given.data.endswith(".npy") else csv_lines(given.data)
-        decimal = parse(text)["meaning"] != "binary"
-        return selected(lines, decimal, given.target, given.features, given.sample_weight)
-
-    verdict = check(text, read, (len(given.target or [0]), given.sample_weight is not None))
-    print(*(f"holds: {name}" for name in verdict.claims), sep="\n")
-    print("accepted:" if verdict.accepted else "rejected:", verdict.reason)
+    verdict = check(text, source.rows, (source.targets, source.weighted))
+    told("\n".join(f"holds: {name}" for name in verdict.claims))
+    told(f"{'accepted' if verdict.accepted else 'rejected'}: {verdict.reason}")
     return 0 if verdict.accepted else 1
 
 

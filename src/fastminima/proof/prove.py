@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.dataset import Dataset, Meaning, check_one_target
 from fastminima.data.read import read
 from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
 from fastminima.exact.digest import Digests
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.stream import PassResult, exact_moments
-from fastminima.fit.least_squares import least_squares
+from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.threads import single_threaded_blas
@@ -38,7 +38,7 @@ from .certificate import (
 )
 from .claims import theorem1, theorem2, theorem4
 
-__all__ = ["check", "prove"]
+__all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
 Method = Literal["auto", "exact", "float"]
 _METHODS = ("auto", "exact", "float")
@@ -92,7 +92,7 @@ def prove(
     if isinstance(result, CounterExample):
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):
-        return _finished(*_theorem4(result, other), verify)
+        return prove_linear(result, other, verify=verify)
     with single_threaded_blas():
         return _finished(*_theorem1(result, other, data, method), verify)
 
@@ -100,14 +100,23 @@ def prove(
 Made = tuple[Certificate, Callable[[], Iterable[Any]]]
 
 
-def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
-    fit = (
-        result.fit
-        if isinstance(result, SpuriousMinimum)
-        else other.low.fit
-        if isinstance(other, BetterPoint)
-        else None
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """What `prove` was given for theorem 1, once it has been looked at."""
+
+    data: Any
+    fit: LeastSquares | None
+    minimum: OneHiddenLayer | None
+    better: OneHiddenLayer | None
+    open: tuple[str, ...]
+
+
+def _asked(result: Any, other: Any, data: Any) -> _Asked:
+    fit = None
+    if isinstance(result, SpuriousMinimum):
+        fit = result.fit
+    elif isinstance(other, BetterPoint):
+        fit = other.low.fit
     if data is None:
         data = fit.data if fit is not None else None
     if not isinstance(data, Dataset) and not all(
@@ -129,6 +138,15 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
             raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
     if minimum is None and better is None:
         raise ProofError("there is nothing to prove: give a minimum, a better point, or both")
+    opened: tuple[str, ...] = ()
+    if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
+        opened = (f"better point undecided: {other.reason}",)
+    return _Asked(data, fit, minimum, better, opened)
+
+
+def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
+    asked = _asked(result, other, data)
+    minimum, better, data = asked.minimum, asked.better, asked.data
     setting = [word(s) for s in theorem1.same_activation(minimum, better)]
     networks = theorem1.networks(minimum, better)
     if not isinstance(data, Dataset):
@@ -137,29 +155,31 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
         numbers, solution = theorem1.streamed(data, networks)
         claims = theorem1.claims_of(None, solution, numbers, minimum, better)
         words = _words(numbers, data.n_features, data.weighted, True)
-        return Certificate(assemble(1, "binary", words, setting, claims), "exact"), lambda: block_rows(
-            data.blocks()
-        )
-    how = "exact"
-    if better is not None and method != "exact":
-        drop = certify_drop(better, fit if fit is not None else least_squares(data), exact=False)
-        if drop.better:
-            how = "float"
-        elif method == "float":
-            raise ProofError(
-                'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
-            )
+        content = assemble(1, "binary", words, setting, claims)
+        return Certificate(content, "exact"), lambda: block_rows(data.blocks())
+    how = _decided_by(asked, method)
+    fit = asked.fit
     solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
     numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
     exact = ExactFit.of(data, numbers.gram) if solved is None else solved
     claims = theorem1.claims_of(data, exact, numbers, minimum, better)
-    opened: tuple[str, ...] = ()
-    if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
-        opened = (f"better point undecided: {other.reason}",)
     words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
-    return Certificate(
-        assemble(1, data.meaning, words, setting, claims), how, open=opened
-    ), lambda: data_rows(data)
+    content = assemble(1, data.meaning, words, setting, claims)
+    return Certificate(content, how, open=asked.open), lambda: data_rows(data)
+
+
+def _decided_by(asked: _Asked, method: str) -> str:
+    """How it is decided that the better point is better: by float64 bounds where they can, else exactly."""
+    if asked.better is None or method == "exact":
+        return "exact"
+    fit = asked.fit if asked.fit is not None else least_squares(asked.data)
+    if certify_drop(asked.better, fit, exact=False).better:
+        return "float"
+    if method == "float":
+        raise ProofError(
+            'undecided: float64 bounds do not show that the network is better; use method="exact" or "auto"'
+        )
+    return "exact"
 
 
 def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> dict[str, Any]:
@@ -170,19 +190,23 @@ def _words(numbers: PassResult, columns: int, weighted: bool, floats: bool) -> d
 
 def _theorem2(pair: CounterExample) -> Made:
     words = _words(exact_moments(pair.data, []), pair.data.n_features, False, True)
-    claims = theorem2.claims_of(pair, words)
-    content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), claims)
+    content = assemble(2, pair.data.meaning, words, theorem2.formula_words(pair.activation), [])
+    content["claims"] = theorem2.claims_of(pair, content)
     return Certificate(content, "exact"), lambda: data_rows(pair.data)
 
 
-def _theorem4(report: LinearReport, loss: Any) -> Made:
+def prove_linear(
+    report: LinearReport, loss: Any, *, meaning: Meaning | None = None, verify: bool | None = None
+) -> Certificate:
+    """A certificate of theorem 4; `meaning` is that of the loss's numbers where they come from a file of decimals."""
     if not isinstance(loss, SquaredLoss):
         raise ProofError(
             f"certificates of theorem 4 are about SquaredLoss, whose gradient is rational; got {type(loss).__name__}"
         )
     setting = {"weights": [matrix_words(W.tolist()) for W in report.weights], "bias": loss.bias}
-    content = assemble(4, _loss_meaning(loss), _loss_words(loss), setting, theorem4.claims_of(report))
-    return Certificate(content, "exact"), lambda: theorem4.loss_rows(loss)
+    claims = theorem4.claims_of(report)
+    content = assemble(4, meaning or _loss_meaning(loss), _loss_words(loss), setting, claims)
+    return _finished(Certificate(content, "exact"), lambda: theorem4.loss_rows(loss), verify)
 
 
 def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool | None) -> Certificate:
@@ -196,7 +220,7 @@ def _finished(made: Certificate, rows: Callable[[], Iterable[Any]], verify: bool
     return replace(made, checked=True)
 
 
-def _loss_meaning(loss: SquaredLoss) -> str:
+def _loss_meaning(loss: SquaredLoss) -> Meaning:
     return "binary" if loss.exact_columns() is None else "rational"
 
 
@@ -224,9 +248,10 @@ def check(
     ----------
     certificate : Certificate or path
     data : Dataset, SquaredLoss, pair (X, y), or path
-        A file is read as the certificate says: as float64 values or as the decimals written.
+        A file is read as the certificate says: as float64 values or as the decimals written. The bias of a loss must be
+        the certificate's; a pair (X, y) gets it.
     target, features, sample_weight
-        For files, as in `read`.
+        For files, as in `read`; theorem 4 takes several targets.
 
     Returns
     -------
@@ -245,10 +270,11 @@ def check(
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)
     if isinstance(data, SquaredLoss):
-        arranged = (data.Y.shape[1], False)
-        return checker.check(certificate.text, lambda: theorem4.loss_rows(data), arranged)
+        return check_loss(certificate, data)
     if isinstance(data, (str, Path, os.PathLike)):
-        meaning: Literal["binary", "decimal"] = "decimal" if certificate.meaning == "decimal" else "binary"
+        meaning: Literal["binary", "decimal"] = (
+            "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
+        )
         data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = (
@@ -257,18 +283,43 @@ def check(
             else None
         )
         if targets not in (None, 1) or certificate.content.get("theorem") == 4:
-            return check(certificate, SquaredLoss(*data))
+            return check_loss(certificate, SquaredLoss(*data, bias=linear_bias(certificate)))
         data = Dataset(*data)
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
         )
-    check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
-    if certificate.meaning != data.meaning:
-        return checker.Verdict(
-            False,
-            f"the certificate is about {certificate.meaning} numbers, these data are {data.meaning}",
-            [],
-        )
+    if certificate.content.get("theorem") != 4:
+        check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
+    if certificate.content.get("meaning") != data.meaning:
+        return _another_meaning(certificate, data.meaning)
     # the certificate must mean the same columns by target and weight
-    return checker.check(certificate.text, lambda: data_rows(data), (1, data.sample_weight is not None))
+    arranged = (data.n_targets, data.sample_weight is not None)
+    return checker.check(certificate.text, lambda: data_rows(data), arranged)
+
+
+def check_loss(
+    certificate: Certificate, loss: SquaredLoss, *, meaning: Meaning | None = None
+) -> checker.Verdict:
+    """`check` for a loss; `meaning` is that of its numbers where they come from a file of decimals."""
+    meaning, bias = meaning or _loss_meaning(loss), linear_bias(certificate)
+    if certificate.content.get("meaning") != meaning:
+        return _another_meaning(certificate, meaning)
+    if certificate.content.get("theorem") == 4 and bias != loss.bias:
+        about, given = ("with a constant input", "none") if bias else ("without a constant input", "one")
+        return checker.Verdict(
+            False, f"the certificate is about a loss {about}, this loss has {given} (bias={loss.bias})", []
+        )
+    arranged = (loss.Y.shape[1], False)
+    return checker.check(certificate.text, lambda: theorem4.loss_rows(loss), arranged)
+
+
+def linear_bias(certificate: Certificate) -> bool:
+    """Does a certificate of theorem 4 append a constant input?"""
+    setting = certificate.content.get("setting")
+    return isinstance(setting, dict) and setting.get("bias") is True
+
+
+def _another_meaning(certificate: Certificate, meaning: str) -> checker.Verdict:
+    about = f"{certificate.content.get('meaning')!s:.20}"
+    return checker.Verdict(False, f"the certificate is about {about} numbers, these data are {meaning}", [])

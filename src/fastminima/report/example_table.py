@@ -42,11 +42,11 @@ def example_table(make: Callable[[str, Any], CounterExample] = counterexample) -
 def _cells(pair: CounterExample) -> list[str]:
     if not pair.witness:
         return [f"none: {pair.reason}", "", "", ""]
-    zero, flat = (
+    best, low = (
         ", ".join(f"{key} = {value:.5g}" for key, value in pair.witness[part].items())
         for part in ("zero", "flat")
     )
     radius = rounded_down(pair.radius, 4) if pair.certified else f"not certified: {pair.reason}"
     # where h is straight around both units the form is 0, up to the rounding of its eigenvalues
     smallest = pair.smallest_eigenvalue
-    return [zero, flat, radius, "0" if abs(smallest) < 1e-12 else f"{smallest:.3g}"]
+    return [best, low, radius, "0" if abs(smallest) < 1e-12 else f"{smallest:.3g}"]

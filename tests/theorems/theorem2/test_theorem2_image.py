@@ -96,6 +96,7 @@ def test_images_shrink_the_ball_as_derived():
     assert pair.image(scale=0.5).radius == pytest.approx(pair.radius / 2, rel=1e-12)
     assert pair.image(np.eye(2) * 3).radius == pytest.approx(pair.radius / math.sqrt(5), rel=1e-12)
     assert pair.image(width=5).radius == pytest.approx(pair.radius, rel=1e-12)
+    assert pair.image(width=np.int64(5)).local_minimum == pair.image(width=5).local_minimum
     mixed = example("tanh", "paper")
     assert mixed.case == "mixed"
     assert 0 < mixed.image(width=3).radius < mixed.radius

@@ -27,11 +27,12 @@ from fastminima.exact.roundoff import U
 from fastminima.kernels import _screen
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["BasePoint"]
+__all__ = ["BLOCK_ROWS", "BasePoint"]
 
 F64 = NDArray[np.float64]
 
-_ROWS = 16_384
+# samples of a block in a pass over the data
+BLOCK_ROWS = 16_384
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +61,8 @@ class BasePoint:
     centred_bias : (2, d1) float64
         High and low words of b1 + W1 centre.
     steep : (d1,) float64
-        Largest slope of each unit on about 4,096 samples at even steps: what chooses between two ways may trust it.
+        Largest slope of each unit on about 4,096 samples at even steps. An estimate: good enough to choose a method, never
+        part of a proof.
     n_parameters : int
         P = d1 (dx + 2) + 1.
 
@@ -130,7 +132,7 @@ class BasePoint:
         """P = d1 (dx + 2) + 1, the length of a perturbation."""
         return self.network.width * (self.network.n_features + 2) + 1
 
-    def blocks(self, rows: int = _ROWS) -> Iterator[tuple[slice, F64, F64]]:
+    def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[tuple[slice, F64, F64]]:
         """Yield (rows, X, z (d1, rows)); z is overwritten by the next block."""
         network, X, y = self.network, self.data.X, self.data.y
         workspace = np.empty(_screen.workspace_items(network.width, network.n_features))

@@ -11,25 +11,20 @@ It is rare (`Direct` says when), and slow: NumPy, some fifty passes over a block
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.exact.dd import two_product, two_sum
 
 from .base_point import BasePoint
+from .stopping import Stop, Stopped
 
-__all__ = ["Stopped", "sums"]
+__all__ = ["sums"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 _ROWS = 8_192
-
-
-class Stopped(Exception):
-    """The caller asked for an end; there is no result."""
 
 
 def _constant_parts(base: BasePoint, dw: F64, db: F64, dv: F64) -> tuple[F64, F64, F64]:
@@ -48,7 +43,7 @@ def _constant_parts(base: BasePoint, dw: F64, db: F64, dv: F64) -> tuple[F64, F6
     return A, g + ((e + (v * low + v_low * B)) + (f + dv * own_low)), B
 
 
-def sums(base: BasePoint, delta: F64, stop: Callable[[], bool] | None = None) -> tuple[F64, F64, I64]:
+def sums(base: BasePoint, delta: F64, stop: Stop | None = None) -> tuple[F64, F64, I64]:
     """1/2 sum_i w_i (D_i + Delta_i)^2, sum_i w_i e_i Delta_i and the sign changes, for the rows of delta (K, P).
 
     Raises

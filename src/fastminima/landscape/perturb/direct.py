@@ -24,7 +24,7 @@ from fastminima.kernels import _perturb, _screen
 
 from . import cancelling
 from .base_point import BasePoint
-from .cancelling import Stopped
+from .stopping import Stop, Stopped
 
 __all__ = ["Direct"]
 
@@ -71,7 +71,7 @@ class Direct:
         # handed on from call to call, with the samples in it if they are few: fresh pages cost more than packing those
         self._spare: list[tuple[NDArray[np.generic], F64]] = []
 
-    def excess(self, delta: F64, stop: Callable[[], bool] | None = None) -> tuple[F64, I64]:
+    def excess(self, delta: F64, stop: Stop | None = None) -> tuple[F64, I64]:
         """Excess risks and the number of (sample, unit) pairs that change sign.
 
         Parameters

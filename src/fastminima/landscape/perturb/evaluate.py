@@ -1,4 +1,7 @@
-"""Dealing points to threads: blocks in order, results that depend on neither, and an end when it is asked for."""
+"""Evaluate points on threads.
+
+Results come in order, depend on neither blocks nor threads, and the run can be stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from fastminima.data.dataset import Dataset
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.progress import bar
 
-from .cancelling import Stopped
+from .options import ProbeOptions
 from .points import directions, n_parameters
+from .stopping import Stopped
 from .tally import Block, Tally
 
-__all__ = ["Plan", "run"]
+__all__ = ["RadiusPlan", "evaluate_points"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -40,8 +44,8 @@ _FIRST_CALL = 8
 _WAIT_SECONDS = 0.1
 
 
-@dataclass
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class RadiusPlan:
     """One radius: how its points are evaluated, and the excesses if they are kept."""
 
     radius: float
@@ -92,9 +96,10 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct: bool) -> tuple[int, int]:
+def _sizes(network: OneHiddenLayer, data: Dataset, options: ProbeOptions, direct: bool) -> tuple[int, int]:
     """Points per block, and of them at a time. No result depends on it."""
     d1, dx = network.W1.shape
+    n, threads = options.n, options.threads
     least = -(-_MIN_UNITS // d1)
     points = _BLOCK_POINTS
     if direct:
@@ -108,50 +113,43 @@ def _sizes(network: OneHiddenLayer, data: Dataset, n: int, threads: int, direct:
     return points, -(-points // -(-points // at_once))
 
 
-def run(
-    network: OneHiddenLayer,
-    data: Dataset,
-    plans: list[Plan],
-    n: int,
-    seed: int,
-    distribution: str,
-    threads: int,
-    stop: threading.Event,
-    progress: bool,
-) -> list[Tally]:
-    tallies = [Tally() for _ in plans]
-    if not plans:
-        return tallies
-    points, at_once = _sizes(network, data, n, threads, any(plan.method == "direct" for plan in plans))
-    paces = [_Pace(at_once if plan.method == "direct" else _FIRST_CALL, at_once) for plan in plans]
-    shape = (at_once, n_parameters(*network.W1.shape))
-    # one radius has its points drawn there; several share the directions
-    scale, sweep = (plans[0].radius, False) if len(plans) == 1 else (1.0, True)
-    spare: list[tuple[F64, F64]] = []
+class _PointBlocks:
+    """Blocks of points, evaluated at every radius; any thread may call it for one."""
 
-    def work(first: int) -> list[Block]:
-        last = min(first + points, n)
+    def __init__(
+        self, plans: list[RadiusPlan], options: ProbeOptions, shape: tuple[int, int], stop: threading.Event
+    ) -> None:
+        self._plans, self._options, self._shape, self._stop = plans, options, shape, stop
+        self._paces = [_Pace(shape[0] if p.method == "direct" else _FIRST_CALL, shape[0]) for p in plans]
+        # one radius has its points drawn there; several share the directions
+        self._sweep = len(plans) > 1
+        self._scale = 1.0 if self._sweep else plans[0].radius
+        self._spare: list[tuple[F64, F64]] = []
+
+    def evaluated(self, first: int, last: int) -> list[Block]:
+        """What the points first, ..., last - 1 have to say, for each radius."""
+        plans, at_once = self._plans, self._shape[0]
         try:
-            unit, delta = spare.pop()
+            unit, delta = self._spare.pop()
         except IndexError:
-            unit, delta = np.empty(shape), np.empty(shape if sweep else 0)
+            unit, delta = np.empty(self._shape), np.empty(self._shape if self._sweep else 0)
         excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
         with np.errstate(all="ignore"):  # a thread does not inherit its caller's
             for k in range(first, last, at_once):
                 moves = drawn = unit[: last - k]
-                directions(seed, k, distribution, scale, drawn)
+                directions(self._options.seed, k, self._options.distribution, self._scale, drawn)
                 cut = slice(k - first, k - first + len(drawn))
-                for i, (plan, pace) in enumerate(zip(plans, paces, strict=True)):
-                    if sweep:
+                for i, (plan, pace) in enumerate(zip(plans, self._paces, strict=True)):
+                    if self._sweep:
                         moves = np.multiply(drawn, plan.radius, out=delta[: len(drawn)])
-                    evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
-        spare.append((unit, delta))
-        return [summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
+                    self._evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
+        self._spare.append((unit, delta))
+        return [_summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
 
-    def evaluate(plan: Plan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
+    def _evaluate(self, plan: RadiusPlan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
         start = 0
         while start < len(moves):
-            if stop.is_set():
+            if self._stop.is_set():
                 raise Stopped
             rows = slice(start, min(start + pace.points, len(moves)))
             began = time.perf_counter()
@@ -160,17 +158,47 @@ def run(
                 pace.done(rows.stop - start, time.perf_counter() - began)
             start = rows.stop
 
-    def summary(plan: Plan, excess: F64, changed: I64, first: int) -> Block:
-        result = Block.of(excess, changed, first)
-        if plan.kept is not None:
-            plan.kept[first : first + len(excess)] = excess
-        return result
 
+def _summary(plan: RadiusPlan, excess: F64, changed: I64, first: int) -> Block:
+    result = Block.of(excess, changed, first)
+    if plan.kept is not None:
+        plan.kept[first : first + len(excess)] = excess
+    return result
+
+
+def evaluate_points(
+    network: OneHiddenLayer,
+    data: Dataset,
+    plans: list[RadiusPlan],
+    options: ProbeOptions,
+    stop: threading.Event,
+) -> list[Tally]:
+    """Counts of the excesses of all points, for each radius.
+
+    Parameters
+    ----------
+    network : OneHiddenLayer
+    data : Dataset
+    plans : list of RadiusPlan
+        One per radius; their `kept` are filled.
+    options : ProbeOptions
+        With at least one point.
+    stop : threading.Event
+        Set when something goes wrong, so that no thread works on.
+    """
+    n, threads = options.n, options.threads
+    points, at_once = _sizes(network, data, options, any(plan.method == "direct" for plan in plans))
+    blocks = _PointBlocks(plans, options, (at_once, n_parameters(*network.W1.shape)), stop)
+
+    def work(first: int) -> list[Block]:
+        return blocks.evaluated(first, min(first + points, n))
+
+    tallies = [Tally() for _ in plans]
     done = 0
-    with bar("probing", n, enabled=progress) as advance:
-        for blocks in _in_order(work, range(0, n, points), threads, stop):
-            for tally, block in zip(tallies, blocks, strict=True):
+    with bar("probing", n, enabled=options.progress) as advance:
+        for some in _in_order(work, range(0, n, points), threads, stop):
+            for tally, block in zip(tallies, some, strict=True):
                 tally.update(block)
-            done += blocks[0].n
+            done += some[0].n
             advance(done)
     return tallies

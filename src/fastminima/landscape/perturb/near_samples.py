@@ -1,4 +1,4 @@
-"""Samples near a boundary, listed for the walk of `kernels/_screen.pyx`: by unit, by margin, in the arrays it reads."""
+"""Samples that a small change can carry across a boundary, sorted by unit and margin for the screening kernel."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from fastminima.system.memory import require_memory
 if TYPE_CHECKING:
     from .base_point import BasePoint
 
-__all__ = ["Gather", "Near", "codes"]
+__all__ = ["NearSampleCollector", "NearSamples", "sign_codes"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Near:
-    """Samples that a change of norm up to `reach` in one unit can bring across that unit's boundary.
+class NearSamples:
+    """Samples that a change of norm up to `listed_up_to` in one unit can bring across that unit's boundary.
 
     Attributes
     ----------
-    reach : float
+    listed_up_to : float
     n_samples : int
         How many different samples are listed; a sample near several boundaries is listed in each.
     start, panel_start : (d1 + 1,)
@@ -47,7 +47,7 @@ class Near:
         Power of two by which margins and changes are divided before they are rounded to float32.
     """
 
-    reach: float
+    listed_up_to: float
     n_samples: int
     start: I64
     panel_start: I64
@@ -67,7 +67,7 @@ def _aligned(size: int) -> NDArray[np.float32]:
     return raw[offset : offset + size]
 
 
-def codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
+def sign_codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
     """Sign patterns (d1, n) as one little-endian number a sample, of the smallest type: those sort fastest.
 
     Beyond 64 units a row of bytes a sample.
@@ -84,22 +84,22 @@ def codes(positive: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
     return numbers
 
 
-class Gather:
+class NearSampleCollector:
     """Collects the samples near a boundary, block by block."""
 
-    def __init__(self, base: BasePoint, reach: float) -> None:
-        self.base, self.reach = base, reach
+    def __init__(self, base: BasePoint, listed_up_to: float) -> None:
+        self.base, self.listed_up_to = base, listed_up_to
         d1 = base.network.width
         self.parts: list[list[tuple[I64, F64, F64, F64]]] = [[] for _ in range(d1)]
         self.signs: list[tuple[I64, NDArray[np.unsignedinteger]]] = []
         self.pairs = 0
 
     def add(self, cut: slice, X: F64, z: F64, margin: F64, norm: F64) -> None:
-        near = margin <= self.reach
+        near = margin <= self.listed_up_to
         if not near.any():
             return
         listed = np.flatnonzero(near.any(axis=0))
-        self.signs.append((listed + cut.start, codes(z[:, listed] > 0.0)))
+        self.signs.append((listed + cut.start, sign_codes(z[:, listed] > 0.0)))
         for j, row in enumerate(near):
             index = np.flatnonzero(row)
             self.parts[j].append((index + cut.start, margin[j, index], z[j, index], norm[index]))
@@ -110,7 +110,7 @@ class Gather:
             raise TooLargeError(f"{self.pairs} samples near a boundary; the lists hold fewer than 2**31")
         require_memory(self.pairs * pair_bytes, f"a list of {self.pairs} samples near a boundary")
 
-    def finish(self) -> Near:
+    def finish(self) -> NearSamples:
         base, network, data = self.base, self.base.network, self.base.data
         d1, dx = network.width, network.n_features
         joined = [
@@ -148,8 +148,8 @@ class Gather:
             numbers[:, 0] = np.where(several, np.cumsum(several) - 1, -1)[sample]
             numbers[:, 1] = kind.reshape(-1)[sample]
         largest = float(margin.max(initial=0.0))
-        reach = self.reach if math.isfinite(self.reach) else largest
-        scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(reach)[1]))) if reach > 0.0 else 1.0
+        farthest = self.listed_up_to if math.isfinite(self.listed_up_to) else largest
+        scale = math.ldexp(1.0, min(1000, max(-1000, math.frexp(farthest)[1]))) if farthest > 0.0 else 1.0
         panel_start = np.cumsum([0, *(-(-np.diff(start) // _screen.NEAR))])
         panels = _aligned(int(panel_start[-1] + 1) * (dx + 2) * _screen.NEAR).reshape(
             -1, dx + 2, _screen.NEAR
@@ -165,8 +165,8 @@ class Gather:
             flat[dx, :count] = inverse
             flat[-1, :count] = margin[cut] / scale
             some[:] = flat.reshape(dx + 2, -1, _screen.NEAR).transpose(1, 0, 2)
-        return Near(
-            self.reach, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows,
+        return NearSamples(
+            self.listed_up_to, len(listed), start, panel_start, margin if pairs else np.zeros(1), rows,
             int(np.count_nonzero(listed_for > 1)), int(listed_for[listed_for > 1].sum()), slopes,
             panels.reshape(-1), scale,
         )  # fmt: skip

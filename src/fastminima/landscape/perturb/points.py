@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastminima.kernels._perturb import BEST_VARIANT, perturbations
 
-__all__ = ["DISTRIBUTIONS", "directions", "n_parameters", "reach", "split"]
+__all__ = ["DISTRIBUTIONS", "directions", "likely_row_norm", "n_parameters", "split"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -39,7 +39,7 @@ def directions(seed: int, first: int, distribution: str, radius: float, out: F64
     perturbations(seed, first, DISTRIBUTIONS[distribution], radius, BEST_VARIANT, out)
 
 
-def reach(radius: float, distribution: str, d1: int, dx: int, n: int) -> float:
+def likely_row_norm(radius: float, distribution: str, d1: int, dx: int, n: int) -> float:
     """Norm that hardly any change of a hidden row (w_j, b_j) among n points exceeds; a choice, not a bound.
 
     The norm of dx + 1 normals exceeds sqrt(dx + 1) + t with probability at most exp(-t^2/2); on the sphere and in

@@ -19,7 +19,7 @@ from fastminima.kernels import _screen
 from fastminima.system.memory import available_bytes
 
 from .base_point import BasePoint
-from .near_samples import Near
+from .near_samples import NearSamples
 from .survey import QuadraticForm, survey
 
 __all__ = ["Choice", "Screen", "choose"]
@@ -70,26 +70,26 @@ class Choice:
     near_share: float
 
 
-def _count_near(base: BasePoint, reach: float, rows: int = 4096) -> tuple[float, float, int]:
-    """Shares of pairs and of samples within `reach`, and the number of patterns, among about `rows` samples."""
+def _count_near(base: BasePoint, norm: float, rows: int = 4096) -> tuple[float, float, int]:
+    """Shares of pairs and of samples within `norm` of a boundary, and the number of patterns, among about `rows` samples."""
     network, data = base.network, base.data
     step = -(-data.n_samples // rows)
     X, y = np.ascontiguousarray(data.X[::step]), np.ascontiguousarray(data.y[::step])
     z = np.empty((network.width, len(y)))
     workspace = np.empty(_screen.workspace_items(network.width, network.n_features))
     _screen.preactivations(*network.parameters(), X, y, *network.slopes, _screen.BEST_VARIANT, workspace, z)
-    near = base.margins(X, z)[0] <= reach
+    near = base.margins(X, z)[0] <= norm
     patterns = np.unique(np.packbits(z > 0.0, axis=0), axis=1).shape[1]
     return float(near.mean()), float(near.any(axis=0).mean()), patterns
 
 
-def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
+def choose(base: BasePoint, max_row_norm: float, n: int) -> Choice:
     """Direct or screened: the cheaper way to `n` excess risks at `base`.
 
     Parameters
     ----------
     base : BasePoint
-    max_reach : float
+    max_row_norm : float
         Largest norm of a change (dw_j, db_j) of one unit to expect.
     n : int
         Number of perturbations.
@@ -107,7 +107,7 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
     samples at even steps. Lists that would not fit into a quarter of the memory rule screening out.
     """
     m, dx, d1 = base.data.n_samples, base.network.n_features, base.network.width
-    pairs, samples, patterns = _count_near(base, max_reach)
+    pairs, samples, patterns = _count_near(base, max_row_norm)
     q = d1 * (dx + 1) + 1
     direct = n * m * d1 * (dx + 2) * _DIRECT
     by_pattern = patterns * (dx + 1) * (d1 + (dx + 1) / 2)
@@ -124,23 +124,31 @@ def choose(base: BasePoint, max_reach: float, n: int) -> Choice:
     return Choice(method, direct, screened, samples)
 
 
-class _Scratch:
-    """Work space of the kernel's calls, one at a time, for the samples in `near`."""
+def _problem(base: BasePoint, form: QuadraticForm, near: NearSamples) -> _screen.ScreenProblem:
+    """What the kernel goes by, with these samples listed."""
+    W1, b1, W2, _ = base.network.parameters()
+    s_plus, s_minus = base.network.slopes
+    return _screen.ScreenProblem(
+        W1=W1, b1=b1, W2=W2, s_plus=s_plus, s_minus=s_minus, gradient=base.gradient, own=base.own,
+        centre=base.centre, centred_bias=base.centred_bias, slopes=form.slopes, factor=form.factor,
+        row_start=form.row_start, near_start=near.start, panel_start=near.panel_start, margin=near.margin,
+        rows=near.rows, near_slopes=near.slopes, filter=near.filter, scale=near.scale, shared=near.shared,
+        numbers=near.numbers,
+    )  # fmt: skip
 
-    def __init__(self, base: BasePoint, near: Near) -> None:
-        d1, dx = base.network.width, base.network.n_features
-        patterns = len(near.slopes)
-        self.workspace = np.empty(_screen.workspace_items(d1, dx))
-        # what a perturbation of the tile may need for itself: coefficients of every pattern, products
-        each = 8 * patterns * (dx + 6) + 20 * near.shared
-        self.tile = max(1, min(_TILE, _TILE_BYTES // max(1, each)))
-        self.tile -= self.tile % _screen.PANEL if self.tile > _screen.PANEL else 0
-        doubles, floats, longs, ints = _screen.walk_items(
-            d1, dx, self.tile, near.shared, patterns, near.numbers
-        )
-        self.reals, self.singles = np.empty(doubles), np.empty(floats, np.float32)
-        self.longs, self.ints = np.zeros(longs, np.int64), np.zeros(ints, np.int32)
-        self.serial = 1
+
+def _scratch(problem: _screen.ScreenProblem) -> _screen.ScreenScratch:
+    """Work space of the kernel's calls for this problem, one at a time."""
+    d1, dx = problem.W1.shape
+    # what a perturbation of the tile may need for itself: coefficients of every pattern, products
+    each = 8 * len(problem.near_slopes) * (dx + 6) + 20 * problem.shared
+    tile = max(1, min(_TILE, _TILE_BYTES // max(1, each)))
+    tile -= tile % _screen.PANEL if tile > _screen.PANEL else 0
+    doubles, floats, longs, ints = _screen.walk_items(problem, tile)
+    return _screen.ScreenScratch(
+        problem, tile, np.empty(_screen.workspace_items(d1, dx)), np.empty(doubles), np.empty(floats, np.float32),
+        np.zeros(longs, np.int64), np.zeros(ints, np.int32),
+    )  # fmt: skip
 
 
 class Screen:
@@ -149,20 +157,20 @@ class Screen:
     Parameters
     ----------
     base : BasePoint
-    max_reach : float
+    max_row_norm : float
         Samples are listed up to this norm of a change (dw_j, db_j) of one unit. A perturbation that reaches farther is
         still right: the lists grow, at the cost of one more pass over the data. The results do not depend on it.
 
     Attributes
     ----------
-    near : Near
+    near : NearSamples
         The samples listed so far.
     form : QuadraticForm
 
     Raises
     ------
     OptionError
-        If `max_reach` is negative or NaN.
+        If `max_row_norm` is negative or NaN.
     TooLargeError
         If the lists, or the quadratic form, would not fit into memory.
 
@@ -175,19 +183,24 @@ class Screen:
     weights and screening go beyond it.
     """
 
-    near: Near
     form: QuadraticForm
 
-    def __init__(self, base: BasePoint, max_reach: float) -> None:
-        reach = float(max_reach)
-        if not reach >= 0.0:
-            raise OptionError(f"max_reach must be a norm >= 0, got {max_reach!r}")
+    def __init__(self, base: BasePoint, max_row_norm: float) -> None:
+        listed_up_to = float(max_row_norm)
+        if not listed_up_to >= 0.0:
+            raise OptionError(f"max_row_norm must be a norm >= 0, got {max_row_norm!r}")
         self.base = base
         self._lock = threading.Lock()
-        near, form = survey(base, reach)
+        near, form = survey(base, listed_up_to)
         assert form is not None
-        self.near, self.form = near, form
-        self._spare: list[_Scratch] = []
+        self.form = form
+        # in one, so that a thread finds both or neither
+        self._listed = near, _problem(base, form, near)
+        self._spare: list[_screen.ScreenScratch] = []
+
+    @property
+    def near(self) -> NearSamples:
+        return self._listed[0]
 
     def excess(self, delta: F64) -> tuple[F64, I64]:
         """Excess risks of a block of perturbations.
@@ -214,42 +227,34 @@ class Screen:
             raise NetworkError(
                 f"delta must be float64 of shape (K, {self.base.n_parameters}), got {delta.dtype} of shape {delta.shape}"
             )
-        excess, changed, reach = np.empty(len(delta)), np.zeros(len(delta), np.int64), np.zeros(1)
+        excess, changed, norm = np.empty(len(delta)), np.zeros(len(delta), np.int64), np.zeros(1)
         while True:
-            near = self.near
-            self._run(near, delta, excess, changed, reach)
-            if reach[0] <= near.reach:
+            near, problem = self._listed
+            scratch = self._take(problem)
+            _screen.screened_excess(delta, scratch, _screen.BEST_VARIANT, excess, changed, norm)
+            self._give_back(scratch)
+            if norm[0] <= near.listed_up_to:
                 break
-            self._extend(float(reach[0]))
+            self._extend(float(norm[0]))
         excess[~np.isfinite(excess)] = np.inf
         return excess, changed
 
-    def _run(self, near: Near, delta: F64, excess: F64, changed: I64, reach: F64) -> None:
-        base, form = self.base, self.form
-        W1, b1, W2, _ = base.network.parameters()
-        scratch = None
+    def _take(self, problem: _screen.ScreenProblem) -> _screen.ScreenScratch:
         with self._lock:
-            if self._spare and near is self.near:
-                scratch = self._spare.pop()
-        if scratch is None:
-            scratch = _Scratch(base, near)
-        _screen.screened_excess(
-            delta, W1, b1, W2, *base.network.slopes, base.gradient, base.own, base.centre, base.centred_bias,
-            form.slopes, form.factor, form.row_start, near.start, near.panel_start, near.margin, near.rows,
-            near.slopes, near.filter, near.scale, _screen.BEST_VARIANT, scratch.workspace, scratch.tile, near.shared,
-            near.numbers, scratch.serial, scratch.reals, scratch.singles, scratch.longs, scratch.ints,
-            excess, changed, reach,
-        )  # fmt: skip
-        scratch.serial += len(delta)
+            if self._spare and problem is self._listed[1]:
+                return self._spare.pop()
+        return _scratch(problem)
+
+    def _give_back(self, scratch: _screen.ScreenScratch) -> None:
         with self._lock:
-            if near is self.near:
+            if scratch.problem is self._listed[1]:
                 self._spare.append(scratch)
 
-    def _extend(self, reach: float) -> None:
+    def _extend(self, norm: float) -> None:
         with self._lock:
-            if self.near.reach >= reach:
+            if self.near.listed_up_to >= norm:
                 return
-            wider = reach * _STRETCH
-            near, _ = survey(self.base, wider if math.isfinite(wider) else math.inf, form=False)
+            wider = norm * _STRETCH
+            near, _ = survey(self.base, wider if math.isfinite(wider) else math.inf, quadratic_form=False)
             self._spare.clear()
-            self.near = near
+            self._listed = near, _problem(self.base, self.form, near)

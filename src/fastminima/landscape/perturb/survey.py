@@ -21,8 +21,8 @@ from fastminima.exact.roundoff import U
 from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
 
-from .base_point import _ROWS, BasePoint
-from .near_samples import Gather, Near, codes
+from .base_point import BLOCK_ROWS, BasePoint
+from .near_samples import NearSampleCollector, NearSamples, sign_codes
 
 __all__ = ["QuadraticForm", "survey"]
 
@@ -60,8 +60,10 @@ class QuadraticForm:
     flops: int
 
 
-def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, QuadraticForm | None]:
-    """One pass over the data: the samples within `reach` of a boundary, and the quadratic form.
+def survey(
+    base: BasePoint, listed_up_to: float, quadratic_form: bool = True
+) -> tuple[NearSamples, QuadraticForm | None]:
+    """One pass over the data: the samples within `listed_up_to` of a boundary, and the quadratic form of all.
 
     Raises
     ------
@@ -71,19 +73,19 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
     network = base.network
     d1, n = network.width, network.n_features + 1
     q = d1 * n + 1
-    gather = Gather(base, reach)
-    grams: dict[int, DoubleDoubleSum] | None = {} if form and d1 <= 64 else None
+    collector = NearSampleCollector(base, listed_up_to)
+    grams: dict[int, DoubleDoubleSum] | None = {} if quadratic_form and d1 <= 64 else None
     cap = max(16, min(4096, _PATTERN_ENTRIES // (n * n)))
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for cut, X, z in base.blocks():
             margin, norm = base.margins(X, z)
-            gather.add(cut, X, z, margin, norm)
+            collector.add(cut, X, z, margin, norm)
             if grams is not None:
                 _add_patterns(base, grams, cut, X, z)
                 if len(grams) > cap:
                     grams = None
-        near = gather.finish()
-        if not form:
+        near = collector.finish()
+        if not quadratic_form:
             return near, None
         if grams is None:
             return near, _one_factor(base, _whole_gram(base), 0)
@@ -92,7 +94,7 @@ def survey(base: BasePoint, reach: float, form: bool = True) -> tuple[Near, Quad
 
 def _add_patterns(base: BasePoint, grams: dict[int, DoubleDoubleSum], cut: slice, X: F64, z: F64) -> None:
     n = X.shape[1] + 1
-    pattern = codes(z > 0.0)
+    pattern = sign_codes(z > 0.0)
     order = np.argsort(pattern, kind="stable")
     pattern = pattern[order]
     extended = np.empty((len(pattern), n))
@@ -117,7 +119,7 @@ def _whole_gram(base: BasePoint) -> F64:
     total = DoubleDoubleSum(np.zeros((q, q)), np.zeros((q, q)))
     s_plus, s_minus = base.network.slopes
     weight = base.data.sample_weight
-    for cut, X, z in base.blocks(max(256, min(_ROWS, _BLOCK_ENTRIES // q))):
+    for cut, X, z in base.blocks(max(256, min(BLOCK_ROWS, _BLOCK_ENTRIES // q))):
         phi = np.ones((len(X), q))
         extended = phi[:, :-1].reshape(len(X), d1, n)
         extended[:, :, :-1] = base.centred(X)[:, None, :]

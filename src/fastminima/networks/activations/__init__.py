@@ -6,14 +6,19 @@ Modules, lowest first:
   1, 2.
 - `formula`: formulas: an activation written as data, for every arithmetic that can add, multiply and take
   exponentials.
+- `activation_protocol`: what theorems ask of an activation: its value, two derivatives, a name and, where there is
+  one, its formula.
 - `formula_shape`: what the way a formula is built says: is it a polynomial, where do its pieces meet, which way does
   it bend?
-- `in_rationals`: h, h' and h'' at a rational point where all of it is rational: what no ball can show is that two
-  numbers are equal.
+- `in_rationals`: h, h' and h'' at rational points: balls prove inequalities, never equality; where two pieces must
+  meet exactly, rationals decide.
 - `in_balls`: ball arithmetic for activations: enclosures of h, h' and h'' over intervals, and what is proved from
   them.
 - `piecewise_linear`: the activations of theorem 1: h(t) = max(s_plus t, 0) + min(s_minus t, 0).
 - `smooth`: smooth activations: a function with two derivatives, and, where it can be certified, its formula.
+- `known`: what is known of each activation that has a name: what it is called and takes, its float64 curve, its
+  formula.
+- `from_torch`: PyTorch's activation modules as names and parameters of ours, each compared with the module itself.
 - `named`: the activations known by name: accurate in float64, with two derivatives, and as formulas for proofs.
 - `in_torch`: activations as PyTorch modules: PyTorch's own where it has one, else the formula on tensors.
 """

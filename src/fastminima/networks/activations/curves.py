@@ -16,23 +16,33 @@ from numpy.typing import NDArray
 __all__ = [
     "arctan",
     "celu",
+    "cosine",
     "elu",
     "erf",
     "exponential",
     "gaussian",
     "gelu",
     "gelu_tanh",
+    "hardshrink",
+    "hardsigmoid",
     "hardswish",
+    "hardtanh",
     "identity",
     "log_sigmoid",
     "mish",
     "power",
+    "relu_squared",
     "sigmoid",
     "silu",
     "sine",
     "softplus",
+    "softplus_cut",
+    "softshrink",
     "softsign",
+    "squareplus",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]
 
 Floats = NDArray[np.float64]
@@ -81,7 +91,8 @@ def elu(order: int, t: Floats, alpha: float, scale: float = 1.0) -> Any:
 
 
 def celu(order: int, t: Floats, alpha: float) -> Any:
-    low = np.minimum(t, 0.0) / alpha
+    with np.errstate(over="ignore"):
+        low = np.minimum(t, 0.0) / alpha
     if order == 0:
         return np.where(t > 0, t, alpha * np.expm1(low))
     return np.where(t > 0, 1.0, np.exp(low)) if order == 1 else np.where(t > 0, 0.0, np.exp(low) / alpha)
@@ -91,6 +102,21 @@ def softplus(order: int, t: Floats, beta: float) -> Any:
     if order == 0:
         return np.logaddexp(0.0, beta * t) / beta
     return scipy.special.expit(beta * t) if order == 1 else beta * _bell(beta * t)
+
+
+def softplus_cut(order: int, t: Floats, beta: float, threshold: float) -> Any:
+    return np.where(beta * t > threshold, identity(order, t), softplus(order, t, beta))
+
+
+def squareplus(order: int, t: Floats, b: float) -> Any:
+    root = np.hypot(t, math.sqrt(b))
+    # one term or its reciprocal: the other cancels
+    far = root + np.abs(t)
+    if order == 0:
+        return np.where(t > 0, far / 2, b / (2 * far))
+    if order == 1:
+        return np.where(t > 0, far / (2 * root), b / (2 * far) / root)
+    return b / (2 * root) / root / root
 
 
 def gelu(order: int, t: Floats) -> Any:
@@ -143,6 +169,10 @@ def sine(order: int, t: Floats) -> Any:
     return (np.sin(t), np.cos(t), -np.sin(t))[order]
 
 
+def cosine(order: int, t: Floats) -> Any:
+    return (np.cos(t), -np.sin(t), -np.cos(t))[order]
+
+
 def erf(order: int, t: Floats) -> Any:
     if order == 0:
         return scipy.special.erf(t)
@@ -172,6 +202,57 @@ def hardswish(order: int, t: Floats) -> Any:
     if order == 1:
         return np.where(t > 3, 1.0, np.where(t < -3, 0.0, (2 * t + 3) / 6))
     return np.where(np.abs(t) < 3, 1 / 3, 0.0)
+
+
+# levels of the continued fraction tanh t = t/(1 + t^2/(3 + t^2/(5 + ...))) that float64 needs for |t| <= 1
+_LEVELS = 11
+
+
+def tanhshrink(order: int, t: Floats) -> Any:
+    if order == 0:
+        # t - tanh t without cancellation: t c/(1 + c), c = t^2/(3 + t^2/(5 + ...))
+        square = np.minimum(np.abs(t), 1.0) ** 2
+        rest: Any = 2.0 * _LEVELS + 1
+        for k in range(_LEVELS - 1, 0, -1):
+            rest = 2.0 * k + 1 + square / rest
+        c = square / rest
+        return np.where(np.abs(t) < 1, t * (c / (1 + c)), t - np.tanh(t))
+    w = np.tanh(t)
+    return w * w if order == 1 else 2 * w * 4 * _bell(2 * t)
+
+
+def softshrink(order: int, t: Floats, lambd: float) -> Any:
+    if order == 0:
+        return np.where(np.abs(t) > lambd, t - np.copysign(lambd, t), 0.0)
+    return np.where(np.abs(t) > lambd, 1.0, 0.0) if order == 1 else np.zeros(t.shape)
+
+
+def hardshrink(order: int, t: Floats, lambd: float) -> Any:
+    return np.where(np.abs(t) > lambd, identity(order, t), 0.0)
+
+
+def hardtanh(order: int, t: Floats, min_val: float, max_val: float) -> Any:
+    if order == 0:
+        return np.clip(t, min_val, max_val)
+    return np.where((t > min_val) & (t < max_val), 1.0, 0.0) if order == 1 else np.zeros(t.shape)
+
+
+def hardsigmoid(order: int, t: Floats) -> Any:
+    if order == 0:
+        return np.clip(t + 3, 0.0, 6.0) / 6
+    return np.where(np.abs(t) < 3, 1 / 6, 0.0) if order == 1 else np.zeros(t.shape)
+
+
+def threshold(order: int, t: Floats, threshold: float, value: float) -> Any:
+    return np.where(t > threshold, identity(order, t), value if order == 0 else 0.0)
+
+
+def relu_squared(order: int, t: Floats) -> Any:
+    positive = np.maximum(t, 0.0)
+    with np.errstate(over="ignore"):
+        return (
+            positive * positive if order == 0 else 2 * positive if order == 1 else np.where(t > 0, 2.0, 0.0)
+        )
 
 
 def exponential(order: int, t: Floats) -> Any:

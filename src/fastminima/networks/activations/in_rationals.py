@@ -1,4 +1,7 @@
-"""h, h' and h'' at a rational point where all of it is rational: what no ball can show is that two numbers are equal."""
+"""Balls prove inequalities, never equality; where two pieces must meet exactly, rationals decide.
+
+h, h' and h'' at a rational point where all of it is rational.
+"""
 
 from __future__ import annotations
 

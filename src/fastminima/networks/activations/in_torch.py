@@ -29,10 +29,18 @@ _OWN: dict[str, Callable[[Any, dict[str, float]], Any]] = {
     "hardswish": lambda nn, p: nn.Hardswish(),
     "log_sigmoid": lambda nn, p: nn.LogSigmoid(),
     "identity": lambda nn, p: nn.Identity(),
+    "softplus_cut": lambda nn, p: nn.Softplus(p["beta"], p["threshold"]),
+    "tanhshrink": lambda nn, p: nn.Tanhshrink(),
+    "softshrink": lambda nn, p: nn.Softshrink(p["lambd"]),
+    "hardshrink": lambda nn, p: nn.Hardshrink(p["lambd"]),
+    "hardtanh": lambda nn, p: nn.Hardtanh(p["min_val"], p["max_val"]),
+    "relu6": lambda nn, p: nn.ReLU6(),
+    "hardsigmoid": lambda nn, p: nn.Hardsigmoid(),
+    "threshold": lambda nn, p: nn.Threshold(p["threshold"], p["value"]),
 }
 
 
-def torch_activation(torch: Any, activation: Any) -> Any:
+def torch_activation(torch: Any, activation: object) -> Any:
     """A module that computes the activation, differentiable.
 
     Parameters

@@ -113,6 +113,13 @@ class PiecewiseLinear:
         return np.zeros(np.shape(t))
 
     @property
+    def name(self) -> str:
+        """Its name in `fastminima.activations`: relu, leaky_relu where s_plus is 1, else piecewise_linear."""
+        if self.s_plus != 1.0:
+            return "piecewise_linear"
+        return "leaky_relu" if self.s_minus else "relu"
+
+    @property
     def formula(self) -> Formula:
         """h as data, see `fastminima.networks.activations.formula`."""
         return ("if", "t", ("mul", rational(self.s_plus), "t"), ("mul", rational(self.s_minus), "t"))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from fastminima.errors import ProofError
@@ -52,7 +54,7 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
     ----------
     pair : CounterExample
     words : dict
-        What the certificate says of the three samples.
+        The certificate that the claims go into; it has none yet.
 
     Raises
     ------
@@ -61,41 +63,30 @@ def claims_of(pair: CounterExample, words: dict[str, Any]) -> list[dict[str, Any
     """
     if pair.local_minimum is None or pair.global_minimum is None:
         raise ProofError(f"there is no counterexample to certify: {pair.reason}")
-    table = checker.Table(lambda: data_rows(pair.data), words)
-    statement = checker.Theorem2(table, formula_words(pair.activation))
-    samples = statement.data()
-    next(samples)
-    for block in table.blocks():
-        samples.send(block)
-    next(samples, None)
-    return [_minimum(statement, pair, pair.local_minimum), _zero(statement, pair, pair.global_minimum)]
+    asked = partial(checker.shown, words, rows=list(data_rows(pair.data)))
+    return [_minimum(asked, pair, pair.local_minimum), _zero(asked, pair, pair.global_minimum)]
 
 
-def _risk(statement: Any, network: OneHiddenLayer) -> Fraction:
-    *_, most = statement.network(network_words(network))
-    return most
+Asked = Callable[[dict[str, Any]], checker.Finding]
 
 
-def _shown(check: Any, statement: Any, claim: dict[str, Any]) -> bool:
-    statement.work = 0
-    try:
-        check(statement, **{name: value for name, value in claim.items() if name != "claim"})
-    except checker.Reject:
-        return False
-    return True
+def _risk(asked: Asked, claim: dict[str, Any]) -> Fraction:
+    """What the checker finds the risk of the claim's network to be at most."""
+    finding = asked(claim)
+    if finding.risk is None:
+        raise ProofError(f"the checker does not take the network of {claim['claim']!r}: {finding.reason}")
+    return Fraction(finding.risk)
 
 
-def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[str, Any]:
-    claim = {
-        "claim": "no lower risk within",
-        "network": network_words(low),
-        "radius": "0",
-        "excess": word(round_up(max(_risk(statement, low) - statement.risk, Fraction(0)))),
-    }
+def _minimum(asked: Asked, pair: CounterExample, low: OneHiddenLayer) -> dict[str, Any]:
+    claim = {"claim": "no lower risk within", "network": network_words(low), "radius": "0", "excess": "0"}
+    # no radius is 0, so the checker stops once it has the risk
+    excess = _risk(asked, claim) - _least_squares_risk(pair)
+    claim["excess"] = word(round_up(max(excess, Fraction(0))))
     start = pair.radius if pair.radius > 0.0 else pair.radius_estimate
 
     def shown(share: float) -> bool:
-        return _shown(checker.Theorem2.local_minimum, statement, claim | {"radius": word(start * share)})
+        return bool(asked(claim | {"radius": word(start * share)}))
 
     above = share = 1.0
     while not (math.isfinite(start) and start > 0.0 and shown(share)):
@@ -109,12 +100,15 @@ def _minimum(statement: Any, pair: CounterExample, low: OneHiddenLayer) -> dict[
     return claim | {"radius": word(start * share)}
 
 
-def _zero(statement: Any, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:
-    claim: dict[str, Any] = {
-        "claim": "zero risk",
-        "network": network_words(best),
-        "risk": word(round_up(_risk(statement, best))),
-    }
-    if _shown(checker.Theorem2.zero_risk, statement, claim):
+def _least_squares_risk(pair: CounterExample) -> Fraction:
+    """k^2/3, for targets o, o, o + k."""
+    o, _, top = pair.data.y.tolist()
+    return (Fraction(top) - Fraction(o)) ** 2 / 3
+
+
+def _zero(asked: Asked, pair: CounterExample, best: OneHiddenLayer) -> dict[str, Any]:
+    claim: dict[str, Any] = {"claim": "zero risk", "network": network_words(best), "risk": "0"}
+    claim["risk"] = word(round_up(_risk(asked, claim)))
+    if asked(claim):
         return claim
     raise ProofError(f"the checker's intervals show no network of risk 0 for {pair.activation}")

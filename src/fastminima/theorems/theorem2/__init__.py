@@ -8,7 +8,7 @@ Modules, lowest first:
 - `conditions`: one condition of a theorem at a witness: its name, what it says, and what is known about it.
 - `bending`: where an activation bends up and where down, in float64: what a search for witnesses looks at, and proves
   nothing from.
-- `image`: Theorem 2's example in another frame: affine images of its samples and targets, more inputs, more hidden
+- `image`: Theorem 2's example elsewhere: affine images of its samples and targets, more inputs, more hidden
   units.
 - `radius_estimates`: radii of the mixed case of theorem 2 in float64, for a whole grid of candidates: estimates that
   choose, and prove nothing.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.networks.activations.formula_shape import curvature, pieces
 
 from .conditions import Condition
@@ -35,8 +36,7 @@ class Bending:
 
     Parameters
     ----------
-    h : object with value, first, second, formula
-        Elementwise functions, and the formula or None.
+    h : Activation
     strict : bool, default False
         h'' must not come near 0 either: where it touches 0, no enclosure shows that it does not cross.
 
@@ -49,7 +49,7 @@ class Bending:
         h'' is 0 and no kink was found, wherever it was looked at.
     """
 
-    def __init__(self, h: Any, strict: bool = False) -> None:
+    def __init__(self, h: Activation, strict: bool = False) -> None:
         self._h = h
         value, first, second = (_at(part, _GRID) for part in (h.value, h.first, h.second))
         near = np.abs(second[np.isfinite(second) & (np.abs(_GRID) <= SPAN)]).max(initial=0.0)
@@ -72,7 +72,7 @@ class Bending:
         seen = f"{text} at {len(_GRID)} points of [{_GRID[0]:.3g}, {_GRID[-1]:.3g}]"
         return Condition("C2.6", "h'' is not 0 everywhere", seen, False)
 
-    def reach(self, v: Floats, sign: int) -> Floats:
+    def convex_radius(self, v: Floats, sign: int) -> Floats:
         """How far around each v sign h is convex, at most FAR; 0 where it is not at v."""
         walls = np.concatenate([[-np.inf], self._walls[sign], [np.inf]])
         place = np.searchsorted(walls, v)

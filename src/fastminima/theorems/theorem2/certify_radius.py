@@ -1,6 +1,6 @@
 """The certified radius of theorem 2's bad minimum, by ball arithmetic.
 
-The network has hidden rows (v1, v1), (v2, v2), zero biases, output weights u1, u2; `theorems.flat_witnesses` has the form
+The network has hidden rows (v1, v1), (v2, v2), zero biases, output weights u1, u2; `local_minimum_search` has the form
 whose sign decides. In the ball of radius R around its parameters (the output bias may move freely) the preactivations of
 unit i stay within sqrt 2 r_i of v_i and U_i within s_i of u_i, with r_1^2 + s_1^2 + r_2^2 + s_2^2 <= R^2: a sample is
 (1, 0), (0, 1) or (1/2, 1/2), so with the bias coordinate it has norm at most sqrt 2.
@@ -105,9 +105,9 @@ def convex_holds(balls: Balls, v: tuple[float, float], u: tuple[float, float], r
     """Is u_i h proved convex on all that a ball of this radius reaches, and R <= |u_i|?"""
     if not all(0.0 < radius <= abs(value) for value in u):
         return False
-    reach = Fraction(radius) * _ROOT2
+    moved = Fraction(radius) * _ROOT2
     pairs = {(Fraction(a), 1 if b > 0 else -1) for a, b in zip(v, u, strict=True)}
-    return all(balls.bends(a - reach, a + reach, sign) for a, sign in pairs)
+    return all(balls.bends(a - moved, a + moved, sign) for a, sign in pairs)
 
 
 def _rings(balls: Balls, centre: float, radius: float) -> tuple[list[Range], list[Range]]:

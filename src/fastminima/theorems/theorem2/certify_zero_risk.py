@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError
-from fastminima.exact.dyadic import sqrt_floor
+from fastminima.exact.dyadic import sqrt_above
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
@@ -74,5 +73,4 @@ def distance_bound(balls: Balls, pairs: Iterable[tuple[float, Any]]) -> float:
         for number, exact in pairs:
             gap = balls.ball(Fraction(number)) - exact
             total += gap * gap
-        top = balls.edges(total)[1]
-    return math.nextafter(sqrt_floor(top), math.inf) if top > 0 else 0.0
+        return sqrt_above(balls.edges(total)[1])

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError, MissingDependencyError, OptionError
-from fastminima.exact.dyadic import round_up, sqrt_above, sqrt_floor
+from fastminima.exact.dyadic import round_fraction, round_up, sqrt_above, sqrt_floor
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.named import activation as named
@@ -34,9 +34,9 @@ from .bending import Bending
 from .certify_radius import certified_radius
 from .certify_zero_risk import enclosed_risk
 from .conditions import Condition
-from .global_minimum import ZERO_RISK, no_zero_point, zero_point
-from .image import Affine, affine, frame, image, shared_units
-from .local_minimum import flat_point
+from .global_minimum import ZERO_RISK, find_global_minimum, why_no_global_minimum
+from .image import AffineMap, affine_map, map_network, map_samples, shared_units
+from .local_minimum import find_local_minimum
 
 __all__ = ["CounterExample", "CounterStatus", "counterexample"]
 
@@ -46,6 +46,8 @@ _THIRD = Fraction(1, 3)
 # where a formula is compared with the function that stands beside it
 _SPOTS = np.array([-2.875, -1.25, -0.625, -0.25, 0.1875, 0.5, 1.125, 2.75])
 _AGREE = 2.0**-26
+# squares of float64 numbers may be too large for one
+_HUGE = 2**1000
 
 
 def _samples() -> Dataset:
@@ -63,7 +65,7 @@ class CounterStatus(StrEnum):
     """No witness: the reason names the condition that could not be met."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class CounterExample:
     """A dataset, a global minimum and a bad local minimum for one activation.
 
@@ -111,7 +113,7 @@ class CounterExample:
     reason: str
     case: str = ""
     _origin: CounterExample | None = None
-    _map: Affine | None = None
+    _map: AffineMap | None = None
 
     @property
     def certified(self) -> bool:
@@ -120,15 +122,18 @@ class CounterExample:
 
     @cached_property
     def smallest_eigenvalue(self) -> float:
-        """Of the form A a^2 + C ab + B b^2 at the minimum of the untransformed example, in float64."""
-        flat = self.witness.get("flat")
-        if flat is None:
+        """Of the form A a^2 + C ab + B b^2 at the minimum of the untransformed example, in float64; NaN beyond its range."""
+        at = self.witness.get("flat")
+        if at is None:
             return math.nan
         h = self.activation
-        v, u = np.array([flat["v1"], flat["v2"]]), np.array([flat["u1"], flat["u2"]])
-        slope, bend = np.asarray(h.first(v)), np.asarray(h.second(v))
-        diagonal = u * bend / 12 + (u * slope) ** 2 / 4
-        off = u.prod() * slope.prod() / 4
+        v, u = np.array([at["v1"], at["v2"]]), np.array([at["u1"], at["u2"]])
+        with np.errstate(all="ignore"):
+            slope, bend = np.asarray(h.first(v)), np.asarray(h.second(v))
+            diagonal = u * bend / 12 + (u * slope) ** 2 / 4
+            off = u.prod() * slope.prod() / 4
+        if not np.isfinite([*diagonal, off]).all():
+            return math.nan
         return float(np.linalg.eigvalsh(np.array([[diagonal[0], off], [off, diagonal[1]]]))[0])
 
     def image(
@@ -176,7 +181,7 @@ class CounterExample:
             raise OptionError("there is no example to map: " + self.reason)
         units = self.local_minimum.width if width is None else width
         units = as_count(units, "width", 2, wanted="a whole number of at least 2")
-        now = affine(A, shift, scale, offset, self.data.n_features).after(self._map)
+        now = affine_map(A, shift, scale, offset, self.data.n_features).after(self._map)
         return _image(self._origin or self, now, units)
 
     def __repr__(self) -> str:
@@ -191,26 +196,26 @@ class CounterExample:
         return f"{head}, {self.form} form, risk 0 and a local minimum of risk {shown_exactly(self.level)}, {proof})"
 
 
-def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
+def _image(pair: CounterExample, now: AffineMap, width: int) -> CounterExample:
     """`CounterExample.image` of an example that is no image itself."""
     assert pair.local_minimum is not None
     assert pair.global_minimum is not None
-    to = frame(now)
+    to = map_samples(now)
     balls = Balls(pair.activation.formula) if pair.certified else None
     low, radius = pair.local_minimum, pair.radius
     if width > 2:
         convex = pair.case == "convex"
         low = shared_units(low, width, 0 if convex else 1, copy=convex)
         if not convex and balls is not None:
-            flat, share = pair.witness["flat"], abs(float(low.W2[1]))
-            v, u = (flat["v1"], flat["v2"]), (flat["u1"], float(low.W2[1]) * (width - 1))
+            at, share = pair.witness["flat"], abs(float(low.W2[1]))
+            v, u = (at["v1"], at["v2"]), (at["u1"], float(low.W2[1]) * (width - 1))
             # a share's weight must not change its sign
             radius = certified_radius(balls, v, u, "mixed", min(radius, share), width - 1)
-    low, gap = image(low, width, to)
-    best, _ = image(pair.global_minimum, width, to)
+    low, gap = map_network(low, width, to)
+    best, _ = map_network(pair.global_minimum, width, to)
     level = to.scale**2 / 3
     # R / max(rho, 1/|k|) less the distance between the float64 parameters and the exact ones
-    stretch = max(to.reach, 1 / to.scale**2)
+    stretch = max(to.rho_squared, 1 / to.scale**2)
     inside = Fraction(sqrt_floor(Fraction(radius) ** 2 / stretch)) - Fraction(sqrt_above(gap))
     radius = math.nextafter(float(inside), 0.0) if inside > 0 else 0.0
     proved = pair.certified and radius > 0
@@ -221,7 +226,7 @@ def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
         global_minimum=best,
         local_minimum=low,
         radius=radius,
-        radius_estimate=pair.radius_estimate / math.sqrt(stretch),
+        radius_estimate=pair.radius_estimate / (math.sqrt if stretch < _HUGE else sqrt_floor)(stretch),
         level=level,
         excess=_excess(low, to.data, level, balls),
         zero_risk=best.risk(to.data) if balls is None else round_up(enclosed_risk(balls, best, to.data)),
@@ -234,7 +239,7 @@ def _image(pair: CounterExample, now: Affine, width: int) -> CounterExample:
 
 def _excess(low: OneHiddenLayer, data: Dataset, level: Fraction, balls: Balls | None) -> float:
     if balls is None:
-        return max(low.risk(data) - float(level), 0.0)
+        return max(low.risk(data) - round_fraction(level), 0.0)
     return round_up(max(enclosed_risk(balls, low, data) - level, Fraction(0)))
 
 
@@ -288,9 +293,22 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
 def _nothing(
     h: Smooth | PiecewiseLinear, form: str, reason: str, evidence: tuple[Condition, ...] = ()
 ) -> CounterExample:
-    nan, status = math.nan, CounterStatus.NO_WITNESS
+    """The samples alone, and why there is no more."""
     return CounterExample(
-        h, _samples(), None, None, form, {}, evidence, 0.0, 0.0, _THIRD, nan, nan, status, reason
+        activation=h,
+        data=_samples(),
+        global_minimum=None,
+        local_minimum=None,
+        form=form,
+        witness={},
+        conditions=evidence,
+        radius=0.0,
+        radius_estimate=0.0,
+        level=_THIRD,
+        excess=math.nan,
+        zero_risk=math.nan,
+        status=CounterStatus.NO_WITNESS,
+        reason=reason,
     )
 
 
@@ -302,44 +320,44 @@ def _build(h: Smooth | PiecewiseLinear, form: str) -> CounterExample:
         reason = "h'' is 0 wherever looked at: a network with a linear activation has no bad local minimum"
         return _nothing(h, form, reason, (bending.evidence(),))
     with balls.precisely() if balls is not None else nullcontext():
-        zero = zero_point(h, data, form, balls)
-        if zero is None:
-            reason, evidence = no_zero_point(h, form)
+        best = find_global_minimum(h, data, form, balls)
+        if best is None:
+            reason, evidence = why_no_global_minimum(h, form)
             return _nothing(h, form, reason, (evidence,))
-        flat = flat_point(h, bending, form, balls)
-        if flat is None:
+        low = find_local_minimum(h, bending, form, balls)
+        if low is None:
             reason = (
                 "(C2.3), (C2.6), (C2.7): of all v1, v2, u1, u2 searched, |v| <= 3 and |u| <= 10, none has a quadratic "
                 "form that is nonnegative around it"
             )
-            found = _nothing(h, form, reason, zero.conditions)
+            found = _nothing(h, form, reason, best.conditions)
             return replace(
-                found, global_minimum=zero.network, witness={"zero": zero.witness}, zero_risk=zero.risk
+                found, global_minimum=best.network, witness={"zero": best.witness}, zero_risk=best.risk
             )
-        excess = _excess(flat.network, data, _THIRD, balls)
-    proved = balls is not None and zero.proved and flat.radius > 0 and zero.risk < ZERO_RISK
+        excess = _excess(low.network, data, _THIRD, balls)
+    proved = balls is not None and best.proved and low.radius > 0 and best.risk < ZERO_RISK
     if not missing and not proved:
         missing = (
-            f"the risk of the global minimum in float64 is {zero.risk:.2g}, not below {ZERO_RISK:g}"
-            if flat.radius
+            f"the risk of the global minimum in float64 is {best.risk:.2g}, not below {ZERO_RISK:g}"
+            if low.radius
             else "no positive radius could be certified: h'' has the wrong sign near v1, v2, or no sharp enclosure"
         )
     return CounterExample(
-        h,
-        data,
-        zero.network,
-        flat.network,
-        form,
-        {"zero": zero.witness, "flat": flat.witness},
-        (*zero.conditions, *flat.conditions),
-        flat.radius,
-        flat.estimate,
-        _THIRD,
-        excess,
-        zero.risk,
-        CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
-        "both points are certified in ball arithmetic" if proved else missing,
-        flat.case,
+        activation=h,
+        data=data,
+        global_minimum=best.network,
+        local_minimum=low.network,
+        form=form,
+        witness={"zero": best.witness, "flat": low.witness},
+        conditions=(*best.conditions, *low.conditions),
+        radius=low.radius,
+        radius_estimate=low.estimate,
+        level=_THIRD,
+        excess=excess,
+        zero_risk=best.risk,
+        status=CounterStatus.CERTIFIED if proved else CounterStatus.NOT_CERTIFIED,
+        reason="both points are certified in ball arithmetic" if proved else missing,
+        case=low.case,
     )
 
 
@@ -357,7 +375,11 @@ def _balls(h: Smooth | PiecewiseLinear) -> tuple[Balls | None, str]:
         balls = Balls(h.formula)
     except MissingDependencyError:
         return None, "ball arithmetic needs python-flint: install the extra 'proof'"
-    for t, value in zip(_SPOTS.tolist(), np.asarray(h.value(_SPOTS), dtype=np.float64).tolist(), strict=True):
+    with np.errstate(all="ignore"):
+        values = np.asarray(h.value(_SPOTS), dtype=np.float64).tolist()
+    for t, value in zip(_SPOTS.tolist(), values, strict=True):
+        if not math.isfinite(value):
+            continue  # beyond float64, where the formula may go on
         with balls.precisely():
             exact = balls.at(t)
             # half of float64's digits; a function may lose some, and another function agrees in none

@@ -18,22 +18,23 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_up
 from fastminima.exact.shown import rounded_up
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 from .certify_zero_risk import distance_bound, enclosed_risk, root_of_c21
 from .conditions import Condition
-from .global_minimum_search import largest_denominator, zero_biased, zero_paper
+from .global_minimum_search import biased_witnesses, largest_denominator, paper_witnesses
 
-__all__ = ["ZERO_RISK", "ZeroPoint", "no_zero_point", "zero_point"]
+__all__ = ["ZERO_RISK", "GlobalMinimum", "find_global_minimum", "why_no_global_minimum"]
 
 ZERO_RISK = 1e-28
 """What the risk of the float64 network must stay below."""
 
 
-@dataclass(frozen=True, eq=False)
-class ZeroPoint:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GlobalMinimum:
     """A network whose outputs on the three samples are 0, 0, 1 up to the rounding of its parameters.
 
     Attributes
@@ -73,7 +74,7 @@ def _middle(x: Any) -> float:
     return x if isinstance(x, float) else float(x.mid())
 
 
-def zero_point(h: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoint | None:
+def find_global_minimum(h: Activation, data: Dataset, form: str, balls: Balls | None) -> GlobalMinimum | None:
     """The most accurate candidate of the first scale that has one with a risk below 1e-28; None where there is none.
 
     "Most accurate" is one with risk 0 exactly, else the first below 1e-28 as the search ranks them; where all are above, the
@@ -81,16 +82,16 @@ def zero_point(h: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoi
 
     Parameters
     ----------
-    h : Smooth or PiecewiseLinear
+    h : Activation
     data : Dataset
         The three samples.
     form : "paper" or "bias"
     balls : Balls or None
         None: nothing is proved.
     """
-    least: ZeroPoint | None = None
+    least: GlobalMinimum | None = None
     for batch in _batches(h, data, form, balls):
-        below: ZeroPoint | None = None
+        below: GlobalMinimum | None = None
         for found in batch:
             if balls is not None and found.risk == 0:
                 return found
@@ -103,7 +104,7 @@ def zero_point(h: Any, data: Dataset, form: str, balls: Balls | None) -> ZeroPoi
     return least
 
 
-def no_zero_point(h: Any, form: str) -> tuple[str, Condition]:
+def why_no_global_minimum(h: Activation, form: str) -> tuple[str, Condition]:
     """Why there is no point of risk 0, and what was seen."""
     if form == "paper" and isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         text = "W2 = [1, -2]/s+ are float64 numbers"
@@ -124,16 +125,18 @@ def no_zero_point(h: Any, form: str) -> tuple[str, Condition]:
     return f"no t, p, q with D = {text.removesuffix(' != 0')} away from 0", Condition("D", text, seen, False)
 
 
-def _batches(h: Any, data: Dataset, form: str, balls: Balls | None) -> Iterator[Iterable[ZeroPoint]]:
+def _batches(
+    h: Activation, data: Dataset, form: str, balls: Balls | None
+) -> Iterator[Iterable[GlobalMinimum]]:
     # far from 1, overflow and underflow make equalities of their own; only ball arithmetic sees through them
     scales = None if balls is not None else 1
     if form == "bias":
-        for triples in islice(zero_biased(h), scales):
+        for triples in islice(biased_witnesses(h), scales):
             yield (point for tpq in triples for point in _biased(h, data, *tpq, balls))
     elif isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
         yield _appendix_a6(h, data, balls)
     else:
-        for quadruples in islice(zero_paper(h), scales):
+        for quadruples in islice(paper_witnesses(h), scales):
             yield (point for v in quadruples for point in _paper(h, data, v, balls))
 
 
@@ -153,7 +156,9 @@ def _risk(network: OneHiddenLayer, data: Dataset, balls: Balls | None) -> float:
     return network.risk(data) if balls is None else round_up(enclosed_risk(balls, network, data))
 
 
-def _biased(h: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | None) -> Iterable[ZeroPoint]:
+def _biased(
+    h: Activation, data: Dataset, t: float, p: float, q: float, balls: Balls | None
+) -> Iterable[GlobalMinimum]:
     # ~h(x) = h(x + t) - h(t):  W2 = [~h(q), -~h(p)]/D, and the output bias takes h(t) away
     numbers = _Floats(h.value) if balls is None else balls
     ht = numbers.at(t)
@@ -169,18 +174,18 @@ def _biased(h: Any, data: Dataset, t: float, p: float, q: float, balls: Balls | 
     network = OneHiddenLayer(np.array([[p, 0.0], [q, 0.0]]), np.array([t, t]), np.array(W2), b2, h)
     condition = Condition("D", "~h(q)~h(p/2) - ~h(p)~h(q/2) != 0", _shown(D), balls is not None)
     near = _exact_nearby(balls, list(zip([*W2, b2], exact, strict=True)))
-    yield ZeroPoint(
-        network,
-        {"t": t, "p": p, "q": q},
-        (condition, *near),
-        balls is not None,
-        _risk(network, data, balls),
+    yield GlobalMinimum(
+        network=network,
+        witness={"t": t, "p": p, "q": q},
+        conditions=(condition, *near),
+        proved=balls is not None,
+        risk=_risk(network, data, balls),
     )
 
 
 def _paper(
-    h: Any, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
-) -> Iterable[ZeroPoint]:
+    h: Activation, data: Dataset, v: tuple[float, float, float, float], balls: Balls | None
+) -> Iterable[GlobalMinimum]:
     # W2 = [h(v3), -h(v1)]/den
     v1, v2, v3, v4 = v
     numbers = _Floats(h.value) if balls is None else balls
@@ -212,10 +217,16 @@ def _paper(
     apart = Condition("C2.2", "h(v3)h((v1+v2)/2) != h(v1)h((v3+v4)/2)", _shown(den), balls is not None)
     witness = {"v1": v1, "v2": v2, "v3": v3, "v4": v4}
     near = _exact_nearby(balls, list(zip([v4, *W2], [root, *exact], strict=True)))
-    yield ZeroPoint(network, witness, (solved, apart, *near), balls is not None, _risk(network, data, balls))
+    yield GlobalMinimum(
+        network=network,
+        witness=witness,
+        conditions=(solved, apart, *near),
+        proved=balls is not None,
+        risk=_risk(network, data, balls),
+    )
 
 
-def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> Iterable[ZeroPoint]:
+def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> Iterable[GlobalMinimum]:
     """s- = 0: the outputs are exactly 0, 0, 1 times s+ (1/s+)."""
     W2 = [1 / h.s_plus, -2 / h.s_plus]
     if not _finite(*W2):
@@ -229,7 +240,13 @@ def _appendix_a6(h: PiecewiseLinear, data: Dataset, balls: Balls | None) -> Iter
         exact = [balls.ball(k / Fraction(h.s_plus)) for k in (1, -2)]
         near = _exact_nearby(balls, list(zip(W2, exact, strict=True)))
     witness = {"v1": 0.0, "v2": 2.0, "v3": -2.0, "v4": 1.0}
-    yield ZeroPoint(network, witness, (condition, *near), True, _risk(network, data, balls))
+    yield GlobalMinimum(
+        network=network,
+        witness=witness,
+        conditions=(condition, *near),
+        proved=True,
+        risk=_risk(network, data, balls),
+    )
 
 
 def _shown(x: Any) -> str:

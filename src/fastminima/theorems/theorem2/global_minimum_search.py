@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.networks.activations.activation_protocol import Activation
+
 from .ranking import rounded_score
 
-__all__ = ["largest_denominator", "zero_biased", "zero_paper"]
+__all__ = ["biased_witnesses", "largest_denominator", "paper_witnesses"]
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ _NOTHING = 1e-9
 _KEPT = 8
 
 
-def _value(h: Any, t: Any) -> Floats:
+def _value(h: Activation, t: Any) -> Floats:
     with np.errstate(all="ignore"):
         return np.asarray(h.value(np.asarray(t, dtype=np.float64)), dtype=np.float64)
 
@@ -42,7 +44,7 @@ def _ranked(den: Floats, size: Floats, top: Any, keys: list[Floats]) -> NDArray[
     return good[np.lexsort([*tie, rounded_score(np.log(error[good]))])[:_KEPT]]
 
 
-def _triples(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats]:
+def _triples(h: Activation, scale: float) -> tuple[list[Floats], Floats, Floats]:
     """All (t, p, q) of a scale with p < q, D = ~h(q) ~h(p/2) - ~h(p) ~h(q/2), and max(|~h(p)|, |~h(q)|)."""
     t, p, q = (x.ravel() * scale for x in np.meshgrid(_T, _P, _P, indexing="ij"))
     t, p, q = (x[p < q] for x in (t, p, q))
@@ -51,7 +53,7 @@ def _triples(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats]:
         return [t, p, q], hq * hp2 - hp * hq2, np.maximum(np.abs(hp), np.abs(hq))
 
 
-def zero_biased(h: Any) -> Iterator[list[tuple[float, float, float]]]:
+def biased_witnesses(h: Activation) -> Iterator[list[tuple[float, float, float]]]:
     """(t, p, q) with D = ~h(q) ~h(p/2) - ~h(p) ~h(q/2) far from 0, ~h(x) = h(x+t) - h(t); the best of every scale."""
     for scale in _SCALES:
         tpq, D, size = _triples(h, scale)
@@ -59,7 +61,7 @@ def zero_biased(h: Any) -> Iterator[list[tuple[float, float, float]]]:
         yield [(t, p, q) for t, p, q in best.tolist()]
 
 
-def _roots_of_c21(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats, float]:
+def _roots_of_c21(h: Activation, scale: float) -> tuple[list[Floats], Floats, Floats, float]:
     """All (v1, v2, v3, v4) of a scale where h(v1) h(v4) - h(v2) h(v3) changes its sign at v4, the denominators of (C2.2),
     max(|h(v1)|, |h(v3)|), and the largest |h| near."""
     grid, fine = _V * scale, _V4 * scale
@@ -74,7 +76,7 @@ def _roots_of_c21(h: Any, scale: float) -> tuple[list[Floats], Floats, Floats, f
         return [v1, v2, v3, v4], den, size, float(np.abs(wide[np.abs(_V4) < 3]).max())
 
 
-def _roots(h: Any, factor: Floats, level: Floats, low: Floats, high: Floats) -> Floats:
+def _roots(h: Activation, factor: Floats, level: Floats, low: Floats, high: Floats) -> Floats:
     """Where factor h - level changes its sign between low and high, to the last bits."""
 
     def gap(t: Floats) -> Floats:
@@ -90,7 +92,7 @@ def _roots(h: Any, factor: Floats, level: Floats, low: Floats, high: Floats) -> 
     return np.where(zero, 0.0, np.where(np.abs(gap(low)) <= np.abs(gap(high)), low, high))
 
 
-def zero_paper(h: Any) -> Iterator[list[tuple[float, float, float, float]]]:
+def paper_witnesses(h: Activation) -> Iterator[list[tuple[float, float, float, float]]]:
     """(v1, v2, v3, v4) with h(v1) h(v4) = h(v2) h(v3) to rounding and den far from 0; the best of every scale."""
     for scale in _SCALES:
         rows, den, size, top = _roots_of_c21(h, scale)
@@ -98,7 +100,7 @@ def zero_paper(h: Any) -> Iterator[list[tuple[float, float, float, float]]]:
         yield [(v1, v2, v3, v4) for v1, v2, v3, v4 in best.tolist()]
 
 
-def largest_denominator(h: Any, form: str) -> tuple[float, int]:
+def largest_denominator(h: Activation, form: str) -> tuple[float, int]:
     """(the largest denominator as a part of its terms, how many were looked at) on the grid; evidence of a failure."""
     _, denominator, size, *_ = _roots_of_c21(h, 1.0) if form == "paper" else _triples(h, 1.0)
     with np.errstate(all="ignore"):

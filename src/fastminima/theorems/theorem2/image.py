@@ -1,4 +1,4 @@
-"""Theorem 2's example in another frame: affine images of its samples and targets, more inputs, more hidden units.
+"""Theorem 2's example elsewhere: affine images of its samples and targets, more inputs, more hidden units.
 
 With x' = A x + c, y' = k y + o, as long as A keeps the first two samples apart: hidden rows and biases are chosen so that
 every preactivation is what it was (W1' A = W1, b1' = b1 - W1' c where A has rank 2), U' = k U, b2' = k b2 + o. Outputs are
@@ -27,13 +27,13 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.matrix import dot
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["Affine", "Frame", "affine", "frame", "image", "shared_units"]
+__all__ = ["AffineMap", "MappedSamples", "affine_map", "map_network", "map_samples", "shared_units"]
 
 Floats = NDArray[np.float64]
 Row = list[Fraction]
 
 
-class Affine(NamedTuple):
+class AffineMap(NamedTuple):
     """x -> A x + shift and y -> scale y + offset."""
 
     A: Floats
@@ -41,11 +41,11 @@ class Affine(NamedTuple):
     scale: float
     offset: float
 
-    def after(self, first: Affine | None) -> Affine:
+    def after(self, first: AffineMap | None) -> AffineMap:
         """This map after another one, multiplied in float64."""
         if first is None:
             return self
-        return Affine(
+        return AffineMap(
             self.A @ first.A,
             self.A @ first.shift + self.shift,
             self.scale * first.scale,
@@ -53,9 +53,9 @@ class Affine(NamedTuple):
         )
 
 
-def affine(
+def affine_map(
     A: ArrayLike | None, shift: ArrayLike | None, scale: float, offset: float, n_features: int
-) -> Affine:
+) -> AffineMap:
     """The map as arrays.
 
     Raises
@@ -66,7 +66,7 @@ def affine(
     try:
         matrix = np.eye(n_features) if A is None else np.asarray(A, dtype=np.float64)
         moved = np.zeros(len(matrix)) if shift is None else np.asarray(shift, dtype=np.float64)
-        numbers = Affine(matrix, moved, float(scale), float(offset))
+        numbers = AffineMap(matrix, moved, float(scale), float(offset))
     except (TypeError, ValueError) as error:
         raise OptionError(f"A, shift, scale and offset must be numbers: {error}") from error
     if matrix.ndim != 2 or not len(matrix) or matrix.shape[1] != n_features:
@@ -78,7 +78,7 @@ def affine(
     return numbers
 
 
-class Frame(NamedTuple):
+class MappedSamples(NamedTuple):
     """The image of the three samples and targets, and how parameters move with them, exactly.
 
     Attributes
@@ -89,7 +89,7 @@ class Frame(NamedTuple):
         A hidden unit with weights w and bias b becomes one with weights w rows and bias b + w lift.
     scale, offset : Fraction
         k, o.
-    reach : Fraction
+    rho_squared : Fraction
         rho^2.
     """
 
@@ -98,10 +98,10 @@ class Frame(NamedTuple):
     lift: Row
     scale: Fraction
     offset: Fraction
-    reach: Fraction
+    rho_squared: Fraction
 
 
-def frame(to: Affine) -> Frame:
+def map_samples(to: AffineMap) -> MappedSamples:
     """The image of the three samples.
 
     Raises
@@ -125,12 +125,12 @@ def frame(to: Affine) -> Frame:
         )
     rows, lift = _moves(p, q, c)
     data = Dataset(samples, np.array([to.offset, to.offset, top]))
-    reach = (max(dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
-    return Frame(data, rows, lift, k, Fraction(to.offset), reach)
+    rho_squared = (max(dot(x, x) for x in ([Fraction(v) for v in row] for row in samples.tolist())) + 1) / 2
+    return MappedSamples(data, rows, lift, k, Fraction(to.offset), rho_squared)
 
 
 def _moves(p: Row, q: Row, c: Row) -> tuple[list[Row], Row]:
-    """Rows and lift of a frame that has the first two samples at p and q, and the origin at c."""
+    """Rows and lift where the first two samples are at p and q, and the origin is at c."""
     a, b = ([x - o for x, o in zip(end, c, strict=True)] for end in (p, q))
     aa, ab, bb = dot(a, a), dot(a, b), dot(b, b)
     det = aa * bb - ab * ab
@@ -160,7 +160,7 @@ def _with_middle(a: float, b: float) -> tuple[float, float]:
     return round(Fraction(a) / Fraction(grid)) * grid, round(Fraction(b) / Fraction(grid)) * grid
 
 
-def image(network: OneHiddenLayer, width: int, to: Frame) -> tuple[OneHiddenLayer, Fraction]:
+def map_network(network: OneHiddenLayer, width: int, to: MappedSamples) -> tuple[OneHiddenLayer, Fraction]:
     """(the network on the image, rounded; the square of its hidden parameters' and output weights' distance from the
     exact image). Units beyond the network's have zero weights."""
     weights = [[Fraction(v) for v in row] for row in network.W1.tolist()]

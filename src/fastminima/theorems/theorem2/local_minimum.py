@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from fastminima.exact.shown import rounded_down
+from fastminima.networks.activations.activation_protocol import Activation
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 from .bending import Bending
 from .certify_radius import certified_radius
 from .conditions import Condition
-from .local_minimum_search import Flat, biased_flats, paper_flats
+from .local_minimum_search import MinimumCandidate, biased_candidates, paper_candidates
 
-__all__ = ["FlatPoint", "flat_point"]
+__all__ = ["LocalMinimum", "find_local_minimum"]
 
 # a candidate must be better by more than bisection leaves open
 _HAIR = 2.0**-10
@@ -25,8 +26,8 @@ _HAIR = 2.0**-10
 _LOW = 1.05
 
 
-@dataclass(frozen=True, eq=False)
-class FlatPoint:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LocalMinimum:
     """A network of risk 1/3, up to the rounding of its output bias.
 
     Attributes
@@ -50,54 +51,62 @@ class FlatPoint:
     estimate: float
 
 
-def flat_point(h: Any, bending: Bending, form: str, balls: Balls | None) -> FlatPoint | None:
+def find_local_minimum(
+    h: Activation, bending: Bending, form: str, balls: Balls | None
+) -> LocalMinimum | None:
     """The candidate with the largest certified radius; None where the search has none.
 
     Parameters
     ----------
-    h : Smooth or PiecewiseLinear
+    h : Activation
     bending : Bending
         Of h.
     form : "paper" or "bias"
     balls : Balls or None
         None: nothing is proved, and the best estimate is taken.
     """
-    search = paper_flats if form == "paper" else biased_flats
-    flats = search(h, bending)
-    if not flats:
+    search = paper_candidates if form == "paper" else biased_candidates
+    candidates = search(h, bending)
+    if not candidates:
         return None
-    best, radius = flats[0], 0.0
+    best, radius = candidates[0], 0.0
     if balls is not None:
-        best, radius = _certified(flats, balls)
+        best, radius = _certified(candidates, balls)
         if not radius:
             # with new balls: the work that went into these is spent
             clear_of_zero = search(h, Bending(h, strict=True))
             best, radius = _certified([*clear_of_zero, best], Balls(balls.formula, balls.precision))
-    return FlatPoint(
-        _network(h, best, balls),
-        {"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
-        _conditions(h, best, balls, form, radius),
-        best.case,
-        radius,
-        best.estimate,
+    return LocalMinimum(
+        network=_network(h, best, balls),
+        witness={"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
+        conditions=_conditions(h, best, balls, form, radius),
+        case=best.case,
+        radius=radius,
+        estimate=best.estimate,
     )
 
 
-def _certified(flats: list[Flat], balls: Balls) -> tuple[Flat, float]:
+def _certified(candidates: list[MinimumCandidate], balls: Balls) -> tuple[MinimumCandidate, float]:
     """The candidate with the largest certified radius, and that; those that cannot win are left out."""
-    best, radius = flats[0], 0.0
-    for flat in flats:
-        if flat.estimate * (1.0 if flat.case == "convex" else _LOW) <= radius:
+    best, radius = candidates[0], 0.0
+    for candidate in candidates:
+        if candidate.estimate * (1.0 if candidate.case == "convex" else _LOW) <= radius:
             continue
-        found = certified_radius(balls, (flat.v1, flat.v2), (flat.u1, flat.u2), flat.case, flat.estimate)
+        found = certified_radius(
+            balls,
+            (candidate.v1, candidate.v2),
+            (candidate.u1, candidate.u2),
+            candidate.case,
+            candidate.estimate,
+        )
         if found > radius * (1 + _HAIR):
-            best, radius = flat, found
+            best, radius = candidate, found
     return best, radius
 
 
-def _network(h: Any, flat: Flat, balls: Balls | None) -> OneHiddenLayer:
+def _network(h: Activation, candidate: MinimumCandidate, balls: Balls | None) -> OneHiddenLayer:
     """Its output bias takes up what rounding leaves of (C2.3), so the paper's 0 may be 1e-17."""
-    v, u = np.array([flat.v1, flat.v2]), np.array([flat.u1, flat.u2])
+    v, u = np.array([candidate.v1, candidate.v2]), np.array([candidate.u1, candidate.u2])
     if balls is None:
         b2 = 1 / 3 - float(np.asarray(h.value(v), dtype=np.float64) @ u)
     else:
@@ -108,9 +117,11 @@ def _network(h: Any, flat: Flat, balls: Balls | None) -> OneHiddenLayer:
     return OneHiddenLayer(np.stack([v, v], axis=1), np.zeros(2), u, b2, h)
 
 
-def _conditions(h: Any, flat: Flat, balls: Balls | None, form: str, radius: float) -> tuple[Condition, ...]:
+def _conditions(
+    h: Activation, candidate: MinimumCandidate, balls: Balls | None, form: str, radius: float
+) -> tuple[Condition, ...]:
     rows: list[tuple[Any, Any]] = []
-    for v, u in ((flat.v1, flat.u1), (flat.v2, flat.u2)):
+    for v, u in ((candidate.v1, candidate.u1), (candidate.v2, candidate.u2)):
         if balls is None:
             point = np.array([v])
             rows.append((u * float(h.first(point)[0]), u * float(h.second(point)[0]) / 3))
@@ -138,7 +149,7 @@ def _conditions(h: Any, flat: Flat, balls: Balls | None, form: str, radius: floa
         Condition(
             "C2.4, C2.5",
             "h is twice differentiable at v1 and v2, and on all that the ball reaches u1 h and u2 h are convex"
-            if flat.case == "convex"
+            if candidate.case == "convex"
             else "h is twice differentiable on all that the ball reaches",
             f"radius {rounded_down(radius, 6)}",
             balls is not None and radius > 0,

@@ -1,6 +1,6 @@
 """Search for the witnesses of theorem 2's bad minimum in float64: fixed grids, refined around the best, certified elsewhere.
 
-Near the flat point (v1, v2, u1, u2) the excess risk is at least A a^2 + C ab + B b^2, with alpha = U1 h''(xi1)/12,
+Near the point (v1, v2, u1, u2) the excess risk is at least A a^2 + C ab + B b^2, with alpha = U1 h''(xi1)/12,
 P = (U1 h'(zeta1))^2/4, A = alpha + P, likewise beta, Q, B, and C^2 = 4 P Q. So
 4AB - C^2 = 4 (alpha beta + alpha Q + beta P):
 
@@ -25,11 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.networks.activations.activation_protocol import Activation
+
 from .bending import FAR, SPAN, Bending
 from .radius_estimates import mixed_radii
 from .ranking import rounded_score
 
-__all__ = ["Flat", "biased_flats", "paper_flats"]
+__all__ = ["MinimumCandidate", "biased_candidates", "paper_candidates"]
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +45,7 @@ _ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
-class Flat:
+class MinimumCandidate:
     """A candidate for the bad minimum: units (v1, v1), (v2, v2) with output weights u1, u2.
 
     `case` is "convex" or "mixed"; in the mixed case unit 1 is the one with u1 h''(v1) < 0. `estimate` is the radius in
@@ -65,33 +67,33 @@ def _ranked(witnesses: Floats, radii: Floats, kept: int) -> NDArray[np.intp]:
     return np.lexsort(keys)[:kept]
 
 
-def _listed(witnesses: Floats, radii: Floats, case: str) -> list[Flat]:
+def _listed(witnesses: Floats, radii: Floats, case: str) -> list[MinimumCandidate]:
     return [
-        Flat(v1, v2, u1, u2, case, radius)
+        MinimumCandidate(v1, v2, u1, u2, case, radius)
         for (v1, v2, u1, u2), radius in zip(witnesses.tolist(), radii.tolist(), strict=True)
     ]
 
 
-def _flats(witnesses: Floats, radii: Floats, case: str, kept: int) -> list[Flat]:
+def _best_of_grid(witnesses: Floats, radii: Floats, case: str, kept: int) -> list[MinimumCandidate]:
     order = _ranked(witnesses, radii, kept)
     return _listed(witnesses[order], radii[order], case)
 
 
-def _best(flats: list[Flat]) -> list[Flat]:
-    witnesses = np.array([(flat.v1, flat.v2, flat.u1, flat.u2) for flat in flats]).reshape(-1, 4)
-    order = _ranked(witnesses, np.array([flat.estimate for flat in flats]), _KEPT)
-    return [flats[k] for k in order]
+def _best(candidates: list[MinimumCandidate]) -> list[MinimumCandidate]:
+    witnesses = np.array([(c.v1, c.v2, c.u1, c.u2) for c in candidates]).reshape(-1, 4)
+    order = _ranked(witnesses, np.array([c.estimate for c in candidates]), _KEPT)
+    return [candidates[k] for k in order]
 
 
 def _dyadic(values: Any) -> Floats:
     return np.round(np.asarray(values, dtype=np.float64) * 2.0**20) / 2.0**20
 
 
-def biased_flats(h: Any, bending: Bending) -> list[Flat]:
+def biased_candidates(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     """Bias form: v1 = v2 = v, u1 = u2 of the sign of h''(v), best radius first."""
     grid = np.linspace(-SPAN, SPAN, 241)
-    v, sign, reach = _both_signs(h, bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
-    radius = np.minimum(_LARGEST_U, reach)
+    v, sign, radius = _both_signs(h, bending, lambda sign: np.concatenate([grid, bending.middles(sign)]))
+    radius = np.minimum(_LARGEST_U, radius)
     with np.errstate(all="ignore"):
         bent = np.abs(np.asarray(h.second(v), dtype=np.float64))
     # of equal radii the strongest curvature, and away from kinks
@@ -102,22 +104,24 @@ def biased_flats(h: Any, bending: Bending) -> list[Flat]:
     )
 
 
-def _both_signs(h: Any, bending: Bending, grid: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
-    """(v, sign of u, how large a ball around may be); where h is straight u may have either sign."""
+def _both_signs(
+    h: Activation, bending: Bending, grid: Callable[[int], Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """(v, sign of u, the radius in parameters that keeps sign h convex); where h is straight u may have either sign."""
     parts = []
     for sign in (1, -1):
         v = _dyadic(np.clip(grid(sign), -SPAN, SPAN))
-        reach = bending.reach(v, sign)
+        radii = bending.convex_radius(v, sign)
         with np.errstate(all="ignore"):
             sizes = _LARGEST_U * np.abs([h.value(v), h.first(v), h.second(v)]).max(axis=0)
         # the output bias and the conditions are numbers too
-        good = (reach > 0) & (bending.clear(v) > 0) & np.isfinite(sizes)
-        parts.append((v[good], np.full(good.sum(), float(sign)), reach[good] / _ROOT2))
-    v, signs, reach = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return v, signs, reach
+        good = (radii > 0) & (bending.clear(v) > 0) & np.isfinite(sizes)
+        parts.append((v[good], np.full(good.sum(), float(sign)), radii[good] / _ROOT2))
+    v, signs, radii = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return v, signs, radii
 
 
-def paper_flats(h: Any, bending: Bending) -> list[Flat]:
+def paper_candidates(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     """Paper's form, b2 = 0: u1 h(v1) + u2 h(v2) = 1/3, best radius first."""
     grid = np.linspace(-SPAN, SPAN, 121)
     found = _convex(h, bending, grid, grid)
@@ -130,7 +134,7 @@ def paper_flats(h: Any, bending: Bending) -> list[Flat]:
     return _best(_mixed(h, bending) + found)
 
 
-def _convex(h: Any, bending: Bending, first: Floats, second: Floats) -> list[Flat]:
+def _convex(h: Activation, bending: Bending, first: Floats, second: Floats) -> list[MinimumCandidate]:
     """|u1| p + |u2| q = 1/3 with p > 0 (the units may change places), and both weights as large as they can be."""
     v1, s1, d1 = _both_signs(h, bending, lambda _: first)
     v2, s2, d2 = _both_signs(h, bending, lambda _: second)
@@ -150,7 +154,7 @@ def _convex(h: Any, bending: Bending, first: Floats, second: Floats) -> list[Fla
         radius = np.where(good, np.minimum(radius, _LARGEST_U), 0.0)
     i, j = np.nonzero(radius > 0)
     u1, u2 = (s[k] * np.minimum(size[i, j], _LARGEST_U) for s, k, size in ((s1, i, size1), (s2, j, size2)))
-    return _flats(np.stack([v1[i], v2[j], u1, u2], axis=1), radius[i, j], "convex", _KEPT)
+    return _best_of_grid(np.stack([v1[i], v2[j], u1, u2], axis=1), radius[i, j], "convex", _KEPT)
 
 
 # ---- the mixed case ---------------------------------------------------------------------------------------------
@@ -161,41 +165,45 @@ _BASINS = 4
 _MOVES = 12
 
 
-def _mixed(h: Any, bending: Bending) -> list[Flat]:
+def _mixed(h: Activation, bending: Bending) -> list[MinimumCandidate]:
     grid = np.linspace(-SPAN, SPAN, 61)
     coarse = _mixed_on(h, bending, grid, np.geomspace(0.1, _LARGEST_U, 25), grid, 3.0, 500)
     return [_climbed(h, bending, start) for start in _apart(coarse)]
 
 
-def _climbed(h: Any, bending: Bending, flat: Flat) -> Flat:
+def _climbed(h: Activation, bending: Bending, candidate: MinimumCandidate) -> MinimumCandidate:
     """The best neighbour, again and again, in ever smaller neighbourhoods."""
     for step in (0.08, 0.03, 0.01, 0.003):
         around = step * np.linspace(-1, 1, 7)
         for _ in range(_MOVES):
-            box = (flat.v1 + around, abs(flat.u1) * np.exp(3 * around), flat.v2 + around)
+            box = (candidate.v1 + around, abs(candidate.u1) * np.exp(3 * around), candidate.v2 + around)
             # the middle of the box is the point itself, so estimates are those of one grid
-            found = _mixed_on(h, bending, *box, min(1.4 * flat.estimate, FAR), 1)
-            if not found or (found[0].v1, found[0].u1, found[0].v2) == (flat.v1, flat.u1, flat.v2):
+            found = _mixed_on(h, bending, *box, min(1.4 * candidate.estimate, FAR), 1)
+            if not found or (found[0].v1, found[0].u1, found[0].v2) == (
+                candidate.v1,
+                candidate.u1,
+                candidate.v2,
+            ):
                 break
-            flat = found[0]
-    return flat
+            candidate = found[0]
+    return candidate
 
 
 def _mixed_on(
-    h: Any, bending: Bending, v1: Floats, u1: Floats, v2: Floats, reach: float, kept: int
-) -> list[Flat]:
+    h: Activation, bending: Bending, v1: Floats, u1: Floats, v2: Floats, largest: float, kept: int
+) -> list[MinimumCandidate]:
     v1, v2 = (np.unique(_dyadic(np.clip(v, -SPAN, SPAN))) for v in (v1, v2))
     u1 = np.unique(_dyadic(np.minimum(u1, _LARGEST_U)))
-    return _flats(*mixed_radii(h, bending, v1, u1, v2, _LARGEST_U, reach), "mixed", kept)
+    return _best_of_grid(*mixed_radii(h, bending, v1, u1, v2, _LARGEST_U, largest), "mixed", kept)
 
 
-def _apart(flats: list[Flat]) -> list[Flat]:
+def _apart(candidates: list[MinimumCandidate]) -> list[MinimumCandidate]:
     """The best few that are no neighbours and no mirror images of better ones."""
-    kept: list[Flat] = []
-    for flat in flats:
-        place = np.abs([flat.v1, flat.v2])
+    kept: list[MinimumCandidate] = []
+    for candidate in candidates:
+        place = np.abs([candidate.v1, candidate.v2])
         if all(np.abs(place - np.abs([other.v1, other.v2])).max() > 0.25 for other in kept):
-            kept.append(flat)
+            kept.append(candidate)
         if len(kept) == _BASINS:
             break
     return kept

@@ -1,7 +1,7 @@
 """Radii of the mixed case of theorem 2 in float64, for a whole grid of candidates: estimates that choose, and prove nothing.
 
 With m(rho) = min 3(|u1| - s) h'^2/|h''| and M(rho) = max 3(|u2| + s) h'^2/|h''| over r^2 + s^2 <= rho^2, h' and h'' within
-sqrt 2 r of v, the radius is the least sqrt(rho_1^2 + rho_2^2) with m(rho_1) = 1 + M(rho_2) (see `proof.flat_radius`).
+sqrt 2 r of v, the radius is the least sqrt(rho_1^2 + rho_2^2) with m(rho_1) = 1 + M(rho_2) (see `certify_radius`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastminima.networks.activations.activation_protocol import Activation
 
 from .bending import Bending
 
@@ -26,20 +28,26 @@ _HAIR = 1e-9
 
 
 def mixed_radii(
-    h: Any, bending: Bending, v1: Floats, u1: Floats, v2: Floats, most: float, reach: float
+    h: Activation,
+    bending: Bending,
+    v1: Floats,
+    u1: Floats,
+    v2: Floats,
+    largest_u2: float,
+    largest_radius: float,
 ) -> tuple[Floats, Floats]:
     """Candidates with u1 h''(v1) < 0 < u2 h''(v2) and u1 h(v1) + u2 h(v2) = 1/3, and their radii.
 
     Parameters
     ----------
-    h : object with value, first, second
+    h : Activation
     bending : Bending
         Of h.
     v1, u1, v2 : ndarrays
         The grid; u1 are sizes, the sign follows from h''.
-    most : float
+    largest_u2 : float
         The largest |u2|.
-    reach : float
+    largest_radius : float
         Radii are looked for up to here.
 
     Returns
@@ -49,7 +57,7 @@ def mixed_radii(
     radii : ndarray of shape (n,)
         All positive.
     """
-    rho = reach * np.arange(_STEPS + 1) / _STEPS
+    rho = largest_radius * np.arange(_STEPS + 1) / _STEPS
     with np.errstate(all="ignore"):
         sign1, sign2 = (s * np.sign(_at(h.second, v)) for s, v in ((-1, v1), (1, v2)))
         h1, h2 = _at(h.value, v1), _at(h.value, v2)
@@ -70,7 +78,10 @@ def mixed_radii(
         for k in np.flatnonzero((sign2 != 0) & (h2 != 0)):
             size = sign2[k] * (1 / 3 - sign1[:, None] * u1 * h1[:, None]) / h2[k]
             i, j = np.nonzero(
-                (size > 0) & (size <= most) & (left[:, :, 0] > ratio2[k, 0] * size) & (sign1[:, None] != 0)
+                (size > 0)
+                & (size <= largest_u2)
+                & (left[:, :, 0] > ratio2[k, 0] * size)
+                & (sign1[:, None] != 0)
             )
             size = size[i, j]
             M = (along2[k] * (size[:, None, None] + spread)).max(axis=2)

@@ -1,0 +1,127 @@
+"""The exact Gram matrix of a network's own design: its inputs, masked by the sides its units give them.
+
+(a) Where no unit changes sides the network is linear in q_k = a_k u_k and b2, with the design phi_i = (s_ik x~_i, ..., 1),
+    x~ = (x, 1). One Gram matrix of the columns (1, x~ [z_1 > 0], ..., x~ [z_d1 > 0], y) therefore gives the risk, all
+    residual sums sum_i w_i e_i s_ik x~_i and their second derivatives: no rational number per sample is formed.
+(b) With s- = 0 the masked columns suffice; otherwise the inputs themselves stand before them, s = s- + (s+ - s-) [z > 0].
+    A sample on a boundary counts with the slope s- here, and h(0) = 0 either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .affine import Columns, common_numerators
+from .gram import ExactGram, GramState, add_numerators, rescaled
+
+__all__ = ["MaskedGram"]
+
+_ROWS = 4096
+
+Sides = NDArray[np.int8]
+
+
+class MaskedGram:
+    """Exact sums of one network's design, for its sides on one dataset.
+
+    Parameters
+    ----------
+    columns : Columns
+    sides : (m, d1) int8
+        Signs of the exact preactivations.
+    s_plus, s_minus : Fraction
+        Slopes of the activation.
+
+    Attributes
+    ----------
+    gram : ExactGram
+        Of (1, [x_1, ..., x_dx,] x~ [z_1 > 0], ..., x~ [z_d1 > 0], y); the inputs stand there if s_minus is not 0.
+    """
+
+    def __init__(self, columns: Columns, sides: Sides, s_plus: Fraction, s_minus: Fraction) -> None:
+        self.s_plus, self.s_minus = s_plus, s_minus
+        self.n = columns.n_features + 1
+        self.width = sides.shape[1]
+        self._whole = s_minus != 0
+        self.gram = _gram(columns, sides > 0, self._whole)
+
+    def form(
+        self, rows: Sequence[Sequence[Fraction]], output: Sequence[Fraction], bias: Fraction
+    ) -> list[Fraction]:
+        """f - y of a network with these sides, as a form in the columns."""
+        step = self.s_plus - self.s_minus
+        scaled = [[a * u for u in row] for a, row in zip(output, rows, strict=True)]
+        form = [bias]
+        if self._whole:
+            form += [self.s_minus * sum((q[j] for q in scaled), Fraction(0)) for j in range(self.n - 1)]
+            form[0] += self.s_minus * sum((q[-1] for q in scaled), Fraction(0))
+        for q in scaled:
+            form += [step * v for v in q]
+        return [*form, Fraction(-1)]
+
+    def products(self, form: Sequence[Fraction]) -> list[Fraction]:
+        """G form: the sums over the samples of each column times the form."""
+        gram = self.gram
+        integers, unit = common_numerators([c * s for c, s in zip(form, gram.scales, strict=True)])
+        unit *= gram.weight_scale
+        return [
+            sum(g * c for g, c in zip(row, integers, strict=True) if g and c) * scale * unit
+            for row, scale in zip(gram.entries, gram.scales, strict=True)
+        ]
+
+    def unit_sums(self, products: Sequence[Fraction], unit: int) -> list[Fraction]:
+        """sum_i w_i e_i s_ik x~_i out of `products`, boundary samples at the slope s-."""
+        n = self.n
+        start = 1 + (n - 1 if self._whole else 0) + unit * n
+        step = self.s_plus - self.s_minus
+        masked = [step * v for v in products[start : start + n]]
+        if not self._whole:
+            return masked
+        whole = [*products[1:n], products[0]]
+        return [m + self.s_minus * v for m, v in zip(masked, whole, strict=True)]
+
+    def unit_form(self, unit: int, v: Sequence[Fraction]) -> list[Fraction]:
+        """s_ik <v, x~_i> as a form in the columns."""
+        rows = [[Fraction(0)] * self.n for _ in range(self.width)]
+        rows[unit] = list(v)
+        form = self.form(rows, [Fraction(1)] * self.width, Fraction(0))
+        form[-1] = Fraction(0)
+        return form
+
+
+def _gram(columns: Columns, positive: NDArray[np.bool_], whole: bool) -> ExactGram:
+    m, d1 = positive.shape
+    n = columns.n_features + 1
+    count = (n - 1 if whole else 0) + d1 * n
+    if columns.exact is not None:
+        pairs = [columns.integers(j) for j in range(n)]
+        inputs = [*(c for c, _ in pairs[:-1]), np.full(m, 1, dtype=object)]
+        scales = [*(scale for _, scale in pairs[:-1]), Fraction(1)]
+        table = list(inputs[:-1]) if whole else []
+        factors = scales[:-1] if whole else []
+        for k in range(d1):
+            mask = positive[:, k].astype(object)
+            table += [c * mask for c in inputs]
+            factors = [*factors, *scales]
+        state = GramState(count, columns.weight is not None)
+        add_numerators(state, [*table, pairs[-1][0]], columns.weight)
+        return rescaled(state.result(), [*factors, pairs[-1][1]])
+    state = GramState(count, columns.weight is not None)
+    for begin in range(0, m, _ROWS):
+        rows = slice(begin, begin + _ROWS)
+        X = columns.X[rows]
+        block = np.empty((len(X), count))
+        head = n - 1 if whole else 0
+        block[:, :head] = X[:, :head]
+        masked = block[:, head:].reshape(len(X), d1, n)
+        masked[:, :, :-1] = X[:, None, :]
+        masked[:, :, -1] = 1.0
+        # a product with False would turn -0.0 around, which no sum sees
+        masked *= positive[rows][:, :, None]
+        weight = None if columns.weight is None else columns.weight[rows]
+        state.update(block, columns.y[rows], weight)
+    return state.result()

@@ -1,0 +1,11 @@
+"""From a trained network to an exact local minimum.
+
+Modules, lowest first:
+
+- `exact_face`: the minimum of the risk on a face, as rational numbers.
+- `face`: a face in float64: samples held on boundaries, sides elsewhere, and the convex quadratic that the risk is
+  there.
+- `line_search`: along a line through the kinks of a piecewise quadratic: cross those beyond which it still falls,
+  stop at the others.
+- `polish`: `polish`: from a trained network to an exact local minimum; floats choose, rationals decide.
+"""

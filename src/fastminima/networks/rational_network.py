@@ -1,0 +1,98 @@
+"""Networks with one hidden layer whose parameters are rational numbers: what exact decisions speak of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from fastminima.errors import NetworkError
+from fastminima.exact.dyadic import round_fraction
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+
+from .one_hidden_layer import OneHiddenLayer
+
+__all__ = ["RationalNetwork"]
+
+
+@dataclass(frozen=True)
+class RationalNetwork:
+    """f(x) = b2 + sum_k a_k h(<u_k, (x, 1)>) with rational parameters and h = h_{s+,s-}.
+
+    Attributes
+    ----------
+    rows : tuple of d1 tuples of dx + 1 Fractions
+        u_k = (w_k, b_k): weights of unit k, its bias last.
+    output : tuple of d1 Fractions
+        a_k, the paper's W2.
+    bias : Fraction
+        b2.
+    activation : PiecewiseLinear
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    output: tuple[Fraction, ...]
+    bias: Fraction
+    activation: PiecewiseLinear
+
+    @classmethod
+    def of(cls, network: OneHiddenLayer | RationalNetwork) -> RationalNetwork:
+        """The same network: every float64 is a rational.
+
+        Raises
+        ------
+        NetworkError
+            If the activation is not piecewise linear.
+        """
+        if isinstance(network, RationalNetwork):
+            return network
+        activation = network.activation
+        if not isinstance(activation, PiecewiseLinear):
+            raise NetworkError(f"this needs a PiecewiseLinear activation, the network has {activation!r}")
+        rows = tuple(
+            tuple(Fraction(v) for v in [*w, b])
+            for w, b in zip(network.W1.tolist(), network.b1.tolist(), strict=True)
+        )
+        return cls(rows, tuple(map(Fraction, network.W2.tolist())), Fraction(network.b2), activation)
+
+    @property
+    def width(self) -> int:
+        """d1, the number of hidden units."""
+        return len(self.rows)
+
+    @property
+    def n_features(self) -> int:
+        """dx, the number of inputs."""
+        return len(self.rows[0]) - 1
+
+    @property
+    def slopes(self) -> tuple[Fraction, Fraction]:
+        """(s_plus, s_minus), exactly."""
+        return Fraction(self.activation.s_plus), Fraction(self.activation.s_minus)
+
+    def with_unit(self, unit: int, row: tuple[Fraction, ...], weight: Fraction) -> RationalNetwork:
+        """The network with another hidden row and output weight at one unit."""
+        rows, output = list(self.rows), list(self.output)
+        rows[unit], output[unit] = row, weight
+        return RationalNetwork(tuple(rows), tuple(output), self.bias, self.activation)
+
+    def rounded(self) -> OneHiddenLayer:
+        """Every parameter rounded to float64.
+
+        Raises
+        ------
+        NetworkError
+            If a parameter leaves the range of float64.
+        """
+        table = np.array([[round_fraction(v) for v in row] for row in self.rows])
+        output = np.array([round_fraction(a) for a in self.output])
+        return OneHiddenLayer(table[:, :-1], table[:, -1], output, round_fraction(self.bias), self.activation)
+
+    def distance_squared(self, other: RationalNetwork) -> Fraction:
+        """Squared Euclidean distance of all parameters."""
+        pairs = [
+            (a, b) for r, s in zip(self.rows, other.rows, strict=True) for a, b in zip(r, s, strict=True)
+        ]
+        pairs += [*zip(self.output, other.output, strict=True), (self.bias, other.bias)]
+        return sum(((a - b) ** 2 for a, b in pairs), Fraction(0))
