@@ -51,7 +51,7 @@ class _Text(io.RawIOBase):
         super().__init__()
         self._stream, self._path, self._ready, self._held = stream, path, b"", b""
         marks = b",\t" + (b"" if separator == BLANKS else re.escape(separator.encode()))
-        self._blank = re.compile(rb"([\r\n][ \t]*)\r([" + marks + rb"])")
+        self._blank = re.compile(rb"((?:\A|[\r\n])[ \t]*)\r([" + marks + rb"])")
 
     def readable(self) -> bool:
         return True

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError
 
+from .columns import NumberLabel
+
 __all__ = [
     "EXACT_KINDS",
     "Columns",
@@ -125,8 +127,10 @@ def _nothing() -> NDArray[Any]:
 
 
 def _of_pandas(pd: Any, frame: Any) -> FrameParts:
-    unnamed = isinstance(frame.columns, pd.RangeIndex)
-    names = None if unnamed else tuple(str(name) for name in frame.columns)
+    labels = frame.columns
+    # labels that are the positions are none
+    unnamed = isinstance(labels, pd.RangeIndex) and labels.equals(pd.RangeIndex(len(labels)))
+    names = None if unnamed else tuple(NumberLabel.of(label) for label in labels)
     if all(dtype == np.float64 for dtype in frame.dtypes):
         # one block: pandas hands out its memory, in C order when it was made from a C-ordered array
         return FrameParts(names, len(frame), block=frame.to_numpy())
@@ -142,10 +146,13 @@ def _pandas_column(pd: Any, series: Any) -> FrameColumn:
         return FrameColumn(kind, "numbers", series.to_numpy)
     if plain and dtype.kind == "O":
         return FrameColumn(kind, "objects", series.to_numpy, series.isna().to_numpy())
-    if isinstance(dtype, pd.CategoricalDtype | pd.StringDtype) or types.is_string_dtype(dtype):
-        what = "categories" if isinstance(dtype, pd.CategoricalDtype) else "text"
+    if isinstance(dtype, pd.CategoricalDtype):
+        # whatever the categories are: their numbers may be codes
         absent = series.isna().to_numpy()
-        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent, what)
+        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent, "categories")
+    if isinstance(dtype, pd.StringDtype) or types.is_string_dtype(dtype):
+        absent = series.isna().to_numpy()
+        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent)
     numeric = types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype)
     if plain or isinstance(dtype, pd.SparseDtype) or not numeric or dtype.kind not in EXACT_KINDS + "O":
         return FrameColumn(kind, "other", _nothing)

@@ -101,7 +101,7 @@ def _table(names: Any, columns: list[Column], m: int) -> Table:
             refusals[position] = refusal
         # a refused column keeps its place, not its values
         parts.append(MemoryPart(np.broadcast_to(np.uint8(0), (m,)) if values is None else values))
-    return Table(None if names is None else tuple(map(str, names)), tuple(parts), refusals)
+    return Table(None if names is None else tuple(names), tuple(parts), refusals)
 
 
 def _array(data: Any, role: str) -> Table:
