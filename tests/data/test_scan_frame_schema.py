@@ -40,6 +40,12 @@ def test_an_index_is_no_input(tmp_path, kind):
         for target in ("y", 2, -1):  # a position counts the columns that are not the index
             (row,) = fm.scan(source, target)
             assert (row.fit.risk, row.minimum.radius) == (want.fit.risk, want.minimum.radius)
+            if isinstance(source, str):
+                data = fm.read(source, target)
+                assert (data.feature_names, data.X.tolist()) == (
+                    ("a", "b"),
+                    PLAIN[["a", "b"]].to_numpy().tolist(),
+                )
         prepared = opened(source, "y")
         assert prepared.feature_names == ("a", "b")
         left = prepared.notes.get("index columns left out", [])
