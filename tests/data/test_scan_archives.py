@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pickle
+
 import h5py
 import numpy as np
 import pytest
 import zarr
 
+from fastminima.data.sources.open_sources import open_sources
 from fastminima.errors import ReadError, TargetError
 from scan_tables import A, M, opened, read_all
 
@@ -59,3 +64,29 @@ def test_archives_with_objects(tmp_path):
     np.savez(tmp_path / "u.npz", X=A[:2, :3], y=names, allow_pickle=True)
     with pytest.raises(ReadError, match="'y' holds Python objects"):
         opened(str(tmp_path / "u.npz"))
+
+
+def test_a_zarr_array_of_pickles_is_refused_without_opening_one(tmp_path):
+    """Whatever the library that reads it thinks of them."""
+
+    class Executes:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "mark"),)
+
+    store = tmp_path / "store.zarr"
+    store.mkdir()
+    array = {
+        "zarr_format": 2,
+        "shape": [4, 3],
+        "chunks": [4, 3],
+        "dtype": "|O",
+        "order": "C",
+        "fill_value": "",
+    }
+    filters = [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}]
+    (store / ".zarray").write_text(json.dumps({**array, "compressor": None, "filters": filters}))
+    (store / "0.0").write_bytes(pickle.dumps(Executes()))
+    for path in (store, f"{store}::"):
+        (source,) = open_sources(path, 2, categories="onehot")
+        assert "holds its chunks as pickles, which are never opened" in str(source.error)
+    assert not (tmp_path / "mark").exists()

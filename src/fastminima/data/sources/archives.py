@@ -106,6 +106,11 @@ class _Member:
         """Of the archive."""
         return fingerprint(file_token(self.path), self.member)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The archive."""
+        return (self.path,)
+
     def unpacked(self, folder: str) -> FilePart:
         """As a file of its own."""
         label = f"{self.path}::{self.member}"

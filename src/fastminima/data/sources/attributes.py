@@ -209,6 +209,11 @@ class _Decoded:
         """Of what is stored and how it is read."""
         return fingerprint(self.stored.token, self.encoding)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Of what is stored."""
+        return self.stored.files
+
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
         """Rows, decoded."""

@@ -52,11 +52,18 @@ class _Hdf5Part:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     chunk: int | None
+    # files beside `path` that hold its bytes: of links, of external storage, of virtual datasets
+    beside: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
         """Of the file."""
         return fingerprint(file_token(self.path), self.inner, self.shape)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one it is in, and others it leads to."""
+        return (self.path, *self.beside)
 
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
@@ -150,15 +157,22 @@ def _parts(path: str, stored: Mapping[str, Any], held: bool) -> tuple[dict[str, 
         chosen_fill = item.id.get_create_plist().fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED
         fill = item.fillvalue if chosen_fill and item.dtype.kind in "iuf" else None
         encodings[key] = encoding_of(f"{path}::{item.name}", item.dtype, item.attrs, fill)
-    parts = {key: decoded(_part(path, item, held), encodings[key]) for key, item in stored.items()}
+    parts = {key: decoded(_part(item, held), encodings[key]) for key, item in stored.items()}
     return parts, {**_absent_hdf5(list(stored.values())), **told(encodings)}
 
 
-def _part(path: str, stored: Any, held: bool) -> Part:
+def _part(stored: Any, held: bool) -> Part:
     if held:
         return MemoryPart(np.asarray(stored[()]))
     chunk = None if stored.chunks is None else int(stored.chunks[0])
-    return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk)
+    # a linked dataset is found again by its name where it lies
+    path = os.fsdecode(stored.file.filename)
+    beside = [name for name, *_ in stored.external or ()]
+    beside += [part.file_name for part in stored.virtual_sources()] if stored.is_virtual else []
+    home = os.path.dirname(path)
+    places = {place for name in beside if name != "." for place in (name, os.path.join(home, name))}
+    outside = tuple(sorted(place for place in places if os.path.exists(place)))
+    return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk, outside)
 
 
 def _tree(group: Any) -> list[str]:

@@ -52,6 +52,7 @@ class BlocksReader:
     size_bytes: int | None = None
     tables: Callable[[Any, str], list[Table]] = field(default_factory=lambda: _tables)
     what: str = "block"
+    files: tuple[str, ...] = ()
 
     def refused(self, column: int) -> Refusal | None:
         """By the first block."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.columns import Request
+from fastminima.errors import ReadError
 from fastminima.system.files import reading
 from fastminima.system.packages import import_optional
 
@@ -65,6 +66,13 @@ class ZarrPart:
                 count, size, latest = count + 1, size + state.st_size, max(latest, state.st_mtime_ns)
         return fingerprint(os.path.abspath(self.path), self.inner, self.shape, count, size, latest)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file it is in, or the folder with its chunks."""
+        if self.path is None:
+            return ()
+        return (self.path if os.path.isfile(self.path) else os.path.join(self.path, self.inner),)
+
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
         """Rows, whole chunks at a time."""
@@ -87,6 +95,12 @@ def _zarr() -> Any:
 
 def _part(array: Any, path: str | None) -> ZarrPart:
     """A part of an open Zarr array; by its path where it has one."""
+    codecs = (*(getattr(array, "filters", None) or ()), *(getattr(array, "compressors", None) or ()))
+    if any(getattr(codec, "codec_id", "") == "pickle" for codec in codecs):
+        raise ReadError(
+            f"the Zarr array {path or ''}::{array.path} holds its chunks as pickles, which are never opened, because they "
+            "may execute anything; save numbers"
+        )
     shards = getattr(array, "shards", None)
     chunk = int((shards or array.chunks)[0]) if array.ndim else 1
     held = array if path is None else None
