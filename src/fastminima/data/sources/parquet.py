@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fastminima.data.columns import hidden_columns, listed, refuse_repeated
 from fastminima.data.frames import arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
+from fastminima.system.first_use import cached_property
 from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
