@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count
 
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from fastminima.system.files import replacing
+from fastminima.system.first_use import first_use
 from fastminima.system.packages import import_optional
 
 __all__ = ["BLUE", "RED", "new_figure", "open_axes", "save_figure"]
@@ -22,8 +23,9 @@ def new_figure(width: float, height: float) -> Any:
         If matplotlib is not installed (extra `plot`).
     """
     import_optional("matplotlib", extra="plot", purpose="drawing pictures")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with first_use():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

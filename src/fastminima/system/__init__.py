@@ -2,6 +2,7 @@
 
 Modules, lowest first:
 
+- `first_use`: first uses that a fork may interrupt: imports that a fork waits for, values computed once without a lock.
 - `files`: files that appear whole or not at all, temporary ones that may not fit, and archives of arrays.
 - `memory`: memory is estimated before it is taken.
 - `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fastminima.data.columns import listed, refuse_repeated
 from fastminima.data.frames import arrow_texts, arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
+from fastminima.system.first_use import cached_property
 from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
