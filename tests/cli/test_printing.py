@@ -204,3 +204,28 @@ def test_hostile_files_in_any_locale(environment, tmp_path):
         if words[-1] in ("o", "s", "--list"):
             assert status == 0, err
     assert len(list((tmp_path / "s").iterdir())) == 2
+
+
+@pytest.mark.parametrize("rich", [True, False], ids=["rich", "plain"])
+def test_every_cell_is_whole_at_every_width(rich, monkeypatch):
+    if not rich:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setenv("TERM", "xterm")
+    tables = (
+        (
+            ["dataset", "rows", "rel. drop", "minimum"],
+            [["a.csv", "1,234", "0.001964", "spurious"], ["bb", "", "", "failed"]],
+            True,
+        ),
+        (["radius", "lower risk", "sides change"], [["1e-06", "12", "3,456"], ["1", "0", "1"]], False),
+        (None, [["gradient of ell0", "16"], ["so", "a saddle"]], False),
+    )
+    for columns in range(8, 90):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for head, rows, named in tables:
+            terminal = Terminal()
+            monkeypatch.setattr(sys, "stdout", terminal)
+            output.print_table("t", head, rows, named_rows=named)
+            shown = re.sub(r"\s+", " ", terminal.text())
+            for cell in (*(head or ())[1:], *(cell for row in rows for cell in row)):
+                assert cell in shown or max(map(len, cell.split())) > columns - 2, (columns, cell)

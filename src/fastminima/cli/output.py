@@ -153,6 +153,9 @@ def _print_blocks(table: _Table, room: int) -> None:
 
     print(table.title)
     for row in table.rows:
+        if table.head is None and _cells(f"{row[0]}: {row[1]}") <= room:
+            print(f"{row[0]}: {row[1]}")
+            continue
         # not wrapped: the terminal does it, and a name copied from there is whole
         print(row[0])
         for name, text in zip((table.head or ("", ""))[1:], row[1:], strict=True):
