@@ -7,6 +7,7 @@ import gc
 import gzip
 import io
 import itertools
+import json
 import os
 import pickle
 import tracemalloc
@@ -980,3 +981,29 @@ def test_progress_is_told_while_text_is_parsed(files, tmp_path, monkeypatch):
     assert [done for done, _ in told] == [1024, 2048, 3072, 4096, 5000]
     assert all(done <= total for done, total in told)
     assert told[-1] == (5000, 5000)
+
+
+def test_a_zarr_array_of_pickles_is_refused_without_opening_one(tmp_path):
+    """Whatever the library that reads it thinks of them."""
+
+    class Executes:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "mark"),)
+
+    store = tmp_path / "store.zarr"
+    store.mkdir()
+    array = {
+        "zarr_format": 2,
+        "shape": [4, 3],
+        "chunks": [4, 3],
+        "dtype": "|O",
+        "order": "C",
+        "fill_value": "",
+    }
+    filters = [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}]
+    (store / ".zarray").write_text(json.dumps({**array, "compressor": None, "filters": filters}))
+    (store / "0.0").write_bytes(pickle.dumps(Executes()))
+    for path in (store, f"{store}::"):
+        (source,) = open_sources(path, 2, categories="onehot")
+        assert "holds its chunks as pickles, which are never opened" in str(source.error)
+    assert not (tmp_path / "mark").exists()

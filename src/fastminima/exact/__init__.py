@@ -4,8 +4,8 @@ Modules, each with one job, lowest first. They import NumPy, the standard librar
 python-flint is used where installed, for speed only:
 
 - `roundoff`: u, gamma_n and the factor for a bound's own rounding: what every bound of a float64 sum is made of.
-- `shown`: numbers as text that claim no more than is proved.
 - `dyadic`: float64 <-> integers on a power-of-two grid, correctly rounded results.
+- `shown`: numbers as text that claim no more than is proved.
 - `affine`: exact columns of a dataset and exact values of affine forms on its rows.
 - `dd`: error-free transformations and double-double evaluation of affine forms with a proved bound.
 - `sums`: exact prefix sums.

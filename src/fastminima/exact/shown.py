@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_UP, Context
+import math
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
 from fractions import Fraction
+
+from .dyadic import round_fraction
 
 __all__ = ["rounded_down", "rounded_up", "shown_exactly"]
 
@@ -20,4 +23,9 @@ def rounded_up(bound: float, digits: int = 2) -> str:
 
 def shown_exactly(level: Fraction) -> str:
     """A rational as it is where that is short, else in six digits."""
-    return str(level) if len(str(level)) <= 12 else f"{float(level):.6g}"
+    if len(text := str(level)) <= 12:
+        return text
+    number = round_fraction(level)
+    # beyond float64 decimals go on
+    shown = number if number and math.isfinite(number) else Decimal(level.numerator) / level.denominator
+    return f"{shown:.6g}"

@@ -22,8 +22,9 @@ from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
 from .large import Resources, scan_large
 from .options import Progress, ScanOptions, Settings
+from .passes import unchanged
 from .results import ScanReport, ScanResult
-from .small import failed, is_short, is_small, scan_small
+from .small import checked, failed, is_short, is_small, scan_small
 
 __all__ = ["scan"]
 
@@ -169,11 +170,11 @@ def _checkpoint(
 ) -> Checkpoint:
     tokens = [f"{type(s.error).__name__}: {s.error}" if isinstance(s, Unopened) else s.token for s in sources]
     options = {
-        "activation": tuple(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
+        "activation": list(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
         "width": settings.width,
         "block_rows": settings.block_rows,
     }
-    return Checkpoint(path, [s.name for s in sources], tokens, options)
+    return Checkpoint(path, [s.name for s in sources], tokens, options, sources.__getitem__)
 
 
 class _Pools:
@@ -275,7 +276,8 @@ class _Work:
             self._progress(source.name, "reading", done, total)
 
         try:
-            return source.prepare(self._folder, tell)
+            with unchanged(source):
+                return source.prepare(self._folder, tell)
         except Exception as error:
             return failed(source.name, error)
 
@@ -293,10 +295,12 @@ class _Work:
             for (index, source), result in zip(batch, results, strict=True):
                 rows = source.n_rows or 0
                 self._progress(source.name, "scanned", rows, rows)
-                yield self._finished(index, result)
+                yield self._finished(index, checked(source, result))
 
     def _large(self, index: int, source: BlockSource) -> ScanResult:
-        stages = Stages(None, index, [], None) if self._checkpoint is None else self._checkpoint.stages(index)
+        stages = Stages(None, index, [], None)
+        if self._checkpoint is not None:
+            stages = self._checkpoint.stages(index, getattr(source, "stamp", ""))
         resources = Resources(
             self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress
         )

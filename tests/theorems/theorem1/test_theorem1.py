@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import pickle
+import types
 from fractions import Fraction
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastminima import errors
 from fastminima.system.memory import available_bytes
 from fastminima.theorems.theorem1 import minimum
 from fastminima.theorems.theorem1.certify_drop import certify_drop
+from fastminima.theorems.theorem1.evidence import certified_splits
 from profiles import examples
 from strategies import activations, tables
 
@@ -375,3 +377,10 @@ def test_no_minimum_is_built_before_its_numbers_are_known(monkeypatch):
     without = {name: value for name, value in built[0].items() if name != "evidence"}
     with pytest.raises(TypeError, match="evidence"):
         minimum.SpuriousMinimum(**without)
+
+
+def test_a_bound_that_is_finite_until_it_is_doubled_certifies_nothing():
+    data = fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0])
+    fit = types.SimpleNamespace(fitted_error=1e308, sum_error=1.0, term_error=1.0, data=data)
+    found = certified_splits(fit, fm.relu, 0.5)
+    assert (found.n_certified, found.n_undecided, found.position) == (0, 2, None)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.cli.main import main
-from fastminima.errors import ActivationError, MissingDependencyError, OptionError
+from fastminima.errors import ActivationError, FastMinimaError, MissingDependencyError, OptionError
 from fastminima.exact.shown import rounded_down, rounded_up
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.report.example_table import example_table
@@ -221,6 +221,33 @@ def test_what_float64_or_enclosures_cannot_hold():
     )
     assert flat.certified
     assert abs(flat.witness["flat"]["v1"]) > 2 * flat.radius
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("piecewise_linear", {"s_plus": 1.0, "s_minus": 1e308}),
+        ("piecewise_linear", {"s_plus": 1.7976931348623157e308, "s_minus": 5e-324}),
+        ("elu", {"alpha": 1e308}),
+        ("celu", {"alpha": 5e-324}),
+        ("hardtanh", {"min_val": -1e308, "max_val": 1e308}),
+    ],
+)
+def test_parameters_at_the_ends_of_float64_have_an_answer_or_a_named_error(name, parameters):
+    try:
+        pair = fm.counterexample(name, form="bias", **parameters)
+    except FastMinimaError:
+        return
+    assert pair.status in ("certified", "not_certified", "no_witness")
+    assert repr(pair)
+    assert not pair.smallest_eigenvalue < -1e-9 * abs(parameters.get("s_minus", 1.0))
+
+
+def test_images_at_the_ends_of_float64_print():
+    pair = example("relu", "bias")
+    # the square of the scale is no float64 number
+    assert "risk 3.33333e+599" in repr(pair.image(scale=1e300))
+    assert pair.image([[1e160, 0], [0, 1]]).radius_estimate == pytest.approx(10 * math.sqrt(2) / 1e160)
 
 
 def test_zero_points_are_exact_where_float64_allows():

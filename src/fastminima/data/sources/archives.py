@@ -88,6 +88,11 @@ class _Member:
         """Of the archive."""
         return fingerprint(file_token(self.path), self.member)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The archive."""
+        return (self.path,)
+
     def unpacked(self, folder: str) -> FilePart:
         """As a file of its own."""
         label = f"{self.path}::{self.member}"
@@ -214,11 +219,18 @@ class _Hdf5Part:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     chunk: int | None
+    # files beside `path` that hold its bytes: of links, of external storage, of virtual datasets
+    beside: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
         """Of the file."""
         return fingerprint(file_token(self.path), self.inner, self.shape)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one it is in, and others it leads to."""
+        return (self.path, *self.beside)
 
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
@@ -265,7 +277,13 @@ def hdf5_source(path: str, inner: str, request: Request) -> Opened:
 
 def _hdf5_part(path: str, stored: Any) -> _Hdf5Part:
     chunk = None if stored.chunks is None else int(stored.chunks[0])
-    return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk)
+    # a linked dataset is found again by its name where it lies
+    path, home = stored.file.filename, os.path.dirname(stored.file.filename)
+    beside = [name for name, *_ in stored.external or ()]
+    beside += [part.file_name for part in stored.virtual_sources()] if stored.is_virtual else []
+    places = {place for name in beside if name != "." for place in (name, os.path.join(home, name))}
+    outside = tuple(sorted(place for place in places if os.path.exists(place)))
+    return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk, outside)
 
 
 def _tree(group: Any, kind: type) -> list[str]:
@@ -309,6 +327,13 @@ class ZarrPart:
                 count, size, latest = count + 1, size + state.st_size, max(latest, state.st_mtime_ns)
         return fingerprint(os.path.abspath(self.path), self.inner, self.shape, count, size, latest)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file it is in, or the folder with its chunks."""
+        if self.path is None:
+            return ()
+        return (self.path if os.path.isfile(self.path) else os.path.join(self.path, self.inner),)
+
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
         """Rows, whole chunks at a time."""
@@ -331,6 +356,12 @@ def _zarr() -> Any:
 
 def zarr_part(array: Any, path: str | None) -> ZarrPart:
     """A part of an open Zarr array."""
+    codecs = (*(getattr(array, "filters", None) or ()), *(getattr(array, "compressors", None) or ()))
+    if any(getattr(codec, "codec_id", "") == "pickle" for codec in codecs):
+        raise ReadError(
+            f"the Zarr array {path or ''}::{array.path} holds its chunks as pickles, which are never opened, because they "
+            "may execute anything; save numbers"
+        )
     shards = getattr(array, "shards", None)
     chunk = int((shards or array.chunks)[0]) if array.ndim else 1
     inner = str(array.path)

@@ -46,6 +46,7 @@ class BlocksReader:
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
+    files: tuple[str, ...] = ()
 
     def refused(self, column: int) -> Refusal | None:
         """By the first block."""

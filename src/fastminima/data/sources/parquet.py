@@ -88,6 +88,11 @@ class ParquetReader:
         """Position in `groups` of the group that holds a row."""
         return bisect.bisect_right(self.begins, row) - 1
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.paths
+
     def refused(self, column: int) -> Refusal | None:
         """By its Arrow type."""
         return self.refusals.get(column)

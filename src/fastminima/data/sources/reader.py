@@ -25,6 +25,7 @@ __all__ = [
     "fingerprint",
     "labels",
     "silent",
+    "stamp_of",
 ]
 
 Missing = Literal["fail", "drop"]
@@ -86,6 +87,10 @@ class Reader(Protocol):
         """Changes when the data change; may cost a pass over data in memory."""
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Files, and folders of files, whose bytes are read; none in memory."""
+
+    @property
     def size_bytes(self) -> int | None:
         """Of the files, as far as they are known; None in memory."""
 
@@ -137,3 +142,24 @@ def file_token(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror or error}") from error
     return fingerprint(os.path.abspath(path), state.st_size, state.st_mtime_ns)
+
+
+def stamp_of(paths: Sequence[str]) -> str:
+    """Which files these are and in what state: changes with whatever is written to them, or put in their place.
+
+    The time of the last change of the inode is in it too: the time of the last write can be set back, and tools that copy do
+    it. Not for another machine, where the same bytes may lie in another place: that is `file_token`.
+    """
+    found: list[object] = []
+    for path in paths:
+        inside = [
+            os.path.join(folder, name) for folder, _, names in os.walk(path) for name in (*names, os.curdir)
+        ]
+        for file in sorted(inside) or [path]:
+            try:
+                state = os.stat(file)
+            except OSError as error:
+                found.append((file, error.errno))
+                continue
+            found.append((file, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+    return fingerprint(found) if found else ""

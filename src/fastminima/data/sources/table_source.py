@@ -19,7 +19,7 @@ from fastminima.system.options import as_count
 from .arrays import ArrayReader
 from .block_cutter import Cutter, Layout
 from .block_source import Block
-from .reader import Options, Reader, Tell, fingerprint, labels, silent
+from .reader import Options, Reader, Tell, fingerprint, labels, silent, stamp_of
 
 __all__ = ["BLOCK_ROWS", "TableSource"]
 
@@ -84,6 +84,8 @@ class TableSource:
         self._layout, self._rejected = _choose(reader, options)
         self.counts: dict[str, int] = {}
         self._prepared = False
+        self._files = reader.files
+        self.stamp = stamp_of(self._files)
 
     # --- what the protocol asks for ---------------------------------------------------------------------
 
@@ -197,6 +199,26 @@ class TableSource:
         X, y, w = block
         return Dataset(X, y, sample_weight=w, feature_names=self.feature_names, target_name=self.target_name)
 
+    def check_unchanged(self) -> None:
+        """Raise where a file is not what it was when it was opened.
+
+        Raises
+        ------
+        ReadError
+            It was written to, replaced or removed: what was read may be of neither state.
+        """
+        if stamp_of(self._files) != self.stamp:
+            raise ReadError(
+                f"{self.name} has changed while it was scanned (a file of it was written to, replaced or removed); scan it "
+                "again when nothing writes to it"
+            )
+
+    def stamped(self) -> TableSource:
+        """A copy for files as they are now: on another machine the same bytes may lie in others."""
+        own = copy.copy(self)
+        own.stamp = stamp_of(self._files)
+        return own
+
     # --- before the first pass ----------------------------------------------------------------------------
 
     def prepare(self, folder: str, tell: Tell = silent) -> TableSource:
@@ -214,6 +236,8 @@ class TableSource:
         encode = self._options.categories == "onehot"
         reader = self._reader.prepare(folder, self._layout.selection.columns, encode, tell)
         source = TableSource(reader, self._options, self._data)
+        # what is parsed or unpacked stands for the file as it was opened
+        source._files, source.stamp = self._files, self.stamp
         source._settle_levels()
         source._prepared = True
         return source

@@ -63,6 +63,11 @@ class TextReader:
         """Of the file."""
         return self.path.stat().st_size
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one."""
+        return (str(self.path),)
+
     def refused(self, column: int) -> Refusal | None:
         """Not known before the pass."""
         return None

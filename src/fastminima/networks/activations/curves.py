@@ -91,7 +91,8 @@ def elu(order: int, t: Floats, alpha: float, scale: float = 1.0) -> Any:
 
 
 def celu(order: int, t: Floats, alpha: float) -> Any:
-    low = np.minimum(t, 0.0) / alpha
+    with np.errstate(over="ignore"):
+        low = np.minimum(t, 0.0) / alpha
     if order == 0:
         return np.where(t > 0, t, alpha * np.expm1(low))
     return np.where(t > 0, 1.0, np.exp(low)) if order == 1 else np.where(t > 0, 0.0, np.exp(low) / alpha)

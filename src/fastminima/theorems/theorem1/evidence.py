@@ -129,7 +129,9 @@ def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
 
 def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: float) -> SplitSearch:
     """The certified search of the splits kernel on a fit, in its scaled units."""
-    if not all(map(math.isfinite, (fit.fitted_error, fit.sum_error, fit.term_error))):
+    # twice a finite bound may be beyond float64
+    bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
+    if not all(map(math.isfinite, bounds)):
         m = fit.data.n_samples
         return SplitSearch(
             position=None,
@@ -141,7 +143,6 @@ def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: floa
             n_certified=0,
             n_undecided=m - 1,
         )
-    bounds = (2.0 * fit.fitted_error, fit.sum_error, fit.term_error)
     rule = SplitRule(activation.kappa, reach, *bounds)
 
     def in_arrays(fitted: Array, residual: Array, weights: Array | None) -> SplitSearch:

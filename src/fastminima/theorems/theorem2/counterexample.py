@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError, MissingDependencyError, OptionError
-from fastminima.exact.dyadic import round_up, sqrt_above, sqrt_floor
+from fastminima.exact.dyadic import round_fraction, round_up, sqrt_above, sqrt_floor
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.named import activation as named
@@ -46,6 +46,8 @@ _THIRD = Fraction(1, 3)
 # where a formula is compared with the function that stands beside it
 _SPOTS = np.array([-2.875, -1.25, -0.625, -0.25, 0.1875, 0.5, 1.125, 2.75])
 _AGREE = 2.0**-26
+# squares of float64 numbers may be too large for one
+_HUGE = 2**1000
 
 
 def _samples() -> Dataset:
@@ -120,15 +122,18 @@ class CounterExample:
 
     @cached_property
     def smallest_eigenvalue(self) -> float:
-        """Of the form A a^2 + C ab + B b^2 at the minimum of the untransformed example, in float64."""
+        """Of the form A a^2 + C ab + B b^2 at the minimum of the untransformed example, in float64; NaN beyond its range."""
         at = self.witness.get("flat")
         if at is None:
             return math.nan
         h = self.activation
         v, u = np.array([at["v1"], at["v2"]]), np.array([at["u1"], at["u2"]])
-        slope, bend = np.asarray(h.first(v)), np.asarray(h.second(v))
-        diagonal = u * bend / 12 + (u * slope) ** 2 / 4
-        off = u.prod() * slope.prod() / 4
+        with np.errstate(all="ignore"):
+            slope, bend = np.asarray(h.first(v)), np.asarray(h.second(v))
+            diagonal = u * bend / 12 + (u * slope) ** 2 / 4
+            off = u.prod() * slope.prod() / 4
+        if not np.isfinite([*diagonal, off]).all():
+            return math.nan
         return float(np.linalg.eigvalsh(np.array([[diagonal[0], off], [off, diagonal[1]]]))[0])
 
     def image(
@@ -221,7 +226,7 @@ def _image(pair: CounterExample, now: AffineMap, width: int) -> CounterExample:
         global_minimum=best,
         local_minimum=low,
         radius=radius,
-        radius_estimate=pair.radius_estimate / math.sqrt(stretch),
+        radius_estimate=pair.radius_estimate / (math.sqrt if stretch < _HUGE else sqrt_floor)(stretch),
         level=level,
         excess=_excess(low, to.data, level, balls),
         zero_risk=best.risk(to.data) if balls is None else round_up(enclosed_risk(balls, best, to.data)),
@@ -234,7 +239,7 @@ def _image(pair: CounterExample, now: AffineMap, width: int) -> CounterExample:
 
 def _excess(low: OneHiddenLayer, data: Dataset, level: Fraction, balls: Balls | None) -> float:
     if balls is None:
-        return max(low.risk(data) - float(level), 0.0)
+        return max(low.risk(data) - round_fraction(level), 0.0)
     return round_up(max(enclosed_risk(balls, low, data) - level, Fraction(0)))
 
 
@@ -370,7 +375,11 @@ def _balls(h: Smooth | PiecewiseLinear) -> tuple[Balls | None, str]:
         balls = Balls(h.formula)
     except MissingDependencyError:
         return None, "ball arithmetic needs python-flint: install the extra 'proof'"
-    for t, value in zip(_SPOTS.tolist(), np.asarray(h.value(_SPOTS), dtype=np.float64).tolist(), strict=True):
+    with np.errstate(all="ignore"):
+        values = np.asarray(h.value(_SPOTS), dtype=np.float64).tolist()
+    for t, value in zip(_SPOTS.tolist(), values, strict=True):
+        if not math.isfinite(value):
+            continue  # beyond float64, where the formula may go on
         with balls.precisely():
             exact = balls.at(t)
             # half of float64's digits; a function may lose some, and another function agrees in none
