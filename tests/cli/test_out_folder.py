@@ -318,3 +318,12 @@ def test_a_missing_matplotlib_is_said_before_the_work(here, capsys, monkeypatch)
     assert "fastminima[plot]" in err
     assert "slice.png" not in json.loads(out)["files"]
     assert "slice.png" not in names(here / "tanh")
+
+
+def test_a_table_that_cannot_be_looked_into_is_not_passed_over(here, capsys, monkeypatch):
+    assert run("scan", "two.npy", "--target=-1", "--out", "out", "--format=parquet") == 0
+    before = contents(here / "out")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert run("scan", "three.npy", "--target=-1", "--out", "out") == 2
+    assert "fastminima[tables]" in capsys.readouterr().err
+    assert contents(here / "out") == before

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastminima.errors import MissingDependencyError
 from fastminima.system.packages import import_optional
 
 __all__ = ["COMMANDS", "Earlier", "Layout", "earlier_run", "names_inside"]
@@ -82,12 +83,16 @@ def earlier_run(folder: Path, command: str) -> Earlier | None:
         path = folder / summary
         if not path.is_file():
             continue
-        with suppress(Exception):
+        try:
+            found.append(
+                _scan(folder, summary) if command == "scan" else _summarised(folder, summary, layout)
+            )
+        except MissingDependencyError:
+            # what cannot be looked into may well be ours
+            raise
+        except Exception:
             # all of them: what lies there may be anything, and then it is not ours
-            if command == "scan":
-                found.append(_scan(folder, summary))
-            else:
-                found.append(_summarised(folder, summary, layout))
+            continue
     if not found:
         return None
     # several tables: one scan after another in another format, by an older version
