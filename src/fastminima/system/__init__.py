@@ -8,6 +8,7 @@ Modules, lowest first:
 - `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.
 - `packages`: optional packages: imported where they are used, named with their extra when they are absent.
 - `plain_json`: results as JSON that every reader takes.
+- `plain_text`: text from outside as text that a terminal only shows.
 - `progress`: a progress bar on a terminal, nothing anywhere else.
 - `threads`: threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
 """
