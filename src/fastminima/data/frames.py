@@ -216,18 +216,21 @@ def _arrow_column(pa: Any, values: Any) -> FrameColumn:
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
-    """What an Arrow type holds."""
+    """What an Arrow type holds; a dictionary is a way to store its values, whatever they are."""
     types = pa.types
+    if types.is_dictionary(kind):
+        return arrow_content(pa, kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(test(kind) for test in tests):
         return "numbers"
-    inner = kind.value_type if types.is_dictionary(kind) else kind
     strings = (types.is_string, types.is_large_string, getattr(types, "is_string_view", types.is_string))
-    return "texts" if any(test(inner) for test in strings) else "other"
+    return "texts" if any(test(kind) for test in strings) else "other"
 
 
 def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
     """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
+    if pa.types.is_dictionary(values.type) and arrow_content(pa, values.type) == "numbers":
+        values = values.cast(values.type.value_type)
     kind = values.type
     if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
         return objects(values.to_pylist())
