@@ -216,8 +216,10 @@ def _arrow_column(pa: Any, values: Any) -> FrameColumn:
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
-    """What an Arrow type holds."""
+    """What an Arrow type holds; a dictionary is a way to store its values, whatever they are."""
     types = pa.types
+    if types.is_dictionary(kind):
+        return arrow_content(pa, kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(test(kind) for test in tests):
         return "numbers"
