@@ -117,9 +117,10 @@ class Dataset:
     ) -> None:
         if not isinstance(accuracy, str) or accuracy not in ("auto", "exact"):
             raise DataError(f"accuracy must be 'auto' or 'exact', got {accuracy!r}")
-        how, n_missing, read_notes = Cleaning(missing, categories), 0, ()
+        how, n_missing = Cleaning(missing, categories), 0
+        read_notes: tuple[str, ...] = ()
         if not how.plain:
-            X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)
+            X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)  # type: ignore[assignment]
             n_missing, read_notes = found.n_missing, found.notes
         inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
         m, dx = inputs.values.shape

@@ -186,8 +186,8 @@ def _rounding_note(fit: LeastSquares) -> tuple[str, ...]:
         return ()
     mean, most = (float(np.ldexp(v, frame.exponent_y)) for v in (residual / root, bound))
     return (
-        f"the targets are an affine function of the inputs up to rounding: in root mean square the residuals are {mean:.2g}, "
-        f"and computing such targets in float64 may round by {most:.2g}",
+        "the targets are an affine function of the inputs up to rounding: in root mean square the residuals are "
+        f"{mean:.2g}, and computing such targets in float64 may round by {most:.2g}",
     )
 
 
