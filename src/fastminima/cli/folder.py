@@ -76,6 +76,7 @@ class OutputFolder:
         self._aside = self.path / (aside or own)
         self._names: list[str] = []
         self._made: list[Path] = []
+        self._finished = False
 
     def __enter__(self) -> OutputFolder:
         self.earlier = self._replaced()
@@ -104,6 +105,9 @@ class OutputFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         begun = self._aside.exists()
         shutil.rmtree(self._aside / "new", ignore_errors=True)
+        if self._finished:
+            # an interrupt may have come before the last of it was gone
+            shutil.rmtree(self._aside / "old", ignore_errors=True)
         with suppress(OSError):
             self._aside.rmdir()
         if kind is not None and not begun:
@@ -225,6 +229,7 @@ class OutputFolder:
                     f"cannot write to {self._shown()}: {error.strerror or error}; what was there is as it was"
                 ) from error
             raise
+        self._finished = True
         shutil.rmtree(old, ignore_errors=True)
         self._drop_empty_folders(self.earlier)
 
