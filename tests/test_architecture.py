@@ -306,7 +306,7 @@ KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
 # What users call with more keywords bundles them at once; everything behind it takes the bundle.
 BUNDLES = {
     "data.dataset.Dataset.__init__": "Cleaning",
-    "data.read.read": "TextOptions",
+    "data.read.read": "_Reading",
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",

@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
     stage = _Stages()
     # the readers draw their own progress bars
     start = time.perf_counter()
-    data = load(arguments)
+    data = load(arguments, tell=False)  # the table has the notes
     stage.seconds["read"] = time.perf_counter() - start
     with stage("least squares"):
         fit = least_squares(data)

@@ -31,7 +31,7 @@ from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
 from fastminima.theorems.theorem4.hessian import curvature_signs
 from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
-from .arguments import samples
+from .arguments import add_cleaning_arguments, add_text_arguments, samples
 from .output import OutputFolder, print_table
 
 __all__ = ["add_parser", "run"]
@@ -61,12 +61,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "weights", metavar="WEIGHTS.npz", help="arrays W1, W2, ..., or demo:saddle, demo:zero, demo:minimum"
     )
     parser.add_argument(
-        "--data", metavar="FILE", help=".csv, .tsv, .npy, .npz (arrays X, Y) or .parquet file"
+        "--data", metavar="FILE", help=".csv, .tsv, .data, .xlsx, .npy, .npz (arrays X, Y) or .parquet file"
     )
     parser.add_argument("--targets", metavar="C1,C2", help="names or positions of the target columns")
     parser.add_argument(
         "--features", metavar="A,B,...", help="inputs (default: all columns that are not targets)"
     )
+    add_cleaning_arguments(parser, None)
+    add_text_arguments(parser)
     parser.add_argument(
         "--bias", action="store_true", help="append a constant input: the last column of W1 is a bias"
     )

@@ -40,7 +40,7 @@ SUFFIXES = (".csv", ".tsv", *TEXTS[2:], ".npy", ".npz", ".parquet")
 """Of files whose numbers every command reads; `read` takes Excel too."""
 
 
-def file_kind(path: Path, suffixes: Sequence[str] = SUFFIXES) -> str:
+def file_kind(path: Path, suffixes: Sequence[str] = (*SUFFIXES, *EXCEL)) -> str:
     """The suffix, once the file exists, is not empty and starts as the suffix says.
 
     Raises

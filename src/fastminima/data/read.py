@@ -32,7 +32,7 @@ from .columns import (
 from .csv_text import read_csv, text_refused
 from .dataset import Accuracy, Dataset, described
 from .excel import read_excel
-from .file_kind import EXCEL, SUFFIXES, TEXTS, as_path, file_kind
+from .file_kind import EXCEL, TEXTS, as_path, file_kind
 from .frames import Columns, FrameColumn, arrow_content, frame_parts
 from .text_form import TextOptions, text_form, where
 
@@ -144,9 +144,7 @@ def read(
         meaning, accuracy, bool(progress), Cleaning(missing, categories), TextOptions(header, sep, decimal)
     )
     source = as_path(path)
-    return _read(
-        source, file_kind(source, (*SUFFIXES, *EXCEL)), Request(target, features, sample_weight), asked
-    )
+    return _read(source, file_kind(source), Request(target, features, sample_weight), asked)
 
 
 def _read(path: Path, suffix: str, request: Request, asked: _Reading) -> Dataset:
