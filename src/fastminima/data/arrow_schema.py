@@ -1,12 +1,10 @@
 """What an Arrow schema says beside the types of its columns: which are an index, and which are categories.
 
-Files and tables in memory are read by the same words. pandas writes what its frame was into the schema; Arrow writes its own
-schema into Parquet files, whose types do not know dictionaries of numbers.
+Files and tables in memory are read by the same words: pandas writes into the schema what its frame was.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -48,28 +46,14 @@ def range_indices(schema: Any) -> frozenset[str]:
     return frozenset(str(entry["name"]) for entry in entries if entry.get("name") is not None)
 
 
-def category_columns(pa: Any, schema: Any, written: bytes | None = None) -> frozenset[int]:
-    """Columns that were categories or dictionaries when they were written, whatever they are stored as.
+def category_columns(schema: Any) -> frozenset[int]:
+    """Columns that were categories of a frame of pandas, whatever they are stored as.
 
-    Parameters
-    ----------
-    pa : module
-    schema : pyarrow.Schema
-    written : bytes or None
-        The schema that Arrow keeps in a Parquet file beside that of Parquet (under b"ARROW:schema").
+    A dictionary of Arrow alone is a way to store its values, which Parquet forgets where they are numbers.
     """
-    found = {i for i, field in enumerate(schema) if pa.types.is_dictionary(field.type)}
     names = {
         column.get("field_name", column.get("name"))
         for column in _pandas(schema).get("columns") or ()
         if isinstance(column, dict) and column.get("pandas_type") == "categorical"
     }
-    found |= {i for i, name in enumerate(schema.names) if name in names}
-    if written is not None:
-        try:
-            before = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(written)))
-        except (pa.ArrowException, ValueError, OSError):
-            return frozenset(found)
-        if before.names == schema.names:
-            found |= {i for i, field in enumerate(before) if pa.types.is_dictionary(field.type)}
-    return frozenset(found)
+    return frozenset(i for i, name in enumerate(schema.names) if name in names)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError
 
+from .arrow_schema import category_columns
 from .columns import NumberLabel
 
 __all__ = [
@@ -204,15 +205,19 @@ def _polars_column(pl: Any, series: Any) -> FrameColumn:
 
 
 def _of_arrow(pa: Any, table: Any) -> FrameParts:
-    columns = [_arrow_column(pa, table.column(i)) for i in range(table.num_columns)]
+    categories = category_columns(table.schema)
+    columns = [_arrow_column(pa, table.column(i), i in categories) for i in range(table.num_columns)]
     return FrameParts(tuple(table.column_names), table.num_rows, columns)
 
 
-def _arrow_column(pa: Any, values: Any) -> FrameColumn:
+def _arrow_column(pa: Any, values: Any, category: bool) -> FrameColumn:
     kind = str(values.type)
     absent = np.asarray(values.is_null()) if values.null_count else None
+    content = arrow_content(pa, values.type)
+    if category and content != "other":
+        return FrameColumn(kind, "texts", lambda: arrow_texts(values), absent, "categories")
     what = "categories" if pa.types.is_dictionary(values.type) else "text"
-    return FrameColumn(kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what)
+    return FrameColumn(kind, content, lambda: arrow_values(pa, values), absent, what)
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
@@ -223,9 +228,6 @@ def arrow_content(pa: Any, kind: Any) -> Content:
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(test(kind) for test in tests):
         return "numbers"
-    if types.is_dictionary(kind):
-        # whatever its values are: a category, as that of pandas
-        return "other" if types.is_nested(kind.value_type) else "texts"
     strings = (types.is_string, types.is_large_string, getattr(types, "is_string_view", types.is_string))
     return "texts" if any(test(kind) for test in strings) else "other"
 

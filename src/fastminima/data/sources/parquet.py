@@ -47,7 +47,7 @@ class ParquetReader:
     token : str
         Of every file, as it was when its footer was read.
     categories : frozenset of int
-        Columns that were categories or dictionaries, stored as what they hold: texts here.
+        Columns that were categories, stored as what they hold: texts here.
     ranges : frozenset of str
         Names of an index that is a range, without a column.
     """
@@ -251,7 +251,7 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
                     f"{path} has the columns {listed(own)}, {paths[0]} has {listed(names)}; files of one table must "
                     "have the same; pass a glob to scan each file by itself"
                 )
-            encoded = category_columns(pa, schema, (metadata.metadata or {}).get(b"ARROW:schema"))
+            encoded = category_columns(schema)
             for column in range(len(own)):
                 refusal = arrow_refusal(pa, schema.field(column).type, column in encoded)
                 if refusal is not None and (column not in refusals or refusals[column].encodable):

@@ -154,6 +154,6 @@ def arrow_refusal(pa: Any, kind: Any, category: bool = False) -> Refusal | None:
     content = arrow_content(pa, kind)
     if content == "other":
         return Refusal(str(kind), False)
-    if category or pa.types.is_dictionary(kind):
+    if category or (content == "texts" and pa.types.is_dictionary(kind)):
         return Refusal("categories", True)
     return None if content == "numbers" else Refusal("text", True)
