@@ -28,6 +28,7 @@ def under_atheris(name: str, seconds: int, corpus: Path) -> None:
         import fastminima.networks.one_hidden_layer
         import fastminima.proof.check
         import fastminima.proof.prove
+        import fastminima.scanning.checkpoint
         import fastminima.theorems.theorem1.better_point  # noqa: F401
     import fuzz_targets
 

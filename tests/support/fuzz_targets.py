@@ -22,7 +22,12 @@ import fastminima as fm
 import oracle
 from fastminima.errors import FastMinimaError
 from fastminima.proof import check as checker
+from fastminima.scanning.checkpoint import Checkpoint
+from fastminima.scanning.record_files import Chain, key_of
+from fastminima.scanning.stored_objects import CODEC
 
+# names, tokens and options of a scan
+SCAN = (["a"], ["t"], {"x": 1})
 # rows and columns of the tables of `theorem1`, small enough for Fractions
 ROWS, COLUMNS = 8, 2
 NUMBERS = [0.0, 1.0, -1.0, 2.0, 0.5, -3.0, 0.1, 1e8, 1e-8, 7.0, 1 / 3, 3.0, -0.25, 1e8 + 1, -2.0, 1.5]
@@ -70,6 +75,25 @@ def certificate(data: bytes) -> None:
     assert isinstance(verdict.reason, str)
 
 
+def checkpoint(data: bytes) -> None:
+    """A folder of a scan: its header, log or state is the bytes, as they are or behind a digest that is right."""
+    way, body = (data[0] if data else 0), data[1:]
+    name = ("scan", "results", "state")[way % 3]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "scan"
+        first = Checkpoint(folder, *SCAN)
+        key = first._key
+        first.close()
+        if way & 4:
+            chain = Chain(key_of("scan") if name == "scan" else key_of(key, name))
+            body = chain.record(body)
+            if name == "scan":
+                body = (folder / "scan").read_bytes().partition(b"\n")[0] + b"\n" + body
+        (folder / name).write_bytes(body)
+        with contextlib.suppress(FastMinimaError):
+            Checkpoint(folder, *SCAN).close()
+
+
 def theorem1(data: bytes) -> None:
     """A table drawn by the bytes: claims of `spurious_minimum` and of its better point against rational arithmetic."""
     if len(data) < 4:
@@ -106,7 +130,7 @@ def theorem1(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (csv, npy, npz, network, certificate, theorem1)
+    target.__name__: target for target in (csv, npy, npz, network, checkpoint, certificate, theorem1)
 }
 
 
@@ -161,6 +185,28 @@ def seeds(name: str) -> list[bytes]:
             + b"\n--rows--\n"
             + json.dumps([list(map(float, r)) for r in case.rows]).encode()
             for case in cases
+        ]
+    if name == "checkpoint":
+        state = {
+            "index": 0,
+            "stamp": "s",
+            "counts": {"rows": 3},
+            "done": [(1.5, X)],
+            "following": 1,
+            "partial": Fraction(1, 3),
+        }
+        header = {"names": ["a"], "tokens": ["t"], "options": {"x": 1}, "key": "0" * 32, "forms": CODEC.forms}
+        result = (0).to_bytes(8, "little") + CODEC.pack({"x": y})
+        return [
+            bytes([way]) + body
+            for way, body in (
+                (4, CODEC.pack(header)),
+                (5, result),
+                (6, CODEC.pack(state)),
+                (0, b"{"),
+                (1, result),
+                (2, b""),
+            )
         ]
     rng = np.random.default_rng(1)
     return [bytes(rng.integers(0, 256, 40).tolist()) for _ in range(12)]
