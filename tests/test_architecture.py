@@ -25,7 +25,8 @@ FLOORS = [
     {"theorems", "landscape"},
     {"networks", "losses", "fit"},
     {"data"},
-    {"exact", "system"},
+    {"exact"},
+    {"system"},
     {"kernels"},
     {"errors", "_version"},
 ]
@@ -305,6 +306,8 @@ KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
 
 # What users call with more keywords bundles them at once; everything behind it takes the bundle.
 BUNDLES = {
+    "data.dataset.Dataset.__init__": "Cleaning",
+    "data.read.read": "_Reading",
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",

@@ -253,3 +253,72 @@ def test_data_that_cannot_be_read_are_exit_status_2_either_way(capsys, tmp_path,
         assert run(capsys, "check", proof, houses, "--target", target)[0] == 2
         assert alone(tmp_path, proof, houses, "--target", target)[0] == 2
     assert alone(tmp_path, proof, tmp_path / "none.csv")[0] == 2
+
+
+HOLES = "a;k;y\n0,5;u;1\n2;v;3\n;u;4\n5;w;2\n1;v;\n7,25;u;9\n3;v;1\n4;w;6\n"
+CLEANED = ["--missing", "drop", "--categories", "onehot", "--sep", ";", "--decimal", ","]
+
+
+def test_certificates_are_about_the_rows_that_are_left(tmp_path, capsys):
+    import numpy as np
+
+    from fastminima import read
+    from fastminima.proof import check as alone
+
+    path, proof = tmp_path / "holes.csv", str(tmp_path / "proof.json")
+    path.write_text(HOLES)
+    asked = [str(path), "--target", "y", *CLEANED]
+    assert main(["prove", *asked, "--out", proof]) == 0
+    assert "note: rows with missing values left out: 2" in capsys.readouterr().err
+    assert main(["check", proof, *asked]) == 0
+    options = {"missing": "drop", "categories": "onehot", "sep": ";", "decimal": ","}
+    assert fm.check(proof, path, target="y", **options)
+    # without the options, or with others, it is about other data or none
+    assert (
+        main(
+            ["check", proof, str(path), "--target", "y", "--sep", ";", "--decimal", ",", "--missing", "drop"]
+        )
+        == 2
+    )
+    assert not fm.check(proof, path, target="y", **{**options, "categories": "reject"})
+    # the checker alone takes the rows that are left, written as they are
+    data = read(path, "y", **options)
+    np.save(tmp_path / "rows.npy", np.column_stack([data.X, data.y]))
+    assert alone.main([proof, str(tmp_path / "rows.npy")]) == 0
+    with pytest.raises(fm.errors.OptionError, match="missing is not one of them here"):
+        fm.check(proof, data, missing="drop")
+
+
+@pytest.mark.parametrize("command", ["construct", "probe", "prove", "check", "linear", "scan"])
+def test_help_says_what_happens_to_rows_and_text(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert all(option in shown for option in ("--missing", "--categories"))
+
+
+def test_every_command_reads_the_same_rows(tmp_path, capsys):
+    import json
+
+    import numpy as np
+
+    path, out = tmp_path / "holes.csv", tmp_path / "out"
+    path.write_text(HOLES)
+    asked = [str(path), "--target", "y", *CLEANED]
+    assert main(["construct", *asked, "--out", str(out), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["m"], made["dx"]) == (6, 3)
+    assert main(["probe", str(out / "minimum.npz"), *asked, "--n", "50", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["m"] == 6
+    np.savez(tmp_path / "W.npz", W1=np.zeros((2, 3)), W2=np.zeros((1, 2)))
+    linear = ["linear", str(tmp_path / "W.npz"), "--data", str(path), "--targets", "y", *CLEANED, "--json"]
+    assert main(linear) == 0
+    assert json.loads(capsys.readouterr().out)["m"] == 6
+    bare = tmp_path / "bare.csv"
+    bare.write_text("1,2,4\n3,1,2\n5,5,1\n2,8,3\n9,1,1\n")
+    assert main(["construct", str(bare), "--target", "-1"]) == 2
+    assert "--no-header" in capsys.readouterr().err
+    assert main(["construct", str(bare), "--no-header", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["m"] == 5
+    assert main(["construct", str(bare), "--header", "--target", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["m"] == 4

@@ -125,9 +125,9 @@ def test_bad_selections(table, name):
 
 def test_a_name_wins_over_a_position(tmp_path):
     path = write(tmp_path, "1,0,a\n10,20,30\n")
-    assert read(path, "0").y.tolist() == [20.0]
-    assert read(path, 0).y.tolist() == [10.0]
-    assert read(path, "2").y.tolist() == [30.0]
+    assert read(path, "0", header=True).y.tolist() == [20.0]
+    assert read(path, 0, header=True).y.tolist() == [10.0]
+    assert read(path, "2", header=True).y.tolist() == [30.0]
 
 
 # --- CSV: numbers ---------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_infinite_text(tmp_path):
 
 
 def test_integer_column_names_are_noted(tmp_path):
-    data = read(write(tmp_path, "1,2\n3,4\n"), 1)
+    data = read(write(tmp_path, "1,2\n3,4\n"), 1, header=True)
     assert data.notes == ("the first line, '1', '2', was read as column names",)
 
 

@@ -32,6 +32,7 @@ def library(path: Path, columns: dict[str, Any]) -> tuple[Rows, bool]:
                 features=None if features is None else features.split(","),
                 sample_weight=columns.get("weight"),
                 meaning=columns.get("meaning", "binary"),
+                header=columns.get("header"),
             )
     except FastMinimaError:
         return None, False
@@ -41,7 +42,7 @@ def library(path: Path, columns: dict[str, Any]) -> tuple[Rows, bool]:
 def alone(path: Path, columns: dict[str, Any]) -> tuple[Rows, bool]:
     asked = columns.get("target", "-1"), columns.get("features"), columns.get("weight")
     try:
-        source = checker.Source(str(path), columns.get("meaning", "binary"), False, *asked)
+        source = checker.Source(str(path), columns.get("meaning", "binary"), False, *asked, bool(columns.get("header")))
     except Exception:
         return None, False
     return [tuple(map(F, row)) for row in source.rows()], source.weighted
@@ -157,7 +158,9 @@ HEADERS: list[tuple[str, Any]] = [
     ("a,y,\n1,2,\n3,4,\n", TWO),
     ("a,y,\n1,2\n3,4\n", TWO),
     ("a,y,\n1,2,5\n3,4,6\n", None),
-    ("a,y,,\n1,2,,\n3,4,,\n", None),
+    ("a,y,,\n1,2,,\n3,4,,\n", TWO),
+    ("a,y,,,\n1,2,,,\n3,4,NA,,\n", TWO),
+    ("a,y,,\n1,2,,\n3,4,,5\n", None),
     ('"a\nb","y"\n1,2\n3,4\n', TWO),
     ('"a,b",y\n1,2\n3,4\n', TWO),
     ('"a""b",y\n1,2\n3,4\n', TWO),
@@ -173,8 +176,11 @@ HEADERS: list[tuple[str, Any]] = [
     ("1,\n1,2\n3,4\n", None),
     ("1,NA\n1,2\n3,4\n", None),
     ("1,?\n1,2\n3,4\n", None),
-    ("1990,1991\n1,2\n3,4\n", TWO),
-    ("site,1991\n1,2\n3,4\n", TWO),
+    ("1990,1991\n1,2\n3,4\n", None),
+    ("true,y\n1,2\n3,4\n", None),
+    ("inf,y\n1,2\n3,4\n", None),
+    ("NA,?\n1,2\n3,4\n", None),
+    ("site,1991\n1,2\n3,4\n", None),
     ("y\n2\n4\n", [("2",), ("4",)]),
     ("y\n2\n\n4", [("2",), ("4",)]),
     ('y\n2\n""\n4\n', None),
@@ -206,6 +212,23 @@ def test_first_lines_are_read_alike(number, tmp_path):
     text, expected = HEADERS[number]
     (tmp_path / "data.CSV").write_bytes(text.encode())
     both(tmp_path / "data.CSV", expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1990,1991\n1,2\n3,4\n", TWO),
+        ("site,1991\n1,2\n3,4\n", TWO),
+        ("1.5,y\n1,2\n3,4\n", TWO),
+        ("true,inf\n1,2\n3,4\n", TWO),
+        ("NA,?,,\n1,2,,\n3,4,,\n", TWO),
+        ("1,1\n1,2\n3,4\n", None),
+        ("1,2,\n1,2,3\n", None),
+    ],
+)
+def test_names_that_are_numbers_are_said_to_be_names(text, expected, tmp_path):
+    (tmp_path / "data.csv").write_text(text)
+    both(tmp_path / "data.csv", expected, header=True)
 
 
 # (two cells of a column that is meant as written, and their values or None)

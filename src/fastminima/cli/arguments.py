@@ -1,9 +1,10 @@
-"""What the commands share: the data on the command line, the output folder, the printed table."""
+"""What the commands share: the data on the command line."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,16 +12,19 @@ import numpy as np
 
 from fastminima.data.dataset import Dataset
 from fastminima.data.read import read
-from fastminima.errors import TargetError
+from fastminima.errors import OptionError, TargetError
 from fastminima.system.files import open_npz
 
 __all__ = [
+    "add_cleaning_arguments",
     "add_column_arguments",
     "add_data_arguments",
     "add_network_arguments",
+    "add_text_arguments",
     "features_of",
     "join_positions",
     "load",
+    "reading_of",
     "samples",
 ]
 
@@ -33,9 +37,12 @@ def add_data_arguments(
         "data",
         metavar="DATA",
         nargs="?" if optional else None,
-        help=".csv, .tsv, .npy, .npz or .parquet file, or demo:diabetes, demo:xor, demo:parityN",
+        help=".csv, .tsv or .data (also .gz, .bz2, .xz, .zip), .xlsx, .npy, .npz or .parquet file, or demo:diabetes, "
+        "demo:xor, demo:parityN",
     )
     add_column_arguments(parser)
+    add_cleaning_arguments(parser, None)
+    add_text_arguments(parser)
     if not meaning:
         return
     parser.add_argument(
@@ -53,6 +60,53 @@ def add_column_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
 
 
+def add_cleaning_arguments(parser: argparse.ArgumentParser, categories: str | None) -> None:
+    """Add what happens to rows and columns that are no numbers; `categories` is the default."""
+    parser.add_argument(
+        "--missing",
+        choices=("fail", "drop"),
+        default="fail",
+        help="rows with missing values: an error that names the first (default), or left out and counted",
+    )
+    refused = "" if categories is not None else "refused by name (default), "
+    parser.add_argument(
+        "--categories",
+        choices=("reject", "onehot"),
+        default=categories,
+        help=f"columns of text: {refused}no inputs (reject{', default' if categories else ''}), or a 0/1 column for every "
+        "text but the first (onehot)",
+    )
+
+
+def add_text_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how text is laid out."""
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="the first line is column names, though it holds numbers; --no-header: it is data, columns go by position",
+    )
+    parser.add_argument(
+        "--sep",
+        metavar="MARK",
+        help="what separates the columns of text: one character, 'tab' or 'blanks' (default: by the suffix)",
+    )
+    parser.add_argument(
+        "--decimal", choices=(".", ","), help="the decimal mark of text (default: the point, where it can be)"
+    )
+
+
+def reading_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `read` for rows, categories and text."""
+    return {name: getattr(arguments, name) for name in ("missing", "categories", "header", "sep", "decimal")}
+
+
+def _tell(data: Dataset) -> Dataset:
+    """Say on standard error what was done to the data; returns them."""
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return data
+
+
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the width and the slopes of theorem 1's network."""
     parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
@@ -65,21 +119,20 @@ def features_of(arguments: argparse.Namespace) -> list[str] | None:
     return None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
 
 
-def load(arguments: argparse.Namespace) -> Dataset:
-    """The dataset that DATA and its options name."""
+def load(arguments: argparse.Namespace, *, tell: bool = True) -> Dataset:
+    """The dataset that DATA and its options name; what was done to it is told on standard error, unless others tell."""
     if arguments.data.startswith("demo:"):
         from fastminima.data.demos import load_demo
 
-        given = [
-            name for name in ("target", "features", "sample_weight") if getattr(arguments, name) is not None
-        ]
+        names = ("target", "features", "sample_weight", "categories", "header", "sep", "decimal")
+        given = [name for name in names if getattr(arguments, name) is not None]
         if given:
             option = "--" + given[0].replace("_", "-")
             raise TargetError(f"{arguments.data} has its own target and features; {option} is for files")
         return load_demo(arguments.data.removeprefix("demo:"), accuracy=arguments.accuracy)
     from fastminima.data.read import read
 
-    return read(
+    data = read(
         arguments.data,
         target=arguments.target,
         features=features_of(arguments),
@@ -87,7 +140,9 @@ def load(arguments: argparse.Namespace) -> Dataset:
         meaning=arguments.meaning,
         accuracy=arguments.accuracy,
         progress=True,
+        **reading_of(arguments),
     )
+    return _tell(data) if tell else data
 
 
 def join_positions(argv: Sequence[str]) -> list[str]:
@@ -105,16 +160,37 @@ def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     """(X, Y) of the command line's data and targets, exact where float64 does not hold a column."""
     source = arguments.data
     meaning: Literal["binary", "decimal"] = getattr(arguments, "meaning", "binary")
+    how = reading_of(arguments)
     if arguments.targets is None:
         if str(source).lower().endswith(".npz") and meaning == "binary":
             pair = _arrays(source)
             if pair is not None:
-                return pair
+                return _of_arrays(pair, how)
         raise TargetError(f"{source}: which columns are the targets? Pass --targets C1,C2")
     targets = [name.strip() for name in arguments.targets.split(",") if name.strip()]
     if not targets:
         raise TargetError("--targets needs one or more columns, got none")
-    data = read(source, target=targets, features=features_of(arguments), meaning=meaning, progress=True)
+    return _exact(
+        _tell(
+            read(
+                source, target=targets, features=features_of(arguments), meaning=meaning, progress=True, **how
+            )
+        )
+    )
+
+
+def _of_arrays(pair: tuple[Any, Any], how: dict[str, Any]) -> tuple[Any, Any]:
+    """Arrays X and Y by the rules for missing values and texts."""
+    given = [name for name in ("header", "sep", "decimal") if how[name] is not None]
+    if given:
+        raise OptionError(f"--{given[0]} is for text files")
+    if how["missing"] == "fail" and how["categories"] is None:
+        return pair
+    return _exact(_tell(Dataset(*pair, missing=how["missing"], categories=how["categories"])))
+
+
+def _exact(data: Dataset) -> tuple[Any, Any]:
+    """(X, Y), exact where float64 does not hold a column."""
     exact = data.exact
     if exact is None:
         return data.X, data.Y

@@ -399,7 +399,7 @@ def _source(data: Any, role: str) -> tuple[Columns | NDArray[Any], bool]:
     """Foreign data as columns or an array, and whether floats among objects are the caller's data."""
     source = data if isinstance(data, Columns) else frame_columns(data, role)
     if source is not None:
-        return source, False
+        return source, True  # floats among the objects of a frame are numbers, as those of a list are
     array, allow_float = as_array(data, role)
     if array.dtype.names is not None and array.ndim == 1:
         return Columns(array.dtype.names, [array[name] for name in array.dtype.names]), allow_float

@@ -6,12 +6,15 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Number
+from typing import Any
 
 from fastminima.errors import FastMinimaError, ReadError, TargetError
 
 __all__ = [
     "Column",
     "NamedArrays",
+    "NumberLabel",
     "Request",
     "Selection",
     "Targets",
@@ -46,6 +49,21 @@ def refuse_repeated(names: Sequence[str], source: str) -> None:
 def hidden_columns(names: Sequence[str]) -> frozenset[int]:
     """Columns that are no inputs unless asked for: a stored frame index."""
     return frozenset(i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name))
+
+
+class NumberLabel(str):
+    """The name of a frame's column whose label is a number; the number is its `value`."""
+
+    value: Any
+
+    @classmethod
+    def of(cls, label: Any) -> str:
+        """The name of a column by its label."""
+        if isinstance(label, bool) or not isinstance(label, Number):
+            return str(label)
+        name = cls(label)
+        name.value = label
+        return name
 
 
 @dataclass(frozen=True)
@@ -176,23 +194,47 @@ def feature_positions(
 def _position(
     wanted: Column, names: Sequence[str] | None, count: int, absent: str, kind: type[FastMinimaError]
 ) -> int:
-    """Position of a column asked for by name or index, or by an index as text; a name wins."""
-    if names is not None and wanted in names:
-        return list(names).index(str(wanted))
+    """Position of a column asked for by name or index, or by an index as text; a name wins.
+
+    Numbers that label the columns of a frame are names: there, a number is never a position.
+    """
     text = str(wanted).strip()
-    if not isinstance(wanted, bool) and re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII):
+    number = not isinstance(wanted, bool) and re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) is not None
+    if names is not None:
+        found = [i for i, name in enumerate(names) if _called(name, wanted)]
+        if len(found) > 1:
+            raise kind(f"{absent} {wanted!r} alone: {len(found)} columns are called so; rename them")
+        if found:
+            return found[0]
+        if number and any(isinstance(name, NumberLabel) for name in names):
+            raise kind(
+                f"{absent} {wanted!r}; numbers label its columns, so {text} is taken for a name, not for a position; "
+                f"columns: {listed(names)}"
+            )
+    if number:
         index = int(text)
         if -count <= index < count:
             return index % count
+        if names is not None and text in names:
+            return list(names).index(text)
         raise kind(f"{absent} {wanted!r}; the {count} columns have positions 0 to {count - 1}")
     if names is None:
-        raise kind(f"{absent} {wanted!r}; its columns have no names, give a position: 0 to {count - 1}")
+        raise kind(f"{absent} {wanted!r:.80}; its columns have no names, give a position: 0 to {count - 1}")
     lowered: dict[str, str] = {}
     for name in names:
         lowered.setdefault(name.lower(), name)
     near = [lowered[key] for key in difflib.get_close_matches(text.lower(), list(lowered), n=3, cutoff=0.5)]
     hint = f"did you mean {listed(near)}?" if near else f"columns: {listed(names)}"
-    raise kind(f"{absent} {wanted!r}; {hint}")
+    raise kind(f"{absent} {wanted!r:.80}; {hint}")
+
+
+def _called(name: str, wanted: Column) -> bool:
+    """Is this the column that is asked for by its name?"""
+    if isinstance(wanted, str):
+        return name == wanted
+    if not isinstance(name, NumberLabel) or isinstance(wanted, bool) or not isinstance(wanted, Number):
+        return False
+    return bool(name.value == wanted)
 
 
 @dataclass(frozen=True)

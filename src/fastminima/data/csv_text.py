@@ -2,20 +2,21 @@
 
 Two readings of the same text: "binary" takes the float64 nearest to each number (correctly rounded; columns
 of integers stay integers), "decimal" takes the number as written.
+
+What a column is, its first value decides: a column that begins with a text is one of texts, a text further down in a column
+of numbers is an error that names the row.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 import re
 import warnings
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,124 +25,19 @@ from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
+from .cleaning import EMPTY, Cleaning
 from .coerce import float_view
-from .columns import Request, Selection, listed, refuse_repeated
-from .frames import objects
+from .columns import Selection, listed
+from .frames import FrameColumn, objects
+from .text_form import BAD_STREAM, BLANKS, INTEGER, MISSING, NUMBER, TextForm, open_text, position, where
 
-__all__ = ["Trouble", "binary", "chunks", "header", "open_text", "read_csv", "refuse_nameless", "where"]
+__all__ = ["Trouble", "binary", "chunks", "read_csv", "refuse_nameless", "text_refused"]
 
 _CHUNK_ROWS = 65_536
 # bytes read at a time
 _PART = 1 << 18
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-# what pandas takes for a missing value when it infers types; the decimal reading keeps to the same words
-_MISSING = frozenset(
-    (
-        "",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "-1.#IND",
-        "-1.#QNAN",
-        "-NaN",
-        "-nan",
-        "1.#IND",
-        "1.#QNAN",
-        "<NA>",
-        "N/A",
-        "NA",
-        "NULL",
-        "NaN",
-        "None",
-        "n/a",
-        "nan",
-        "null",
-    )
-)
-BAD_STREAM = (OSError, EOFError, zlib.error, csv.Error, UnicodeError)
-
-
-def open_text(path: Path) -> IO[bytes]:
-    """The bytes of a text file, gzip undone."""
-    if path.name.lower().endswith(".gz"):
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return open(path, "rb")
-
-
-def _records(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(file line where it starts, fields) of every record that is not blank."""
-    with open_text(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-        last = ""
-
-        def kept() -> Iterator[str]:
-            nonlocal last
-            for last in text:  # noqa: UP028
-                yield last
-
-        reader = csv.reader(kept(), delimiter=separator, skipinitialspace=True)
-        line = 1
-        for fields in reader:
-            # a line of blanks is none for pandas; one that holds an empty name or cell in quotation marks is
-            if len(fields) > 1 or (fields and last.strip(" \t\r\n")):
-                yield line, fields
-            line = reader.line_num + 1
-
-
-def _first_record(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
-    """Column names, and notes on how the first line was read."""
-    record = next(_records(path, separator), None)
-    if record is None:
-        raise ReadError(f"{path} is empty")
-    names = [name.strip() for name in record[1]]
-    if len(names) > 1 and not names[-1]:
-        names.pop()  # a comma at the end of every line; what follows it must be empty, see read_csv
-    numbers = [name for name in names if _NUMBER.fullmatch(name)]
-    note: tuple[str, ...] = ()
-    if numbers:
-        # integers may be names, as years are; a fraction is none, nor a number in a line of numbers and missing values
-        sample = len(numbers) < len(names) and all(n in numbers or n in _MISSING or n == "?" for n in names)
-        if sample or not all(map(_INTEGER.fullmatch, numbers)) or len(set(numbers)) < len(numbers):
-            raise ReadError(
-                f"{path}: the first line holds numbers ({listed(numbers)}), not column names; add a header line"
-            )
-        note = (f"the first line, {listed(names)}, was read as column names",)
-    refuse_repeated(names, str(path))
-    if "" in names:
-        position = names.index("")
-        return names, (
-            *note,
-            f"column {position} has no name (a stored row index?); choose the inputs with features=[...] to "
-            "leave it out",
-        )
-    return names, note
-
-
-def header(path: Path, separator: str) -> tuple[list[str], tuple[str, ...]]:
-    """Column names of a text file, and notes on how its first line was read; `ReadError` when it has none."""
-    try:
-        names, notes = _first_record(path, separator)
-    except UnicodeError as error:
-        raise ReadError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
-    except BAD_STREAM as error:
-        raise ReadError(f"{path} is damaged: {error}") from error
-    if len(names) == 1 and any(other in names[0] for other in ";\t|,"):
-        kind = "comma" if separator == "," else "tab"
-        raise ReadError(f"{path} has one column, {names[0]!r}; a {kind} must separate the columns")
-    return names, notes
-
-
-def where(path: Path, separator: str, row: int) -> str:
-    """A data row (0-based) as a reader finds it: number and line. Read again, as only failures need it."""
-    line = None
-    try:
-        for index, (start, _) in enumerate(_records(path, separator)):
-            if index == row + 1:
-                line = start
-                break
-    except BAD_STREAM:
-        pass
-    return f"data row {row + 1}" + ("" if line is None else f" (line {line} of the file)")
+# integers up to here are not changed by a detour through float64
+_INTEGER_LIMIT = 2.0**53
 
 
 class _Text(io.RawIOBase):
@@ -151,11 +47,11 @@ class _Text(io.RawIOBase):
     is lost, and the cells of its line with it move to the left; that blank line gets a line feed.
     """
 
-    _BLANK = re.compile(rb"((?:\A|[\r\n])[ \t]*)\r([,\t])")
-
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
+    def __init__(self, stream: IO[bytes], path: Path, separator: str) -> None:
         super().__init__()
         self._stream, self._path, self._ready, self._held = stream, path, b"", b""
+        marks = b",\t" + (b"" if separator == BLANKS else re.escape(separator.encode()))
+        self._blank = re.compile(rb"((?:\A|[\r\n])[ \t]*)\r([" + marks + rb"])")
 
     def readable(self) -> bool:
         return True
@@ -167,7 +63,7 @@ class _Text(io.RawIOBase):
                 return 0
             if b"\0" in part:
                 raise ReadError(f"{self._path} is not a text file: it holds a byte that is 0")
-            whole = self._BLANK.sub(rb"\1\n\2", self._held + part)
+            whole = self._blank.sub(rb"\1\n\2", self._held + part)
             # what a blank line is shows in what follows
             end = len(whole.rstrip(b"\r\n \t")) if part else len(whole)
             self._ready, self._held = whole[:end], whole[end:]
@@ -184,7 +80,7 @@ class Trouble(Exception):
         self.column, self.row, self.text = column, row, text
 
 
-def binary(series: Any, column: int) -> NDArray[Any]:
+def binary(series: Any, column: int, form: TextForm | None = None) -> NDArray[Any]:
     """One column of a chunk whose types pandas has inferred."""
     absent = series.isna().to_numpy()
     if absent.any():
@@ -193,59 +89,27 @@ def binary(series: Any, column: int) -> NDArray[Any]:
         values: NDArray[Any] = series.to_numpy()
         return values
     texts = [str(value).strip() for value in series]
-    if all(_INTEGER.fullmatch(text) for text in texts):
+    if all(INTEGER.fullmatch(text) for text in texts):
         # beyond 64 bits; through Decimal, because int() refuses texts of more than 4300 digits
         return objects([int(Decimal(text)) for text in texts])
-    for row, text in enumerate(texts):
-        if not _NUMBER.fullmatch(text):
-            raise Trouble(column, row, text)
-    return np.array([float(text) for text in texts])
+    return np.array([float(text) for text in _numbers(texts, column, form)])
 
 
-def _decimal(series: Any, column: int) -> NDArray[Any]:
-    """One column of a chunk read as text."""
+def _numbers(texts: Sequence[str], column: int, form: TextForm | None) -> list[str]:
     numbers = []
-    for row, cell in enumerate(series.to_numpy(dtype=object)):
-        text = cell.strip() if isinstance(cell, str) else ""
-        if not _NUMBER.fullmatch(text):
-            raise Trouble(column, row, None if text in _MISSING else text)
-        numbers.append(Decimal(text))
-    return objects(numbers)
-
-
-def _wholly_text(series: Any) -> bool:
-    """Does no cell of the chunk hold a number, while some hold text?"""
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
-        return False
-    text = False
-    for cell in series:
-        if isinstance(cell, int):
-            return False  # integers beyond 64 bits arrive as objects
-        if isinstance(cell, str) and cell.strip() not in _MISSING:
-            if _NUMBER.fullmatch(cell.strip()):
-                return False
-            text = True
-    return text
-
-
-def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
-    """The chunks of one column, without a detour of large integers through float64."""
-    kinds = {part.dtype.kind for part in parts}
-    if "b" in kinds and len(kinds) > 1:
-        raise ReadError(f"{path}: column {name!r} mixes True/False with numbers; write 1 and 0")
-    if "f" in kinds:
-        # a column with a fraction anywhere is a float64 column, wherever the chunks were cut
-        parts = [float_view(part) if part.dtype.kind == "O" else part for part in parts]
-    elif len(kinds) > 1 and "O" not in kinds:
-        parts = [part.astype(object) for part in parts]  # int64 beside uint64 would become float64
-    return np.concatenate(parts)
+    for row, text in enumerate(texts):
+        number = form.number(text) if form is not None else text if NUMBER.fullmatch(text) else None
+        if number is None:
+            raise Trouble(column, row, text)
+        numbers.append(number)
+    return numbers
 
 
 def chunks(
     pd: Any,
     path: Path,
     stream: IO[bytes],
-    separator: str,
+    form: TextForm,
     decimal: bool,
     *,
     texts: frozenset[int] = frozenset(),
@@ -257,13 +121,16 @@ def chunks(
         options["dtype"] = dict.fromkeys(texts, str)
     if not decimal and tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1):
         options["float_precision"] = "round_trip"  # later versions always round correctly
+    if form.names is None:
+        options["header"] = None
     try:
         with warnings.catch_warnings():
             # pandas warns and cuts when rows are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
             yield from pd.read_csv(
-                io.BufferedReader(_Text(stream, path), _PART),
-                sep=separator,
+                io.BufferedReader(_Text(stream, path, form.separator), _PART),
+                sep=form.separator,
+                decimal=form.decimal,
                 index_col=False,
                 chunksize=rows or _CHUNK_ROWS,
                 skipinitialspace=True,
@@ -279,81 +146,267 @@ def chunks(
         raise ReadError(f"{path} is damaged or truncated: {reason}") from error
     except UnicodeError as error:
         raise ReadError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+    except ReadError:
+        raise
     except BAD_STREAM as error:
         raise ReadError(f"{path} is damaged or truncated: {error}") from error
 
 
+def refuse_nameless(chunk: Any, count: int, path: Path) -> None:
+    """Rows may end in separators; what follows them must be empty."""
+    if chunk.shape[1] < count:
+        raise ReadError(f"{path}: rows have {chunk.shape[1]} fields, the first line has {count} column names")
+    rest = chunk.iloc[:, count:]
+    if rest.shape[1]:
+        held = ~rest.isin([np.nan, ""]).all(axis=0).to_numpy()
+        if held.any():
+            raise ReadError(
+                f"{path}: column {count + int(held.argmax())} holds values but has no name in the first line"
+            )
+
+
+# --- a whole file -----------------------------------------------------------------------------------------
+
+
+class _ReadAgainAsText(Exception):
+    """Columns came as float64 or as numbers in some chunk, which lost how they were written."""
+
+    def __init__(self, columns: frozenset[int]) -> None:
+        super().__init__(columns)
+        self.columns = columns
+
+
+@dataclass
+class _Column:
+    """What has been read of a column."""
+
+    kind: str | None = None
+    first_text: str = ""
+    first_row: int = 0
+    parts: list[NDArray[Any]] = field(default_factory=list)
+    absent: list[NDArray[np.bool_]] = field(default_factory=list)
+
+
+class _Parse:
+    """One pass over the text: values of every column that is wanted, and where there are none."""
+
+    def __init__(
+        self, path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: bool
+    ) -> None:
+        self.path, self.form, self.decimal, self.keep, self.progress = path, form, decimal, texts, progress
+        self.wanted = tuple(dict.fromkeys(wanted))
+        self.as_text: frozenset[int] = frozenset()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.columns = {column: _Column() for column in self.wanted}
+        self.rows = 0
+
+    def run(self) -> None:
+        """Read all rows; again where a column has to be taken as written."""
+        pd = import_optional("pandas", extra="tables", purpose="reading CSV files")
+        while True:
+            try:
+                self._run(pd)
+                return
+            except _ReadAgainAsText as again:
+                self.as_text |= again.columns
+                self._begin()
+
+    def _run(self, pd: Any) -> None:
+        path = self.path
+        with (
+            open_text(path) as stream,
+            bar(f"reading {path.name}", path.stat().st_size, enabled=self.progress) as show,
+        ):
+            for chunk in chunks(pd, path, stream, self.form, self.decimal, texts=self.as_text):
+                refuse_nameless(chunk, self.form.n_columns, path)
+                for column in self.wanted:
+                    self._take(chunk.iloc[:, column], column)
+                self.rows += len(chunk)
+                show(position(stream))
+        if self.rows == 0:
+            what = "has column names but no data rows" if self.form.names is not None else "is empty"
+            raise ReadError(f"{path} {what}")
+
+    def _take(self, series: Any, column: int) -> None:
+        """Append one chunk of a column."""
+        known = self.columns[column]
+        present, absent = self._present(series, column)
+        known.absent.append(absent)
+        values = None
+        if known.kind != "text" and len(present):
+            try:
+                values = self._converted(present, column)
+                known.kind = "number"
+            except Trouble as trouble:
+                row = self.rows + int(np.flatnonzero(~absent)[trouble.row])
+                if known.kind is not None or trouble.row:
+                    raise _text_in_numbers(self.path, self.form, column, row, trouble.text or "") from None
+                known.kind, known.first_text, known.first_row = "text", trouble.text or "", row
+        if known.kind != "text":
+            known.parts.append(np.empty(0) if values is None else values)
+            return
+        if not self.keep or not len(present):
+            known.parts.append(objects([]))
+            return
+        if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+            raise _ReadAgainAsText(frozenset((column,)))
+        known.parts.append(objects([str(text).strip() for text in present]))
+
+    def _present(self, series: Any, column: int) -> tuple[Any, NDArray[np.bool_]]:
+        """The cells that hold something, and where the others are."""
+        if self.decimal:
+            texts = series.str.strip()
+            absent = texts.isin(MISSING).to_numpy() | series.isna().to_numpy()
+            return texts[~absent], absent
+        absent = series.isna().to_numpy()
+        if not isinstance(series.dtype, np.dtype) or series.dtype.kind not in "biuf":
+            # blanks in quotation marks are no text
+            absent = absent | np.array([isinstance(v, str) and not v.strip() for v in series], dtype=bool)
+        if not absent.any():
+            return series, absent
+        present = series[~absent].infer_objects()
+        if series.dtype == np.float64 and (np.abs(present.to_numpy()) >= _INTEGER_LIMIT).any():
+            # integers beside nothing come as floats, which round large ones
+            raise _ReadAgainAsText(frozenset((column,)))
+        return present, absent
+
+    def _converted(self, present: Any, column: int) -> NDArray[Any]:
+        if self.decimal:
+            texts = present.to_numpy(dtype=object).tolist()
+            return objects([Decimal(text) for text in _numbers(texts, column, self.form)])
+        return binary(present, column, self.form)
+
+    def column(self, column: int) -> FrameColumn:
+        """What was read of a column."""
+        known = self.columns[column]
+        absent = np.concatenate(known.absent)
+        gaps = absent if absent.any() else None
+        if known.kind is None:
+            return FrameColumn(EMPTY, "other", lambda: np.empty(0), gaps)
+        if known.kind == "text":
+            place = f"in data row {known.first_row + 1:,}"
+            kind = f"text ({_short(known.first_text)!r} {place})"
+            if not self.keep:
+                return FrameColumn(
+                    kind, "texts", lambda: objects([known.first_text] * len(absent)), gaps, kind
+                )
+            return FrameColumn(kind, "texts", lambda: _filled(known, absent), gaps, kind)
+        values = _joined(known.parts, self.form.labels[column], self.path)
+        return FrameColumn("number", "numbers", lambda: _spread(values, gaps), gaps)
+
+
+def _text_in_numbers(path: Path, form: TextForm, column: int, row: int, text: str) -> ReadError:
+    name, place = form.labels[column], where(path, form, row)
+    return ReadError(
+        f"{path}: column {name!r} holds the text {_short(text)!r} in {place}; expected a number{_hint(text)}"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
+def _hint(text: str) -> str:
+    plain = re.fullmatch(r"[+-]?\d*,\d+", text, re.ASCII)
+    return "; a decimal comma is read with decimal=',' (--decimal ,)" if plain else ""
+
+
+def _filled(known: _Column, absent: NDArray[np.bool_]) -> NDArray[Any]:
+    result = np.full(len(absent), None, dtype=object)
+    result[~absent] = np.concatenate([part.astype(object) for part in known.parts])
+    return result
+
+
+def _spread(values: NDArray[Any], absent: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """Values at the rows that have one; the others are 0, and told apart by `absent`."""
+    if absent is None:
+        return values
+    result = np.zeros(len(absent), dtype=values.dtype)
+    result[~absent] = values
+    return result
+
+
+def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
+    """The chunks of one column, without a detour of large integers through float64."""
+    parts = [part for part in parts if len(part)]
+    kinds = {part.dtype.kind for part in parts}
+    if "b" in kinds and len(kinds) > 1:
+        raise ReadError(f"{path}: column {name!r} mixes True/False with numbers; write 1 and 0")
+    if "f" in kinds:
+        # a column with a fraction anywhere is a float64 column, wherever the chunks were cut
+        parts = [float_view(part) if part.dtype.kind == "O" else part for part in parts]
+    elif len(kinds) > 1 and "O" not in kinds:
+        parts = [part.astype(object) for part in parts]  # int64 beside uint64 would become float64
+    return np.concatenate(parts)
+
+
 def read_csv(
-    path: Path, request: Request, *, separator: str, decimal: bool, progress: bool
-) -> tuple[list[str], Selection, list[NDArray[Any]], tuple[str, ...]]:
-    """Read the selected columns of a text file.
+    path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: bool
+) -> tuple[int, dict[int, FrameColumn]]:
+    """Read columns of a text file.
+
+    Parameters
+    ----------
+    path : Path
+    form : TextForm
+        How the file is laid out.
+    wanted : sequence of int
+        The columns.
+    decimal : bool
+        Take numbers as written, not as the nearest float64.
+    texts : bool
+        Keep texts, for categories.
+    progress : bool
 
     Returns
     -------
-    names : list of str
-        All column names of the file.
-    selection : Selection
-    arrays : list of ndarray
-        The columns in the order of ``selection.columns``.
-    notes : tuple of str
+    rows : int
+    columns : dict of int to FrameColumn
+        Numbers, texts, or nothing in any row; `absent` says where a value is missing.
 
     Raises
     ------
-    ReadError, TargetError, MissingDependencyError
+    ReadError, MissingDependencyError
     """
-    pd = import_optional("pandas", extra="tables", purpose="reading CSV files")
-    names, notes = header(path, separator)
-    selection = request.select(names, len(names), str(path))
-    convert = _decimal if decimal else binary
-    parts: dict[int, list[NDArray[Any]]] = {column: [] for column in selection.columns}
-    rows = 0
-    with (
-        open_text(path) as stream,
-        bar(f"reading {path.name}", path.stat().st_size, enabled=progress) as show,
-    ):
-        # compressed files: how far the compressed bytes have been read
-        position = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
-        for chunk in chunks(pd, path, stream, separator, decimal):
-            if rows == 0:
-                _refuse_text(chunk, selection, names, path)
-            refuse_nameless(chunk, len(names), path)
-            try:
-                for column in parts:
-                    parts[column].append(convert(chunk.iloc[:, column], column))
-            except Trouble as trouble:
-                raise _explain(trouble, path, separator, rows, names) from None
-            rows += len(chunk)
-            show(position.tell() if position is not None else 0)
-    if rows == 0:
-        raise ReadError(f"{path} has column names but no data rows")
-    joined = {column: _joined(parts.pop(column), names[column], path) for column in list(parts)}
-    return names, selection, [joined[column] for column in selection.columns], notes
+    parse = _Parse(path, form, wanted, decimal=decimal, texts=texts, progress=progress)
+    parse.run()
+    return parse.rows, {column: parse.column(column) for column in parse.wanted}
 
 
-def refuse_nameless(chunk: Any, count: int, path: Path) -> None:
-    """Rows may end in a separator; what follows it must be empty."""
-    if chunk.shape[1] < count:
-        raise ReadError(f"{path}: rows have {chunk.shape[1]} fields, the first line has {count} column names")
-    if chunk.shape[1] > count and not chunk.iloc[:, count:].isin([np.nan, ""]).all(axis=None):
-        raise ReadError(f"{path}: column {count} holds values but has no name in the first line")
-
-
-def _refuse_text(chunk: Any, selection: Selection, names: list[str], path: Path) -> None:
-    text = [names[column] for column in selection.features if _wholly_text(chunk.iloc[:, column])]
+def text_refused(
+    path: Path,
+    form: TextForm,
+    selection: Selection,
+    columns: Mapping[int, FrameColumn],
+    how: Cleaning,
+    *,
+    named: bool,
+) -> None:
+    """Raise `ReadError` for columns of texts, or without any value, that `clean` would refuse too; rows are named here."""
+    others = [*selection.targets, *(() if selection.weight is None else (selection.weight,))]
+    refused = [*others, *(selection.features if named and not how.encode else ())]
+    for column in refused:
+        if columns[column].content == "texts":
+            text = next(value for value in columns[column].values().tolist() if value is not None)
+            absent = columns[column].absent
+            row = 0 if absent is None else int((~absent).argmax())
+            raise _text_in_numbers(path, form, column, row, text)
+    plain = how.categories is None
+    for column in (*others, *(selection.features if named or (plain and not how.drop) else ())):
+        if columns[column].kind == EMPTY:
+            raise ReadError(
+                f"{path}: column {form.labels[column]!r} has no value in {where(path, form, 0)}, nor in any other row; "
+                "leave it out"
+            )
+    if not plain or named:
+        return
+    text = [form.labels[column] for column in selection.features if columns[column].content == "texts"]
     if text:
-        rest = [names[column] for column in selection.features if names[column] not in text]
+        rest = [form.labels[column] for column in selection.features if form.labels[column] not in text]
         raise ReadError(
             f"{path}: columns {listed(text)} hold text, not numbers; choose the inputs with features=[...]"
             + (f", for example features=[{listed(rest)}]" if rest else "")
+            + ", or say categories='reject' (leave them out; --categories reject) or categories='onehot' (encode them)"
         )
-
-
-def _explain(trouble: Trouble, path: Path, separator: str, rows: int, names: list[str]) -> ReadError:
-    place = where(path, separator, rows + trouble.row)
-    name = names[trouble.column]
-    if trouble.text is None:
-        return ReadError(
-            f"{path}: column {name!r} has no value in {place}; drop or fill rows with missing values first"
-        )
-    text = trouble.text if len(trouble.text) <= 40 else trouble.text[:40] + "..."
-    return ReadError(f"{path}: column {name!r} holds the text {text!r} in {place}; expected a number")

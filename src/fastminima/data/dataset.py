@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count
 
+from .cleaning import Categories, Cleaning, Missing, cleaned_arrays
 from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
 from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
@@ -46,6 +47,11 @@ class Dataset:
         For one target. Default: the name of a series or one-column frame, else None.
     target_names : sequence of str, optional
         The same for any number of targets.
+    missing : {"fail", "drop"}, default "fail"
+        A row that lacks a value (NaN, None, null) in X, y or the weights is an error, or is left out and counted.
+    categories : {"reject", "onehot"}, optional
+        Columns of X that are not numeric: left out and named in `notes`, or (texts) one 0/1 column for every text but the
+        first in sorted order, called "column=text". Default: they are refused by name.
     accuracy : {"auto", "exact"}, default "auto"
         "exact" asks the least-squares fit for the exactly rounded solution.
 
@@ -93,6 +99,7 @@ class Dataset:
     meaning: Meaning
     notes: tuple[str, ...]
     n_dropped: int
+    n_missing: int
     _rounded: dict[int, NDArray[Any]]
 
     def __init__(
@@ -104,10 +111,17 @@ class Dataset:
         feature_names: Sequence[str] | None = None,
         target_name: str | None = None,
         target_names: Sequence[str] | None = None,
+        missing: Missing = "fail",
+        categories: Categories | None = None,
         accuracy: Accuracy = "auto",
     ) -> None:
-        if accuracy not in ("auto", "exact"):
+        if not isinstance(accuracy, str) or accuracy not in ("auto", "exact"):
             raise DataError(f"accuracy must be 'auto' or 'exact', got {accuracy!r}")
+        how, n_missing = Cleaning(missing, categories), 0
+        read_notes: tuple[str, ...] = ()
+        if not how.plain:
+            X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)  # type: ignore[assignment]
+            n_missing, read_notes = found.n_missing, found.notes
         inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
         m, dx = inputs.values.shape
         if len(targets.values) != m:
@@ -123,11 +137,13 @@ class Dataset:
             meaning="binary",
             notes=(),
             n_dropped=0,
+            n_missing=n_missing,
             _rounded=rounded,
         )
         if keep is not None:
             self._set(n_dropped=m - int(keep.sum()), **self._taken(keep))
         self._settle()
+        self._set(notes=self.notes + read_notes)
 
     @classmethod
     def of_rows(
@@ -146,6 +162,7 @@ class Dataset:
             meaning="binary",
             notes=(),
             n_dropped=0,
+            n_missing=0,
             _rounded={},
         )
         return result
@@ -283,7 +300,9 @@ class Dataset:
         read_notes = self.notes[len(self._rounded) :]  # what follows the note of each rounded column
         result = copy.copy(self)
         result._set(
-            _rows=RowsInMemory(self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight),
+            _rows=RowsInMemory(
+                self.X, sealed(np.ascontiguousarray(self.Y[:, k : k + 1])), self.sample_weight
+            ),
             target_names=None if self.target_names is None else (self.target_names[k],),
             meaning="binary" if self.meaning == "rational" else self.meaning,
             _rounded=rounded,
@@ -325,7 +344,7 @@ class Dataset:
                 )
         result = copy.copy(self)  # without the cached `exact`, see __getstate__
         try:
-            result._set(n_dropped=0, **self._taken(chosen))
+            result._set(n_dropped=0, n_missing=0, **self._taken(chosen))
         except IndexError as error:
             raise DataError(f"take: {error}; the dataset has {self.n_samples} rows") from error
         if result.n_samples == 0:
@@ -343,6 +362,8 @@ class Dataset:
             parts.append("weighted")
         if self.n_dropped:
             parts.append(f"{self.n_dropped} rows of weight 0 dropped")
+        if self.n_missing:
+            parts.append(f"{self.n_missing} rows with missing values left out")
         if self.meaning != "binary":
             parts.append(self.meaning)
         if self.accuracy != "auto":
@@ -358,10 +379,10 @@ class Dataset:
         self._set(**state)
 
 
-def described(data: Dataset, meaning: Meaning, notes: tuple[str, ...]) -> Dataset:
+def described(data: Dataset, meaning: Meaning, notes: tuple[str, ...], n_missing: int = 0) -> Dataset:
     """A copy with another meaning and more notes; for readers, which know where the numbers come from."""
     result = copy.copy(data)
-    result._set(meaning=meaning, notes=data.notes + notes)
+    result._set(meaning=meaning, notes=data.notes + notes, n_missing=data.n_missing + n_missing)
     return result
 
 

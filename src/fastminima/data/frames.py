@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError
 
+from .arrow_schema import category_columns
+from .columns import NumberLabel
+
 __all__ = [
     "EXACT_KINDS",
     "Columns",
@@ -26,6 +29,7 @@ __all__ = [
     "FrameColumn",
     "FrameParts",
     "arrow_content",
+    "arrow_texts",
     "arrow_values",
     "frame_columns",
     "frame_parts",
@@ -73,6 +77,11 @@ class FrameColumn:
     absent: NDArray[np.bool_] | None = None
     what: str = "text"
 
+    @property
+    def reason(self) -> str:
+        """Why it is not numeric."""
+        return self.what if self.content == "texts" else self.kind
+
 
 @dataclass(frozen=True)
 class FrameParts:
@@ -119,8 +128,10 @@ def _nothing() -> NDArray[Any]:
 
 
 def _of_pandas(pd: Any, frame: Any) -> FrameParts:
-    unnamed = isinstance(frame.columns, pd.RangeIndex)
-    names = None if unnamed else tuple(str(name) for name in frame.columns)
+    labels = frame.columns
+    # labels that are the positions are none
+    unnamed = isinstance(labels, pd.RangeIndex) and labels.equals(pd.RangeIndex(len(labels)))
+    names = None if unnamed else tuple(NumberLabel.of(label) for label in labels)
     if all(dtype == np.float64 for dtype in frame.dtypes):
         # one block: pandas hands out its memory, in C order when it was made from a C-ordered array
         return FrameParts(names, len(frame), block=frame.to_numpy())
@@ -136,10 +147,13 @@ def _pandas_column(pd: Any, series: Any) -> FrameColumn:
         return FrameColumn(kind, "numbers", series.to_numpy)
     if plain and dtype.kind == "O":
         return FrameColumn(kind, "objects", series.to_numpy, series.isna().to_numpy())
-    if isinstance(dtype, pd.CategoricalDtype | pd.StringDtype) or types.is_string_dtype(dtype):
-        what = "categories" if isinstance(dtype, pd.CategoricalDtype) else "text"
+    if isinstance(dtype, pd.CategoricalDtype):
+        # whatever the categories are: their numbers may be codes
         absent = series.isna().to_numpy()
-        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent, what)
+        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent, "categories")
+    if isinstance(dtype, pd.StringDtype) or types.is_string_dtype(dtype):
+        absent = series.isna().to_numpy()
+        return FrameColumn(kind, "texts", lambda: _pandas_texts(series, absent), absent)
     numeric = types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype)
     if plain or isinstance(dtype, pd.SparseDtype) or not numeric or dtype.kind not in EXACT_KINDS + "O":
         return FrameColumn(kind, "other", _nothing)
@@ -191,32 +205,38 @@ def _polars_column(pl: Any, series: Any) -> FrameColumn:
 
 
 def _of_arrow(pa: Any, table: Any) -> FrameParts:
-    columns = [_arrow_column(pa, table.column(i)) for i in range(table.num_columns)]
+    categories = category_columns(table.schema)
+    columns = [_arrow_column(pa, table.column(i), i in categories) for i in range(table.num_columns)]
     return FrameParts(tuple(table.column_names), table.num_rows, columns)
 
 
-def _arrow_column(pa: Any, values: Any) -> FrameColumn:
+def _arrow_column(pa: Any, values: Any, category: bool) -> FrameColumn:
     kind = str(values.type)
     absent = np.asarray(values.is_null()) if values.null_count else None
-    return FrameColumn(
-        kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what=kind
-    )
+    content = arrow_content(pa, values.type)
+    if category and content != "other":
+        return FrameColumn(kind, "texts", lambda: arrow_texts(values), absent, "categories")
+    what = "categories" if pa.types.is_dictionary(values.type) else "text"
+    return FrameColumn(kind, content, lambda: arrow_values(pa, values), absent, what)
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
-    """What an Arrow type holds."""
+    """What an Arrow type holds; a dictionary is a way to store its values, whatever they are."""
     types = pa.types
+    if types.is_dictionary(kind):
+        return arrow_content(pa, kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
     if any(test(kind) for test in tests):
         return "numbers"
-    inner = kind.value_type if types.is_dictionary(kind) else kind
     strings = (types.is_string, types.is_large_string, getattr(types, "is_string_view", types.is_string))
-    return "texts" if any(test(inner) for test in strings) else "other"
+    return "texts" if any(test(kind) for test in strings) else "other"
 
 
 def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
     """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        return arrow_texts(values)
     if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
         return objects(values.to_pylist())
     if pa.types.is_boolean(kind):
@@ -232,6 +252,11 @@ def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
         result[absent] = None
         return result
     return np.asarray(values)
+
+
+def arrow_texts(values: Any) -> NDArray[Any]:
+    """An Arrow column of texts or categories as objects str and None; an empty text is None, as in a text file."""
+    return objects([None if value is None else str(value) or None for value in values.to_pylist()])
 
 
 def _large(numbers: NDArray[Any]) -> bool:

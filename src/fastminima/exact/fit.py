@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastminima.system.first_use import cached_property
 
 from .affine import Columns, Rows, affine_numerators, as_index
 from .dd import DoubleDouble, evaluate

@@ -94,7 +94,8 @@ class _Limbs:
     """
 
     def __init__(self, B: Ints) -> None:
-        sign, rest, parts = np.where(B < 0, -1.0, 1.0), abs(B), []
+        sign, parts = np.where(B < 0, -1.0, 1.0), []
+        rest: Ints = abs(B)
         while rest.any():
             parts.append((rest & ((1 << _LIMB) - 1)).astype(np.float64) * sign)
             rest = rest >> _LIMB

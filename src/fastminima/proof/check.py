@@ -865,7 +865,7 @@ class Array:
 class Text:
     """A .csv or .tsv file: a line of names, then lines of cells. A cell that begins with a quotation mark ends with one."""
 
-    def __init__(self, content, separator, decimal):
+    def __init__(self, content, separator, decimal, header=False):
         self.content, self.separator, self.decimal = content, separator, decimal
         plain, ends = rb"([^%b\r\n]*+)" % separator, rb"(%b|\r\n|\r|\n|\Z)" % separator
         self.cell = re.compile(rb' *+(?:"((?:[^"]++|"")*+)"' + plain + rb'|(?!")' + plain + rb")" + ends)
@@ -877,12 +877,14 @@ class Text:
         need(content[:4] not in (b"PAR1", b"PK\3\4"), "this is no text, but another kind of file")
         names = [name.strip() for name in next(self.lines(), [])]
         need(names, "the file is empty")
-        self.width, self.names = len(names), names[:-1] if len(names) > 1 and not names[-1] else names
+        self.width, self.names = len(names), [*names]
+        while len(self.names) > 1 and not self.names[-1]:
+            self.names.pop()
         self.count, few = len(self.names), ABSENT | {"?"}
-        numbers = [name for name in self.names if re.fullmatch(NUMERAL, name)]
-        named = all(re.fullmatch(INTEGER, name) for name in numbers) and len(set(numbers)) == len(numbers)
-        named = named and (len(numbers) in (0, self.count) or not few.issuperset(set(self.names) - set(numbers)))
-        need(named, "the first line holds numbers, where column names belong")
+        value = rf"{NUMERAL}|(?i:[+-]?inf(inity)?|true|false)"
+        named = not any(re.fullmatch(value, name) for name in self.names)
+        named = named and (not few.issuperset(self.names) or not any(self.names))
+        need(header or named, "the first line holds numbers, where column names belong (--header if they are names)")
         need(len(set(self.names)) == self.count, "a column name occurs twice")
         need(self.count > 1 or not set(";\t|,") & set(names[0]), "the columns are separated by something else")
 
@@ -943,14 +945,14 @@ class Text:
 class Source:
     """The columns of a file that a command names: `targets` of them, perhaps weights, and the rows."""
 
-    def __init__(self, path, meaning, several, target, features, weight):
+    def __init__(self, path, meaning, several, target, features, weight, header=False):
         kind, decimal = path.lower()[-4:], meaning == "decimal"
         need(kind in (".npy", ".csv", ".tsv"), "expected a file .npy, .csv or .tsv")
         need(not decimal or kind != ".npy", "decimals are written in a .csv or .tsv file")
         with open(path, "rb") as file:
             need(file.read(1), "the file is empty")
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal)
+        self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal, header)
         last = [self.file.count - 1]
         if target is not None:
             last = self.places(filter(str.strip, target.split(","))) if several else [self.place(target)]
@@ -1000,6 +1002,7 @@ def main(arguments=None):
     parser.add_argument("--target", help="column, or A,B,... for theorem 4; default: the last")
     parser.add_argument("--features", help="A,B,...; default: all others")
     parser.add_argument("--sample-weight", help="column of weights")
+    parser.add_argument("--header", action="store_true", help="the first line is column names, though it holds numbers")
     given = parser.parse_args(arguments)
     what = "certificate"
     try:
@@ -1011,7 +1014,7 @@ def main(arguments=None):
         need(isinstance(words.get("claims"), list), "it has no list of claims")
         what = "data"
         columns = given.target, given.features, given.sample_weight
-        source = Source(given.data, words.get("meaning"), words.get("theorem") == 4, *columns)
+        source = Source(given.data, words.get("meaning"), words.get("theorem") == 4, *columns, given.header)
     except Exception as error:
         told(f"cannot read the {what}: {error if isinstance(error, (Reject, OSError)) else repr(error)}", sys.stderr)
         return 2

@@ -41,6 +41,8 @@ from .claims import theorem1, theorem2, theorem4
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
 Method = Literal["auto", "exact", "float"]
+# how `check` reads files, beside their columns
+_OF_FILES = {"missing", "categories", "header", "sep", "decimal"}
 _METHODS = ("auto", "exact", "float")
 # numbers in the data up to which a certificate is checked before it is handed out: some ten seconds
 _CHECK_NUMBERS = 1_500_000
@@ -241,6 +243,7 @@ def check(
     target: Any = None,
     features: Any = None,
     sample_weight: Any = None,
+    **how: Any,
 ) -> checker.Verdict:
     """Is every claim of a certificate true of the data?
 
@@ -252,6 +255,8 @@ def check(
         the certificate's; a pair (X, y) gets it.
     target, features, sample_weight
         For files, as in `read`; theorem 4 takes several targets.
+    **how
+        For files, as in `read`: missing, categories, header, sep, decimal. The certificate is about the rows that are left.
 
     Returns
     -------
@@ -269,13 +274,18 @@ def check(
     """
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)
+    wrong = sorted(set(how) - _OF_FILES) if isinstance(data, (str, os.PathLike)) else sorted(how)
+    if wrong:
+        raise OptionError(
+            f"check takes {', '.join(sorted(_OF_FILES))} for files; {wrong[0]} is not one of them here"
+        )
     if isinstance(data, SquaredLoss):
         return check_loss(certificate, data)
     if isinstance(data, (str, Path, os.PathLike)):
         meaning: Literal["binary", "decimal"] = (
             "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
         )
-        data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning)
+        data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning, **how)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = (
             certificate.content["data"].get("targets")

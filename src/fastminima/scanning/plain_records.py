@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastminima.system.first_use import cached_property
 
 __all__ = ["BadRecordError", "Codec", "Kind", "UnstorableError", "fits"]
 

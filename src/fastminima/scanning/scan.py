@@ -15,6 +15,7 @@ from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import Unopened, open_sources
 from fastminima.data.sources.reader import Categories, Missing
+from fastminima.data.text_form import TextOptions
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import writing
 
@@ -45,6 +46,9 @@ def scan(
     sample_weight: Column | None = None,
     missing: Missing = "fail",
     categories: Categories = "reject",
+    header: bool | None = None,
+    sep: str | None = None,
+    decimal: str | None = None,
     activation: PiecewiseLinear = relu,
     width: int = 2,
     workers: int = 1,
@@ -71,6 +75,12 @@ def scan(
         What to do with rows that lack a value.
     categories : {"reject", "onehot"}
         What to do with columns of text.
+    header : bool, optional
+        Of text files: the first line is column names (True) or data (False; columns go by position), as in `read`.
+    sep : str, optional
+        Of text files: what separates the columns, one character, or "blanks"; as in `read`.
+    decimal : {".", ","}, optional
+        Of text files: the decimal mark; as in `read`.
     activation : PiecewiseLinear, default ReLU
     width : int, default 2
         Hidden units; a better point needs 2.
@@ -131,6 +141,7 @@ def scan(
         sample_weight=sample_weight,
         missing=missing,
         categories=categories,
+        text=TextOptions(header, sep, decimal),
     )
     return _scanned(sources, options)
 

@@ -22,6 +22,7 @@ __all__ = ["checked", "failed", "is_small", "scan_small"]
 _SMALL = 1 << 21
 # Text shrinks by less than this.
 _COMPRESSION = 20
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
 def is_short(source: BlockSource) -> bool:
@@ -29,7 +30,7 @@ def is_short(source: BlockSource) -> bool:
     size = source.size_bytes
     if source.n_rows is not None or size is None:
         return False
-    return size * (_COMPRESSION if source.name.endswith(".gz") else 1) <= 2 * _SMALL
+    return size * (_COMPRESSION if source.name.lower().endswith(_PACKED) else 1) <= 2 * _SMALL
 
 
 def is_small(source: BlockSource, memory: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastminima.data.csv_text import where
+from fastminima.data.text_form import TextForm, where
 
 from .arrays import ArrayReader
 from .reader import Piece, Refusal, Tell, silent
@@ -19,7 +19,7 @@ __all__ = ["ParsedReader"]
 class ParsedReader:
     """A temporary matrix that stands for columns of something that can be read only once, or from its start.
 
-    Columns keep the positions they had there. `text` is the path and separator of a text file.
+    Columns keep the positions they had there. `text` is the path and form of a text file.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ParsedReader:
     token: str
     about: Mapping[str, Any]
     n_columns: int
-    text: tuple[Path, str] | None = None
+    text: tuple[Path, TextForm] | None = None
     seekable: bool = True
     hidden: frozenset[int] = frozenset()
     files: tuple[str, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
 from fastminima.data.columns import Request
+from fastminima.data.text_form import TextOptions
 from fastminima.errors import OptionError, ReadError
 
 __all__ = [
@@ -122,6 +123,7 @@ class Options:
     request: Request
     missing: Missing = "fail"
     categories: Categories = "reject"
+    text: TextOptions = field(default_factory=TextOptions)
 
     def __post_init__(self) -> None:
         if self.missing not in ("fail", "drop"):

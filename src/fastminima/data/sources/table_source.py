@@ -34,7 +34,11 @@ _LEVEL_ROWS = 16_384
 def _choose(reader: Reader, options: Options) -> tuple[Layout, dict[str, str]]:
     """The columns that become X, y, w, and why others do not."""
     request = options.request
-    selection = request.select(reader.names, reader.n_columns, reader.name, hidden=reader.hidden)
+    # an index behind the other columns is found by name alone
+    count = reader.n_columns - len(reader.hidden)
+    if any(column < count for column in reader.hidden):
+        count = reader.n_columns
+    selection = request.select(reader.names, count, reader.name, hidden=reader.hidden)
     label = labels(reader)
     for column, role, kind in (
         (selection.target, "target", TargetError),
@@ -139,12 +143,16 @@ class TableSource:
     def token(self) -> str:
         """Changes when the data or what is read of them changes."""
         options = self._options
-        return fingerprint(self._reader.token, options.request, options.missing, options.categories)
+        text = (options.text,) if options.text.given else ()
+        return fingerprint(self._reader.token, options.request, options.missing, options.categories, *text)
 
     @property
     def notes(self) -> dict[str, Any]:
         """What was done to the data: rejected columns, categories, rows left out, values rounded."""
         notes: dict[str, Any] = dict(self._reader.about)
+        left = sorted(self._reader.hidden - set(self._layout.selection.columns))
+        if left:
+            notes["index columns left out"] = [labels(self._reader)(column) for column in left]
         if self._rejected:
             notes["rejected columns"] = dict(self._rejected)
         if self._layout.levels:

@@ -7,16 +7,28 @@ down is an error that names the row: a footer, a broken line or a damaged cell w
 
 from __future__ import annotations
 
-import gzip
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.csv_text import Trouble, binary, chunks, header, open_text, refuse_nameless, where
+from fastminima.data.csv_text import Trouble, binary, chunks, refuse_nameless
+from fastminima.data.frames import objects
+from fastminima.data.text_form import (
+    BLANKS,
+    INTEGER,
+    TextForm,
+    TextOptions,
+    open_text,
+    position,
+    text_form,
+    where,
+)
 from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
 
@@ -32,6 +44,9 @@ _TAIL_BYTES = 1 << 16
 # cells a chunk holds, so that wide files do not take more memory than narrow ones
 _CHUNK_CELLS = 1 << 21
 _CHUNK_ROWS = 65_536
+# integers up to here are not changed by a detour through float64
+_INTEGER_LIMIT = 2.0**53
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class TextReader:
     name: str
     names: tuple[str, ...] | None
     path: Path
-    separator: str
+    form: TextForm
     about: Mapping[str, Any] = field(default_factory=dict)
     n_rows: int | None = None
     seekable: bool = False
@@ -50,8 +65,8 @@ class TextReader:
 
     @property
     def n_columns(self) -> int:
-        """By the header."""
-        return len(self.names or ())
+        """By the first line."""
+        return self.form.n_columns
 
     @property
     def token(self) -> str:
@@ -74,7 +89,7 @@ class TextReader:
 
     def where(self, row: int) -> str:
         """Number and line."""
-        return where(self.path, self.separator, row)
+        return where(self.path, self.form, row)
 
     def pieces(self, columns: Sequence[int], start: int, stop: int | None, rows: int) -> Iterator[Piece]:
         """Only a prepared text file has them."""
@@ -90,15 +105,15 @@ class TextReader:
                 pass_ = _Parse(self, pass_.columns, texts, pass_.as_text)
 
 
-def text_reader(path: Path, separator: str) -> TextReader:
-    """Read the header of a text file."""
-    names, notes = header(path, separator)
-    about = {"header": " ".join(notes)} if notes else {}
-    return TextReader(str(path), tuple(names), path, separator, about)
+def text_reader(path: Path, suffix: str, options: TextOptions | None = None) -> TextReader:
+    """Read the first lines of a text file."""
+    form = text_form(path, suffix, options)
+    about = {"header": "; ".join(form.notes)} if form.notes else {}
+    return TextReader(str(path), form.names, path, form, about)
 
 
 class _ReadAgainAsText(Exception):
-    """A column of texts came as numbers in some chunk, which lost how they were written ("007")."""
+    """A column came as numbers in some chunk, which lost how they were written ("007", 9007199254740993)."""
 
 
 class _Parse:
@@ -123,7 +138,7 @@ class _Parse:
             tail, size = _Tail(raw), path.stat().st_size
             rows = max(1024, min(_CHUNK_ROWS, _CHUNK_CELLS // count))
             stream: Any = tail
-            for chunk in chunks(pd, path, stream, reader.separator, False, texts=self.as_text, rows=rows):
+            for chunk in chunks(pd, path, stream, reader.form, False, texts=self.as_text, rows=rows):
                 refuse_nameless(chunk, count, path)
                 matrix = np.empty((len(chunk), len(self.columns)))
                 for index, column in enumerate(self.columns):
@@ -133,7 +148,7 @@ class _Parse:
                 tell(self._rows, tail.guess(self._rows, size))
             if not self._rows:
                 raise ReadError(f"{path} has column names but no data rows")
-            tail.check(path, reader.separator, reader.names or ())
+            tail.check(path, reader.form)
             part = spill.part()
         place = {column: index for index, column in enumerate(self.columns)}
         for column in self.columns:
@@ -157,11 +172,11 @@ class _Parse:
             reader.token,
             about,
             count,
-            (path, reader.separator),
+            (path, reader.form),
         )
 
     def _name(self, column: int) -> str:
-        return (self.reader.names or ())[column]
+        return self.reader.form.labels[column]
 
     def _column(self, series: Any, column: int) -> NDArray[Any] | float:
         """One column of a chunk as float64: numbers, codes of texts, NaN where there is no value."""
@@ -170,6 +185,10 @@ class _Parse:
             values = series.to_numpy()
             if series.dtype.kind == "f" and np.isnan(values).all():
                 return np.nan
+            if series.dtype.kind == "f" and (np.abs(values) >= _INTEGER_LIMIT).any():
+                # which of them were written as integers, and so are rounded, only the text tells
+                self.as_text |= {column}
+                raise _ReadAgainAsText
             return self._numbers(values, column)
         absent = series.isna().to_numpy()
         if absent.all():
@@ -178,8 +197,7 @@ class _Parse:
         result = np.full(len(series), np.nan)
         if kind != "text":
             try:
-                # a column of True, False and nothing comes as objects
-                values = binary(series.iloc[present].infer_objects(), column)
+                values = self._values(series.iloc[present], column)
             except Trouble as trouble:
                 row = self._rows + int(present[trouble.row])
                 if kind is not None or trouble.row:
@@ -200,6 +218,22 @@ class _Parse:
         texts = (str(text).strip() for text in series.iloc[present])
         result[present] = [codes.setdefault(text, len(codes)) if text else np.nan for text in texts]
         return result
+
+    def _values(self, series: Any, column: int) -> NDArray[Any]:
+        """Numbers of cells that pandas has not taken for numbers; `Trouble` names the first that is none."""
+        form = self.reader.form
+        if column not in self.as_text:
+            # a column of True, False and nothing comes as objects
+            return binary(series.infer_objects(), column, form)
+        numbers: list[Any] = []
+        for row, cell in enumerate(series):
+            text = str(cell).strip()
+            number = text if _INFINITE.fullmatch(text) else form.number(text)
+            if number is None:
+                raise Trouble(column, row, text)
+            # integers as they are written: through Decimal, because int() refuses texts of more than 4300 digits
+            numbers.append(int(Decimal(text)) if INTEGER.fullmatch(text) else float(number))
+        return objects(numbers)
 
     def _numbers(self, values: NDArray[Any], column: int) -> NDArray[Any]:
         kind = "boolean" if values.dtype.kind == "b" else "number"
@@ -245,18 +279,16 @@ class _Tail:
 
     def guess(self, rows: int, size: int) -> int:
         """Rows of the file, if the rest of its bytes holds as many as what was read."""
-        stream = self._stream.fileobj if isinstance(self._stream, gzip.GzipFile) else self._stream
-        position = 0 if stream is None else stream.tell()
-        return max(rows, round(rows * size / max(position, 1)))
+        return max(rows, round(rows * size / max(position(self._stream), 1)))
 
-    def check(self, path: Path, separator: str, names: Sequence[str]) -> None:
+    def check(self, path: Path, form: TextForm) -> None:
         """Raise when the last line has no end and fewer fields than there are columns."""
         if self._end.endswith((b"\n", b"\r")):
             return
         line = self._end.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
-        fields = line.count(separator) + 1
+        fields = len(line.split()) if form.separator == BLANKS else line.count(form.separator) + 1
         # separators inside quotes only make a line look longer
-        if line.strip() and fields < len(names):
+        if line.strip() and fields < form.n_columns:
             raise ReadError(
-                f"{path} is cut short: its last line ends after {fields} of {len(names)} fields, without a line end"
+                f"{path} is cut short: its last line ends after {fields} of {form.n_columns} fields, without a line end"
             )

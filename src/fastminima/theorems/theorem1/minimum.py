@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
