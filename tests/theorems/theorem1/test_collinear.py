@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 
 import numpy as np
@@ -114,3 +115,39 @@ def test_ordinary_data_stay_in_one_row():
     assert np.count_nonzero(low.network.W2) == 1
     assert not rounding_costs(low.fit)
     assert low.risk == low.fit.risk
+
+
+ENDS = [5e-324, 1e-320, 2.3e-308, 1e-160, 1e-16, 0.1, 1.0, 3.0, 1e16, 1e160, 1e300, 1e307, 1.7e308]
+LARGEST = 1.7e308
+
+
+def at_the_ends(rng, shape):
+    values = rng.normal(size=shape)
+    kind = rng.integers(0, 3)
+    with np.errstate(all="ignore"):
+        if kind:
+            values = values * (rng.choice(ENDS) if kind == 1 else rng.choice(ENDS, size=shape))
+    return np.clip(values, -LARGEST, LARGEST)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_numbers_weights_and_slopes_at_the_ends_give_results_or_named_errors(block):
+    """Warnings are errors in this suite, so that nothing overflows unseen either."""
+    for seed in range(360 + 8 * block, 368 + 8 * block):
+        rng = np.random.default_rng(seed)
+        m, n = int(rng.integers(2, 9)), int(rng.integers(1, 4))
+        n = m + 2 if seed % 5 == 0 else n
+        X, y = at_the_ends(rng, (m, n)), at_the_ends(rng, m)
+        if seed % 4 == 1:
+            X[:, -1] = X[:, 0] if np.abs(X[:, 0]).max() > 1e308 else X[:, 0] * 1.1
+        weight = rng.choice(ENDS, size=m) if seed % 3 else None
+        with contextlib.suppress(fm.errors.FastMinimaError):
+            slopes = (rng.choice(ENDS), rng.choice([0.0, *ENDS])) if seed % 4 > 1 else (1.0, 0.0)
+            fit = fm.least_squares(fm.Dataset(X, y, sample_weight=weight))
+            for width in (1, 2):
+                low = fm.spurious_minimum(fit, fm.PiecewiseLinear(*slopes), width=width)
+                assert str(low)
+                low.sample(1, 0)
+            for method in ("paper", "kink"):
+                better = fm.better_point(low, method, n_directions=4)
+                assert not better or better.drop <= fit.risk

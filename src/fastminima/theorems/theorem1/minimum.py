@@ -180,14 +180,17 @@ class SpuriousMinimum:
         frame = fit.frame
         # a = s+ W2: the slope of the activation may lie at either end of float64
         a = rng.standard_normal(width)
-        V = rng.standard_normal((width, fit.data.n_features)) * np.abs(fit.slopes).max(initial=0.0)
-        V += np.outer(a, fit.slopes - a @ V) / (a @ a)
-        smallest = np.full(width, math.inf)
-        for _, X, _, _ in frame.blocks():
-            smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
-        spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
-        room = np.maximum(spread, [_least_room(row, fit) for row in V])
-        level = room * (0.1 + rng.exponential(size=width)) - smallest
+        with np.errstate(over="ignore", invalid="ignore"):
+            V = rng.standard_normal((width, fit.data.n_features)) * np.abs(fit.slopes).max(initial=0.0)
+            V += np.outer(a, fit.slopes - a @ V) / (a @ a)
+            smallest = np.full(width, math.inf)
+            for _, X, _, _ in frame.blocks():
+                smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
+            spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
+            room = np.maximum(spread, [_least_room(row, fit) for row in V])
+            level = room * (0.1 + rng.exponential(size=width)) - smallest
+        if not (np.isfinite(V).all() and np.isfinite(level).all()):
+            raise _no_representation("of a member of the family")
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
         unit = Fraction(2) ** frame.exponent_y

@@ -87,7 +87,10 @@ def with_remainder(
     if not np.isfinite(W1[k]).all():
         return None
     W2[k] = weight
-    start = Fraction(round_fraction(max(bias, 4 * _reach(fit, W1[k]))))
+    raised = round_fraction(max(bias, 4 * _reach(fit, W1[k])))
+    if not np.isfinite(raised):
+        return None
+    start = Fraction(raised)
     rest = affine[1] - level + Fraction(float(hidden.b2)) - factor * start
     b2 = round_fraction(rest)
     if not np.isfinite(b2):
