@@ -65,9 +65,10 @@ def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "minimum", f"{minimum['status']} (width {minimum['width']})"
     yield "certified radius", f"{minimum['radius']:.6g}"
     better = summary.get("better")
-    if minimum["status"] == "global":
+    # with one unit the status is no consequence of J
+    if minimum["status"] == "global" or minimum["width"] == 1:
         yield "why", minimum["reason"]
-    else:
+    if minimum["status"] != "global":
         size = f"{J['certified']:,}"
         if J["undecided"]:
             size = f"at least {size} ({J['undecided']:,} positions undecided in float64)"

@@ -64,9 +64,13 @@ def test_the_minimum_is_the_linear_fit_inside_an_all_positive_cone(table, activa
     )
     assert 0 < Fraction(low.radius) ** 2 <= squared
     assert low.radius >= math.sqrt(float(squared)) * (1 - 1e-6)
-    # a strictly better network exists iff some group of equal inputs has a residual sum that is not 0
+    # a strictly better network of width 2 exists iff some group of equal inputs has a residual sum that is not 0
     exists = any(v != 0 for v in oracle.group_sums(X, residual, weight).values())
-    assert low.status == ("spurious" if exists else "global")
+    if width > 1 or not exists:
+        assert low.status == ("spurious" if exists else "global")
+    elif X.shape[1] == 1:
+        # with one unit and one input it is decided which (test_width_one compares with a grid of knots)
+        assert low.status in ("spurious", "global")
 
 
 @given(tables(max_rows=8, max_features=2), activations, st.integers(1, 3), st.integers(0, 2**32 - 1))

@@ -17,6 +17,7 @@ Modules, lowest first:
   exactly else.
 - `two_rows`: the minimum of step 1 with its slopes in two hidden rows, high halves and low halves, where one row would
   round too much away.
+- `width_one`: whether a network with one hidden unit is better than the linear fit, exactly for one input.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.

@@ -115,22 +115,21 @@ def float_drop(network: OneHiddenLayer, fit: LeastSquares) -> Drop:
     weights = np.array([unit.weight for unit in form.units])
     total = absolute = size_r = size_d = 0.0
     for rows, X, y, w in frame.blocks():
-        Z = X @ directions
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # then the totals are not finite, and nothing is said
+        with np.errstate(over="ignore", invalid="ignore"):
+            # then the totals are not finite, and nothing is said
+            Z = X @ directions
             hidden = Z[:, 1:] + levels
             hidden *= np.where(hidden > 0.0, s_plus, s_minus)
             d = hidden @ weights
             d -= Z[:, 0]
             d += form.offset
-        r = fit.block_residual(rows, X, y)
-        half = r + 0.5 * d
-        wd = d if w is None else w * d
-        total -= float(wd @ half)
-        absolute += float(np.abs(wd) @ np.abs(half))
-        size_d += float(np.abs(wd).sum())
-        size_r += float(np.abs(r).sum() if w is None else w @ np.abs(r))
+            r = fit.block_residual(rows, X, y)
+            half = r + 0.5 * d
+            wd = d if w is None else w * d
+            total -= float(wd @ half)
+            absolute += float(np.abs(wd) @ np.abs(half))
+            size_d += float(np.abs(wd).sum())
+            size_r += float(np.abs(r).sum() if w is None else w @ np.abs(r))
     lost = form.error * (size_r + 0.5 * size_d)
     lost += (size_d + frame.total_weight * form.error) * (fit.residual_error + 0.5 * form.error)
     lost += frame.summation * absolute

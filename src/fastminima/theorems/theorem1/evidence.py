@@ -103,7 +103,7 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
             reason=why,
             n_undecided=found.n_undecided,
             obstacle=BetterStatus.UNDECIDED,
-            notes=_affine_notes(fit),
+            notes=_rounding_note(fit),
         )
 
 

@@ -32,6 +32,7 @@ from .evidence import SplitEvidence, split_evidence
 from .rounded_networks import EXPONENT_LIMIT, power_of_two_scale
 from .status import MinimumStatus
 from .two_rows import SHRINKS, in_two_rows, with_remainder
+from .width_one import best_of_width_one
 
 __all__ = ["COSTLY_EXCESS", "SpuriousMinimum", "spurious_minimum"]
 
@@ -41,6 +42,13 @@ Array = NDArray[np.float64]
 _SMALL_SPREAD = 2.0**-10
 # From this share of the risk on, the rounding of the parameters is worth a second row, or a word. Only a choice.
 COSTLY_EXCESS = 2.0**-20
+
+
+_KINDS = {
+    MinimumStatus.SPURIOUS: "spurious local",
+    MinimumStatus.GLOBAL: "global",
+    MinimumStatus.UNDECIDED: "local (spurious or global: undecided)",
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class SpuriousMinimum:
         distance to the nearest activation boundary.
     fit : LeastSquares
     status : MinimumStatus
-        "spurious": a strictly better network exists (width >= 2). "global": none exists.
+        "spurious": a strictly better network of this width exists, proved. "global": none exists. "undecided": neither
+        is proved, for the reason given; at width 1 with several inputs that is the rule where no better one is found.
     reason : str
     alpha, eta : float
         Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta]. Where rounding w would cost a visible share
@@ -201,7 +210,7 @@ class SpuriousMinimum:
         )
 
     def __str__(self) -> str:
-        kind = "spurious local" if self.status is MinimumStatus.SPURIOUS else "global"
+        kind = _KINDS[self.status]
         lines = [
             f"{kind} minimum, width {self.network.width}, {self.activation}",
             f"  risk              {self.risk:.10g}   (least squares, within {self.excess:.1e})",
@@ -247,7 +256,8 @@ def spurious_minimum(
         A fit is used as it is: several activations or widths on one dataset need only one.
     activation : PiecewiseLinear, default ReLU
     width : int, default 2
-        Hidden units d1 >= 1. A better network (see `better_point`) needs at least 2.
+        Hidden units d1 >= 1. From 2 on a better network exists wherever some function of x is better (see
+        `better_point`); with one unit the linear fit can be the best there is, and the status says what is proved.
     alpha : float, default 1.0
         Scale of the hidden layer, alpha > 0. The certified radius grows in proportion.
 
@@ -291,7 +301,11 @@ def spurious_minimum(
     if used != alpha:
         notes.append(f"alpha = {alpha:g} would leave float64; rescaled to {used:g}")
     notes.extend(evidence.notes)
-    plan = Plan(evidence.status, evidence.reason, used, eta, tuple(notes), evidence)
+    status, reason = evidence.status, evidence.reason
+    if width == 1 and status is MinimumStatus.SPURIOUS:
+        with single_threaded_blas():
+            status, reason = best_of_width_one(fit, activation)
+    plan = Plan(status, reason, used, eta, tuple(notes), evidence)
     with single_threaded_blas():
         plain = _with_output_bias(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation))
         return _certified(fit, plain, plan, may_split=True)

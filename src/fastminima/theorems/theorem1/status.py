@@ -8,14 +8,16 @@ __all__ = ["BetterStatus", "MinimumStatus"]
 
 
 class MinimumStatus(StrEnum):
-    """Whether a strictly better network exists."""
+    """Whether a strictly better network of the same width exists."""
 
     SPURIOUS = "spurious"
-    """A strictly better network of width 2 exists: the local minimum is not global."""
+    """A strictly better network of the same width exists: the local minimum is not global."""
     GLOBAL = "global"
-    """No better point exists: the data are exactly affine, or the linear fit is optimal among all functions of x."""
+    """No better point exists: the data are exactly affine, or the linear fit is optimal among all functions of x, or (at
+    width 1) among all networks with one hidden unit."""
     UNDECIDED = "undecided"
-    """A local minimum; float64 cannot tell whether a better network exists, and the data are too large for the exact way."""
+    """A local minimum; whether a better network of its width exists is open: float64 cannot tell and the data are too large
+    for the exact way, or the width is 1, where no better network was found and none is ruled out."""
 
 
 class BetterStatus(StrEnum):
