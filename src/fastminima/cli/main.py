@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files and columns may hold what cannot be encoded
     arguments = _parser().parse_args(join_positions(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)

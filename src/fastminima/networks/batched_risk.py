@@ -335,7 +335,7 @@ def predict(
     require_memory(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
     for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
         check_finite(np.atleast_1d(array), name)
-    rows1, bias1, row2 = (np.ascontiguousarray(array, dtype=np.float64) for array in arrays[:3])
+    rows1, bias1, row2 = (np.require(array, np.float64, "CA") for array in arrays[:3])
     workspace, out = np.empty(items), np.empty(m)
     # whole panels, so that a cut moves no sample to another lane
     panel, group = _forward.layout(_VARIANT, 8)
@@ -343,7 +343,7 @@ def predict(
     if X.dtype == np.float64 and X.flags.c_contiguous:
         step = max(1, m)
     for start in range(0, m, step):
-        rows = np.ascontiguousarray(X[start : start + step], dtype=np.float64)
+        rows = np.require(X[start : start + step], np.float64, "CA")
         _forward.outputs_f64(
             rows1, bias1, row2, float(shift), rows, activation.s_plus, activation.s_minus, _VARIANT,
             workspace, out[start : start + step],
