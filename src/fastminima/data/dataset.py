@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
 from fastminima.system.options import as_count
 
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
@@ -419,6 +419,8 @@ def check_one_target(data: Any, asker: str) -> None:
     if isinstance(data, Dataset):
         if data.n_targets != 1:
             raise TargetError(f"{asker} takes one target, {_several(data)}")
+    elif not hasattr(data, "y"):
+        raise DataTypeError(f"{asker} takes a Dataset, got {type(data).__name__}")
     elif np.ndim(data.y) != 1:
         raise TargetError(f"{asker} takes one target, y of shape (m,), got shape {np.shape(data.y)}")
 
