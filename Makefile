@@ -7,7 +7,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels hints bench docs house torch verify mutants clean
+.PHONY: demo test lint kernels hints bench docs house torch verify mutants sanitize fuzz matrix clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -57,6 +57,32 @@ mutants: $(VENV)/.dev
 	cp pyproject.toml $(MUTANTS)
 	cd $(MUTANTS) && PYTHONPATH=src:tests $(CURDIR)/$(PY) -m mutmut run --max-children 2
 	cd $(MUTANTS) && $(CURDIR)/$(PY) -m mutmut results
+
+# the kernels with AddressSanitizer and UBSan, in a build of their own; NumPy and SciPy as they are. detect_leaks=0, as
+# Python frees little at its end; PYTHONMALLOC=malloc shows small arrays to the sanitizer as well
+SANITIZE := build/sanitize
+SANITIZED := tests/kernels tests/theorems/theorem1/test_splits.py tests/theorems/theorem1/test_splits_kernels.py \
+	tests/fuzz/test_odd_layouts.py
+sanitize: $(VENV)/.dev
+	@mkdir -p $(SANITIZE)
+	@[ ! -e $(SANITIZE)/lib ] || find $(SANITIZE)/lib -name '*.py' -delete  # those of modules that have moved
+	@FASTMINIMA_SANITIZE=1 $(PY) setup.py build --build-base $(SANITIZE) --build-lib $(SANITIZE)/lib --parallel 2 \
+		> $(SANITIZE)/build.log 2>&1 || { tail -50 $(SANITIZE)/build.log; exit 1; }
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc FASTMINIMA_SANITIZE=1 \
+		PYTHONPATH=$(CURDIR)/$(SANITIZE)/lib $(PY) -m pytest -q -s -p no:cacheprovider $(SANITIZED) $(PYTEST_ARGS)
+
+# readers, checker and theorem 1 on mutated bytes; ten minutes, or FUZZ_SECONDS. Without a network Hypothesis does it,
+# unless Atheris is here already
+FUZZ_SECONDS ?= 600
+fuzz: kernels
+	@$(PY) -c "import atheris" 2>/dev/null || $(PY) -m pip install --quiet atheris || echo "no Atheris here: Hypothesis"
+	PYTHONPATH=$(CURDIR)/src $(PY) tests/fuzz/run.py $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# the suite on every Python from 3.11 to 3.14 that is here, each in a venv of its own
+MATRIX ?= 3.11 3.12 3.13 3.14
+matrix:
+	@tests/fuzz/matrix.sh "$(MATRIX)" $(PYTEST_ARGS)
 
 # an edited .pyx is silently stale in an editable install: always ask
 kernels: $(VENV)/.dev

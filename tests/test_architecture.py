@@ -25,7 +25,8 @@ FLOORS = [
     {"theorems", "landscape"},
     {"networks", "losses", "fit"},
     {"data"},
-    {"exact", "system"},
+    {"exact"},
+    {"system"},
     {"kernels"},
     {"errors", "_version"},
 ]

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import errors as errors
 from ._version import __version__ as __version__
+from .system.first_use import first_use as _first_use
 
 # what type checkers read; `_NAMES` says the same to the interpreter, a test holds the two together
 if TYPE_CHECKING:
@@ -197,13 +198,15 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         """A public name or a module of the package, imported now."""
         if name in _HOMES:
-            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+            with _first_use():
+                value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
             globals()[name] = value
             return value
         if not name.startswith("_"):
             module = f"{__name__}.{_MODULES.get(name, name)}"
             try:
-                return importlib.import_module(module)
+                with _first_use():
+                    return importlib.import_module(module)
             except ModuleNotFoundError as error:
                 if error.name != module:
                     raise

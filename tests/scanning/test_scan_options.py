@@ -28,7 +28,17 @@ PLAIN = dict(
 
 def test_options_are_those_of_scan_and_frozen():
     options = ScanOptions(**PLAIN)
-    read = {"source", "target", "features", "sample_weight", "missing", "categories"}
+    read = {
+        "source",
+        "target",
+        "features",
+        "sample_weight",
+        "missing",
+        "categories",
+        "header",
+        "sep",
+        "decimal",
+    }
     asked = set(inspect.signature(fm.scan).parameters)
     assert asked - read == {field.name for field in dataclasses.fields(options)}
     with pytest.raises(dataclasses.FrozenInstanceError):

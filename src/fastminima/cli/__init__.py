@@ -2,8 +2,11 @@
 
 Modules, lowest first:
 
-- `arguments`: what the commands share: the data on the command line, the output folder, the printed table.
-- `output`: what commands write: a folder checked before any work, small text files, the printed table.
+- `arguments`: what the commands share: the data on the command line.
+- `output`: what commands print, and small text files.
+- `earlier_runs`: what an earlier run left in an output folder, by that run's own word: the files its summary lists, and no
+  others.
+- `folder`: the folder that --out names: one run in it, whole, and the one before until then.
 - `certificates`: the commands `fastminima prove` and `fastminima check`: certificates, made and checked.
 - `construct`: the construct command: a spurious minimum, a better point, and everything that goes with them.
 - `counterexample`: the command `fastminima counterexample`: theorem 2's example for any activation.

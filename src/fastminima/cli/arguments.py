@@ -1,4 +1,4 @@
-"""What the commands share: the data on the command line, the output folder, the printed table."""
+"""What the commands share: the data on the command line."""
 
 from __future__ import annotations
 

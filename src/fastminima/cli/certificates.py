@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any, Literal
 
-from fastminima.errors import OptionError, OutputError
+from fastminima.errors import FastMinimaError, OptionError, OutputError
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
+from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem2.counterexample import counterexample
 from fastminima.theorems.theorem4.classify import classify_linear
 
 from .arguments import add_data_arguments, load, samples
-from .output import example_csv, print_table, write_text
+from .output import example_csv, print_table, say, write_text
 
 __all__ = ["add_parsers", "proof_row", "run_check", "run_prove"]
 
@@ -39,6 +41,8 @@ examples:
 The second line does the same with Python's standard library alone; the file check.py can be copied and run by itself.
 Exit status: 0 accepted, 1 rejected, 2 nothing could be checked.
 """
+# the data of every certificate of theorem 2, as `example_csv` writes them
+_EXAMPLE = b"x1,x2,y\n1.0,0.0,0.0\n0.0,1.0,0.0\n0.5,0.5,1.0\n"
 
 
 def add_parsers(commands: Any) -> None:
@@ -70,7 +74,14 @@ def add_parsers(commands: Any) -> None:
         help="how it is decided that a network is better; the certificate is the same",
     )
     prover.add_argument("--no-check", action="store_true", help="do not run the checker before writing")
-    prover.add_argument("--out", metavar="FILE", required=True, help="the certificate")
+    prover.add_argument(
+        "--out",
+        metavar="FILE",
+        required=True,
+        help="the certificate; with --counterexample its data go beside it, as FILE with the suffix .csv. An earlier "
+        "certificate there is replaced, with such data, once this one is made; what this run reads, and a .csv that "
+        "holds anything else, is refused before any work",
+    )
     prover.add_argument("--json", action="store_true", help="print a summary as JSON")
     prover.set_defaults(run=run_prove, accuracy="auto", targets=None)
     checker: argparse.ArgumentParser = commands.add_parser(
@@ -91,9 +102,16 @@ def run_prove(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     if out.is_dir():
         raise OutputError(f"--out must be a file, {out} is a folder")
+    table = _table(arguments, out)
     start = time.perf_counter()
-    certificate, data_file = _made(arguments, out)
+    certificate, example = _made(arguments)
+    data_file = None if example is None else str(table)
+    if example is not None and table is not None:
+        write_text(table, example)
     certificate.save(out)
+    if example is None and table is not None:
+        # the data of the earlier certificate, which is no more
+        table.unlink(missing_ok=True)
     seconds = time.perf_counter() - start
     if arguments.json:
         print(
@@ -113,16 +131,48 @@ def run_prove(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _made(arguments: argparse.Namespace, out: Path) -> tuple[Certificate, str | None]:
+def _table(arguments: argparse.Namespace, out: Path) -> Path | None:
+    """Where an example's data lie beside a certificate; what may not be written over there is refused."""
+    for name in (arguments.data, arguments.minimum, arguments.better, arguments.weights):
+        if name is not None and out.exists() and os.path.exists(name) and out.samefile(name):
+            raise OutputError(f"--out {printable(str(out))} is read by this run: name another file")
+    table = out.with_suffix(".csv")
+    if arguments.counterexample is None:
+        # only an example's own certificate has data beside it that may go
+        return table if table != out and _is_example(out) and _holds_example(table) else None
+    if table == out:
+        raise OutputError(
+            f"--out {printable(str(out))}: the example's data go there; give a name such as p.json"
+        )
+    if os.path.lexists(table) and not _holds_example(table):
+        raise OutputError(
+            f"{printable(str(table))} is where the example's data go and holds something else: name another --out"
+        )
+    return table
+
+
+def _is_example(path: Path) -> bool:
+    try:
+        return Certificate.load(path).content.get("theorem") == 2
+    except (FastMinimaError, OSError):
+        return False
+
+
+def _holds_example(path: Path) -> bool:
+    try:
+        return path.read_bytes() == _EXAMPLE
+    except OSError:
+        return False
+
+
+def _made(arguments: argparse.Namespace) -> tuple[Certificate, str | None]:
+    """The certificate, and the text of the data where it brings its own."""
     verify = False if arguments.no_check else None
     if arguments.counterexample is not None:
         if arguments.data is not None or arguments.weights is not None:
             raise OptionError("--counterexample brings its own data: leave DATA and --weights out")
         pair = counterexample(arguments.counterexample)
-        made = prove(pair, verify=verify)
-        table = out.with_suffix(".csv")
-        write_text(table, example_csv(pair.data))
-        return made, str(table)
+        return prove(pair, verify=verify), example_csv(pair.data)
     if arguments.data is None:
         raise OptionError("which data? Give DATA, or --counterexample NAME")
     if arguments.weights is not None:
@@ -187,6 +237,6 @@ def run_check(arguments: argparse.Namespace) -> int:
         )
     else:
         for claim in verdict.claims:
-            print(f"holds: {claim}")
-        print("accepted:" if verdict.accepted else "rejected:", verdict.reason)
+            say(f"holds: {claim}")
+        say(f"{'accepted' if verdict.accepted else 'rejected'}: {verdict.reason}")
     return 0 if verdict.accepted else 1

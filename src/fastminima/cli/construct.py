@@ -16,15 +16,16 @@ from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
+from fastminima.report.figures import require_matplotlib
 from fastminima.report.summary import rows, summarise
-from fastminima.system.files import replacing
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
 
 from .arguments import add_data_arguments, add_network_arguments, load
 from .certificates import proof_row
-from .output import OutputFolder, print_table
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
 
@@ -67,7 +68,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="exact: rational least squares in any case",
     )
     parser.add_argument(
-        "--out", metavar="DIR", help="write minimum.npz, better.npz, summary.json, segment.png there"
+        "--out",
+        metavar="DIR",
+        help="write minimum.npz, better.npz, summary.json, segment.png there" + OUT_RULE,
     )
     parser.add_argument(
         "--prove",
@@ -113,11 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.prove:
             raise OptionError("--prove writes proof.json: say where with --out DIR")
         return _run(arguments, None)
-    with OutputFolder(arguments.out, "summary.json") as folder:
+    if arguments.width >= 2:
+        # as a rule there is a better point, and then a picture
+        require_matplotlib()
+    with OutputFolder(arguments.out, "construct", [arguments.data]) as folder:
         return _run(arguments, folder)
 
 
-def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
     stage = _Stages()
     # the readers draw their own progress bars
@@ -138,14 +144,14 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
         if arguments.prove:
             with stage("prove"):
                 certificate = prove(low, better)
-            certificate.save(folder / "proof.json")
+            certificate.save(folder.file("proof.json"))
             summary["proof"] = {
                 "file": "proof.json",
                 "checked": certificate.checked,
                 "open": list(certificate.open),
             }
         with stage("write"):
-            files = _write(folder, low, better, summary, ["proof.json"] if certificate is not None else [])
+            files = _write(folder, low, better, summary)
         summary |= {"files": files, "seconds": stage.seconds}
     if arguments.json:
         print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
@@ -162,23 +168,15 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
 
 def _write(
-    folder: Path, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any], made: list[str]
+    folder: OutputFolder, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any]
 ) -> list[str]:
-    names = [*made, "minimum.npz"]
-    low.network.save(folder / "minimum.npz")
+    low.network.save(folder.file("minimum.npz"))
     if better is not None and better.network is not None:
-        better.network.save(folder / "better.npz")
-        names.append("better.npz")
+        better.network.save(folder.file("better.npz"))
         from fastminima.report.segment import plot_segment
 
-        name = Path(str(summary["source"])).name
+        # a dollar sign in a name begins no formula
+        name = Path(str(summary["source"])).name.replace("$", r"\$")
         title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {low.activation}, {better.method}"
-        plot_segment(low, better, folder / "segment.png", title)
-        names.append("segment.png")
-    names.append("summary.json")
-    # last: a folder with summary.json is a finished one
-    with replacing(folder / "summary.json") as stream:
-        stream.write(
-            json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False).encode() + b"\n"
-        )
-    return [str(folder / name) for name in names]
+        plot_segment(low, better, folder.file("segment.png"), title)
+    return folder.finish_with(summary)

@@ -15,11 +15,13 @@ from fastminima.errors import MissingDependencyError, OptionError
 from fastminima.exact.shown import rounded_down, rounded_up
 from fastminima.networks.activations.named import activations
 from fastminima.report.example_table import example_table
+from fastminima.report.figures import require_matplotlib
 from fastminima.report.slice_plot import plot_slice
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample
 
-from .output import OutputFolder, example_csv, print_table, write_text
+from .folder import OUT_RULE, OutputFolder
+from .output import example_csv, print_table, say, write_text
 
 __all__ = ["add_parser", "run"]
 
@@ -63,7 +65,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help="write counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png there",
+        help="write counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png there"
+        + OUT_RULE,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
@@ -84,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionError("--param gives a parameter twice")
     if arguments.out is None:
         return _run(arguments, parameters, None)
-    with OutputFolder(arguments.out, "counterexample.json") as folder:
+    with OutputFolder(arguments.out, "counterexample") as folder:
         return _run(arguments, parameters, folder)
 
 
@@ -113,11 +116,12 @@ def _overview(arguments: argparse.Namespace) -> None:
         print(activations())
 
 
-def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Path | None) -> int:
+def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: OutputFolder | None) -> int:
+    drawn = folder is not None and _can_draw()
     start = time.perf_counter()
     pair = counterexample(arguments.name, arguments.form, **parameters)
     summary = {**_facts(pair), "seconds": time.perf_counter() - start}
-    files = [] if folder is None else _write(folder, summary, pair)
+    files = [] if folder is None else _write(folder, summary, pair, drawn)
     if arguments.json:
         print(
             json.dumps(
@@ -221,23 +225,21 @@ def _shown(network: Any) -> str:
     )
 
 
-def _write(folder: Path, summary: dict[str, Any], pair: CounterExample) -> list[str]:
-    files: list[str] = []
+def _can_draw() -> bool:
+    """Whether there will be a picture; where not, it is said before the work: the numbers do not wait for one."""
+    try:
+        require_matplotlib()
+    except MissingDependencyError as error:
+        say(f"fastminima: no slice.png: {error}", error=True)
+        return False
+    return True
 
-    def add(name: str, text: str) -> None:
-        write_text(folder / name, text)
-        files.append(str(folder / name))
 
+def _write(folder: OutputFolder, summary: dict[str, Any], pair: CounterExample, drawn: bool) -> list[str]:
     if pair.local_minimum is not None and pair.global_minimum is not None:
-        for name, network in (("local_minimum", pair.local_minimum), ("global_minimum", pair.global_minimum)):
-            network.save(folder / f"{name}.npz")
-            files.append(str(folder / f"{name}.npz"))
-        add("data.csv", example_csv(pair.data))
-        try:
-            plot_slice(pair, folder / "slice.png")
-            files.append(str(folder / "slice.png"))
-        except MissingDependencyError:
-            pass  # the numbers do not wait for a picture
-    # last: it marks the folder as finished
-    add("counterexample.json", json.dumps(json_ready(summary), indent=2, allow_nan=False) + "\n")
-    return files
+        pair.local_minimum.save(folder.file("local_minimum.npz"))
+        pair.global_minimum.save(folder.file("global_minimum.npz"))
+        write_text(folder.file("data.csv"), example_csv(pair.data))
+        if drawn:
+            plot_slice(pair, folder.file("slice.png"))
+    return folder.finish_with(summary)

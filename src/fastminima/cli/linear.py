@@ -32,7 +32,8 @@ from fastminima.theorems.theorem4.hessian import curvature_signs
 from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
 from .arguments import add_cleaning_arguments, add_text_arguments, samples
-from .output import OutputFolder, print_table
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table
 
 __all__ = ["add_parser", "run"]
 
@@ -96,7 +97,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="ball around each layer for the way out (default 0.1)",
     )
     parser.add_argument(
-        "--out", metavar="DIR", help="write linear.json and, at a saddle, up.npz and down.npz there"
+        "--out",
+        metavar="DIR",
+        help="write linear.json and, at a saddle, up.npz and down.npz there" + OUT_RULE,
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -107,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima linear`; returns the exit status."""
     if arguments.out is None:
         return _run(arguments, None)
-    with OutputFolder(arguments.out, "linear.json") as folder:
+    reads = [name for name in (arguments.weights, arguments.data) if name is not None]
+    with OutputFolder(arguments.out, "linear", reads) as folder:
         return _run(arguments, folder)
 
 
@@ -121,7 +125,7 @@ class _Problem:
     story: str | None = None
 
 
-def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     if not 0.0 < arguments.radius < float("inf"):
         raise OptionError(f"--radius must be a finite number above 0, got {arguments.radius}")
     start = time.perf_counter()
@@ -344,15 +348,8 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
         yield f"time, {stage}", f"{value:.3f} s"
 
 
-def _write(folder: Path, summary: dict[str, Any], pair: tuple[Any, Any] | None) -> list[str]:
-    names = []
+def _write(folder: OutputFolder, summary: dict[str, Any], pair: tuple[Any, Any] | None) -> list[str]:
     for name, chain in zip(("up.npz", "down.npz"), pair or (), strict=False):
-        with replacing(folder / name) as stream:
+        with replacing(folder.file(name)) as stream:
             np.savez(stream, **{f"W{j}": W for j, W in enumerate(chain, 1)})
-        names.append(name)
-    names.append("linear.json")
-    # last: a folder with linear.json is a finished one
-    with replacing(folder / "linear.json") as stream:
-        text = json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False)
-        stream.write(text.encode() + b"\n")
-    return [str(folder / name) for name in names]
+    return folder.finish_with(summary)

@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fastminima._version import __version__
 from fastminima.errors import FastMinimaError
+from fastminima.system.plain_text import printable
 
 from . import (
     certificates,
@@ -19,12 +21,13 @@ from . import (
     scan,
 )
 from .arguments import join_positions
+from .output import any_text, say
 
 __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fastminima",
         description="Spurious local minima of ReLU-like networks on your data: constructed and proved.",
         epilog=construct.EXAMPLES,
@@ -41,18 +44,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """The parser, and those of the commands: what the user wrote is shown, and not obeyed, by the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`)."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names of files and columns may hold what cannot be encoded
-    arguments = _parser().parse_args(join_positions(sys.argv[1:] if argv is None else argv))
+    with any_text():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    arguments = _parser().parse_args(join_positions(argv))
     try:
         status: int = arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except FastMinimaError as error:
-        print(f"fastminima: {type(error).__name__}: {error}", file=sys.stderr)
+        say(f"fastminima: {type(error).__name__}: {error}", error=True)
         return 2
     except KeyboardInterrupt:
         print("fastminima: interrupted", file=sys.stderr)

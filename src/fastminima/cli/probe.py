@@ -13,11 +13,12 @@ from typing import Any
 from fastminima.data.dataset import Dataset
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.files import replacing
+from fastminima.report.figures import require_matplotlib
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_data_arguments, load
-from .output import OutputFolder, print_table
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table, say
 
 __all__ = ["add_parser", "run"]
 
@@ -73,7 +74,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="auto",
         help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
     )
-    parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there")
+    parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there" + OUT_RULE)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run, accuracy="auto")
     return parser
@@ -83,11 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima probe`; returns the exit status."""
     if arguments.out is None:
         return _run(arguments, None)
-    with OutputFolder(arguments.out, "probe.json") as folder:
+    if arguments.n > 0 and any(radius > 0.0 for radius in arguments.radius):
+        require_matplotlib()
+    with OutputFolder(arguments.out, "probe", [arguments.network, arguments.data]) as folder:
         return _run(arguments, folder)
 
 
-def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     network = OneHiddenLayer.load(arguments.network)
     start = time.perf_counter()
     data = load(arguments)
@@ -161,19 +164,12 @@ def _summarise(
     }
 
 
-def _write(folder: Path, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:
-    names = []
+def _write(folder: OutputFolder, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:
     if any(p.n > p.n_overflow for p in _probes(result)) and any(p.radius > 0.0 for p in _probes(result)):
         from fastminima.report.probe_plot import plot_probe
 
-        plot_probe(result, folder / "probe.png")
-        names.append("probe.png")
-    names.append("probe.json")
-    # last: a folder with probe.json is a finished one
-    with replacing(folder / "probe.json") as stream:
-        text = json.dumps(json_ready({**summary, "files": names}), indent=2, allow_nan=False)
-        stream.write(text.encode() + b"\n")
-    return [str(folder / name) for name in names]
+        plot_probe(result, folder.file("probe.png"))
+    return folder.finish_with(summary)
 
 
 def _rows(p: Probe, data: Dataset) -> Iterable[tuple[str, str]]:
@@ -227,4 +223,4 @@ def _print(result: Probe | ProbeSweep, data: Dataset, seconds: dict[str, float],
     print_table(title, head, table)
     if isinstance(result, ProbeSweep):
         for label, text in last:
-            print(f"{label}: {text}")
+            say(f"{label}: {text}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,10 +15,12 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.scanning.scan import scan
 from fastminima.scanning.table import HEAD, ScanTable, cells, json_line
 from fastminima.system.options import parse_bytes
+from fastminima.system.plain_text import printable
 from fastminima.system.progress import rows_bar
 
 from .arguments import add_column_arguments, add_network_arguments, features_of
-from .output import OutputFolder, print_table
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table, say
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -34,6 +35,8 @@ examples:
 exit status: 0 when every dataset was scanned, 1 when at least one has an error in its row, 2 when the scan could not run
 """
 _CHECKPOINT = "checkpoint"
+# where networks are until the table is
+_ASIDE = "unfinished"
 _FORMATS = ("csv", "parquet", "jsonl")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_LENGTH = 80
@@ -79,6 +82,16 @@ def _add_rows_arguments(parser: argparse.ArgumentParser) -> None:
         default="reject",
         help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
     )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="of text files: the first line is column names, or data (default: names, refused where it could be data)",
+    )
+    parser.add_argument(
+        "--sep", metavar="MARK", help="of text files: what separates the columns, or 'blanks' or 'tab'"
+    )
+    parser.add_argument("--decimal", choices=(".", ","), help="of text files: the decimal mark")
 
 
 def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +119,9 @@ def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What is written and printed."""
     parser.add_argument(
-        "--out", metavar="DIR", help="write the table, and minimum.npz and better.npz of every dataset there"
+        "--out",
+        metavar="DIR",
+        help="write the table, and minimum.npz and better.npz of every dataset there" + OUT_RULE,
     )
     parser.add_argument(
         "--format",
@@ -135,18 +150,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.out} holds a scan that was stopped; go on with --resume, or remove {checkpoint} to begin anew"
         )
     try:
-        with OutputFolder(arguments.out, f"table.{arguments.format}") as folder:
+        table = f"table.{arguments.format}"
+        with OutputFolder(arguments.out, "scan", arguments.paths, summary=table, aside=_ASIDE) as folder:
             return _run(arguments, folder)
     except KeyboardInterrupt:
         if checkpoint.exists():
-            print(
-                f"fastminima: stopped; the same command with --resume goes on from {checkpoint}",
-                file=sys.stderr,
-            )
+            say(f"fastminima: stopped; the same command with --resume goes on from {checkpoint}", error=True)
         raise
 
 
-def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
+def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     files, rows = _Files(folder), list[dict[str, Any]]()
     start = time.perf_counter()
     with ExitStack() as stack:
@@ -159,7 +172,7 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
 
         def tell(name: str, stage: str, done: int, total: int | None) -> None:
             before = f"{len(rows):,} done, " if rows else ""
-            show(f"{before}{_short(name, 40)}: {stage}", done, total)
+            show(f"{before}{_short(printable(name), 40)}: {stage}", done, total)
 
         def done(result: Any) -> None:
             rows.append(result.row() | files.save(result))
@@ -173,25 +186,28 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
             sample_weight=arguments.sample_weight,
             missing=arguments.missing,
             categories=arguments.categories,
+            header=arguments.header,
+            sep=arguments.sep,
+            decimal=arguments.decimal,
             activation=PiecewiseLinear(arguments.s_plus, arguments.s_minus),
             width=arguments.width,
             workers=arguments.workers,
             executor=executor,
             memory=arguments.memory,
-            checkpoint=None if folder is None else folder / _CHECKPOINT,
+            checkpoint=None if folder is None else folder.path / _CHECKPOINT,
             progress=tell,
             on_result=done,
         )
     seconds = time.perf_counter() - start
     table = ScanTable(rows)
     if folder is not None:
-        # last: a folder with its table is a finished one
-        table.write(folder / f"table.{arguments.format}")
+        table.write(folder.file(f"table.{arguments.format}"))
+        folder.finish()
     if not arguments.json:
         print_report(table, seconds)
         if folder is not None:
-            print(
-                f"written: table.{arguments.format} and a folder for every dataset with its networks, in {folder}"
+            say(
+                f"written: table.{arguments.format} and a folder for every dataset with its networks, in {folder.path}"
             )
     return 1 if any(row["error"] for row in table) else 0
 
@@ -199,8 +215,12 @@ def _run(arguments: argparse.Namespace, folder: Path | None) -> int:
 class _Files:
     """The folders of the datasets; two of the same name get numbers."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder, self._used = folder, {_CHECKPOINT, *(f"table.{suffix}" for suffix in _FORMATS)}
+    def __init__(self, folder: OutputFolder | None) -> None:
+        self._folder, self._used = folder, {_CHECKPOINT, _ASIDE, *(f"table.{suffix}" for suffix in _FORMATS)}
+        if folder is not None:
+            # what is no dataset of the scan that this one replaces keeps its name for itself
+            ours = {name.partition("/")[0] for name in folder.earlier}
+            self._used |= {path.name for path in folder.path.iterdir()} - ours
 
     def save(self, result: Any) -> dict[str, str | None]:
         """Write the networks of a result; returns what its row says of them."""
@@ -209,15 +229,10 @@ class _Files:
         if result.minimum is None:
             return {"folder": None}
         name = self._name(result.name)
-        own = self._folder / name
-        try:
-            own.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot create the folder {own}: {error.strerror or error}") from error
-        result.minimum.network.save(own / "minimum.npz")
+        result.minimum.network.save(self._folder.file(f"{name}/minimum.npz"))
         better = result.better
         if better is not None and better.network is not None:
-            better.network.save(own / "better.npz")
+            better.network.save(self._folder.file(f"{name}/better.npz"))
         return {"folder": name}
 
     def _name(self, dataset: str) -> str:
@@ -247,11 +262,11 @@ def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     if any(row["splits_undecided"] for row in table):
         print("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):
-        print(line)
+        say(line)
     for row in failed:
         # most messages begin with the name already
         named = row["dataset"] in row["error"]
-        print(row["error"] if named else f"{row['dataset']}: {row['error']}", file=sys.stderr)
+        say(row["error"] if named else f"{row['dataset']}: {row['error']}", error=True)
 
 
 def _remarks(table: Sequence[Mapping[str, Any]]) -> Iterator[str]:

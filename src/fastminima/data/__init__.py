@@ -3,6 +3,7 @@
 Modules, lowest first:
 
 - `columns`: which columns of a file are inputs, targets and weights; and what to say when one is not there.
+- `arrow_schema`: what an Arrow schema says beside the types of its columns: which are an index, and which are categories.
 - `file_kind`: what a file is, by its suffix and by its first bytes.
 - `frames`: frames, series and tables taken apart into named columns: pandas, polars, pyarrow.
 - `tensors`: tensors that track gradients, such as the parameters of torch modules, as arrays.

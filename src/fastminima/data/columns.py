@@ -256,8 +256,9 @@ def _called(name: str, wanted: Column) -> bool:
     """Is this the column that is asked for by its name?"""
     if isinstance(wanted, str):
         return name == wanted
-    same = isinstance(name, NumberLabel) and not isinstance(wanted, bool) and isinstance(wanted, Number)
-    return same and bool(name.value == wanted)
+    if not isinstance(name, NumberLabel) or isinstance(wanted, bool) or not isinstance(wanted, Number):
+        return False
+    return bool(name.value == wanted)
 
 
 @dataclass(frozen=True)

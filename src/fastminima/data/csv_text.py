@@ -390,7 +390,8 @@ def text_refused(
     for column in refused:
         if columns[column].content == "texts":
             text = next(value for value in columns[column].values().tolist() if value is not None)
-            row = 0 if columns[column].absent is None else int((~columns[column].absent).argmax())
+            absent = columns[column].absent
+            row = 0 if absent is None else int((~absent).argmax())
             raise _text_in_numbers(path, form, column, row, text)
     plain = how.categories is None
     for column in (*others, *(selection.features if named or (plain and not how.drop) else ())):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count
 
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
@@ -122,9 +122,10 @@ class Dataset:
             X, y, held_weight, held_names = held_arrays(X)
             sample_weight = held_weight if sample_weight is None else sample_weight
             feature_names = held_names if feature_names is None else feature_names
-        how, n_missing, read_notes = Cleaning(missing, categories), 0, ()
+        how, n_missing = Cleaning(missing, categories), 0
+        read_notes: tuple[str, ...] = ()
         if not how.plain:
-            X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)
+            X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)  # type: ignore[assignment]
             n_missing, read_notes = found.n_missing, found.notes
         inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
         m, dx = inputs.values.shape

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError
 
+from .arrow_schema import category_columns
 from .columns import NumberLabel
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FrameColumn",
     "FrameParts",
     "arrow_content",
+    "arrow_texts",
     "arrow_values",
     "frame_columns",
     "frame_parts",
@@ -203,16 +205,19 @@ def _polars_column(pl: Any, series: Any) -> FrameColumn:
 
 
 def _of_arrow(pa: Any, table: Any) -> FrameParts:
-    columns = [_arrow_column(pa, table.column(i)) for i in range(table.num_columns)]
+    categories = category_columns(table.schema)
+    columns = [_arrow_column(pa, table.column(i), i in categories) for i in range(table.num_columns)]
     return FrameParts(tuple(table.column_names), table.num_rows, columns)
 
 
-def _arrow_column(pa: Any, values: Any) -> FrameColumn:
+def _arrow_column(pa: Any, values: Any, category: bool) -> FrameColumn:
     kind = str(values.type)
     absent = np.asarray(values.is_null()) if values.null_count else None
-    return FrameColumn(
-        kind, arrow_content(pa, values.type), lambda: arrow_values(pa, values), absent, what=kind
-    )
+    content = arrow_content(pa, values.type)
+    if category and content != "other":
+        return FrameColumn(kind, "texts", lambda: arrow_texts(values), absent, "categories")
+    what = "categories" if pa.types.is_dictionary(values.type) else "text"
+    return FrameColumn(kind, content, lambda: arrow_values(pa, values), absent, what)
 
 
 def arrow_content(pa: Any, kind: Any) -> Content:
@@ -229,9 +234,9 @@ def arrow_content(pa: Any, kind: Any) -> Content:
 
 def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
     """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
-    if pa.types.is_dictionary(values.type) and arrow_content(pa, values.type) == "numbers":
-        values = values.cast(values.type.value_type)
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        return arrow_texts(values)
     if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
         return objects(values.to_pylist())
     if pa.types.is_boolean(kind):
@@ -247,6 +252,11 @@ def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
         result[absent] = None
         return result
     return np.asarray(values)
+
+
+def arrow_texts(values: Any) -> NDArray[Any]:
+    """An Arrow column of texts or categories as objects str and None; an empty text is None, as in a text file."""
+    return objects([None if value is None else str(value) or None for value in values.to_pylist()])
 
 
 def _large(numbers: NDArray[Any]) -> bool:

@@ -17,6 +17,7 @@ from fastminima.system.options import as_flag, check_choice, one_of
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
+from .arrow_schema import index_columns, index_last
 from .cleaning import Categories, Cleaning, Missing, RawTable, array_column, clean
 from .columns import (
     Column,
@@ -24,7 +25,6 @@ from .columns import (
     Selection,
     Targets,
     feature_positions,
-    hidden_columns,
     listed,
     named_arrays,
     refuse_repeated,
@@ -323,11 +323,14 @@ def _from_parquet(path: Path, request: Request, asked: _Reading) -> _Made:
     parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
     with reading(path, "is damaged or truncated"), parquet.ParquetFile(path) as file:
-        names = list(file.schema_arrow.names)
+        # a stored index stands behind the other columns and is found by name alone, as in the frame
+        index = index_columns(file.schema_arrow)
+        schema = pa.schema([file.schema_arrow.field(i) for i in index_last(len(file.schema_arrow), index)])
+        names = list(schema.names)
         refuse_repeated(names, str(path))
-        selection = request.select(names, len(names), str(path), hidden=hidden_columns(names))
+        selection = request.select(names, len(names) - len(index), str(path))
         if asked.cleaning.categories is None:
-            _refuse_types(pa, file.schema_arrow, selection, names, path)
+            _refuse_types(pa, schema, selection, names, path)
         wanted = [names[column] for column in selection.columns]
         once = list(dict.fromkeys(wanted))
         groups = []

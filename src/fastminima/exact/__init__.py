@@ -14,8 +14,10 @@ python-flint is used where installed, for speed only:
 - `gram`: exact Gram matrices, streamed.
 - `masked_gram`: the exact Gram matrix of a network's own design: inputs masked by the sides its units give them.
 - `solve`: exact rank, pivots and solution of the normal equations.
+- `modular`: ranks modulo a prime, and square systems solved by p-adic lifting.
 - `groups`: equal inputs, their residual sums, the pure error.
 - `splits`: the set J.
+- `wide`: least squares with more columns than rows.
 - `fit`: the exact least-squares fit, and the two above for it.
 - `signs`: exact signs of preactivations.
 - `pieces`: a network as exact affine functions, one per sign pattern.

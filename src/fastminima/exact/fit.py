@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastminima.system.first_use import cached_property
 
 from .affine import Columns, Rows, affine_numerators, as_index
 from .dd import DoubleDouble, evaluate
@@ -18,6 +19,7 @@ from .gram import ExactGram, gram_of
 from .groups import Groups, find_groups, group_ids
 from .solve import solve_normal_equations
 from .splits import ExactSplits, find_splits
+from .wide import solve_wide
 
 __all__ = ["ExactFit", "LazyExactFit", "exact_affine_excess"]
 
@@ -39,8 +41,8 @@ class ExactFit:
         Rank of the design with its constant column.
     pivots : tuple of int
         Columns with coefficients: 0 the constant, 1..dx the features.
-    gram : ExactGram
-        Of (1, x_1, ..., x_dx, y).
+    known_gram : ExactGram or None
+        Of (1, x_1, ..., x_dx, y); None for wide data, which are solved without it. `gram` makes it where it is asked for.
     data : dataset
         As given to `of`.
     """
@@ -50,7 +52,7 @@ class ExactFit:
     risk: Fraction
     rank: int
     pivots: tuple[int, ...]
-    gram: ExactGram
+    known_gram: ExactGram | None
     data: Any
 
     @classmethod
@@ -63,16 +65,22 @@ class ExactFit:
         gram : ExactGram, optional
             Of the same data, when it is already known; then no row is looked at before one is asked for.
         """
+        solution = None
         if gram is None:
-            gram = gram_of(Columns(data))
-        solution = solve_normal_equations(gram)
+            columns = Columns(data)
+            solution = solve_wide(columns)
+            if solution is None:
+                gram = gram_of(columns)
+        if solution is None:
+            assert gram is not None
+            solution = solve_normal_equations(gram)
         return cls(
             coef=solution.coefficients[1:],
             intercept=solution.coefficients[0],
             risk=solution.risk,
             rank=solution.rank,
             pivots=solution.pivots,
-            gram=gram,
+            known_gram=gram,
             data=data,
         )
 
@@ -80,15 +88,30 @@ class ExactFit:
     def _columns(self) -> Columns:
         return Columns(self.data)
 
+    @cached_property
+    def gram(self) -> ExactGram:
+        """Of (1, x_1, ..., x_dx, y)."""
+        return gram_of(self._columns) if self.known_gram is None else self.known_gram
+
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return self.gram.n_samples
+        return self._columns.n_samples if self.known_gram is None else self.known_gram.n_samples
 
-    @property
+    @cached_property
     def total_weight(self) -> Fraction:
         """Sum of the weights; the number of samples without weights."""
-        return self.gram.total_weight
+        if self.known_gram is not None:
+            return self.known_gram.total_weight
+        weights, scale = self._columns.weight_integers()
+        return Fraction(self.n_samples) if weights is None else int(weights.sum()) * scale
+
+    def affine_risk(self, coef: Sequence[Fraction], intercept: Fraction) -> Fraction:
+        """Exact risk of an affine function, from the rows."""
+        r, scale = affine_numerators(self._columns, [intercept, *coef, Fraction(-1)])
+        weights, weight_scale = self._columns.weight_integers()
+        squares = r * r if weights is None else weights * r * r
+        return int(squares.sum()) * scale * scale * weight_scale / 2
 
     @property
     def linearly_fittable(self) -> bool:
@@ -208,5 +231,8 @@ def exact_affine_excess(
     """
     given = [Fraction(intercept), *(Fraction(c) for c in coef)]
     best = [fit.intercept, *fit.coef]
+    if fit.known_gram is None:
+        # fewer rows than columns: the rows themselves are less work than the Gram matrix
+        return fit.affine_risk(given[1:], given[0]) - fit.risk
     delta = [a - b for a, b in zip(given, best, strict=True)]
     return fit.gram.quadratic([*delta, Fraction(0)]) / 2

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.errors import DataError
 from fastminima.kernels import _gram
 
 from .affine import Columns, Rows, as_index, check_rows, common_numerators
@@ -32,6 +33,8 @@ BLOCK = 4096
 PAD = 8
 # from here on Python integers take less time than another halving saves
 _FEW = 32
+# beyond the exponents of float64 and of their products
+_FAR = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,34 @@ class GramState:
     def _join(self) -> None:
         if not self._sums.empty:
             self._take(*self._sums.drain())
+
+    def to_plain(self) -> dict[str, Any]:
+        """What a state is, in plain numbers: `from_plain` makes one of the same value of it."""
+        self._join()
+        return {
+            "n_features": self._n - 2,
+            "weighted": self._weighted,
+            "n_samples": self.n_samples,
+            "entries": [row.copy() for row in self._entries],
+            "low": self._low.copy(),
+            "weight_low": self._weight_low,
+            "last": self._last.copy(),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> GramState:
+        """The state of what `to_plain` told."""
+        n, weighted, rows = plain["n_features"] + 2, plain["weighted"], plain["entries"]
+        last = [low for low in plain["last"] if low is not None]
+        fits = len(rows) == n == len(plain["low"]) and {len(row) for row in rows} == {n}
+        # float64 has no bits further out, products of some have
+        near = all(abs(low) <= _FAR for low in (*plain["low"], plain["weight_low"], *last))
+        if not (fits and near and len(plain["last"]) == n + weighted):
+            raise DataError(f"this is no Gram matrix of {n - 2} features")
+        state = cls(n - 2, weighted)
+        state.n_samples, state._weight_low = plain["n_samples"], plain["weight_low"]
+        state._entries, state._low, state._last = rows, plain["low"], plain["last"]
+        return state
 
     def _take(self, entries: list[list[int]], low: list[int], weight_low: int) -> None:
         """Add integers given in units 2**(low[a] + low[b] + weight_low)."""

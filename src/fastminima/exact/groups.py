@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastminima.system.first_use import cached_property
 
 from .affine import Columns, affine_numerators
 from .dd import DoubleDouble

@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from fastminima.system.first_use import first_use
+
 from .gram import ExactGram
 
 __all__ = ["NormalSolution", "solve_normal_equations"]
@@ -103,7 +105,8 @@ def _bareiss(entries: list[list[int]]) -> tuple[list[int], list[int], int, int]:
 
 def _flint(entries: list[list[int]]) -> tuple[list[int], list[int], int, int]:
     """The same through the fraction-free reduced row echelon form of [G | b]."""
-    from flint import fmpz_mat
+    with first_use():
+        from flint import fmpz_mat
 
     target = len(entries) - 1
     reduced, denominator, rank = fmpz_mat(entries[:target]).rref()

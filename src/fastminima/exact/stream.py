@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from fastminima.kernels import _patterns
+from fastminima.system.first_use import cached_property
 
 from .affine import Columns, check_rows
 from .digest import DataDigests, Digests

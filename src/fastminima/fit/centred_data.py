@@ -17,13 +17,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.exact.roundoff import SLACK, U, gamma_n
+from fastminima.system.first_use import cached_property
 
 __all__ = ["BLOCK", "CentredArrays", "CentredData"]
 

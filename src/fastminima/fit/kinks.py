@@ -29,7 +29,7 @@ from fastminima.errors import DataError
 from .centred_data import BLOCK
 from .least_squares import LeastSquares
 
-__all__ = ["Kink", "KinkModel", "best_kinks", "candidate_directions"]
+__all__ = ["Kink", "KinkModel", "KinkState", "best_kinks", "candidate_directions", "scan_direction"]
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def _near_one(rows: Array) -> Array:
 
 
 @dataclass
-class _State:
+class KinkState:
     """Residual and basis after the kinks chosen so far, on some rows of the data."""
 
     X: Array
@@ -129,7 +129,7 @@ class _State:
         return result
 
 
-def _scan(state: _State, T: Array, direction: Array) -> tuple[float, float]:
+def scan_direction(state: KinkState, T: Array, direction: Array) -> tuple[float, float]:
     """Best (drop, knot) along one direction."""
     t = state.X @ direction
     # collinear columns have directions along which the data do not move: what is left of t is rounding
@@ -171,7 +171,7 @@ def _scan(state: _State, T: Array, direction: Array) -> tuple[float, float]:
     return best, knot
 
 
-def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> _State:
+def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> KinkState:
     """State over all rows, or over a subset given by its row numbers."""
     X, residual = (
         fit.frame.gather(index),
@@ -180,7 +180,7 @@ def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> _State:
     weights = fit.frame.weights
     if weights is not None and index is not None:
         weights = weights[index]
-    return _State(X, residual, weights, np.concatenate([np.ones((len(X), 1)), X], axis=1))
+    return KinkState(X, residual, weights, np.concatenate([np.ones((len(X), 1)), X], axis=1))
 
 
 def best_kinks(
@@ -226,10 +226,10 @@ def best_kinks(
             Q = subset.features @ T
             seen = subset.residual if subset.weights is None else subset.residual * subset.weights
             subset.residual = subset.residual - Q @ (Q.T @ seen)
-            gains = np.array([_scan(subset, T, u)[0] for u in tries])
+            gains = np.array([scan_direction(subset, T, u)[0] for u in tries])
             finalists = tries[np.argsort(-gains, kind="stable")[:FINALISTS]]
         T = state.basis()
-        scanned = [(*_scan(state, T, u), u) for u in finalists]
+        scanned = [(*scan_direction(state, T, u), u) for u in finalists]
         gain, knot, direction = max(scanned, key=lambda item: item[0])
         if not gain > 0.0:
             return
@@ -247,7 +247,7 @@ def best_kinks(
         yield KinkModel(slopes, value, tuple(kinks), drop)
 
 
-def _add(state: _State, T: Array, direction: Array, knot: float) -> tuple[Array, float]:
+def _add(state: KinkState, T: Array, direction: Array, knot: float) -> tuple[Array, float]:
     """Refit with the new kink; returns the change of the old coefficients and the new one, and updates the state.
 
     With f = fit + a (phi - P phi) the best a is -<r, phi>/||phi_perp||^2 (r = fit - y).
@@ -264,7 +264,7 @@ def _add(state: _State, T: Array, direction: Array, knot: float) -> tuple[Array,
     return -a * projection, a
 
 
-def _follow(subset: _State, kink: Kink, coefficients: Array, new: float) -> None:
+def _follow(subset: KinkState, kink: Kink, coefficients: Array, new: float) -> None:
     phi = np.maximum(subset.X @ kink.direction - kink.knot, 0.0)
     subset.residual = subset.residual + subset.features @ coefficients + new * phi
     subset.features = np.concatenate([subset.features, phi[:, None]], axis=1)

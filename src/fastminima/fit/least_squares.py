@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from fastminima.errors import DataTypeError
 from fastminima.exact.dyadic import round_fraction, sqrt_floor
 from fastminima.exact.fit import ExactFit, LazyExactFit
 from fastminima.exact.roundoff import SLACK
+from fastminima.system.first_use import cached_property
 from fastminima.system.threads import single_threaded_blas
 
 from .bounds import NormalEquations, PassBounds, column_norms

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from fastminima.errors import DataError, LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.roundoff import U, gamma_n
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_flag
 
 from .base import Change, Floats, ProductLoss, ScaledMatrix, linear_term

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import power_of_two, to_integers
 from fastminima.exact.gram import gram_of
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.system.first_use import cached_property
 
 from .per_sample import RowLoss
 from .pointwise import Squared

@@ -185,7 +185,9 @@ def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threa
     segments = _segments(m, panel, group)
     tuple_bytes = arithmetic.itemsize * (d1 * (dx + 2) + 1)
     chunk = max(1, _CHUNK_BYTES // tuple_bytes)
-    copied = any(a.dtype != arithmetic or not a.flags.c_contiguous for a in networks.arrays())
+    copied = any(
+        a.dtype != arithmetic or not (a.flags.c_contiguous and a.flags.aligned) for a in networks.arrays()
+    )
     flops = max(1.0, 2.0 * m * d1 * (dx + 2))
     if not copied:
         chunk = max(chunk, int(_CALL_FLOPS / flops))
@@ -335,7 +337,7 @@ def predict(
     require_memory(8 * (items + d1 * (dx + 2) + m) + _CHUNK_BYTES, f"the outputs of a network of width {d1}")
     for array, name in zip(arrays, ("W1", "b1", "W2", "b2"), strict=True):
         check_finite(np.atleast_1d(array), name)
-    rows1, bias1, row2 = (np.require(array, np.float64, "CA") for array in arrays[:3])
+    rows1, bias1, row2 = (np.require(array, np.float64, ["C", "ALIGNED"]) for array in arrays[:3])
     workspace, out = np.empty(items), np.empty(m)
     # whole panels, so that a cut moves no sample to another lane
     panel, group = _forward.layout(_VARIANT, 8)
@@ -343,7 +345,7 @@ def predict(
     if X.dtype == np.float64 and X.flags.c_contiguous:
         step = max(1, m)
     for start in range(0, m, step):
-        rows = np.require(X[start : start + step], np.float64, "CA")
+        rows = np.require(X[start : start + step], np.float64, ["C", "ALIGNED"])
         _forward.outputs_f64(
             rows1, bias1, row2, float(shift), rows, activation.s_plus, activation.s_minus, _VARIANT,
             workspace, out[start : start + step],

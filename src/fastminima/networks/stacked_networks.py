@@ -113,7 +113,9 @@ class StackedNetworks:
     def block(self, networks: slice, dtype: np.dtype[Any]) -> Block:
         """The arrays of some of the networks, contiguous and of this dtype; a copy only where one is needed."""
         with np.errstate(all="ignore"):
-            return tuple(np.require(array[networks], dtype, "CA") for array in self.arrays())
+            return tuple(
+                np.require(array[networks], dtype, ["C_CONTIGUOUS", "ALIGNED"]) for array in self.arrays()
+            )
 
     def check_finite(self, networks: slice = slice(None)) -> None:
         """NetworkError that names the first parameter of these networks that is inf or nan."""

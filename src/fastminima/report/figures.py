@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 import os
+import shutil
+import warnings
+from pathlib import Path
 from typing import Any
 
+from fastminima.errors import FastMinimaError, OutputError
 from fastminima.system.files import replacing
+from fastminima.system.first_use import first_use
 from fastminima.system.packages import import_optional
+from fastminima.system.plain_text import printable
 
-__all__ = ["BLUE", "RED", "new_figure", "open_axes", "save_figure"]
+__all__ = ["BLUE", "RED", "new_figure", "open_axes", "picture_format", "require_matplotlib", "save_figure"]
 
 BLUE, RED = "#1f4e79", "#b0413e"
+
+
+def require_matplotlib() -> None:
+    """Do nothing where matplotlib can be imported: asked before the work whose picture it draws.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed (extra `plot`).
+    """
+    import_optional("matplotlib", extra="plot", purpose="drawing pictures")
+
+
+def picture_format(path: str | os.PathLike[str]) -> str:
+    """What kind of picture a path names: its suffix as matplotlib knows it; a name without a suffix is PNG.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed (extra `plot`).
+    OutputError
+        If `path` is no path, or its suffix is of no kind that can be drawn.
+    """
+    require_matplotlib()
+    from matplotlib import rcParams
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise OutputError(f"a picture needs a path such as 'segment.png', got {type(path).__name__}")
+    if "\0" in os.fspath(path):
+        raise OutputError(f"cannot write {printable(os.fspath(path))}: a path has no character 0")
+    known = FigureCanvasBase.get_supported_filetypes()
+    # what PGF draws is measured by TeX
+    if "pgf" in known and shutil.which(str(rcParams["pgf.texsystem"])) is None:
+        known = {name: about for name, about in known.items() if name != "pgf"}
+    kind = Path(path).suffix.lower().removeprefix(".") or "png"
+    if kind not in known:
+        raise OutputError(
+            f"cannot draw {printable(os.fspath(path))}: a picture's name ends in "
+            f"{', '.join('.' + name for name in sorted(known))} (without a suffix it is PNG)"
+        )
+    return kind
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -21,9 +69,10 @@ def new_figure(width: float, height: float) -> Any:
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     """
-    import_optional("matplotlib", extra="plot", purpose="drawing pictures")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    require_matplotlib()
+    with first_use():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -36,13 +85,22 @@ def open_axes(axes: Any) -> None:
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str], title: str) -> None:
-    """Write the figure under its title as PNG.
+    """Write the figure under its title, as what the suffix of `path` says.
 
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or its suffix is of no kind that can be drawn.
     """
-    figure.suptitle(title)
-    with replacing(path) as stream:
-        figure.savefig(stream, format="png", dpi=130)
+    kind = picture_format(path)
+    figure.suptitle(printable(title, keep="\n"))
+    with replacing(path) as stream, warnings.catch_warnings():
+        # a title in a script the font lacks is drawn with boxes: no reason to write to standard error
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        try:
+            figure.savefig(stream, format=kind, dpi=130)
+        except (FastMinimaError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # all of them: formulas in a title and the writers of a dozen formats have exceptions of their own
+            raise OutputError(f"cannot draw {printable(os.fspath(path))}: {error}") from error

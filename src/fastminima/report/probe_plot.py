@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastminima.errors import OptionError
 from fastminima.landscape.probe import Probe, ProbeSweep
 
-from .figures import BLUE, RED, new_figure, open_axes, save_figure
+from .figures import BLUE, RED, new_figure, open_axes, picture_format, save_figure
 
 __all__ = ["number_text", "plot_probe", "round_ticks"]
 
@@ -24,7 +24,7 @@ _BARS = 80
 
 
 def plot_probe(probe: Probe | ProbeSweep, path: str | os.PathLike[str], title: str | None = None) -> None:
-    """Draw a probe to a picture file (PNG).
+    """Draw a probe to a picture file.
 
     One radius: the histogram of the excess risks, logarithmic in either sign with zero marked. Several: quantiles of
     the excess risk against the radius, both logarithmic, with lower points below a marked zero.
@@ -33,7 +33,8 @@ def plot_probe(probe: Probe | ProbeSweep, path: str | os.PathLike[str], title: s
     ----------
     probe : Probe or ProbeSweep
     path : path-like
-        Written whole or not at all.
+        The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
+        whole or not at all.
     title : str, optional
 
     Raises
@@ -43,8 +44,9 @@ def plot_probe(probe: Probe | ProbeSweep, path: str | os.PathLike[str], title: s
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
-        If the file cannot be written.
+        If the suffix is of no known kind (before any work), or the file cannot be written.
     """
+    picture_format(path)
     first = probe if isinstance(probe, Probe) else probe[0]
     shown = [probe] if isinstance(probe, Probe) else list(probe)
     if all(p.n == p.n_overflow for p in shown):

@@ -14,7 +14,7 @@ from fastminima.networks.batched_risk import batched_risk
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
-from .figures import BLUE, RED, new_figure, open_axes, save_figure
+from .figures import BLUE, RED, new_figure, open_axes, picture_format, save_figure
 
 __all__ = ["Segment", "plot_segment", "segment"]
 
@@ -77,18 +77,30 @@ def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
 def plot_segment(
     low: SpuriousMinimum, better: BetterPoint, path: str | os.PathLike[str], title: str | None = None
 ) -> Segment:
-    """Draw the segment to a picture file (PNG).
+    """Draw the segment to a picture file.
 
     Left: the risk itself, with the barrier between the two points. Right: the excess over the least-squares
     risk, relative to it, on a scale that is linear near zero, so that the flat start and the drop both show.
 
+    Parameters
+    ----------
+    low : SpuriousMinimum
+    better : BetterPoint
+    path : path-like
+        The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
+        whole or not at all.
+    title : str, optional
+
     Raises
     ------
+    NetworkError
+        If there is no better network.
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
-        If the file cannot be written.
+        If the suffix is of no known kind (before any work), or the file cannot be written.
     """
+    picture_format(path)
     figure = new_figure(10.0, 4.2)
     line = segment(low, better)
     scale = line.level if line.level > 0 else 1.0

@@ -14,7 +14,7 @@ from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.theorems.theorem2.counterexample import CounterExample
 
-from .figures import RED, new_figure, save_figure
+from .figures import RED, new_figure, picture_format, save_figure
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 
@@ -101,14 +101,15 @@ def _flat(W1: Array, b1: Array, W2: Array, b2: float) -> Array:
 
 
 def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | None = None) -> None:
-    """Draw `risk_slice` to a picture file (PNG): colours for the risk, the least-squares level as a line, both points,
+    """Draw `risk_slice` to a picture file: colours for the risk, the least-squares level as a line, both points,
     and the certified ball where it meets the plane.
 
     Parameters
     ----------
     pair : CounterExample
     path : path-like
-        Written whole or not at all.
+        The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
+        whole or not at all.
     title : str, optional
 
     Raises
@@ -118,8 +119,9 @@ def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | 
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
-        If the file cannot be written.
+        If the suffix is of no known kind (before any work), or the file cannot be written.
     """
+    picture_format(path)
     found = risk_slice(pair)
     figure = new_figure(7.6, 5.6)
     axes = figure.subplots()

@@ -2,7 +2,6 @@
 
 Modules, lowest first:
 
-- `checkpoint`: where a scan stands, on disk: results of finished datasets, and the states of the one under way.
 - `dask`: a Dask cluster as an executor: one that is running, or a local one for the time of a scan.
 - `dealer`: dealing tasks to anything with the interface of `concurrent.futures`, and taking the results in order.
 - `budget`: how the memory a scan may take is shared out.
@@ -13,6 +12,11 @@ Modules, lowest first:
   asked for.
 - `table`: one row a dataset: written as Parquet, CSV or JSON lines, and shown.
 - `results`: what a scan hands back: a result for every dataset, and the table of them.
+- `plain_records`: objects as bytes and back, for records that lie in a folder: nothing in them is executed.
+- `record_files`: files of records, each with a digest: what was torn off is told from what was damaged.
+- `folder_lock`: one scan at a time in a folder: a lock that ends with its process, however that ends.
+- `stored_objects`: what a checkpoint may hold: states of passes and results, and what has to hold for each.
+- `checkpoint`: where a scan stands, on disk: results of finished datasets, and the states of the one under way.
 - `options`: what a scan is asked to do, in one object.
 - `large`: Theorem 1 on one dataset that stays on disk: as few passes as the accuracy allows, each over blocks dealt
   to workers.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,8 @@ from fastminima.data.sources.block_source import BlockSource
 from fastminima.errors import DataError, TooLargeError
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.gram import GramState
-from fastminima.fit.bounds import NormalEquations
+from fastminima.exact.roundoff import gamma_n
+from fastminima.fit.bounds import NormalEquations, column_norms
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.least_squares import (
     LeastSquares,
@@ -37,7 +38,7 @@ from fastminima.fit.least_squares import (
     least_squares,
     rounded_fit,
 )
-from fastminima.fit.refinement import refine
+from fastminima.fit.refinement import gradient_rounding, refine
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
@@ -59,9 +60,10 @@ from .passes import (
     moments_pass,
     residuals_pass,
     run_task,
+    unchanged,
     uncounted,
 )
-from .ranges import Ranges, plan_of
+from .ranges import Kept, KeptEvaluation, Ranges, plan_of
 from .results import ScanResult
 from .streamed import (
     CentredStream,
@@ -136,44 +138,65 @@ class _Scan:
     def _pass(self, kind: Any, given: Pass, label: str, state: Any, merge: Callable[[Any, Any], None]) -> Any:
         """The states of all tasks merged in order, from where a checkpoint has them."""
         self.passes += 1
-        finished, found = self.stages.begin()
+        counting = self.passes == 1
+        finished, found = self.stages.begin(self._kept(state))
+        if counting:
+            self.source.add_counts(self.stages.counts)
         if finished:
-            return found
-        first = 0
-        if found is not None:
-            first, state = found
-        if isinstance(state, _Evaluated) and self.stages.folder is not None:
-            # the file may be longer than the state knows: a killed scan wrote on
-            state.ranges.restore(state.records or state.ranges.state())
+            return self._finished(found, state)
+        first, state = self._resumed(found, state)
+        with unchanged(self.source):
+            for number, result, counts in self._results(kind, given, first):
+                if counting:
+                    self.source.add_counts(counts)
+                    self.stages.count(counts)
+                merge(state, result)
+                done = min(number * self.task_rows, self.total)
+                self.resources.progress(self.source.name, label, done, self.total)
+                if self.stages.due():
+                    self.stages.save(number, self._kept(state))
+        self.stages.finish(self._kept(state))
+        return state
+
+    def _results(self, kind: Any, given: Pass, first: int) -> Iterator[tuple[int, Any, dict[str, int]]]:
+        """(tasks done, result, what was counted) of every task from `first` on, in their order."""
         starts = range(0, self.total, self.task_rows)
         elsewhere = self.resources.dealer.elsewhere
         tasks = (
             (kind, given.of(start, stop, elsewhere=elsewhere), start, stop)
             for start, stop in ((a, min(a + self.task_rows, self.total)) for a in starts[first:])
         )
-        counting = self.passes == 1
         for number, (result, counts) in enumerate(
             self.resources.dealer.map(run_task, tasks), start=first + 1
         ):
             if isinstance(result, Failure):
                 raise result.error
-            if counting:
-                self.source.add_counts(counts)
-            merge(state, result)
-            self.resources.progress(
-                self.source.name, label, min(number * self.task_rows, self.total), self.total
-            )
-            if self.stages.due():
-                self.stages.save(number, self._kept(state))
-        state = self._kept(state)
-        self.stages.finish(state)
-        return state
+            yield number, result, counts
 
     def _kept(self, state: Any) -> Any:
-        """A state as a checkpoint holds it: of records on disk only how many there are."""
+        """A state as a checkpoint holds it: of records on disk only what tells them."""
         if isinstance(state, _Evaluated) and self.stages.folder is not None:
-            state.records = state.ranges.state()
+            return KeptEvaluation(state.sums, state.envelope, state.ranges.state())
         return state
+
+    def _finished(self, found: Any, new: Any) -> Any:
+        """The state of a pass that another process finished; `new` is the one it began with."""
+        if isinstance(found, KeptEvaluation):
+            return _Evaluated(found.sums, found.envelope, new.ranges, found.records)
+        return found
+
+    def _resumed(self, found: tuple[int, Any] | None, new: Any) -> tuple[int, Any]:
+        """(first task, state) of a pass that another process began, or that is `new`."""
+        if not isinstance(new, _Evaluated) or self.stages.folder is None:
+            return (0, new) if found is None else found
+        if found is not None:
+            first, kept = found
+            # the file may be longer than the state knows, because a killed scan wrote on
+            if len(kept.records.portions) == first and new.ranges.restore(kept.records):
+                return first, _Evaluated(kept.sums, kept.envelope, new.ranges)
+        # or it is not what was written: then the pass is made again
+        new.ranges.forget()
+        return 0, new
 
     def _centre(self) -> tuple[Array, float, Array]:
         """Means of a few rows at the start, in the middle and at the end, and these rows."""
@@ -204,12 +227,13 @@ class _Scan:
         if off is not None:
             given = replace(given, centre=centre + off)
             moments = self._moments(given)
-        stream = RowsOnDemand(self.source, moments.count, self.resources.memory)
+        # what is read again is not counted again
+        stream = RowsOnDemand(uncounted(self.source), moments.count, self.resources.memory)
         if not regular(moments):
             # sizes beyond 2^±200 are scaled column by column, which only the fit in memory does
             return self._in_memory(stream.dataset())
         self.given, self.moments = given, moments
-        frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
+        frame = self.frame = CentredStream.of(stream, given.centre, centre_y, moments, self.rows)
         normal = NormalEquations.of(moments, frame)
         if not normal.safe:
             return self._exact(frame)
@@ -255,9 +279,10 @@ class _Scan:
             envelope.update(np.stack([fitted, row_norms(self.sample)]))
             envelope.settle()
         room = self.budget.room // (self.resources.workers + 1)
-        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room)
+        outlives = self.stages.folder is not None
+        self.ranges = Ranges(plan.n_buckets, self.width, folder, self.source.name, room, outlives=outlives)
         state = _Evaluated(Residuals.zero(self.n), envelope, self.ranges)
-        given = replace(
+        given = self.evaluating = replace(
             given,
             slopes=slopes,
             value_at_centre=value_at_centre,
@@ -265,13 +290,43 @@ class _Scan:
             envelope=envelope.outline(),
         )
         result: _Evaluated = self._pass(residuals_pass, given, "residuals", state, _merge_evaluation)
-        self.ranges = result.ranges
         if result.sums.count != moments.count:
             raise DataError(
                 f"{self.source.name}: the first pass read {moments.count:,} rows, this one {result.sums.count:,}; the data "
                 "have changed meanwhile"
             )
+        self._check_gradient(result.sums, moments.gram @ np.append(value_at_centre, slopes) - moments.rhs)
         return result
+
+    def _check_gradient(self, sums: Residuals, expected: Array) -> None:
+        """Raise where a pass has not the gradient that an earlier one foretells: they have read other numbers.
+
+        What is foretold is off by the rounding of the Gram matrix and the right-hand side, gamma N_k N_j an entry, and of
+        their products with the coefficients; N_y <= ||r|| + sum_j |w_j| N_j.
+        """
+        frame, sizes = self.frame, self.moments.sizes()
+        affine = self.evaluating.slopes, self.evaluating.value_at_centre
+        norms = column_norms(frame, sizes)
+        size = 2.0 * float(np.abs(np.append(affine[1], affine[0])) @ norms) + math.sqrt(sums.squared_norm)
+        foretold = (frame.summation + gamma_n(self.n + 3)) * norms * size
+        # twice, because norms and ||r|| are themselves sums of this pass and the first
+        bound = 2.0 * (gradient_rounding(frame, sizes, affine, sums) + foretold)
+        if (np.abs(sums.gradient - expected) > bound).any():
+            raise DataError(
+                f"{self.source.name}: two passes have read other numbers; the data have changed while they were scanned"
+            )
+
+    def _evaluate_again(self, ranges: Ranges, records: Kept) -> None:
+        """The records of a finished pass anew: a scan killed at its end had deleted them, or they were damaged since."""
+        ranges.forget()
+        for number, result, _ in self._results(residuals_pass, self.evaluating, 0):
+            ranges.append(result.records, result.counts)
+            done = min(number * self.task_rows, self.total)
+            self.resources.progress(self.source.name, "residuals, anew", done, self.total)
+        if ranges.kept.digests != records.digests:
+            raise DataError(
+                f"{self.source.name}: the residuals are not what they were; the data have changed meanwhile"
+            )
 
     def extended_gradient(self, slopes: Array, value_at_centre: float) -> Array:
         """One pass in extended precision."""
@@ -289,6 +344,8 @@ class _Scan:
         exact = ExactFit.of(frame.data, state.result())
         affine = rounded_fit(frame, exact)
         found = self.evaluate(*affine)
+        # of the exact solution it is 0
+        self._check_gradient(found.sums, np.zeros(self.n + 1))
         samples = self._streamed_samples(frame, affine, found)
         return exact_fit(frame, exact, self.moments.sizes(), affine, found.sums, samples)
 
@@ -299,8 +356,8 @@ class _Scan:
         heaviest = self.moments.weight_range[1] if self.source.weighted else None
         before = CarriedSums.nothing(float(self.moments.gram[0, 0]), found.sums.largest, heaviest)
         ranges, records = found.ranges, found.records
-        if records is not None:
-            ranges.restore(records)
+        if records is not None and not ranges.restore(records):
+            self._evaluate_again(ranges, records)
 
         def search(kappa: float, reach: float, errors: tuple[float, float, float]) -> SplitSearch:
             self.resources.progress(self.source.name, "splits", self.total, self.total)
@@ -319,12 +376,12 @@ class _Scan:
 
 @dataclass
 class _Evaluated:
-    """Merged results of `residuals_pass`; `records` stands for the ranges where these are on disk."""
+    """Merged results of `residuals_pass`; `records` tells what the ranges held when another process finished it."""
 
     sums: Residuals
     envelope: Envelope
     ranges: Ranges
-    records: Any = None
+    records: Kept | None = None
 
 
 def _merge_evaluation(state: _Evaluated, other: Evaluation) -> None:
@@ -354,17 +411,23 @@ def scan_large(source: BlockSource, settings: Settings, resources: Resources, st
     start = time.perf_counter()
     scan = _Scan(source, settings, resources, stages)
     fit = low = better = None
-    reason = ""
+    reason, stopped = "", True
     try:
         # held here too: limits that threads set and take back on their own would undo each other
-        with single_threaded_blas():
+        with unchanged(source), single_threaded_blas():
             fit = scan.fit()
             low = spurious_minimum(fit, settings.activation, settings.width)
             better = better_point(low) if settings.width > 1 else None
-    except TooLargeError as error:
+        stopped = False
+    except Exception as error:
+        stopped = False
+        if not isinstance(error, TooLargeError):
+            raise
         reason = str(error)
     finally:
-        scan.forget()
+        # an interrupted scan goes on with its records from the checkpoint
+        if not (stopped and stages.folder is not None):
+            scan.forget()
     notes = dict(source.notes)
     if low is not None and low.notes:
         notes["construction"] = list(low.notes)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.sources.block_source import BlockSource
+from fastminima.errors import ReadError
 from fastminima.exact.gram import GramState
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
@@ -32,6 +35,7 @@ __all__ = [
     "moments_pass",
     "residuals_pass",
     "run_task",
+    "unchanged",
     "uncounted",
 ]
 
@@ -98,6 +102,25 @@ def uncounted(source: BlockSource) -> BlockSource:
     own = copy.copy(source)
     own.counts = {}
     return own
+
+
+@contextmanager
+def unchanged(source: BlockSource) -> Iterator[None]:
+    """Raise ReadError where a file of the source changes while the block runs, whatever else comes of that.
+
+    Sources that others made need not know; they have to be the same in every pass.
+    """
+    check = getattr(source, "check_unchanged", lambda: None)
+    try:
+        yield
+    except Exception as error:
+        try:
+            check()
+        except ReadError as changed:
+            told = str(error)
+            raise ReadError(told if told.startswith(str(changed)) else f"{changed}: {told}") from error
+        raise
+    check()
 
 
 def run_task(kind: Any, given: Pass, start: int, stop: int) -> tuple[Any, dict[str, int]]:

@@ -11,13 +11,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -25,12 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OutputError
+from fastminima.fit.envelope import Envelope
+from fastminima.fit.running_sums import Residuals
 from fastminima.system.files import writing
 from fastminima.theorems.theorem1.splits.search import SplitSearch
 from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
-__all__ = ["BYTES_TO_SEARCH", "Ranges", "plan_of"]
+__all__ = ["BYTES_TO_SEARCH", "Kept", "KeptEvaluation", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
 Load = Callable[[], Array]
@@ -55,17 +58,23 @@ def _bytes(records: Array) -> memoryview:
     return memoryview(cast(Any, records)).cast("B") if records.size else memoryview(b"")
 
 
+def _digest(records: memoryview | bytes) -> str:
+    return hashlib.blake2b(records, digest_size=16).hexdigest()
+
+
 @dataclass
 class Kept:
     """How many records each range has, their smallest and largest keys, and how many are of each portion appended.
 
-    With it a checkpoint knows how long the file was, and which records of it are of which range.
+    With it a checkpoint knows how long the file was, which records of it are of which range, and by a digest of each
+    portion whether they are still what was written.
     """
 
     count: NDArray[np.int64]
     smallest: Array
     largest: Array
     portions: list[NDArray[np.int64]]
+    digests: list[str] = field(default_factory=list)
 
     @classmethod
     def nothing(cls, n_ranges: int) -> Kept:
@@ -74,7 +83,13 @@ class Kept:
 
     def copy(self) -> Kept:
         """What later records do not change."""
-        return Kept(self.count.copy(), self.smallest.copy(), self.largest.copy(), list(self.portions))
+        return Kept(
+            self.count.copy(),
+            self.smallest.copy(),
+            self.largest.copy(),
+            list(self.portions),
+            list(self.digests),
+        )
 
     def add(self, keys: Array, counts: NDArray[np.int64]) -> None:
         """A portion of keys sorted into ranges, `counts` of each."""
@@ -86,6 +101,15 @@ class Kept:
             self.smallest[present] = np.minimum(self.smallest[present], low)
             self.largest[present] = np.maximum(self.largest[present], high)
         self.portions.append(counts)
+
+
+@dataclass
+class KeptEvaluation:
+    """What a checkpoint holds of a pass over residuals: its sums, and what is needed to trust the file of its records."""
+
+    sums: Residuals
+    envelope: Envelope
+    records: Kept
 
 
 class Ranges:
@@ -101,10 +125,15 @@ class Ranges:
         The dataset, for messages.
     room : int
         Bytes that searching one range may take.
+    outlives : bool
+        Whether another process may meet the file again, and has to know what was written.
     """
 
-    def __init__(self, n_ranges: int, width: int, folder: str | None, label: str, room: int) -> None:
+    def __init__(
+        self, n_ranges: int, width: int, folder: str | None, label: str, room: int, *, outlives: bool = False
+    ) -> None:
         self._width, self._folder, self._label, self._room = width, folder, label, room
+        self._outlives = outlives
         self._most = max(_PIECE, room // BYTES_TO_SEARCH)
         self.kept = Kept.nothing(n_ranges)
         self._portions: list[Array] = []
@@ -125,8 +154,10 @@ class Ranges:
         if self._folder is None:
             self._portions.append(records)
             return
+        view = _bytes(records)
+        if self._outlives:
+            self.kept.digests.append(_digest(view))
         with writing(self._folder, self._label, _REMEDY), open(self._path, "ab", buffering=0) as stream:
-            view = _bytes(records)
             while view:
                 view = view[stream.write(view) :]
 
@@ -137,16 +168,21 @@ class Ranges:
                 os.fsync(stream.fileno())
         return self.kept.copy()
 
-    def restore(self, kept: Kept) -> None:
-        """Go back to a `state`: what was written later is cut off."""
+    def restore(self, kept: Kept) -> bool:
+        """Go back to a `state`, and cut off what was written later; False where the file does not hold it any more."""
         assert self._folder is not None
+        with writing(self._folder, self._label, _REMEDY), open(self._path, "a+b", buffering=0) as stream:
+            stream.seek(0)
+            for counts, digest in zip(kept.portions, kept.digests, strict=True):
+                if _digest(stream.read(8 * self._width * int(counts.sum()))) != digest:
+                    return False
+            stream.truncate(stream.tell())
         self.kept = kept.copy()
-        with writing(self._folder, self._label, _REMEDY), open(self._path, "ab") as stream:
-            stream.truncate(8 * self._width * int(kept.count.sum()))
+        return True
 
-    def __getstate__(self) -> dict[str, Any]:
-        # the checkpoint has the counts in `state`
-        return {**self.__dict__, "kept": Kept.nothing(len(self.kept.count)), "_portions": []}
+    def forget(self) -> None:
+        """Hold no records, whatever the file holds."""
+        self.restore(Kept.nothing(len(self.kept.count)))
 
     def remove(self) -> None:
         """Forget all records and delete their file."""

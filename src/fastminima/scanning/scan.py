@@ -15,6 +15,7 @@ from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import Unopened, open_sources
 from fastminima.data.sources.reader import Categories, Missing
+from fastminima.data.text_form import TextOptions
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import writing
 
@@ -22,8 +23,9 @@ from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
 from .large import Resources, scan_large
 from .options import Progress, ScanOptions, Settings
+from .passes import unchanged
 from .results import ScanReport, ScanResult
-from .small import failed, is_short, is_small, scan_small
+from .small import checked, failed, is_short, is_small, scan_small
 
 __all__ = ["scan"]
 
@@ -44,6 +46,9 @@ def scan(
     sample_weight: Column | None = None,
     missing: Missing = "fail",
     categories: Categories = "reject",
+    header: bool | None = None,
+    sep: str | None = None,
+    decimal: str | None = None,
     activation: PiecewiseLinear = relu,
     width: int = 2,
     workers: int = 1,
@@ -70,6 +75,12 @@ def scan(
         What to do with rows that lack a value.
     categories : {"reject", "onehot"}
         What to do with columns of text.
+    header : bool, optional
+        Of text files: the first line is column names (True) or data (False; columns go by position), as in `read`.
+    sep : str, optional
+        Of text files: what separates the columns, one character, or "blanks"; as in `read`.
+    decimal : {".", ","}, optional
+        Of text files: the decimal mark; as in `read`.
     activation : PiecewiseLinear, default ReLU
     width : int, default 2
         Hidden units; a better point needs 2.
@@ -130,6 +141,7 @@ def scan(
         sample_weight=sample_weight,
         missing=missing,
         categories=categories,
+        text=TextOptions(header, sep, decimal),
     )
     return _scanned(sources, options)
 
@@ -169,11 +181,11 @@ def _checkpoint(
 ) -> Checkpoint:
     tokens = [f"{type(s.error).__name__}: {s.error}" if isinstance(s, Unopened) else s.token for s in sources]
     options = {
-        "activation": tuple(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
+        "activation": list(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
         "width": settings.width,
         "block_rows": settings.block_rows,
     }
-    return Checkpoint(path, [s.name for s in sources], tokens, options)
+    return Checkpoint(path, [s.name for s in sources], tokens, options, sources.__getitem__)
 
 
 class _Pools:
@@ -275,7 +287,8 @@ class _Work:
             self._progress(source.name, "reading", done, total)
 
         try:
-            return source.prepare(self._folder, tell)
+            with unchanged(source):
+                return source.prepare(self._folder, tell)
         except Exception as error:
             return failed(source.name, error)
 
@@ -293,10 +306,12 @@ class _Work:
             for (index, source), result in zip(batch, results, strict=True):
                 rows = source.n_rows or 0
                 self._progress(source.name, "scanned", rows, rows)
-                yield self._finished(index, result)
+                yield self._finished(index, checked(source, result))
 
     def _large(self, index: int, source: BlockSource) -> ScanResult:
-        stages = Stages(None, index, [], None) if self._checkpoint is None else self._checkpoint.stages(index)
+        stages = Stages(None, index, [], None)
+        if self._checkpoint is not None:
+            stages = self._checkpoint.stages(index, getattr(source, "stamp", ""))
         resources = Resources(
             self._pools.rows(), self._pools.workers, self._memory, self._folder, self._progress
         )

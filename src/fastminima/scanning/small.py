@@ -13,14 +13,16 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 
+from .passes import unchanged
 from .results import ScanResult
 
-__all__ = ["failed", "is_small", "scan_small"]
+__all__ = ["checked", "failed", "is_small", "scan_small"]
 
 # Numbers of a dataset that is read at once: the passes over it cost milliseconds.
 _SMALL = 1 << 21
 # Text shrinks by less than this.
 _COMPRESSION = 20
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
 def is_short(source: BlockSource) -> bool:
@@ -28,7 +30,7 @@ def is_short(source: BlockSource) -> bool:
     size = source.size_bytes
     if source.n_rows is not None or size is None:
         return False
-    return size * (_COMPRESSION if source.name.endswith(".gz") else 1) <= 2 * _SMALL
+    return size * (_COMPRESSION if source.name.lower().endswith(_PACKED) else 1) <= 2 * _SMALL
 
 
 def is_small(source: BlockSource, memory: int) -> bool:
@@ -48,15 +50,18 @@ def failed(name: str, error: Exception, seconds: float = 0.0) -> ScanResult:
 
 def _scan_one(source: BlockSource, activation: PiecewiseLinear, width: int) -> ScanResult:
     start = time.perf_counter()
+    # against itself: this may be another machine than the one that opened the files
+    source = getattr(source, "stamped", lambda: source)()
     try:
-        if source.n_rows is None:
-            with tempfile.TemporaryDirectory(prefix="fastminima-") as folder:
-                source = source.prepare(folder)
+        with unchanged(source):
+            if source.n_rows is None:
+                with tempfile.TemporaryDirectory(prefix="fastminima-") as folder:
+                    source = source.prepare(folder)
+                    data = source.dataset()
+            else:
                 data = source.dataset()
-        else:
-            data = source.dataset()
-        low = spurious_minimum(data, activation, width)
-        better = better_point(low) if width > 1 else None
+            low = spurious_minimum(data, activation, width)
+            better = better_point(low) if width > 1 else None
     except Exception as error:
         # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
         return failed(source.name, error, time.perf_counter() - start)
@@ -69,6 +74,17 @@ def _scan_one(source: BlockSource, activation: PiecewiseLinear, width: int) -> S
         notes["construction"] = list(low.notes)
     seconds = time.perf_counter() - start
     return ScanResult(source.name, low, better, low.fit, "memory", 1, seconds, notes)
+
+
+def checked(source: BlockSource, result: ScanResult) -> ScanResult:
+    """The result, unless a file of the source has changed since it was opened."""
+    try:
+        with unchanged(source):
+            if result.error is not None:
+                raise result.error
+    except Exception as error:
+        return result if error is result.error else failed(source.name, error, result.seconds)
+    return result
 
 
 def scan_small(sources: Sequence[BlockSource], activation: PiecewiseLinear, width: int) -> list[ScanResult]:

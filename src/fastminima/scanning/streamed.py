@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +25,7 @@ from fastminima.fit.centred_data import CentredData
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Moments, Residuals
 from fastminima.fit.samples import SamplesInMemory, evaluate_arrays, exact_total_weight
+from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.threads import single_threaded_blas
 

@@ -142,7 +142,8 @@ class ScanTable(Sequence[dict[str, Any]]):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
         writer.writerows([_cell(row.get(name)) for name in self.columns] for row in self._rows)
-        return text.getvalue().encode()
+        # a byte of a file name that is not UTF-8 is a lone surrogate here
+        return text.getvalue().encode("utf-8", "backslashreplace")
 
     def _parquet(self) -> bytes:
         pa = import_optional("pyarrow", extra="tables", purpose="writing Parquet files")
@@ -176,4 +177,6 @@ def _uniform(values: list[Any]) -> list[Any]:
         if len(kinds) > 1 or large:
             return [None if value is None else float(value) for value in values]
         return values
-    return [None if value is None else str(value) for value in values]
+    return [
+        None if value is None else str(value).encode("utf-8", "backslashreplace").decode() for value in values
+    ]

@@ -7,6 +7,8 @@ from types import ModuleType
 
 from fastminima.errors import MissingDependencyError
 
+from .first_use import first_use
+
 __all__ = ["import_optional"]
 
 
@@ -28,7 +30,8 @@ def import_optional(module: str, *, extra: str | None, purpose: str) -> ModuleTy
         If the import fails.
     """
     try:
-        return importlib.import_module(module)
+        with first_use():
+            return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
         install = f"pip install 'fastminima[{extra}]'" if extra else f"pip install {package}"

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .plain_text import printable
+
 __all__ = ["bar", "rows_bar"]
 
 
@@ -35,7 +37,7 @@ def bar(title: str, total: float, *, enabled: bool) -> Iterator[Callable[[float]
         TextColumn("{task.percentage:>3.0f}%"),
     )
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=max(total, 1.0))
+        task = progress.add_task(printable(title), total=max(total, 1.0))
         yield lambda completed: progress.update(task, completed=completed)
 
 
@@ -74,7 +76,7 @@ def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None
         def tell(title: str, done: int, total: int | None) -> None:
             nonlocal shown
             if title != shown:
-                progress.reset(task, description=title, total=total, completed=done, first=done)
+                progress.reset(task, description=printable(title), total=total, completed=done, first=done)
                 shown = title
             else:
                 progress.update(task, completed=done, total=total)

@@ -12,6 +12,8 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
+from .first_use import first_use
+
 __all__ = ["single_threaded_blas"]
 
 
@@ -19,9 +21,10 @@ __all__ = ["single_threaded_blas"]
 def _controller() -> ThreadpoolController:
     # finding the loaded libraries takes milliseconds, setting a limit microseconds: look once.
     # SciPy's copy is loaded by its own modules, so it has to be imported before the look.
-    import scipy.linalg.cython_blas  # noqa: F401
+    with first_use():
+        import scipy.linalg.cython_blas  # noqa: F401
 
-    return ThreadpoolController()
+        return ThreadpoolController()
 
 
 @contextmanager

@@ -205,6 +205,41 @@ def test_affine_up_to_an_ulp_is_an_ordinary_dataset_whose_decimal_reading_is_aff
     assert fm.spurious_minimum((x[:, None], np.sin(y))).notes == ()
 
 
+def _up_to_rounding(low):
+    return any("affine function of the inputs up to rounding" in note for note in low.notes)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("m", [15, 3000])
+def test_targets_computed_as_affine_are_said_to_be_so(seed, offset, m):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1.0, 2.0, (m, 3)) + offset
+    w = rng.normal(size=3)
+    y = X[:, 0] * w[0] + X[:, 1] * w[1] + X[:, 2] * w[2] + 0.7
+    weight = rng.integers(1, 9, m) / 4 if seed % 2 else None
+    low = fm.spurious_minimum(fm.Dataset(X, y, sample_weight=weight))
+    assert low.fit.exact.risk > 0
+    assert _up_to_rounding(low)
+    # a millionth of the targets is no rounding, and one sample apart is not either
+    assert not _up_to_rounding(fm.spurious_minimum(fm.Dataset(X, y * (1.0 + 1e-6 * rng.normal(size=m)))))
+    y = y.copy()
+    y[3] += 1e-6 * np.abs(y).max()
+    assert not _up_to_rounding(fm.spurious_minimum(fm.Dataset(X, y)))
+
+
+def test_a_constant_up_to_rounding_is_affine_and_cancelling_columns_are_not():
+    y = np.array([0.3, 0.1 + 0.2, 0.3, 0.6 - 0.3, 0.1 + 0.2])
+    assert _up_to_rounding(fm.spurious_minimum((np.array([[1.0], [2.0], [4.0], [5.0], [9.0]]), y)))
+    rng = np.random.default_rng(1)
+    x = rng.uniform(1.0, 300.0, 12)
+    low = fm.spurious_minimum((np.stack([x, 1.3 * x], axis=1), rng.integers(0, 9, 12) * 1.0))
+    assert low.fit.tau > 0
+    assert not _up_to_rounding(low)
+    # exactly affine is another word
+    assert not _up_to_rounding(fm.spurious_minimum((x[:, None], 2.0 * x)))
+
+
 @pytest.mark.parametrize("width", [0, -3, 2.5, True, "4", None])
 def test_bad_width_is_named(width):
     with pytest.raises(errors.NetworkError, match="width"):

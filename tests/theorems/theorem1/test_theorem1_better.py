@@ -336,6 +336,23 @@ def test_bad_arguments_are_named(call, word):
         fm.better_point(low, **call)
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("method", ["paper", "kink"])
+def test_a_drop_is_at_most_the_risk(seed, method):
+    # three or four samples far apart in size: a kink takes the risk to about 0
+    rng = np.random.default_rng(seed)
+    m = 3 + seed % 2
+    x = np.sort(rng.integers(1, 10, m) * 10.0 ** rng.integers(1, 6, m))
+    data = fm.Dataset(x[:, None], rng.integers(1, 10**6, m).astype(float))
+    low = fm.spurious_minimum(data)
+    better = fm.better_point(low, method)
+    if better:
+        assert 0.0 < better.drop <= low.fit.risk
+        assert better.drop_certified <= better.drop
+        assert better.relative_drop <= 1.0
+        assert summarise(low, better, {})["better"]["drop_relative"] <= 1.0
+
+
 def test_width_one_has_a_minimum_but_no_better_point_of_its_width():
     low = fm.spurious_minimum(fm.load_demo("xor"), width=1)
     assert low.radius > 0

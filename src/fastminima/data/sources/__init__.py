@@ -10,11 +10,17 @@ Modules, lowest first:
   negative.
 - `parsed`: a reader over the temporary matrix that stands for something readable only once, or only from its start.
 - `spill`: temporary files for what can be read only once, or only from its start.
-- `archives`: named arrays in one file: npz archives, HDF5 files, Zarr groups.
+- `archives`: named arrays in one place: which of them are read, and npz archives.
+- `chunks`: arrays that lie in chunks: whole chunks are read, each once a pass, and rows of them handed out.
+- `attributes`: what the attributes of an array say its numbers stand for: fill values, and scaled integers.
+- `hdf5`: HDF5: datasets, and groups with X, y and perhaps weights.
+- `zarr_arrays`: Zarr: arrays, and groups with X, y and perhaps weights.
 - `table_source`: the source every reader gets: which columns, categories, missing values, weights, and blocks cut by
   rows.
 - `tables_in_memory`: columns in memory: arrays, frames, and what Arrow hands out.
 - `iterables`: iterables and functions that hand out blocks (X, y) or (X, y, sample_weight).
+- `dask_collections`: Dask frames and arrays: partitions are computed one at a time and kept in a temporary file.
+- `held`: what a caller holds in memory: arrays, frames, X and y side by side, a `Dataset`.
 - `parquet`: parquet: one file, or the files of a folder as one table; row groups are decoded as a pass reaches them.
 - `text`: CSV and TSV files (also gzipped): parsed once, from the first row to the last, into a temporary matrix.
 - `open_sources`: what a scan is given, as a list of datasets: paths, globs, folders, arrays, frames, iterables, or

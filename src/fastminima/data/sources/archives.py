@@ -1,35 +1,39 @@
-"""Named arrays in one file: npz archives, HDF5 files, Zarr groups."""
+"""Named arrays in one place: which of them are read, and npz archives."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import os
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.data.columns import Request, feature_positions, listed, named_arrays
 from fastminima.errors import DataError, ReadError
 from fastminima.system.files import reading
-from fastminima.system.packages import import_optional
 
-from .arrays import ArrayReader, FilePart, Part, ReadRows, read_header
+from .arrays import ArrayReader, FilePart, MemoryPart, Part, ReadRows, read_header
 from .reader import Tell, file_token, fingerprint, silent
 from .spill import copy_stream
 
-__all__ = ["ZarrPart", "absent_zarr", "array_source", "hdf5_source", "npz_source", "zarr_source"]
+__all__ = [
+    "Opened",
+    "array_source",
+    "chosen",
+    "grouped",
+    "npz_object",
+    "npz_source",
+    "side_by_side",
+    "spelling",
+]
 
 Opened = tuple[ArrayReader, Request]
-# rows of small chunks are fetched together, up to about this much
-_WINDOW_BYTES = 1 << 20
+_Found = TypeVar("_Found")
 
 
 def array_source(name: str, part: Part, request: Request, **options: Any) -> Opened:
@@ -42,15 +46,29 @@ def array_source(name: str, part: Part, request: Request, **options: Any) -> Ope
     return reader, request
 
 
-def _grouped(
-    name: str, arrays: Mapping[str, Part], request: Request, spelling: str, **options: Any
-) -> Opened:
+def grouped(name: str, arrays: Mapping[str, Part], request: Request, spelling: str, **options: Any) -> Opened:
     """X, y and perhaps sample_weight, or one array alone."""
     found = named_arrays(list(arrays), request, name, spelling)
     if isinstance(found, str):
         return array_source(name, arrays[found], request, **options)
     weight = None if found.weight is None else arrays[found.weight]
     return side_by_side(name, arrays[found.X], arrays[found.y], weight, request.features, **options)
+
+
+def chosen(names: Sequence[str], request: Request, source: str, spelling: str = "") -> list[str]:
+    """The names of the arrays that `grouped` reads."""
+    found = named_arrays(names, request, source, spelling)
+    if isinstance(found, str):
+        return [found]
+    return [found.X, found.y, *(() if found.weight is None else (found.weight,))]
+
+
+def spelling(path: str | None, names: Sequence[str], groups: Sequence[str] = ()) -> str:
+    """What a message says of groups, and of how to name what is inside."""
+    held = f"; it has the groups {listed(groups)}" if groups else ""
+    if path is None:
+        return f"{held}; pass one of its arrays or groups" if names else held
+    return f"{held}; name one as '{path}::{names[0]}'" if names else held
 
 
 def side_by_side(
@@ -88,6 +106,11 @@ class _Member:
         """Of the archive."""
         return fingerprint(file_token(self.path), self.member)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The archive."""
+        return (self.path,)
+
     def unpacked(self, folder: str) -> FilePart:
         """As a file of its own."""
         label = f"{self.path}::{self.member}"
@@ -115,33 +138,99 @@ class _ArchiveReader(ArrayReader):
 
 def npz_source(path: Path, request: Request) -> Opened:
     """An npz archive: stored members are read where they lie, compressed ones are unpacked to temporary files."""
-    arrays: dict[str, Part] = {}
-    objects: list[str] = []
+
+    def part(info: zipfile.ZipInfo, stream: IO[bytes]) -> Part | None:
+        shape, fortran, dtype = read_header(stream)
+        header = stream.tell()
+        if dtype.hasobject:
+            return None
+        if info.compress_type == zipfile.ZIP_STORED:
+            start = _data_offset(path, info.header_offset)
+            label = f"{path}::{info.filename.removesuffix('.npy')}"
+            return FilePart(str(path), start + header, shape, dtype, fortran, label).check()
+        return _Member(str(path), info.filename, header, shape, dtype, fortran)
+
     with reading(path, "is damaged"), zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if not info.filename.endswith(".npy"):
-                continue
-            with archive.open(info) as stream:
-                shape, fortran, dtype = read_header(stream)
-                header = stream.tell()
-            key = info.filename.removesuffix(".npy")
-            if dtype.hasobject:
-                objects.append(key)
-                continue
-            label = f"{path}::{key}"
-            part: Part = _Member(str(path), info.filename, header, shape, dtype, fortran)
-            if info.compress_type == zipfile.ZIP_STORED:
-                start = _data_offset(path, info.header_offset)
-                part = FilePart(str(path), start + header, shape, dtype, fortran, label).check()
-            arrays[key] = part
-    # what is not used may be anything
-    used = {"X", "y" if "y" in arrays else "Y", "y", str(request.weight or "sample_weight")} & set(objects)
-    if used or (objects and not arrays):
-        raise ReadError(f"{path}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
-    reader, request = _grouped(str(path), arrays, request, "")
+        arrays = _numbers_of(archive, part, request, str(path))
+    reader, request = grouped(str(path), arrays, request, "")
     if any(isinstance(part, _Member) for part in reader.parts):
         reader = _ArchiveReader(reader.name, reader.parts, of_file=True, seekable=False)
     return reader, request
+
+
+def npz_object(name: str, opened: Any, request: Request) -> Opened:
+    """What `numpy.load` has opened, read as its path is; without a path, from the stream it was opened with.
+
+    Raises
+    ------
+    ReadError
+        It is closed, or holds other arrays.
+    """
+    archive = opened.zip
+    if archive is None:
+        raise ReadError(f"{name} is an npz archive that has been closed; pass its path")
+    path = _path_of(archive.fp)
+    if path is not None:
+        return npz_source(path, request)
+
+    def part(info: zipfile.ZipInfo, stream: IO[bytes]) -> _Unread | None:
+        # the header alone: what is not used is not read
+        _, _, dtype = read_header(stream)
+        return None if dtype.hasobject else _Unread(archive, info.filename)
+
+    with reading(name, "is damaged"):
+        unread = _numbers_of(archive, part, request, name)
+        arrays = {key: unread[key].read() for key in chosen(list(unread), request, name)}
+    return grouped(name, arrays, request, "")
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """An array of an open archive."""
+
+    archive: zipfile.ZipFile
+    member: str
+
+    def read(self) -> MemoryPart:
+        with self.archive.open(self.member) as stream:
+            return MemoryPart(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def _path_of(stream: Any) -> Path | None:
+    """Where the file of a stream is, if it is still that file."""
+    name = getattr(stream, "name", None)
+    if not isinstance(name, str | os.PathLike):
+        return None
+    try:
+        same = os.path.samestat(os.stat(name), os.fstat(stream.fileno()))
+    except (OSError, ValueError):
+        return None
+    return Path(name) if same else None
+
+
+def _numbers_of(
+    archive: zipfile.ZipFile,
+    part: Callable[[zipfile.ZipInfo, IO[bytes]], _Found | None],
+    request: Request,
+    name: str,
+) -> dict[str, _Found]:
+    """The arrays of an archive but for those that hold Python objects; what is not used may be anything."""
+    arrays: dict[str, _Found] = {}
+    objects: list[str] = []
+    for info in archive.infolist():
+        if not info.filename.endswith(".npy"):
+            continue
+        key = info.filename.removesuffix(".npy")
+        with archive.open(info) as stream:
+            found = part(info, stream)
+        if found is None:
+            objects.append(key)
+        else:
+            arrays[key] = found
+    used = {"X", "y" if "y" in arrays else "Y", "y", str(request.weight or "sample_weight")} & set(objects)
+    if used or (objects and not arrays):
+        raise ReadError(f"{name}: {listed(sorted(used) or objects)} holds Python objects; save numbers")
+    return arrays
 
 
 def _data_offset(path: Path, header: int) -> int:
@@ -151,203 +240,3 @@ def _data_offset(path: Path, header: int) -> int:
         local = stream.read(30)
     name, extra = struct.unpack("<HH", local[26:30])
     return int(header + 30 + name + extra)
-
-
-# --- arrays in chunks ---------------------------------------------------------------------------------------
-
-
-def _windowed(fetch: ReadRows, chunk: int, row_bytes: int, m: int) -> ReadRows:
-    """Read whole chunks, each once a pass, and hand out rows of the ones at hand."""
-    span = chunk * max(1, _WINDOW_BYTES // max(1, chunk * row_bytes))
-    first, last = 0, 0
-    window: NDArray[Any] = np.empty(0)
-
-    def read(start: int, stop: int) -> NDArray[Any]:
-        nonlocal first, last, window
-        pieces = []
-        while start < stop:
-            if not first <= start < last:
-                first = start - start % chunk
-                last = min(first + span, m)
-                window = fetch(first, last)
-            end = min(stop, last)
-            pieces.append(window[start - first : end - first])
-            start = end
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-    return read
-
-
-def _absent(chunks: int, written: int) -> dict[str, Any]:
-    """Chunks that were never written, or are lost: both formats read them as the fill value and say nothing."""
-    return {"chunks not in the file, read as their fill value": chunks - written} if chunks > written else {}
-
-
-def _absent_hdf5(arrays: Sequence[Any]) -> dict[str, Any]:
-    chunked = [array for array in arrays if array.chunks]
-    chunks = sum(
-        math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks, strict=True))
-        for array in chunked
-    )
-    return _absent(chunks, sum(array.id.get_num_chunks() for array in chunked))
-
-
-def absent_zarr(arrays: Sequence[Any]) -> dict[str, Any]:
-    """A note on the chunks of Zarr arrays that are not stored."""
-    return _absent(
-        sum(array.nchunks for array in arrays),
-        # of a sharded array all chunks of its shards count, also those beyond its end
-        sum(min(array.nchunks_initialized, array.nchunks) for array in arrays),
-    )
-
-
-def _row_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    return dtype.itemsize * (shape[1] if len(shape) == 2 else 1)
-
-
-@dataclass(frozen=True)
-class _Hdf5Part:
-    """A dataset of an HDF5 file, opened anew for every pass."""
-
-    path: str
-    inner: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    chunk: int | None
-
-    @property
-    def token(self) -> str:
-        """Of the file."""
-        return fingerprint(file_token(self.path), self.inner, self.shape)
-
-    @contextmanager
-    def open(self) -> Iterator[ReadRows]:
-        """Rows, whole chunks at a time."""
-        h5py = _h5py()
-        label = f"{self.path}::{self.inner}"
-        with reading(label, "is damaged or truncated"):
-            file = h5py.File(self.path, "r")
-        with file:
-            with reading(label, "is damaged or truncated"):
-                stored = file[self.inner]
-
-            def fetch(start: int, stop: int) -> NDArray[Any]:
-                with reading(label, "is damaged or truncated"):
-                    rows: NDArray[Any] = stored[start:stop]
-                return rows
-
-            if self.chunk is None:
-                yield fetch
-            else:
-                yield _windowed(fetch, self.chunk, _row_bytes(self.shape, self.dtype), self.shape[0])
-
-
-def _h5py() -> Any:
-    return import_optional("h5py", extra="scan", purpose="reading HDF5 files")
-
-
-def hdf5_source(path: str, inner: str, request: Request) -> Opened:
-    """A dataset of an HDF5 file, or the arrays of a group."""
-    h5py = _h5py()
-    name = f"{path}::{inner}" if inner else path
-    with reading(path, "is damaged or not an HDF5 file"), h5py.File(path, "r") as file:
-        found = file if not inner else file.get(inner)
-        if found is None:
-            raise ReadError(f"{path} holds no {inner!r}; it holds {listed(_tree(file, h5py.Dataset))}")
-        if isinstance(found, h5py.Dataset):
-            return array_source(name, _hdf5_part(path, found), request, about=_absent_hdf5([found]))
-        stored = [item for item in found.values() if isinstance(item, h5py.Dataset)]
-        arrays: dict[str, Part] = {item.name.rpartition("/")[2]: _hdf5_part(path, item) for item in stored}
-        inside = _tree(file, h5py.Dataset)
-        about = _absent_hdf5(stored)
-        return _grouped(name, arrays, request, _spelling(path, inside), about=about)
-
-
-def _hdf5_part(path: str, stored: Any) -> _Hdf5Part:
-    chunk = None if stored.chunks is None else int(stored.chunks[0])
-    return _Hdf5Part(path, stored.name, tuple(stored.shape or ()), stored.dtype, chunk)
-
-
-def _tree(group: Any, kind: type) -> list[str]:
-    names: list[str] = []
-    group.visititems(lambda name, item: names.append(name) if isinstance(item, kind) else None)
-    return names
-
-
-def _spelling(path: str, names: Sequence[str]) -> str:
-    return f"; name one as '{path}::{names[0]}'" if names else ""
-
-
-@dataclass(frozen=True, eq=False)
-class ZarrPart:
-    """A Zarr array; by its place where it lies in files, as the array itself otherwise."""
-
-    path: str | None
-    inner: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    chunk: int
-    array: Any = field(default=None)
-
-    @property
-    def token(self) -> str:
-        """Of every file of the array, or of its contents."""
-        if self.path is None:
-            digest = hashlib.blake2b(digest_size=16)
-            with self.open() as read:
-                for start in range(0, self.shape[0], self.chunk):
-                    digest.update(
-                        np.ascontiguousarray(read(start, min(start + self.chunk, self.shape[0]))).tobytes()
-                    )
-            return fingerprint(self.shape, digest.hexdigest())
-        if os.path.isfile(self.path):
-            return fingerprint(file_token(self.path), self.inner)
-        count = size = latest = 0
-        for folder, _, files in os.walk(os.path.join(self.path, self.inner)):
-            for file in files:
-                state = os.stat(os.path.join(folder, file))
-                count, size, latest = count + 1, size + state.st_size, max(latest, state.st_mtime_ns)
-        return fingerprint(os.path.abspath(self.path), self.inner, self.shape, count, size, latest)
-
-    @contextmanager
-    def open(self) -> Iterator[ReadRows]:
-        """Rows, whole chunks at a time."""
-        label = "the Zarr array" if self.path is None else f"{self.path}::{self.inner}"
-        array = self.array
-        if self.path is not None:
-            with reading(label, "is damaged or truncated"):
-                array = _zarr().open_array(self.path, path=self.inner or None, mode="r")
-
-        def fetch(start: int, stop: int) -> NDArray[Any]:
-            with reading(label, "is damaged or truncated"):
-                return np.asarray(array[start:stop])
-
-        yield _windowed(fetch, self.chunk, _row_bytes(self.shape, self.dtype), self.shape[0])
-
-
-def _zarr() -> Any:
-    return import_optional("zarr", extra="scan", purpose="reading Zarr arrays")
-
-
-def zarr_part(array: Any, path: str | None) -> ZarrPart:
-    """A part of an open Zarr array."""
-    shards = getattr(array, "shards", None)
-    chunk = int((shards or array.chunks)[0]) if array.ndim else 1
-    inner = str(array.path)
-    held = array if path is None else None
-    return ZarrPart(path, inner, tuple(array.shape), np.dtype(array.dtype), max(chunk, 1), held)
-
-
-def zarr_source(path: str, inner: str, request: Request) -> Opened:
-    """A Zarr array on disk, or the arrays of a group."""
-    zarr = _zarr()
-    name = f"{path}::{inner}" if inner else path
-    with reading(name, "is no Zarr array or group, or is damaged"):
-        found = zarr.open(path, path=inner or None, mode="r")
-    if isinstance(found, zarr.Array):
-        return array_source(name, zarr_part(found, path), request, about=absent_zarr([found]))
-    members = dict(found.arrays())
-    arrays: dict[str, Part] = {key: zarr_part(array, path) for key, array in members.items()}
-    below = [str(array.path) for array in members.values()]
-    about = absent_zarr(list(members.values()))
-    return _grouped(name, arrays, request, _spelling(path, below), about=about)

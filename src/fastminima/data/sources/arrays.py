@@ -47,6 +47,10 @@ class Part(Protocol):
     def token(self) -> str:
         """Changes when the array does."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where its bytes are, but in memory."""
+
     def open(self) -> AbstractContextManager[ReadRows]:
         """A function of (start, stop) that hands out rows, valid until it is called again."""
 
@@ -77,6 +81,11 @@ class MemoryPart:
             block = self.array[start : start + 65_536]
             digest.update(repr(block.tolist()).encode() if block.dtype.hasobject else block.tobytes())
         return fingerprint(self.shape, self.dtype.descr, digest.hexdigest())
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     @contextmanager
     def open(self) -> Iterator[ReadRows]:
@@ -116,6 +125,11 @@ class FilePart:
     def token(self) -> str:
         """Of the file, and where the array lies in it."""
         return fingerprint(file_token(self.path), self.offset, self.shape, self.dtype.descr, self.fortran)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one it is in."""
+        return (self.path,)
 
     def check(self) -> FilePart:
         """Itself, when the file is long enough for its shape."""
@@ -275,6 +289,11 @@ class ArrayReader:
     def token(self) -> str:
         """Of all parts."""
         return self.tag or fingerprint([part.token for part in self.parts])
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Of all parts."""
+        return tuple(dict.fromkeys(file for part in self.parts for file in part.files))
 
     def refused(self, column: int) -> Refusal | None:
         """By dtype."""

@@ -36,6 +36,8 @@ class BlockSource(Protocol):
     token : str
         Changes when the data or what is read of them changes (path, size, time, selection): a checkpoint of another
         token is refused. The same before and after `prepare`.
+    stamp : str
+        Of the files as they were when they were opened; "" where there are none.
     in_memory : bool
         Whether the rows are in memory already.
     exact : bool
@@ -68,10 +70,15 @@ class BlockSource(Protocol):
     @property
     def token(self) -> str: ...
     @property
+    def stamp(self) -> str: ...
+    @property
     def notes(self) -> dict[str, Any]: ...
 
     def add_counts(self, counts: Mapping[str, int]) -> None:
         """Add what another copy counted while it read other rows."""
+
+    def check_unchanged(self) -> None:
+        """Raise ReadError where a file is not what it was when it was opened."""
 
     @property
     def in_memory(self) -> bool: ...

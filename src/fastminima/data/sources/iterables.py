@@ -32,6 +32,10 @@ class BlocksReader:
     ----------
     blocks : callable
         Returns the blocks, from the first one.
+    tables : callable
+        Takes a block apart into tables whose columns stand side by side.
+    what : str
+        How messages call a block.
     """
 
     name: str
@@ -46,6 +50,9 @@ class BlocksReader:
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
+    tables: Callable[[Any, str], list[Table]] = field(default_factory=lambda: _tables)
+    what: str = "block"
+    files: tuple[str, ...] = ()
 
     def refused(self, column: int) -> Refusal | None:
         """By the first block."""
@@ -71,17 +78,16 @@ class BlocksReader:
 
     def _arrays(self, block: Any, number: int, columns: Sequence[int]) -> list[NDArray[Any]]:
         """Columns of a block, which have to be what they were in the first one."""
-        tables = _tables(block, f"{self.name}: block {number}")
+        tables = self.tables(block, f"{self.name}: {self.what} {number}")
         arrays: list[NDArray[Any]] = []
         refusals: dict[int, Refusal] = {}
         for table in tables:
             refusals |= {len(arrays) + column: refusal for column, refusal in table.refusals.items()}
-            for part in table.parts:
-                array = part.array
+            for array in table.arrays:
                 arrays += [array] if array.ndim == 1 else [array[:, i] for i in range(array.shape[1])]
         if len(arrays) != self.n_columns:
             raise DataError(
-                f"{self.name}: block {number} has {len(arrays)} columns, the first block had {self.n_columns}"
+                f"{self.name}: {self.what} {number} has {len(arrays)} columns, the first {self.what} had {self.n_columns}"
             )
         for column in columns:
             found, known = (
@@ -94,8 +100,8 @@ class BlocksReader:
                 arrays[column] = np.full(len(arrays[column]), None, dtype=object)
                 continue
             raise DataError(
-                f"{self.name}: column {labels(self)(column)!r} of block {number} is {found}, in the first block it was "
-                f"{known}"
+                f"{self.name}: column {labels(self)(column)!r} of {self.what} {number} is {found}, in the first "
+                f"{self.what} it was {known}"
             )
         return [arrays[column] for column in columns]
 
@@ -144,7 +150,7 @@ def _tables(block: Any, label: str) -> list[Table]:
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
         if table.width != 1:
             raise DataError(f"{label}: {role} must have one column, got {table.width}")
-    lengths = [len(table.parts[0].array) for table in tables if table.parts]
+    lengths = [len(table.arrays[0]) for table in tables if table.parts]
     if len(set(lengths)) > 1:
         raise DataError(f"{label}: X, y and sample_weight have {lengths} rows; they must be the same samples")
     return tables

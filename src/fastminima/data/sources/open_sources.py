@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import mmap
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,41 +12,47 @@ from typing import Any
 
 import numpy as np
 
-from fastminima.data.columns import Column, Request, feature_positions
-from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.data.file_kind import SUFFIXES, file_kind
+from fastminima.data.columns import Column, Request, listed
+from fastminima.data.dataset import Dataset
+from fastminima.data.file_kind import EXCEL, SUFFIXES, TEXTS, file_kind
 from fastminima.data.frames import is_frame, loaded
+from fastminima.data.text_form import TextOptions
 from fastminima.errors import (
     DataError,
     DataTypeError,
     FastMinimaError,
     MissingFileError,
+    OptionError,
     ReadError,
     TargetError,
 )
 
-from .archives import (
-    absent_zarr,
-    array_source,
-    hdf5_source,
-    npz_source,
-    side_by_side,
-    zarr_part,
-    zarr_source,
+from .archives import array_source, npz_object, npz_source
+from .arrays import npy_part
+from .dask_collections import dask_source, is_dask
+from .hdf5 import hdf5_object, hdf5_source
+from .held import (
+    held_arrays,
+    held_dataset,
+    held_mapping,
+    held_table,
+    is_array_like,
+    is_held_mapping,
+    refuse_range,
 )
-from .arrays import ArrayReader, FilePart, MemoryPart, npy_part
 from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
-from .reader import Categories, Missing, Options, Reader, Refusal
+from .reader import Categories, Missing, Options, Reader
 from .table_source import TableSource
-from .tables_in_memory import Table, table_of
+from .tables_in_memory import excel_reader
 from .text import text_reader
+from .zarr_arrays import zarr_object, zarr_source
 
 __all__ = ["Unopened", "open_sources"]
 
 _HDF5 = (".h5", ".hdf5")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
-_FILES = (*SUFFIXES, *_HDF5)
+_FILES = (*SUFFIXES, *EXCEL, *_HDF5)
 _PARTITION = re.compile(r"([^=]+)=")
 
 
@@ -67,6 +72,7 @@ def open_sources(
     sample_weight: Column | None = None,
     missing: Missing = "fail",
     categories: Categories = "reject",
+    text: TextOptions | None = None,
 ) -> list[Any]:
     """Find the datasets of a scan and read their headers; no rows yet.
 
@@ -78,7 +84,10 @@ def open_sources(
         - A folder: every such file in it is a dataset; a folder of Parquet files with the same columns is one.
         - A glob ("runs/*.parquet"): every file is a dataset.
         - A 2-D or structured array, a frame (pandas, polars, pyarrow), a `Dataset`, arrays (X, y) or (X, y, weights) in a
-          tuple, an open HDF5 dataset or Zarr array.
+          tuple.
+        - An open npz archive, HDF5 dataset, group or file, Zarr array or group: as its path. A dict that holds arrays X
+          and y (and sample_weight), or a `Bunch` of scikit-learn with data and target: one dataset, as an npz file.
+        - A Dask frame or two-dimensional array: partitions are computed one at a time and kept in a temporary file.
         - An iterable of blocks (X, y) or (X, y, weights), or a function that returns one. Blocks of an iterator,
           which come only once, are kept in a temporary file.
         - A list or a dict {name: source} of any of these.
@@ -94,6 +103,8 @@ def open_sources(
     categories : {"reject", "onehot"}, default "reject"
         Columns of text: no inputs, or one 0/1 column for every text but the first in sorted order. (The first is where
         all of them are 0: with the intercept, a column for it would add nothing but a lower rank.)
+    text : TextOptions, optional
+        Separator, decimal mark and first line of the text files among the sources.
 
     Returns
     -------
@@ -103,7 +114,7 @@ def open_sources(
     Raises
     ------
     OptionError
-        `missing` or `categories` is none of its values.
+        `missing` or `categories` is none of its values; `text` says something, and no source is text.
     TargetError
         `target` names several columns.
     """
@@ -113,9 +124,13 @@ def open_sources(
             f"a scan takes one target, got {', '.join(map(repr, wanted))}; scan once for each of them"
         )
     options = Options(
-        Request(None if wanted is None else wanted[0], features, sample_weight), missing, categories
+        Request(None if wanted is None else wanted[0], features, sample_weight),
+        missing,
+        categories,
+        TextOptions() if text is None else text,
     )
     found: list[Any] = []
+    texts = False
     for name, item in _datasets(source, "data"):
         if isinstance(item, FastMinimaError):
             found.append(Unopened(name, item))
@@ -124,12 +139,28 @@ def open_sources(
             found.append(item)
             continue
         try:
-            reader, request = _open(name, item, options.request)
+            texts = texts or (
+                isinstance(item, _Place) and item.paths[0].name.lower().endswith((*TEXTS, *EXCEL))
+            )
+            reader, request = _open(name, item, options)
             whole = isinstance(item, Dataset) and features is None
             found.append(TableSource(reader, replace(options, request=request), item if whole else None))
         except FastMinimaError as error:
             found.append(Unopened(name, error))
+        except Exception as error:
+            # of whatever it is made of: the other datasets are scanned
+            reason = f"{name} cannot be opened: {type(error).__name__}: {error}"
+            found.append(Unopened(name, _caused(ReadError(reason), error)))
+    if options.text.given and not texts:
+        raise OptionError(
+            f"{options.text.given[0]} is for text files ({', '.join(TEXTS[:3])}); no source is one"
+        )
     return found
+
+
+def _caused(error: ReadError, cause: Exception) -> ReadError:
+    error.__cause__ = cause
+    return error
 
 
 def _is_source(item: Any) -> bool:
@@ -152,15 +183,27 @@ class _Place:
 def _datasets(source: Any, name: str) -> Iterator[tuple[str, Any]]:
     """(name, what to open) of every dataset; errors instead of what cannot be found."""
     if isinstance(source, (str, os.PathLike)):
-        yield from _paths(os.fspath(source))
+        yield from _paths(os.fsdecode(source))
     elif isinstance(source, list):
         if not source:
             raise DataError("an empty list holds no dataset to scan")
         for position, item in enumerate(source):
             yield from _datasets(item, f"{name}[{position}]")
+    elif _is_container(source):
+        yield name, source
     elif isinstance(source, Mapping) and not is_frame(source):
         if not source:
             raise DataError("an empty dict holds no dataset to scan")
+        if all(is_array_like(item) and np.ndim(item) == 1 for item in source.values()):
+            keys = listed(list(map(str, source)))
+            yield (
+                name,
+                DataTypeError(
+                    f"{name} is a dict of columns {keys}; expected arrays X and y, or sources by name; "
+                    "a table of columns is pandas.DataFrame(...)"
+                ),
+            )
+            return
         for key, item in source.items():
             inner = list(_datasets(item, str(key)))
             yield from [(str(key), inner[0][1])] if len(inner) == 1 else inner
@@ -168,14 +211,36 @@ def _datasets(source: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, source
 
 
+def _is_container(source: Any) -> bool:
+    """Is it arrays that belong together, of which `_open` makes one dataset?"""
+    opened = isinstance(source, np.lib.npyio.NpzFile) or _is_hdf5(source) or _is_open_zarr(source)
+    return opened or is_held_mapping(source)
+
+
+def _is_hdf5(item: Any) -> bool:
+    h5py = loaded("h5py")
+    return h5py is not None and isinstance(item, h5py.Dataset | h5py.Group)
+
+
+def _is_open_zarr(item: Any) -> bool:
+    zarr = loaded("zarr")
+    return zarr is not None and isinstance(item, zarr.Array | zarr.Group)
+
+
 def _paths(text: str) -> Iterator[tuple[str, Any]]:
     if text.startswith("demo:"):
         yield text, text
         return
-    outer, _, inner = text.partition("::")
-    path = Path(outer)
     try:
-        if inner or not (glob.has_magic(outer) and not path.exists()):
+        if not text:
+            raise ReadError("the path of a source is empty")
+        whole = Path(text)
+        if "::" in text and os.path.lexists(whole):
+            yield from _path(text, whole, "")  # a file may be called so
+            return
+        outer, _, inner = text.partition("::")
+        path = Path(outer)
+        if inner or not (glob.has_magic(outer) and not os.path.lexists(path)):
             yield from _path(text, path, inner)
             return
         matches = sorted(glob.glob(outer, recursive=True))
@@ -185,6 +250,10 @@ def _paths(text: str) -> Iterator[tuple[str, Any]]:
             yield from _path(match, Path(match), "")
     except FastMinimaError as error:
         yield text, error
+    except (OSError, ValueError) as error:
+        # a name that is too long, or holds what no name may
+        reason = getattr(error, "strerror", None) or error
+        yield text, _caused(ReadError(f"cannot read {text!r:.200}: {reason}"), error)
 
 
 def _path(name: str, path: Path, inner: str) -> Iterator[tuple[str, Any]]:
@@ -238,33 +307,42 @@ def _folder(name: str, folder: Path) -> Iterator[tuple[str, Any]]:
 # --- one dataset ----------------------------------------------------------------------------------------
 
 
-def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
+def _open(name: str, item: Any, options: Options) -> tuple[Reader, Request]:
+    request = options.request
     if isinstance(item, str):
         from fastminima.data.demos import load_demo
 
-        return _dataset(name, load_demo(item.removeprefix("demo:")), request)
+        return held_dataset(name, load_demo(item.removeprefix("demo:")), request)
     if isinstance(item, _Place):
-        return _file(name, item, request)
+        return _file(name, item, options)
     if isinstance(item, Dataset):
-        return _dataset(name, item, request)
+        return held_dataset(name, item, request)
     if isinstance(item, tuple):
-        return _arrays(name, item, request)
-    h5py, zarr = loaded("h5py"), loaded("zarr")
-    if h5py is not None and isinstance(item, h5py.Dataset):
-        return hdf5_source(item.file.filename, item.name, request)
-    if zarr is not None and isinstance(item, zarr.Array):
-        root = getattr(item.store, "root", None)
-        part = zarr_part(item, None if root is None else str(root))
-        return array_source(name, part, request, about=absent_zarr([item]))
+        return held_arrays(name, item, request)
+    if isinstance(item, np.lib.npyio.NpzFile):
+        return npz_object(name, item, request)
+    if _is_hdf5(item):
+        return hdf5_object(name, item, request)
+    if _is_open_zarr(item):
+        return zarr_object(name, item, request)
+    if is_held_mapping(item):
+        return held_mapping(name, item, request)
+    if is_dask(item):
+        return dask_source(name, item, request)
     sparse, pl = loaded("scipy.sparse"), loaded("polars")
     if pl is not None and isinstance(item, pl.LazyFrame):
         raise DataTypeError(
             f"{name} is a polars LazyFrame; call .collect() first, or give the path of its file"
         )
+    if hasattr(item, "columns") and not is_frame(item) and not isinstance(item, np.ndarray):
+        raise DataTypeError(
+            f"{name} is a frame of another kind ({type(item).__module__}.{type(item).__name__}), whose columns would lose "
+            "their names; convert it to pandas, polars or pyarrow first (.to_pandas(), .compute())"
+        )
     if isinstance(item, np.ndarray) or is_frame(item) or hasattr(item, "__array__"):
-        return _table(name, item, request)
+        return held_table(name, item, request)
     if sparse is not None and sparse.issparse(item):
-        return _table(name, item, request)  # which refuses it
+        return held_table(name, item, request)  # which refuses it
     if callable(item) or hasattr(item, "__iter__"):
         return blocks_source(name, item, request)
     raise DataTypeError(
@@ -273,12 +351,13 @@ def _open(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
     )
 
 
-def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
-    path = place.paths[0]
+def _file(name: str, place: _Place, options: Options) -> tuple[Reader, Request]:
+    path, request = place.paths[0], options.request
     if place.kind == "zarr":
         return zarr_source(str(path), place.inner, request)
     if place.kind == "parquet":
         reader = parquet_reader(name, place.paths)
+        refuse_range(name, reader.ranges, request)
         if place.partitions:
             left_out = {"partition columns left out": list(place.partitions)}
             reader = replace(reader, about={**reader.about, **left_out})
@@ -295,99 +374,9 @@ def _file(name: str, place: _Place, request: Request) -> tuple[Reader, Request]:
     if suffix == ".npz":
         return npz_source(path, request)
     if suffix == ".parquet":
-        return parquet_reader(name, (path,)), request
-    return text_reader(path, suffix), request
-
-
-def _dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
-    check_one_target(data, "scan")
-    if request.target is not None and request.target != data.target_name:
-        raise TargetError(f"{name} is a dataset with its own target; leave target out")
-    if request.weight is not None and data.sample_weight is None:
-        raise DataError(f"{name} is a dataset without sample weights; pass them to Dataset")
-    w = None if data.sample_weight is None else MemoryPart(data.sample_weight)
-    names = data.feature_names
-    features = request.features
-    if features is not None:
-        features = feature_positions(features, names, data.n_features, name)
-    if names is not None:
-        names = (*names, data.target_name or "y", *(() if w is None else ("sample_weight",)))
-    about = {"data": list(data.notes)} if data.notes else {}
-    return side_by_side(
-        name, MemoryPart(data.X), MemoryPart(data.y), w, features, names=names, of_file=False, about=about
-    )
-
-
-def _arrays(name: str, item: tuple[Any, ...], request: Request) -> tuple[Reader, Request]:
-    """X, y and perhaps weights in a tuple."""
-    if len(item) not in (2, 3):
-        raise DataError(f"{name}: a tuple is (X, y) or (X, y, sample_weight), got {len(item)} items")
-    if request.weight is not None and len(item) == 2:
-        raise DataError(f"{name}: sample_weight names a column; for arrays pass (X, y, weights)")
-    tables = [_mapped(array, role) for array, role in zip(item, ("X", "y", "sample_weight"), strict=False)]
-    if request.target is not None and request.target not in ("y", *(tables[1].names or ())):
-        raise TargetError(f"{name} is arrays (X, y): the target is y; leave target out")
-    X, dx = tables[0], tables[0].width
-    if X.names is None and len(X.parts) == 1 and len(X.parts[0].shape) != 2:
-        raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.parts[0].shape}")
-    for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
-        if table.width != 1:
-            hint = "; a scan takes one target" if role == "y" else ""
-            raise DataError(f"{name}: {role} must have one column, got {table.width}{hint}")
-    names = None
-    if X.names is not None:
-        names = (
-            *X.names,
-            tables[1].names[0] if tables[1].names else "y",
-            *("sample_weight",)[: len(item) - 2],
-        )
-    refusals: dict[int, Refusal] = {}
-    at = 0
-    for table in tables:
-        refusals |= {at + column: refusal for column, refusal in table.refusals.items()}
-        at += table.width
-    chosen = None if request.features is None else feature_positions(request.features, X.names, dx, name)
-    parts = tuple(part for table in tables for part in table.parts)
-    reader = ArrayReader(name, parts, names, refusals=refusals)
-    return reader, Request(dx, chosen, dx + 1 if len(item) == 3 else None)
-
-
-def _table(name: str, item: Any, request: Request) -> tuple[Reader, Request]:
-    """One array or frame by its columns."""
-    table = _mapped(item, name)
-    if table.names is None and len(table.parts) == 1 and len(table.parts[0].shape) != 2:
-        raise DataError(f"{name} must be 2-D (samples, columns), got shape {table.parts[0].shape}")
-    if not table.width:
-        raise DataError(f"{name} has no columns; a target column is needed")
-    if request.target is None and not is_frame(item):
-        request = replace(request, target=table.width - 1)
-    return ArrayReader(name, table.parts, table.names, refusals=table.refusals), request
-
-
-def _mapped(item: Any, role: str) -> Table:
-    """The columns of an array or frame; a memory map is read from its file, which keeps its pages out of memory."""
-    part = _memory_mapped(item)
-    if part is None:
-        return table_of(item, role)
-    return Table(None, (part,))  # type: ignore[arg-type]
-
-
-def _memory_mapped(array: Any) -> FilePart | None:
-    if not isinstance(array, np.memmap) or array.mode == "c" or array.filename is None:
-        return None
-    mapped = getattr(array, "_mmap", None)
-    numeric = (
-        array.dtype.kind in "biuf" and array.dtype.names is None and array.dtype.type is not np.longdouble
-    )
-    fortran = array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous
-    if mapped is None or not numeric or array.ndim not in (1, 2) or not (array.flags.c_contiguous or fortran):
-        return None
-    begin = np.frombuffer(mapped, dtype=np.uint8).__array_interface__["data"][0]
-    # a view remembers the offset of the map it was taken from; maps begin at pages
-    offset = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-    offset += array.__array_interface__["data"][0] - begin
-    part = FilePart(str(array.filename), offset, array.shape, array.dtype, fortran)
-    try:
-        return part.check()
-    except (OSError, ReadError):
-        return None  # the file is gone; the map still holds it
+        reader = parquet_reader(name, (path,))
+        refuse_range(name, reader.ranges, request)
+        return reader, request
+    if suffix in EXCEL:
+        return excel_reader(path, options.text.header), request
+    return text_reader(path, suffix, options.text), request

@@ -7,15 +7,18 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from fastminima.data.columns import hidden_columns, listed, refuse_repeated
-from fastminima.data.frames import arrow_values
+from numpy.typing import NDArray
+
+from fastminima.data.arrow_schema import category_columns, index_columns, index_last, range_indices
+from fastminima.data.columns import listed, refuse_repeated
+from fastminima.data.frames import arrow_texts, arrow_values
 from fastminima.errors import ReadError
 from fastminima.system.files import reading
+from fastminima.system.first_use import cached_property
 from fastminima.system.packages import import_optional
 
 from .reader import Piece, Refusal, Tell, file_token, fingerprint, silent
@@ -39,8 +42,14 @@ class ParquetReader:
     rows : tuple of tuple of int
         Rows of each row group of each file.
     refusals : mapping of int to Refusal
+    hidden : frozenset of int
+        The index of a frame, after all other columns, wherever it lies in the files: a position counts the others.
     token : str
         Of every file, as it was when its footer was read.
+    categories : frozenset of int
+        Columns that were categories, stored as what they hold: texts here.
+    ranges : frozenset of str
+        Names of an index that is a range, without a column.
     """
 
     name: str
@@ -51,6 +60,8 @@ class ParquetReader:
     hidden: frozenset[int]
     about: Mapping[str, Any]
     token: str
+    categories: frozenset[int] = frozenset()
+    ranges: frozenset[str] = frozenset()
     seekable: bool = True
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -87,6 +98,11 @@ class ParquetReader:
     def group_before(self, row: int) -> int:
         """Position in `groups` of the group that holds a row."""
         return bisect.bisect_right(self.begins, row) - 1
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.paths
 
     def refused(self, column: int) -> Refusal | None:
         """By its Arrow type."""
@@ -160,6 +176,11 @@ class _Cursor:
         self._pa = import_optional("pyarrow", extra="tables", purpose="reading Parquet files")
         self._batches = _batches(reader, self._once, group)
         self._batch: Any = None
+        self._texts = frozenset(
+            reader.names[column]
+            for column, refusal in reader.refusals.items()
+            if refusal.encodable or column in reader.categories
+        )
 
     def close(self) -> None:
         """Give back the memory of the row group."""
@@ -180,8 +201,13 @@ class _Cursor:
         self.at += passed + length
         if not length:
             return None
-        values = {name: arrow_values(self._pa, batch.column(name)) for name in self._once}
+        values = {name: self._values(name, batch.column(name)) for name in self._once}
         return [values[name] for name in self._names]
+
+    def _values(self, name: str, column: Any) -> NDArray[Any]:
+        if name in self._texts:
+            return arrow_texts(column)
+        return arrow_values(self._pa, column)
 
 
 def _batches(reader: ParquetReader, names: list[str], first: int) -> Generator[Any, None, None]:
@@ -210,6 +236,9 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
     parquet = import_optional("pyarrow.parquet", extra="tables", purpose="reading Parquet files")
     rows, names = [], None
     refusals: dict[int, Refusal] = {}
+    hidden: frozenset[int] = frozenset()
+    categories: frozenset[int] = frozenset()
+    ranges: frozenset[str] = frozenset()
     for path in paths:
         with reading(path, _DAMAGED), parquet.ParquetFile(path) as file:
             schema, metadata = file.schema_arrow, file.metadata
@@ -222,18 +251,31 @@ def parquet_reader(name: str, paths: Sequence[Path]) -> ParquetReader:
                     f"{path} has the columns {listed(own)}, {paths[0]} has {listed(names)}; files of one table must "
                     "have the same; pass a glob to scan each file by itself"
                 )
+            encoded = category_columns(schema)
             for column in range(len(own)):
-                refusal = arrow_refusal(pa, schema.field(column).type)
+                refusal = arrow_refusal(pa, schema.field(column).type, column in encoded)
                 if refusal is not None and (column not in refusals or refusals[column].encodable):
                     refusals[column] = refusal
+            hidden, categories = hidden | index_columns(schema), categories | encoded
+            ranges |= range_indices(schema)
             rows.append(tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
     names = names or ()
     if not sum(map(sum, rows)):
         raise ReadError(f"{name} has column names but no rows")
-    about = {"files": len(paths)} if len(paths) > 1 else {}
-    token = fingerprint([file_token(path) for path in paths])
+    # columns are read by name, so the index may stand behind the others
+    order = index_last(len(names), hidden)
+    place = {column: position for position, column in enumerate(order)}
     return ParquetReader(
-        name, names, tuple(map(str, paths)), tuple(rows), refusals, hidden_columns(names), about, token
+        name,
+        tuple(names[column] for column in order),
+        tuple(map(str, paths)),
+        tuple(rows),
+        {place[column]: refusal for column, refusal in refusals.items()},
+        frozenset(place[column] for column in hidden),
+        {"files": len(paths)} if len(paths) > 1 else {},
+        fingerprint([file_token(path) for path in paths]),
+        frozenset(place[column] for column in categories),
+        ranges - set(names),
     )
 
 

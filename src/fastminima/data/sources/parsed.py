@@ -34,6 +34,7 @@ class ParsedReader:
     text: tuple[Path, TextForm] | None = None
     seekable: bool = True
     hidden: frozenset[int] = frozenset()
+    files: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:

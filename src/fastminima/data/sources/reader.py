@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
 from fastminima.data.columns import Request
+from fastminima.data.text_form import TextOptions
 from fastminima.errors import OptionError, ReadError
 from fastminima.system.options import one_of
 
@@ -26,6 +27,7 @@ __all__ = [
     "fingerprint",
     "labels",
     "silent",
+    "stamp_of",
 ]
 
 Missing = Literal["fail", "drop"]
@@ -87,6 +89,10 @@ class Reader(Protocol):
         """Changes when the data change; may cost a pass over data in memory."""
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Files, and folders of files, whose bytes are read; none in memory."""
+
+    @property
     def size_bytes(self) -> int | None:
         """Of the files, as far as they are known; None in memory."""
 
@@ -118,6 +124,7 @@ class Options:
     request: Request
     missing: Missing = "fail"
     categories: Categories = "reject"
+    text: TextOptions = field(default_factory=TextOptions)
 
     def __post_init__(self) -> None:
         if not one_of(self.missing, ("fail", "drop")):
@@ -138,3 +145,24 @@ def file_token(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise ReadError(f"cannot read {path}: {error.strerror or error}") from error
     return fingerprint(os.path.abspath(path), state.st_size, state.st_mtime_ns)
+
+
+def stamp_of(paths: Sequence[str]) -> str:
+    """Which files these are and in what state: changes with whatever is written to them, or put in their place.
+
+    The time of the last change of the inode is in it too: the time of the last write can be set back, and tools that copy do
+    it. Not for another machine, where the same bytes may lie in another place: that is `file_token`.
+    """
+    found: list[object] = []
+    for path in paths:
+        inside = [
+            os.path.join(folder, name) for folder, _, names in os.walk(path) for name in (*names, os.curdir)
+        ]
+        for file in sorted(inside) or [path]:
+            try:
+                state = os.stat(file)
+            except OSError as error:
+                found.append((file, error.errno))
+                continue
+            found.append((file, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+    return fingerprint(found) if found else ""

@@ -19,7 +19,7 @@ from fastminima.system.options import as_count
 from .arrays import ArrayReader
 from .block_cutter import Cutter, Layout
 from .block_source import Block
-from .reader import Options, Reader, Tell, fingerprint, labels, silent
+from .reader import Options, Reader, Tell, fingerprint, labels, silent, stamp_of
 
 __all__ = ["BLOCK_ROWS", "TableSource"]
 
@@ -34,7 +34,11 @@ _LEVEL_ROWS = 16_384
 def _choose(reader: Reader, options: Options) -> tuple[Layout, dict[str, str]]:
     """The columns that become X, y, w, and why others do not."""
     request = options.request
-    selection = request.select(reader.names, reader.n_columns, reader.name, hidden=reader.hidden)
+    # an index behind the other columns is found by name alone
+    count = reader.n_columns - len(reader.hidden)
+    if any(column < count for column in reader.hidden):
+        count = reader.n_columns
+    selection = request.select(reader.names, count, reader.name, hidden=reader.hidden)
     label = labels(reader)
     for column, role, kind in (
         (selection.target, "target", TargetError),
@@ -84,6 +88,8 @@ class TableSource:
         self._layout, self._rejected = _choose(reader, options)
         self.counts: dict[str, int] = {}
         self._prepared = False
+        self._files = reader.files
+        self.stamp = stamp_of(self._files)
 
     # --- what the protocol asks for ---------------------------------------------------------------------
 
@@ -137,12 +143,16 @@ class TableSource:
     def token(self) -> str:
         """Changes when the data or what is read of them changes."""
         options = self._options
-        return fingerprint(self._reader.token, options.request, options.missing, options.categories)
+        text = (options.text,) if options.text.given else ()
+        return fingerprint(self._reader.token, options.request, options.missing, options.categories, *text)
 
     @property
     def notes(self) -> dict[str, Any]:
         """What was done to the data: rejected columns, categories, rows left out, values rounded."""
         notes: dict[str, Any] = dict(self._reader.about)
+        left = sorted(self._reader.hidden - set(self._layout.selection.columns))
+        if left:
+            notes["index columns left out"] = [labels(self._reader)(column) for column in left]
         if self._rejected:
             notes["rejected columns"] = dict(self._rejected)
         if self._layout.levels:
@@ -197,6 +207,26 @@ class TableSource:
         X, y, w = block
         return Dataset(X, y, sample_weight=w, feature_names=self.feature_names, target_name=self.target_name)
 
+    def check_unchanged(self) -> None:
+        """Raise where a file is not what it was when it was opened.
+
+        Raises
+        ------
+        ReadError
+            It was written to, replaced or removed: what was read may be of neither state.
+        """
+        if stamp_of(self._files) != self.stamp:
+            raise ReadError(
+                f"{self.name} has changed while it was scanned (a file of it was written to, replaced or removed); scan it "
+                "again when nothing writes to it"
+            )
+
+    def stamped(self) -> TableSource:
+        """A copy for files as they are now: on another machine the same bytes may lie in others."""
+        own = copy.copy(self)
+        own.stamp = stamp_of(self._files)
+        return own
+
     # --- before the first pass ----------------------------------------------------------------------------
 
     def prepare(self, folder: str, tell: Tell = silent) -> TableSource:
@@ -214,6 +244,8 @@ class TableSource:
         encode = self._options.categories == "onehot"
         reader = self._reader.prepare(folder, self._layout.selection.columns, encode, tell)
         source = TableSource(reader, self._options, self._data)
+        # what is parsed or unpacked stands for the file as it was opened
+        source._files, source.stamp = self._files, self.stamp
         source._settle_levels()
         source._prepared = True
         return source

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import as_array, rational_column
+from fastminima.data.excel import read_excel
 from fastminima.data.frames import FrameColumn, arrow_content, frame_parts
 from fastminima.errors import DataError
 
-from .arrays import MemoryPart
-from .reader import Refusal
+from .arrays import ArrayReader, MemoryPart, Part
+from .reader import Refusal, file_token
 from .values import numeric_dtype, texts
 
-__all__ = ["Table", "arrow_refusal", "table_of"]
+__all__ = ["Table", "arrow_refusal", "excel_reader", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,19 @@ class Table:
     """Arrays side by side, as `ArrayReader` takes them."""
 
     names: tuple[str, ...] | None
-    parts: tuple[MemoryPart, ...]
+    parts: tuple[Part, ...]
     refusals: Mapping[int, Refusal] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
         """Columns."""
         return sum(part.shape[1] if len(part.shape) == 2 else 1 for part in self.parts)
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """Of the parts that are in memory; all are, where `table_of` has made them."""
+        return [part.array for part in self.parts if isinstance(part, MemoryPart)]
 
 
 _TEXT = Refusal("text", True)
@@ -59,6 +67,16 @@ def table_of(data: Any, role: str) -> Table:
     return _table(parts.names, [_of_frame(column) for column in parts.columns], parts.n_rows)
 
 
+def excel_reader(path: Path, header: bool | None) -> ArrayReader:
+    """The first sheet of an Excel file, which is read at once."""
+    names, columns, n_rows, notes = read_excel(path, header)
+    table = _table(names, [_of_frame(column) for column in columns], n_rows)
+    about = {"header": "; ".join(notes)} if notes else {}
+    return ArrayReader(
+        str(path), table.parts, table.names, True, refusals=table.refusals, about=about, tag=file_token(path)
+    )
+
+
 def _of_frame(column: FrameColumn) -> Column:
     """A column of a frame, by the rules of a scan."""
     if column.content == "other":
@@ -66,7 +84,10 @@ def _of_frame(column: FrameColumn) -> Column:
     if column.content == "objects":
         return _objects(column.values(), column.absent)
     if column.content == "texts":
-        return column.values(), Refusal(column.what, True)
+        values = column.values()
+        # an empty text is a missing one, as in a text file
+        values[values == ""] = None
+        return values, Refusal(column.what, True)
     values = column.values()
     if values.dtype.kind == "O":
         return _objects(values)
@@ -128,7 +149,11 @@ def _objects(values: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> C
     return result, None
 
 
-def arrow_refusal(pa: Any, kind: Any) -> Refusal | None:
-    """None for a numeric Arrow type."""
+def arrow_refusal(pa: Any, kind: Any, category: bool = False) -> Refusal | None:
+    """None for a numeric Arrow type; `category` says that the column was one, whatever it is stored as."""
     content = arrow_content(pa, kind)
-    return None if content == "numbers" else Refusal(str(kind), content == "texts")
+    if content == "other":
+        return Refusal(str(kind), False)
+    if category or (content == "texts" and pa.types.is_dictionary(kind)):
+        return Refusal("categories", True)
+    return None if content == "numbers" else Refusal("text", True)

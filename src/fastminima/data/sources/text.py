@@ -7,9 +7,10 @@ down is an error that names the row: a footer, a broken line or a damaged cell w
 
 from __future__ import annotations
 
-import gzip
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.csv_text import Trouble, binary, chunks, refuse_nameless
-from fastminima.data.text_form import BLANKS, TextForm, TextOptions, open_text, text_form, where
+from fastminima.data.frames import objects
+from fastminima.data.text_form import (
+    BLANKS,
+    INTEGER,
+    TextForm,
+    TextOptions,
+    open_text,
+    position,
+    text_form,
+    where,
+)
 from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
 
@@ -33,6 +44,9 @@ _TAIL_BYTES = 1 << 16
 # cells a chunk holds, so that wide files do not take more memory than narrow ones
 _CHUNK_CELLS = 1 << 21
 _CHUNK_ROWS = 65_536
+# integers up to here are not changed by a detour through float64
+_INTEGER_LIMIT = 2.0**53
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,11 @@ class TextReader:
         """Of the file."""
         return self.path.stat().st_size
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The one."""
+        return (str(self.path),)
+
     def refused(self, column: int) -> Refusal | None:
         """Not known before the pass."""
         return None
@@ -94,7 +113,7 @@ def text_reader(path: Path, suffix: str, options: TextOptions | None = None) -> 
 
 
 class _ReadAgainAsText(Exception):
-    """A column of texts came as numbers in some chunk, which lost how they were written ("007")."""
+    """A column came as numbers in some chunk, which lost how they were written ("007", 9007199254740993)."""
 
 
 class _Parse:
@@ -166,6 +185,10 @@ class _Parse:
             values = series.to_numpy()
             if series.dtype.kind == "f" and np.isnan(values).all():
                 return np.nan
+            if series.dtype.kind == "f" and (np.abs(values) >= _INTEGER_LIMIT).any():
+                # which of them were written as integers, and so are rounded, only the text tells
+                self.as_text |= {column}
+                raise _ReadAgainAsText
             return self._numbers(values, column)
         absent = series.isna().to_numpy()
         if absent.all():
@@ -174,8 +197,7 @@ class _Parse:
         result = np.full(len(series), np.nan)
         if kind != "text":
             try:
-                # a column of True, False and nothing comes as objects
-                values = binary(series.iloc[present].infer_objects(), column, self.reader.form)
+                values = self._values(series.iloc[present], column)
             except Trouble as trouble:
                 row = self._rows + int(present[trouble.row])
                 if kind is not None or trouble.row:
@@ -196,6 +218,22 @@ class _Parse:
         texts = (str(text).strip() for text in series.iloc[present])
         result[present] = [codes.setdefault(text, len(codes)) if text else np.nan for text in texts]
         return result
+
+    def _values(self, series: Any, column: int) -> NDArray[Any]:
+        """Numbers of cells that pandas has not taken for numbers; `Trouble` names the first that is none."""
+        form = self.reader.form
+        if column not in self.as_text:
+            # a column of True, False and nothing comes as objects
+            return binary(series.infer_objects(), column, form)
+        numbers: list[Any] = []
+        for row, cell in enumerate(series):
+            text = str(cell).strip()
+            number = text if _INFINITE.fullmatch(text) else form.number(text)
+            if number is None:
+                raise Trouble(column, row, text)
+            # integers as they are written: through Decimal, because int() refuses texts of more than 4300 digits
+            numbers.append(int(Decimal(text)) if INTEGER.fullmatch(text) else float(number))
+        return objects(numbers)
 
     def _numbers(self, values: NDArray[Any], column: int) -> NDArray[Any]:
         kind = "boolean" if values.dtype.kind == "b" else "number"
@@ -241,9 +279,7 @@ class _Tail:
 
     def guess(self, rows: int, size: int) -> int:
         """Rows of the file, if the rest of its bytes holds as many as what was read."""
-        stream = self._stream.fileobj if isinstance(self._stream, gzip.GzipFile) else self._stream
-        position = 0 if stream is None else stream.tell()
-        return max(rows, round(rows * size / max(position, 1)))
+        return max(rows, round(rows * size / max(position(self._stream), 1)))
 
     def check(self, path: Path, form: TextForm) -> None:
         """Raise when the last line has no end and fewer fields than there are columns."""

@@ -13,7 +13,6 @@ import enum
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_real
 
 from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
 from fastminima.exact.roundoff import U
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.first_use import cached_property
 
 from .sides import Preactivations, preactivations
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 from fastminima.errors import ActivationError
+from fastminima.system.first_use import cached_property
 from fastminima.system.packages import import_optional
 
 from .formula import Formula, evaluate, freeze, jet

@@ -15,10 +15,13 @@ Modules, lowest first:
   they are weak.
 - `evidence`: which case of theorem 1 holds for a dataset: the set J, decided in float64 where its bound allows,
   exactly else.
+- `two_rows`: the minimum of step 1 with its slopes in two hidden rows, high halves and low halves, where one row would
+  round too much away.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.
 - `kink_candidates`: step 2 by greedy kinks: candidates whose bends are fitted to the residuals.
+- `exact_kinks`: the same in rational arithmetic, where rounding the slopes costs a visible share of the risk.
 - `better_point`: theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
 - `plain_values`: what a construction found as plain values, each under one name; reports choose and rename.
 """

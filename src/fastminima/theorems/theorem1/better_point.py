@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +28,7 @@ from .case1 import pushed_candidates
 from .case2 import tilted_candidates
 from .certify_drop import certify_drop
 from .drop import Drop
+from .exact_kinks import exact_kink_candidates
 from .kink_candidates import kink_candidates
 from .minimum import SpuriousMinimum
 from .status import BetterStatus
@@ -47,7 +49,7 @@ class BetterPoint:
     risk : float
         Risk of the network (l_LS minus `drop`); the risk of the minimum when there is none.
     drop : float
-        Decrease of the risk by the closed form of the construction.
+        Decrease of the risk by the closed form of the construction; at most the least-squares risk.
     drop_certified : float
         Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
         a drop below float64's range.
@@ -181,7 +183,8 @@ def better_point(
         draws = np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
-    fallback = kink_candidates(low, n_kinks, directions, n_directions, draws)
+    search = (low, n_kinks, directions, n_directions, draws)
+    fallback = chain(exact_kink_candidates(*search), kink_candidates(*search))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())
     paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)
@@ -247,7 +250,8 @@ def _certified_result(
     elif tried > 1:
         reason += f"; found as candidate {tried}, earlier ones were lost to rounding"
     # where rounding moved the network, the closed form is the claim and the enclosure the truth: never claim more
-    drop = min(max(candidate.drop, proved.lower), proved.upper)
+    # and no risk falls below 0: the drop is at most the least-squares risk, whose float64 view ends the rounding here
+    drop = min(max(candidate.drop, proved.lower), proved.upper, low.fit.risk)
     return BetterPoint(
         status=BetterStatus.BETTER,
         reason=reason,
@@ -257,7 +261,7 @@ def _certified_result(
         network=network,
         risk=_risk(low.fit, network, drop),
         drop=drop,
-        drop_certified=proved.lower,
+        drop_certified=min(proved.lower, drop),
         certificate=proved.method,
         split=candidate.split,
         tried=tried,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import TooLargeError
 from fastminima.exact.fit import ExactFit
+from fastminima.exact.roundoff import gamma_n
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.theorems.theorem1.splits.search import SplitRule, SplitSearch, search_splits
@@ -91,14 +92,18 @@ def split_evidence(fit: LeastSquares, activation: PiecewiseLinear) -> SplitEvide
             best=found,
             n_certified=found.n_certified,
             n_undecided=found.n_undecided,
-            notes=_decimal_note(fit),
+            notes=_affine_notes(fit),
         )
     try:
         return _decided_exactly(fit)
     except TooLargeError as error:
         why = f"no split is certified in float64, and the exact way is closed: {error}"
         return SplitEvidence(
-            fit=fit, reason=why, n_undecided=found.n_undecided, obstacle=BetterStatus.UNDECIDED
+            fit=fit,
+            reason=why,
+            n_undecided=found.n_undecided,
+            obstacle=BetterStatus.UNDECIDED,
+            notes=_affine_notes(fit),
         )
 
 
@@ -112,9 +117,10 @@ def _decided_exactly(fit: LeastSquares) -> SplitEvidence:
             "every group of equal inputs has residual sum 0: the linear fit is optimal among all functions of x, "
             "so no better point exists for any model"
         )
-        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.NO_BETTER_POINT)
+        notes = _affine_notes(fit)
+        return SplitEvidence(fit=fit, reason=why, obstacle=BetterStatus.NO_BETTER_POINT, notes=notes)
     positions = exact.J().positions
-    notes = _decimal_note(fit)
+    notes = _affine_notes(fit)
     if len(positions):
         why = (
             "J is not empty (theorem 1, case 1; decided exactly): a strictly better network of width 2 exists"
@@ -149,6 +155,40 @@ def certified_splits(fit: LeastSquares, activation: PiecewiseLinear, reach: floa
         return search_splits(fitted, residual, weights, rule, positions=False)
 
     return fit.samples.search_splits(in_arrays, rule.kappa, rule.reach, rule.errors)
+
+
+def _affine_notes(fit: LeastSquares) -> tuple[str, ...]:
+    """What the reader should know of targets that are affine but for rounding."""
+    return (*_rounding_note(fit), *_decimal_note(fit))
+
+
+def _rounding_note(fit: LeastSquares) -> tuple[str, ...]:
+    """Say so when the targets are an affine function of the inputs up to rounding.
+
+    Targets computed in float64 as w x + b, in any order, with the roundings of the inputs and of the result, are off by
+    e_i <= gamma_(dx+4) T_i, T_i = sum_j |w_j x_ij| + |b| + |y_i| (Higham 2002, section 3.1; dx + 1 terms, a rounding each of
+    x, w, and y). Least squares is at least as close in the weighted 2-norm, so sum_i w_i r_i^2 <= W e^2 with W the sum
+    of weights and e = gamma_(dx+4) max T_i. The residuals of the fit in hand are computed with a rounding of the same
+    bound, hence the factor 2; w is read from the fit. Where columns cancel, T is so large that this says nothing: e must
+    be far below the targets (2^-20 of them, a choice).
+    """
+    frame = fit.frame
+    # in the frame: the offsets of inputs and targets take part in the rounding
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = float(np.abs(fit.slopes) @ (fit.column_max + np.abs(frame.centre)))
+    size = fit.y_max + abs(frame.centre_y)
+    bound = 2.0 * gamma_n(fit.data.n_features + 4) * (terms + abs(fit.value_at_centre) + size)
+    root = math.sqrt(math.ldexp(frame.total_weight, -frame.exponent_w))
+    residual = math.sqrt(fit.squared_norm)
+    # a sample of little weight may lie anywhere: it has its share of the bound to keep too
+    far = fit.sums.largest > math.sqrt(frame.n_samples) * bound
+    if not (math.isfinite(root) and residual <= root * bound and bound <= 2.0**-20 * size) or far:
+        return ()
+    mean, most = (float(np.ldexp(v, frame.exponent_y)) for v in (residual / root, bound))
+    return (
+        "the targets are an affine function of the inputs up to rounding: in root mean square the residuals are "
+        f"{mean:.2g}, and computing such targets in float64 may round by {most:.2g}",
+    )
 
 
 def _decimal_note(fit: LeastSquares) -> tuple[str, ...]:

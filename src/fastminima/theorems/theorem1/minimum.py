@@ -9,36 +9,38 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataTypeError, NetworkError
-from fastminima.exact.dyadic import bit_size, round_fraction
+from fastminima.errors import DataTypeError, NetworkError, TooLargeError
+from fastminima.exact.dyadic import bit_size, round_fraction, round_up
+from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width
 from fastminima.system.threads import single_threaded_blas
 
-from .certify_minimum import certify_margin, excess_bound, positive_affine
+from .certify_minimum import Margin, certify_margin, excess_bound, positive_affine
 from .evidence import SplitEvidence, split_evidence
 from .rounded_networks import EXPONENT_LIMIT, power_of_two_scale
 from .status import MinimumStatus
+from .two_rows import SHRINKS, in_two_rows, with_remainder
 
-__all__ = ["SpuriousMinimum", "spurious_minimum"]
+__all__ = ["COSTLY_EXCESS", "SpuriousMinimum", "spurious_minimum"]
 
 Array = NDArray[np.float64]
 
 # Below this spread of the target the paper's -1 in eta costs the intercept more than ten of its 53 bits.
 _SMALL_SPREAD = 2.0**-10
-# From this share of the risk on, the rounding of the parameters is worth a word.
-_COSTLY_EXCESS = 2.0**-20
+# From this share of the risk on, the rounding of the parameters is worth a second row, or a word. Only a choice.
+COSTLY_EXCESS = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class SpuriousMinimum:
     ----------
     network : OneHiddenLayer
     risk : float
-        Empirical risk 1/2 sum_i w_i (f(x_i) - y_i)^2; within `excess` of the least-squares risk.
+        Empirical risk 1/2 sum_i w_i (f(x_i) - y_i)^2; within `excess` of the least-squares risk. Where the two differ by
+        more than rounding it is the exact risk, rounded.
     excess : float
         Proved upper bound on the exact risk of `network` minus the exact least-squares risk (rounding of the
         parameters; 0 in exact arithmetic).
@@ -74,7 +77,9 @@ class SpuriousMinimum:
         "spurious": a strictly better network exists (width >= 2). "global": none exists.
     reason : str
     alpha, eta : float
-        Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta].
+        Scale and shift used; W1 = alpha [w; 0], b1 = alpha [w_b - eta; -eta]. Where rounding w would cost a visible share
+        of the risk (2^-20) and the width is at least 2, W1 = [fl(alpha w); fl(alpha w - fl(alpha w)); 0] and
+        W2 = [1, 1, 0] / (alpha s+), a member of the same family (`two_rows` derives it).
     notes : tuple of str
         Where the float64 view differs from the textbook: a rescaled alpha, a decimal reading that is affine.
     evidence : SplitEvidence
@@ -140,8 +145,30 @@ class SpuriousMinimum:
             return [self._member(generator) for _ in range(n)]
 
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
+        fit, width = self.fit, self.network.width
+        plan = Plan(self.status, self.reason, self.alpha, self.eta, self.notes, self.evidence)
+        network = _with_output_bias(fit, self._drawn(rng, width))
+        excess = excess_bound(positive_affine(network), fit)
+        solved = _solved(fit, excess) if width > 1 and excess > fit.risk * COSTLY_EXCESS else None
+        if solved is not None and solved.risk:
+            # one row fewer is drawn: the last one carries what the rounding of the others leaves
+            drawn = self._drawn(rng, width - 1)
+            W1 = np.vstack([drawn.W1, np.zeros(drawn.n_features)])
+            hidden = OneHiddenLayer(
+                W1, np.append(drawn.b1, 1.0), np.append(drawn.W2, 0.0), 0.0, self.activation
+            )
+            k = int(np.abs(drawn.W2).argmax())
+            for shrink in SHRINKS:
+                row = (width - 1, float(drawn.W2[k]), Fraction(float(drawn.b1[k])) * shrink)
+                network = with_remainder(fit, (solved.coef, solved.intercept), hidden, row) or network
+                if solved.excess(*positive_affine(network)) <= fit.risk * COSTLY_EXCESS:
+                    break
+        return _certified(fit, network, plan)
+
+    def _drawn(self, rng: np.random.Generator, width: int) -> OneHiddenLayer:
+        """Hidden rows and output weights of one draw, with b2 = 0."""
         fit, s_plus = self.fit, Fraction(self.activation.s_plus)
-        width, frame = self.network.width, fit.frame
+        frame = fit.frame
         # a = s+ W2: the slope of the activation may lie at either end of float64
         a = rng.standard_normal(width)
         V = rng.standard_normal((width, fit.data.n_features)) * np.abs(fit.slopes).max(initial=0.0)
@@ -165,8 +192,7 @@ class SpuriousMinimum:
         W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array([round_fraction(scale * v) for v in biases])
         W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
-        plan = Plan(self.status, self.reason, self.alpha, self.eta, self.notes, self.evidence)
-        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, self.activation), plan)
+        return OneHiddenLayer(W1, b1, W2, 0.0, self.activation)
 
     def __repr__(self) -> str:
         return (
@@ -267,7 +293,8 @@ def spurious_minimum(
     notes.extend(evidence.notes)
     plan = Plan(evidence.status, evidence.reason, used, eta, tuple(notes), evidence)
     with single_threaded_blas():
-        return _verified(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation), plan)
+        plain = _with_output_bias(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation))
+        return _certified(fit, plain, plan, may_split=True)
 
 
 def _parameters(
@@ -327,8 +354,8 @@ def _no_representation(size: str) -> NetworkError:
     )
 
 
-def _verified(fit: LeastSquares, hidden: OneHiddenLayer, plan: Plan) -> SpuriousMinimum:
-    """Choose b2 for the rounded W1, b1, W2 of `hidden`, certify, and fill in the numbers."""
+def _with_output_bias(fit: LeastSquares, hidden: OneHiddenLayer) -> OneHiddenLayer:
+    """Choose b2 for the rounded W1, b1, W2 of `hidden`."""
     frame = fit.frame
     slopes, intercept = positive_affine(hidden)
     _, level = frame.to_frame(slopes, intercept)
@@ -336,17 +363,36 @@ def _verified(fit: LeastSquares, hidden: OneHiddenLayer, plan: Plan) -> Spurious
     b2 = round_fraction(wanted)
     if not math.isfinite(b2):
         raise _no_representation("the output bias lies beyond 2^1024")
-    network = replace(hidden, b2=b2)
-    excess = excess_bound((slopes, intercept + Fraction(b2)), fit)
+    return replace(hidden, b2=b2)
+
+
+def _certified(
+    fit: LeastSquares, network: OneHiddenLayer, plan: Plan, *, may_split: bool = False
+) -> SpuriousMinimum:
+    """Certify a network, and fill in the numbers; where rounding shows and it may, the slopes go into two rows."""
+    excess = excess_bound(positive_affine(network), fit)
     margin = certify_margin(network, fit)
+    notes, risk = plan.notes, fit.risk
+    if excess > fit.risk * U:
+        solved = _solved(fit, excess)
+        if solved is not None and excess > fit.risk * COSTLY_EXCESS:
+            excess = round_up(solved.excess(*positive_affine(network)))
+        one_row = excess
+        if may_split and solved is not None and solved.risk and excess > fit.risk * COSTLY_EXCESS:
+            network, margin, excess = _split(fit, solved, (network, margin, excess))
+        if excess < one_row:
+            notes = (
+                *notes,
+                "two hidden rows carry the slopes, rounded and what rounding left: in one row it would add "
+                f"{one_row:.3g} to the least-squares risk {fit.risk:.3g}",
+            )
+        risk = _risk(fit, network, excess, solved)
     if not margin.radius > 0.0:
         raise NetworkError(
             "the preactivations of the minimum do not stay positive by a distance that float64 can hold "
             f"(alpha = {plan.alpha:g}); use an alpha nearer to 1, or rescale columns and target by powers of two"
         )
-    risk = fit.risk + excess if excess > fit.risk * U else fit.risk
-    notes = plan.notes
-    if excess > fit.risk * _COSTLY_EXCESS:
+    if excess > fit.risk * COSTLY_EXCESS:
         notes = (
             *notes,
             f"rounding the parameters to float64 adds up to {excess:.3g} to the least-squares risk {fit.risk:.3g}: "
@@ -365,3 +411,41 @@ def _verified(fit: LeastSquares, hidden: OneHiddenLayer, plan: Plan) -> Spurious
         notes=notes,
         evidence=plan.evidence,
     )
+
+
+def _solved(fit: LeastSquares, excess: float) -> ExactFit | None:
+    """The exact fit where an excess that shows asks for it; None where the old digits do, or the exact way is closed."""
+    if fit.method == "exact" and not excess > fit.risk * COSTLY_EXCESS:
+        return None
+    try:
+        return fit.exact
+    except TooLargeError:
+        return None
+
+
+_Certified = tuple[OneHiddenLayer, Margin, float]
+
+
+def _split(fit: LeastSquares, solved: ExactFit, plain: _Certified) -> _Certified:
+    """(network, margin, excess) of the first two-row member whose excess does not show, else of the best."""
+    best = plain
+    for shrink in SHRINKS:
+        network = in_two_rows(fit, (solved.coef, solved.intercept), plain[0], shrink)
+        if network is None:
+            continue
+        excess = round_up(solved.excess(*positive_affine(network)))
+        if not excess < best[2]:
+            continue
+        margin = certify_margin(network, fit)
+        if margin.radius > 0.0:
+            best = network, margin, excess
+            if excess <= fit.risk * COSTLY_EXCESS:
+                break
+    return best
+
+
+def _risk(fit: LeastSquares, network: OneHiddenLayer, excess: float, solved: ExactFit | None) -> float:
+    """The risk of the network, where its excess is a share of it: exact and rounded, or least squares plus the excess."""
+    if solved is not None:
+        return round_fraction(solved.risk + solved.excess(*positive_affine(network)))
+    return fit.risk + excess if excess > fit.risk * U else fit.risk

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from fastminima.losses.custom import Loss
 from fastminima.losses.gradient_check import check_gradient
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_flag, as_real
 
 from .decide_exactly import ExactFindings, decide_exactly

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +20,7 @@ from fastminima.exact.dd import two_sum
 from fastminima.exact.roundoff import gamma_n
 from fastminima.losses.base import Change, ProductLoss
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_real
 
 from .bottleneck import learnt_spectrum

@@ -30,6 +30,7 @@ from fastminima.exact.dyadic import Ints, power_of_two, round_fraction
 from fastminima.exact.inertia import inertia
 from fastminima.exact.matrix import RationalMatrix, solve
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.first_use import first_use
 
 __all__ = ["SquaredFindings", "analyse_squared"]
 
@@ -120,7 +121,8 @@ def _kronecker(A: RationalMatrix, B: RationalMatrix) -> RationalMatrix:
 
 def _eigenvalues(F: RationalMatrix, M: RationalMatrix) -> list[Fraction] | None:
     """Of M^-1 F, descending, as float64 sees them: for reading, and for an order that exact signs then confirm or not."""
-    from scipy.linalg import LinAlgError, eigh
+    with first_use():
+        from scipy.linalg import LinAlgError, eigh
 
     if not F.shape[0]:
         return []

@@ -425,7 +425,7 @@ def _column(values: ArrayLike, name: str) -> Floats:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(f"{name} must be one-dimensional, got shape {array.shape}")
-    result = np.require(array, np.float64, "CA")
+    result = np.require(array, np.float64, ["C_CONTIGUOUS", "ALIGNED"])
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and array.size:
         # 2^53 + 1 would silently become another number
         changed = np.flatnonzero(np.abs(result) >= 2.0**53)

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The suite on each Python named in $1 ("3.11 3.12") that is on this machine, in build/matrix-<version>; the other arguments
+# go to pytest. A venv is kept: the second run installs the project anew and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+versions=$1; shift
+absent="" failed="" passed=""
+found() {
+  # pyenv's shims answer for versions that are installed but not chosen: ask each candidate what it is
+  for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python "$(command -v "python$1" || true)"; do
+    if [ -n "$candidate" ] && [ "$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$1" ]; then
+      echo "$candidate"; return
+    fi
+  done
+}
+for version in $versions; do
+  python=$(found "$version")
+  if [ -z "$python" ]; then echo "Python $version: absent"; absent="$absent $version"; continue; fi
+  room=build/matrix-$version log=build/matrix-$version.log
+  echo "Python $version: $python"
+  [ -x "$room/venv/bin/python" ] || "$python" -m venv "$room/venv"
+  # sources of its own: kernels of two Pythons may lie beside each other, but their C files and build logs may not
+  mkdir -p "$room/project"
+  tar cf - --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' src tests docs bench examples setup.py pyproject.toml README.md \
+    LICENSE MANIFEST.in PAPER.md CONTRIBUTING.md CHANGELOG.md Makefile .ci .gitignore | tar xf - -C "$room/project"
+  if (
+    cd "$room/project"
+    py=../venv/bin/python
+    "$py" -m pip install --quiet "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
+    "$py" -m pip install --quiet --no-build-isolation -e ".[test]"
+    "$py" -m pytest -q "$@"
+  ) > "$log" 2>&1; then passed="$passed $version"; else failed="$failed $version"; fi
+  tail -n 1 "$log"
+done
+echo "passed:${passed:- none}; failed:${failed:- none}; absent:${absent:- none}"
+[ -z "$failed" ]
