@@ -125,6 +125,18 @@ def test_residues_and_echelon_forms():
     assert (inverse(B) @ B % PRIME == np.eye(2)).all()
 
 
+@pytest.mark.parametrize("dependent", [0, 3])
+def test_large_normal_equations_are_lifted_to_the_same_rationals(dependent):
+    rng = np.random.default_rng(8)
+    X = rng.integers(-9, 10, (90, 70)) / 4
+    for j in range(dependent):
+        X[:, 10 + 20 * j] = X[:, 1] - 2 * X[:, 3 * j + 2]
+    gram = gram_of(Columns(fm.Dataset(X, rng.normal(size=90))))
+    found = solve_normal_equations(gram)
+    assert found.rank == 71 - dependent
+    assert found == solve_normal_equations(gram, use_flint=False)
+
+
 def test_a_wide_table_takes_no_minutes():
     rng = np.random.default_rng(5)
     X, y = rng.integers(0, 100, (60, 400)) / 4, rng.normal(size=60)

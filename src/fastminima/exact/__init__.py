@@ -13,8 +13,8 @@ python-flint is used where installed, for speed only:
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
 - `masked_gram`: the exact Gram matrix of a network's own design: inputs masked by the sides its units give them.
-- `solve`: exact rank, pivots and solution of the normal equations.
 - `modular`: ranks modulo a prime, and square systems solved by p-adic lifting.
+- `solve`: exact rank, pivots and solution of the normal equations.
 - `groups`: equal inputs, their residual sums, the pure error.
 - `splits`: the set J.
 - `wide`: least squares with more columns than rows.

@@ -13,14 +13,20 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from fastminima.system.first_use import first_use
 
+from .dyadic import Ints
 from .gram import ExactGram
+from .modular import PRIME, echelon, solve_square
 
 __all__ = ["NormalSolution", "solve_normal_equations"]
 
 # below this size Bareiss on Python integers takes less time than loading FLINT
 _FLINT_FROM = 24
+# from this size on lifting is as fast as FLINT or faster, and a call of FLINT is too long to be interrupted
+_LIFT_FROM = 64
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,33 @@ def _flint(entries: list[list[int]]) -> tuple[list[int], list[int], int, int]:
     return pivots, numerators, d, rest
 
 
+def _lifted(entries: list[list[int]]) -> tuple[list[int], list[int], int, int] | None:
+    """The same by p-adic lifting (`modular`), which hears an interrupt; None where the prime divides what it should not.
+
+    The pivots found modulo p are independent. Every other column is shown to depend on those before it: its Schur complement
+    is 0, which for a positive semidefinite matrix makes its row 0, and its coefficients behind it are 0.
+    """
+    target = len(entries) - 1
+    G: Ints = np.array(entries, dtype=object)
+    residues = np.array([[v % PRIME for v in row[:target]] for row in entries[:target]], dtype=np.int64)
+    pivots, _ = echelon(residues)
+    rest = [j for j in range(target) if j not in set(pivots)]
+    found = solve_square(G[np.ix_(pivots, pivots)], G[np.ix_(pivots, [*rest, target])])
+    if found is None:
+        return None
+    Z, denominators = found
+    place = np.array(pivots)
+    for k, j in enumerate(rest):
+        schur = G[j, j] * denominators[k] - (G[j, pivots] * Z[:, k]).sum()
+        if schur or Z[place > j, k].any():
+            return None
+    numerators, d = [int(v) for v in Z[:, -1]], denominators[-1]
+    left = entries[target][target] * d - sum(
+        entries[p][target] * q for p, q in zip(pivots, numerators, strict=True)
+    )
+    return pivots, numerators, d, left
+
+
 def solve_normal_equations(gram: ExactGram, *, use_flint: bool | None = None) -> NormalSolution:
     """Exact least squares of the last column on the others.
 
@@ -133,17 +166,20 @@ def solve_normal_equations(gram: ExactGram, *, use_flint: bool | None = None) ->
     ----------
     gram : ExactGram of (1, x_1, ..., x_dx, y)
     use_flint : bool, optional
-        Default: FLINT where it is installed and pays.
+        Default: lifting for large matrices, FLINT where it is installed and pays.
 
     Returns
     -------
     NormalSolution
     """
+    entries, shifts = _trim(gram)
+    solved = _lifted(entries) if use_flint is None and len(entries) >= _LIFT_FROM else None
     if use_flint is None:
         # speed only: the standard library's integers give the same numbers
         use_flint = len(gram.entries) >= _FLINT_FROM and importlib.util.find_spec("flint") is not None
-    entries, shifts = _trim(gram)
-    pivots, numerators, d, rest = (_flint if use_flint else _bareiss)(entries)
+    if solved is None:
+        solved = (_flint if use_flint else _bareiss)(entries)
+    pivots, numerators, d, rest = solved
     n_columns = len(entries) - 1
     coefficients = [Fraction(0)] * n_columns
     y_scale = gram.scales[-1]

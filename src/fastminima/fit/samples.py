@@ -99,7 +99,8 @@ class SamplesInMemory:
     def squared_norm(self) -> float:
         """sum_i w_i r_i^2."""
         r, w = self.residual_values, self.frame.weights
-        return float(r @ r) if w is None else float((w * r) @ r)
+        with np.errstate(over="ignore", invalid="ignore"):  # inf says so
+            return float(r @ r) if w is None else float((w * r) @ r)
 
     def total_weight(self) -> Fraction:
         """Sum of the weights as given, exact."""

@@ -186,8 +186,8 @@ def _proposals(fit: LeastSquares, activation: PiecewiseLinear) -> Iterator[OneHi
     root = np.ones(len(rows)) if weights is None else np.sqrt(weights[rows])
     slopes = (activation.s_plus, activation.s_minus)
     found: list[tuple[float, int, Array, float, float]] = []
-    linear = float(np.square(fit.residual_scaled[rows] * root).sum())
     with np.errstate(all="ignore"):
+        linear = float(np.square(fit.residual_scaled[rows] * root).sum())
         fitted = X @ fit.slopes
         for knot in np.quantile(fitted, np.arange(1, _STARTS + 1) / (_STARTS + 1)).tolist():
             for sign in (1, -1):
@@ -213,7 +213,9 @@ def _descend(
         if not np.isfinite(features).all():
             break
         try:
-            solution: Array = np.linalg.lstsq(features, y * root, rcond=None)[0].astype(np.float64, copy=False)
+            solution: Array = np.linalg.lstsq(features, y * root, rcond=None)[0].astype(
+                np.float64, copy=False
+            )
         except np.linalg.LinAlgError:
             break
         z = X @ solution[2:] + solution[1]
