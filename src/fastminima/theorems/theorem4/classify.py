@@ -277,7 +277,7 @@ def classify_linear(
     ball = as_real(radius)
     if not 0.0 < ball < np.inf:
         raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
-    exact = as_flag(exact, "exact")
+    exact = None if exact is None else as_flag(exact, "exact")
     if tol is not None and exact:
         raise OptionError(
             "tol is for weights that are not exactly critical; pass tol or exact=True, not both"
