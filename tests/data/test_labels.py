@@ -112,3 +112,109 @@ def test_categories_are_categories_whatever_they_are_of(values):
         Dataset(frame, [3.0, 0, 1])
     data = Dataset(frame, [3.0, 0, 1], categories="onehot", missing="drop")
     assert data.feature_names[0].startswith("c=")
+
+
+# --- columns that are numbers in whatever way they are kept, and containers -------------------------------------
+
+
+def test_object_columns_of_floats_are_read_exactly():
+    big = 2**60 + 1
+    frame = pd.DataFrame({"a": pd.Series([0.5, big, np.float32(0.1), 7], dtype=object)})
+    data = Dataset(frame, [3.0, 0, 1, 2])
+    assert data.exact.value(1, 0) == big
+    assert data.exact.value(2, 0) == np.float64(np.float32(0.1))
+    with pytest.raises(fm.errors.DataError, match="is nan in row 1"):
+        Dataset(pd.DataFrame({"a": pd.Series([0.5, float("nan")], dtype=object)}), [1.0, 2])
+
+
+def test_arrow_dictionaries_of_numbers_are_numbers(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"n": [7, 7, None, 2], "f": [0.5, 1.5, 0.5, 2.5], "y": [1.0, 2, 4, 3]}
+    table = pa.table({name: pa.array(values).dictionary_encode() for name, values in columns.items()})
+    pq.write_table(table, tmp_path / "t.parquet")
+    held = Dataset(table.select(["n", "f"]), table["y"], missing="drop")
+    read = fm.read(tmp_path / "t.parquet", "y", missing="drop")
+    assert held.X.tolist() == read.X.tolist() == [[7, 0.5], [7, 1.5], [2, 2.5]]
+    assert Dataset(table.select(["f"]), table["y"]).X.ravel().tolist() == columns["f"]
+
+
+@pytest.mark.parametrize("names", [("X", "y"), ("X", "Y"), ("data", "target")])
+def test_a_dict_of_inputs_and_targets(names):
+    held = {
+        names[0]: TABLE[:, :3],
+        names[1]: TABLE[:, 3],
+        "DESCR": "long " * 999,
+        "feature_names": ["a", "b", "c"],
+    }
+    data = Dataset(held)
+    assert data.X.tolist() == TABLE[:, :3].tolist()
+    assert data.y.tolist() == TABLE[:, 3].tolist()
+    assert data.feature_names == ("a", "b", "c")
+    weighted = Dataset({**held, "sample_weight": np.arange(1.0, 7)})
+    assert weighted.sample_weight.tolist() == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(fm.errors.DataTypeError, match="y is missing"):
+        Dataset({"inputs": TABLE})
+    with pytest.raises(fm.errors.DataTypeError, match="y is missing"):
+        Dataset(TABLE)
+    with pytest.raises(fm.errors.DataTypeError, match="expected the path of a file, got dict"):
+        fm.read(held)
+
+
+def test_a_bunch_of_scikit_learn():
+    from sklearn.datasets import load_diabetes
+
+    for options in ({}, {"as_frame": True}):
+        data = Dataset(load_diabetes(**options))
+        assert (data.n_samples, data.n_features) == (442, 10)
+        assert data.feature_names[2] == "bmi"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "x" * 300 + ".csv",
+        "a\0b.csv",
+        "/dev/null",
+        "/dev/zero",
+        "/",
+        ".",
+        "no/such.csv",
+        "\udcff.csv",
+        b"",
+        b"\xff.csv",
+    ],
+)
+def test_odd_paths_are_named_errors(path):
+    with pytest.raises(fm.errors.ReadError) as caught:
+        fm.read(path, "y")
+    str(caught.value).encode()
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("path", [None, 3, ["t.csv"], {"a": 1}, 2.5, open])
+def test_what_is_no_path(path):
+    with pytest.raises(fm.errors.DataTypeError, match="expected the path of a file"):
+        fm.read(path, "y")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ReadError, match="a device or a pipe"):
+        fm.read(tmp_path / "pipe.csv", "y")
+
+
+def test_a_field_of_several_numbers_is_named(tmp_path):
+    array = np.zeros(3, dtype=[("a", "f8"), ("pair", "f4", 2), ("y", "i4")])
+    np.save(tmp_path / "s.npy", array)
+    with pytest.raises(ReadError, match=r"not numeric: 'pair' \(an array of shape \(2,\) a row\)"):
+        fm.read(tmp_path / "s.npy", "y")
+    assert fm.read(tmp_path / "s.npy", "y", features=["a"]).n_features == 1
+    left = fm.read(tmp_path / "s.npy", "y", categories="reject")
+    assert left.feature_names == ("a",)
+    with pytest.raises(fm.errors.TargetError, match="'pair'"):
+        fm.read(tmp_path / "s.npy", "pair", features=["a"])

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.errors import DataError, FastMinimaError, ReadError, TargetError
+from fastminima.errors import DataError, DataTypeError, FastMinimaError, ReadError, TargetError
 from fastminima.system.options import check_choice
 
 from .coerce import as_array, rational_column
@@ -35,6 +35,7 @@ __all__ = [
     "array_column",
     "clean",
     "cleaned_arrays",
+    "held_arrays",
     "raw_columns",
     "resolved",
     "settled_levels",
@@ -305,6 +306,18 @@ def clean(table: RawTable, how: Cleaning) -> Cleaned:
     weight = None if table.weight is None else table.weight[1].values()[rows]
     targets = [column.values()[rows] for _, column in table.targets]
     return Cleaned(tuple(names), features, targets, weight, n_missing, notes, bool(levels))
+
+
+def held_arrays(held: Any) -> tuple[Any, Any, Any, Any]:
+    """(X, y, sample_weight or None, feature names or None) of a dict of arrays; `DataTypeError` for anything else."""
+    if isinstance(held, Mapping):
+        for inputs, target in (("X", "y"), ("X", "Y"), ("data", "target")):
+            if held.get(inputs) is not None and held.get(target) is not None:
+                names = None if frame_parts(held[inputs], inputs) is not None else held.get("feature_names")
+                return held[inputs], held[target], held.get("sample_weight"), names
+    raise DataTypeError(
+        f"y is missing: expected X and y, or a dict that holds X and y or data and target; got {type(held).__name__}"
+    )
 
 
 def cleaned_arrays(X: Any, y: Any, weight: Any, how: Cleaning) -> tuple[Columns, Columns, Any, Cleaned]:

@@ -443,7 +443,7 @@ def check_names(names: Any, count: int, role: str) -> tuple[str, ...]:
         raise DataError(f"{role} must be a sequence of {count} names, got the single string {names!r}")
     try:
         result = tuple(str(name) for name in names)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DataError(f"{role} must be a sequence of names, got {type(names).__name__}") from error
     if len(result) != count:
         raise DataError(f"{role} has {len(result)} names, but there are {count} columns")

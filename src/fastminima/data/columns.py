@@ -102,6 +102,24 @@ class Request:
     features: Sequence[Column] | None
     weight: Column | None
 
+    def __post_init__(self) -> None:
+        if self.features is not None and not isinstance(self.features, (str, bytes)):
+            try:
+                features = tuple(self.features)
+            except (TypeError, ValueError) as error:
+                raise ReadError(
+                    f"features must be a sequence of columns, got {type(self.features).__name__}"
+                ) from error
+            for column in features:
+                _check_column(column, "a feature", ReadError)
+            object.__setattr__(self, "features", features)
+        if self.weight is not None:
+            _check_column(self.weight, "sample_weight", ReadError)
+        for column in self.wanted or ():
+            _check_column(column, "target", TargetError)
+        if self.target is not None and not isinstance(self.target, (str, Number)):
+            object.__setattr__(self, "target", self.wanted)
+
     @property
     def wanted(self) -> tuple[Column, ...] | None:
         """The targets asked for; None where the file has to say.
@@ -117,7 +135,7 @@ class Request:
             return (self.target,)
         try:
             wanted = tuple(self.target)  # type: ignore[arg-type]
-        except TypeError:
+        except (TypeError, ValueError):  # a closed file raises the latter
             return (self.target,)  # type: ignore[return-value]
         if not wanted:
             raise TargetError("target is an empty sequence; name one or more columns")
@@ -179,6 +197,12 @@ class Request:
         if len(set(targets)) < len(targets):
             raise TargetError(f"{source}: target names a column twice: {', '.join(map(str, wanted))}")
         return targets
+
+
+def _check_column(column: Any, role: str, kind: type[FastMinimaError]) -> None:
+    """A column is named by a text or a number."""
+    if not isinstance(column, (str, Number)) or isinstance(column, bool):
+        raise kind(f"{role} must be the name or the position of a column, got {type(column).__name__}")
 
 
 def feature_positions(

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import DataError, OptionError, TargetError
+from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count
 
-from .cleaning import Categories, Cleaning, Missing, cleaned_arrays
+from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
 from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
 from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
@@ -38,7 +38,8 @@ class Dataset:
         native float64 array is used without a copy and never modified (modify it yourself, and the dataset
         changes with it); anything else is converted once.
     y : array-like or frame, shape (m,) or (m, dy)
-        Targets, dy >= 1; (m, 1) is one target.
+        Targets, dy >= 1; (m, 1) is one target. May be left out where X is a dict of arrays X and y (or Y), or data and
+        target as scikit-learn's `load_*` functions return it; its sample_weight and feature_names are taken too.
     sample_weight : array-like, shape (m,), optional
         Nonnegative float64 numbers. Rows of weight 0 are dropped; weights that are all 1 become None.
     feature_names : sequence of str, optional
@@ -105,7 +106,7 @@ class Dataset:
     def __init__(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         sample_weight: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
@@ -117,6 +118,10 @@ class Dataset:
     ) -> None:
         if not isinstance(accuracy, str) or accuracy not in ("auto", "exact"):
             raise DataError(f"accuracy must be 'auto' or 'exact', got {accuracy!r}")
+        if y is None:
+            X, y, held_weight, held_names = held_arrays(X)
+            sample_weight = held_weight if sample_weight is None else sample_weight
+            feature_names = held_names if feature_names is None else feature_names
         how, n_missing = Cleaning(missing, categories), 0
         read_notes: tuple[str, ...] = ()
         if not how.plain:
@@ -415,6 +420,8 @@ def check_one_target(data: Any, asker: str) -> None:
     if isinstance(data, Dataset):
         if data.n_targets != 1:
             raise TargetError(f"{asker} takes one target, {_several(data)}")
+    elif not hasattr(data, "y"):
+        raise DataTypeError(f"{asker} takes a Dataset, got {type(data).__name__}")
     elif np.ndim(data.y) != 1:
         raise TargetError(f"{asker} takes one target, y of shape (m,), got shape {np.shape(data.y)}")
 

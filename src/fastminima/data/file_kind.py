@@ -72,10 +72,10 @@ def _first_bytes(path: Path) -> bytes:
     try:
         kind = os.stat(path).st_mode
         if stat.S_ISDIR(kind):
-            raise ReadError(f"{path} is a folder; give a file in it")
+            raise ReadError(f"{shown(path)} is a folder; give a file in it")
         if not stat.S_ISREG(kind):
             # a pipe would be waited for, and a device has no end
-            raise ReadError(f"{path} is a device or a pipe; give a file")
+            raise ReadError(f"{shown(path)} is a device or a pipe; give a file")
         with open(path, "rb") as stream:
             return stream.read(4096)
     except FileNotFoundError as error:
@@ -96,7 +96,7 @@ def as_path(path: Any) -> Path:
     ReadError
         An empty one.
     """
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, bytes, os.PathLike)):
         raise DataTypeError(
             f"expected the path of a file, got {type(path).__name__}; arrays and frames go to Dataset"
         )
@@ -122,6 +122,10 @@ def _missing_file(path: Path) -> MissingFileError:
     try:
         names = sorted(entry.name for entry in os.scandir(path.parent))
     except OSError:
-        return MissingFileError(f"there is no file {path}: the folder {path.parent} does not exist")
+        return MissingFileError(
+            f"there is no file {shown(path)}: the folder {shown(path.parent)} does not exist"
+        )
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    return MissingFileError(f"there is no file {path}" + (f"; did you mean {listed(near)}?" if near else ""))
+    return MissingFileError(
+        f"there is no file {shown(path)}" + (f"; did you mean {listed(near)}?" if near else "")
+    )

@@ -234,9 +234,11 @@ def arrow_content(pa: Any, kind: Any) -> Content:
 
 def arrow_values(pa: Any, values: Any) -> NDArray[Any]:
     """An Arrow column as numbers (NaN or None where missing), or as objects str and None."""
+    if pa.types.is_dictionary(values.type):
+        if arrow_content(pa, values.type) != "numbers":
+            return arrow_texts(values)
+        values = values.cast(values.type.value_type)
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        return arrow_texts(values)
     if pa.types.is_decimal(kind) or arrow_content(pa, kind) != "numbers":
         return objects(values.to_pylist())
     if pa.types.is_boolean(kind):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, ReadError, TargetError
 from fastminima.system.files import open_npz, reading
-from fastminima.system.options import check_choice
+from fastminima.system.options import as_flag, check_choice, one_of
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
@@ -137,11 +137,15 @@ def read(
     MissingDependencyError
         Text needs pandas, Parquet needs pyarrow, Excel needs openpyxl.
     """
-    if meaning not in ("binary", "decimal"):
+    if not one_of(meaning, ("binary", "decimal")):
         raise ReadError(f"meaning must be 'binary' or 'decimal', got {meaning!r}")
     check_choice(accuracy, "accuracy", ("auto", "exact"))
     asked = _Reading(
-        meaning, accuracy, bool(progress), Cleaning(missing, categories), TextOptions(header, sep, decimal)
+        meaning,
+        accuracy,
+        as_flag(progress, "progress"),
+        Cleaning(missing, categories),
+        TextOptions(header, sep, decimal),
     )
     source = as_path(path)
     return _read(source, file_kind(source), Request(target, features, sample_weight), asked)

@@ -22,6 +22,11 @@ def plain_array(value: Any) -> NDArray[Any]:
         return np.asarray(value)
     except RuntimeError:
         return np.asarray(_detached(value))
+    except (TypeError, ValueError, OverflowError, MemoryError):
+        raise
+    except Exception as error:
+        # whatever the conversion of a foreign object raises
+        raise TypeError(f"{type(error).__name__}: {error}") from error
 
 
 def _detached(value: Any) -> Any:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from fastminima.errors import OptionError, ReadError
+from fastminima.system.options import one_of
 
 from .columns import listed, refuse_repeated
 
@@ -112,17 +113,17 @@ class TextOptions:
     decimal: str | None = None
 
     def __post_init__(self) -> None:
-        if self.header not in (None, True, False) or isinstance(self.header, int) != isinstance(
-            self.header, bool
-        ):
+        if self.header is not None and not isinstance(self.header, bool):
             raise OptionError(
                 "header must be True (the first line is names), False (it is data) or None (names, unless it could be "
                 f"data), got {self.header!r}"
             )
-        if self.decimal not in (None, ".", ","):
+        if self.decimal is not None and not one_of(self.decimal, (".", ",")):
             raise OptionError(f"decimal must be '.' or ',', got {self.decimal!r}")
         separator = self.separator
-        if separator is None or separator == BLANKS:
+        if separator is None:
+            return
+        if isinstance(separator, str) and separator == BLANKS:
             return
         wrong = not isinstance(separator, str) or len(separator) != 1 or not separator.isascii()
         if wrong or separator.isalnum() or separator in "\"'\n\r\0+-.":

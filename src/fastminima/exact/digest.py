@@ -76,9 +76,9 @@ class Digests:
                 self._buffer = np.empty(count * width)
             rows = self._buffer[: count * width].reshape(count, width)
             _digest.packed_rows(
-                np.ascontiguousarray(X[part]),
-                np.ascontiguousarray(y[part]),
-                none if weight is None else np.ascontiguousarray(weight[part]),
+                np.require(X[part], None, ["C", "A"]),
+                np.require(y[part], None, ["C", "A"]),
+                none if weight is None else np.require(weight[part], None, ["C", "A"]),
                 rows,
             )
             sums = np.zeros(8, dtype=np.uint64)

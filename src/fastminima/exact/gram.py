@@ -277,9 +277,9 @@ def into_columns(X: Floats, y: Floats, weight: Floats | None, columns: Floats) -
     """Write rows as columns 1, x_1, ..., x_dx, y and, if given, the weights, into columns[:, :k]."""
     none = np.empty(0)
     _gram.columns_of(
-        np.ascontiguousarray(X),
-        np.ascontiguousarray(y),
-        none if weight is None else np.ascontiguousarray(weight),
+        np.require(X, None, ["C", "A"]),
+        np.require(y, None, ["C", "A"]),
+        none if weight is None else np.require(weight, None, ["C", "A"]),
         columns,
     )
 

@@ -34,7 +34,7 @@ _BYTES = 1 << 21
 
 def validated_rows(W1: Any, b1: Any, n_features: int) -> tuple[Floats, Floats]:
     """W1 (d1, dx) and b1 (d1,) as finite C-contiguous float64 arrays that fit the data."""
-    W1, b1 = np.ascontiguousarray(W1, dtype=np.float64), np.ascontiguousarray(b1, dtype=np.float64)
+    W1, b1 = np.require(W1, np.float64, ["C", "A"]), np.require(b1, np.float64, ["C", "A"])
     if W1.ndim != 2 or b1.shape != (len(W1),) or W1.shape[1] != n_features:
         raise NetworkError(
             f"W1 must be (d1, {n_features}) and b1 (d1,) for these data, got {W1.shape} and {b1.shape}"

@@ -31,7 +31,8 @@ _EMPTY = np.empty(0)
 
 def _adjacent(X: Array) -> Array:
     """X with the entries of a row side by side."""
-    return X if X.shape[1] < 2 or X.strides[1] == 8 else np.ascontiguousarray(X)
+    rows = X.flags.aligned and (X.shape[1] < 2 or X.strides[1] == 8)
+    return X if rows else np.require(X, None, ["C", "A"])
 
 
 def _column_max(X: Array) -> Array:

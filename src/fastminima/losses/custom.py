@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from fastminima.errors import LossError
 from fastminima.exact.matrix import Rationals
+from fastminima.system.options import as_count, as_flag
 
 from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix, linear_term
 
@@ -58,6 +59,15 @@ class Stated:
         """L, inf where it is not stated."""
         given = self.second_order
         return math.inf if given is None or callable(given) else float(given)
+
+
+def _shape(shape: Any) -> tuple[int, int]:
+    """(outputs, inputs) as whole numbers."""
+    try:
+        rows, columns = shape
+    except (TypeError, ValueError) as error:
+        raise LossError(f"shape must be (outputs, inputs), got {shape!r:.80}") from error
+    return as_count(rows, "outputs", 1, error=LossError), as_count(columns, "inputs", 1, error=LossError)
 
 
 class Loss(ProductLoss):
@@ -109,10 +119,10 @@ class Loss(ProductLoss):
         self.stated = Stated(
             value=value,
             gradient=gradient,
-            convex=bool(convex),
-            concave=bool(concave),
+            convex=as_flag(convex, "convex"),
+            concave=as_flag(concave, "concave"),
             second_order=second_order,
-            shape=None if shape is None else (int(shape[0]), int(shape[1])),
+            shape=None if shape is None else _shape(shape),
             accuracy=accuracy,
             critical_is_global=critical_is_global,
             exact_gradient=exact_gradient,

@@ -19,6 +19,7 @@ from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.roundoff import U, gamma_n
 from fastminima.system.first_use import cached_property
+from fastminima.system.options import as_flag
 
 from .base import Change, Floats, ProductLoss, ScaledMatrix, linear_term
 from .pointwise import PointwiseLoss
@@ -60,6 +61,7 @@ def _sampled(X: Any, Y: Any, bias: bool) -> tuple[Table, Table, Floats]:
     DataTypeError
         Data without an exact meaning as real numbers.
     """
+    bias = as_flag(bias, "bias")
     inputs = as_matrix(X, "X")
     targets = as_vector(Y, "Y") if _dimensions(Y) == 1 else as_matrix(Y, "Y")
     m, width = inputs.values.shape

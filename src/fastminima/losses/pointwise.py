@@ -27,6 +27,7 @@ from fastminima.errors import LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.roundoff import U, gamma_n
+from fastminima.system.options import as_count
 
 from .base import Floats
 from .slope_signs import log_odds_signs, probability_signs
@@ -167,8 +168,8 @@ class PointwiseLoss(ABC):
 def _positive(value: float, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
-        raise LossError(f"{name} must be a number above 0, got {value!r}") from error
+    except Exception as error:
+        raise LossError(f"{name} must be a number above 0, got {value!r:.80}") from error
     if not math.isfinite(number) or number <= 0.0:
         raise LossError(f"{name} must be finite and above 0, got {value!r}")
     return number
@@ -382,7 +383,9 @@ class Softmax(PointwiseLoss):
     def _hot(self, labels: Floats) -> Floats:
         if (labels < 0).any() or (labels != np.floor(labels)).any():
             raise LossError("class numbers must be 0, 1, 2, ...; or give one row of probabilities per sample")
-        count = int(labels.max()) + 1 if self.n_classes is None else int(self.n_classes)
+        count = int(labels.max()) + 1
+        if self.n_classes is not None:
+            count = as_count(self.n_classes, "n_classes", 1, error=LossError)
         if count <= labels.max() or count * len(labels) > 2**31:
             raise LossError(f"n_classes is {count}, but Y holds class {labels.max():.0f}")
         hot = np.zeros((len(labels), count))

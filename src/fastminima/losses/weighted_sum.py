@@ -19,6 +19,13 @@ from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix
 __all__ = ["WeightedSum"]
 
 
+def _sequence(values: Any, name: str) -> tuple[Any, ...]:
+    try:
+        return tuple(values)
+    except (TypeError, ValueError) as error:  # a closed file raises the latter
+        raise LossError(f"WeightedSum needs a sequence of {name}, got {type(values).__name__}") from error
+
+
 class WeightedSum(ProductLoss):
     """sum_k c_k ell_k(R) of losses of one shape.
 
@@ -36,10 +43,10 @@ class WeightedSum(ProductLoss):
     """
 
     def __init__(self, losses: Sequence[ProductLoss], weights: Sequence[Any] | None = None) -> None:
-        self.losses = tuple(losses)
+        self.losses = _sequence(losses, "losses")
         if not self.losses or not all(isinstance(loss, ProductLoss) for loss in self.losses):
             raise LossError("WeightedSum needs a sequence of one or more losses")
-        given = [1] * len(self.losses) if weights is None else list(weights)
+        given = [1] * len(self.losses) if weights is None else list(_sequence(weights, "weights"))
         if len(given) != len(self.losses):
             raise LossError(f"WeightedSum has {len(self.losses)} losses and {len(given)} weights")
         try:

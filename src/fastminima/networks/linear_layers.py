@@ -40,6 +40,10 @@ def as_chain(weights: Any, shape: tuple[int, int] | None = None) -> list[Floats]
         raise NetworkError(
             f"weights must be a sequence [W1, ..., W(H+1)] of matrices, got {type(weights).__name__}"
         )
+    if isinstance(weights, np.ndarray) and weights.ndim == 0:
+        raise NetworkError(
+            "weights must be a sequence [W1, ..., W(H+1)] of matrices, got an array without dimensions"
+        )
     if len(weights) < 2:
         raise NetworkError(f"a deep linear network has at least two layers (H >= 1), got {len(weights)}")
     chain = []

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastminima.data.dataset import Block, Dataset
+from fastminima.data.file_kind import as_path, shown
 from fastminima.errors import CertificateError
 from fastminima.exact.digest import DataDigests
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -98,8 +98,8 @@ class Certificate:
         CertificateError
             It is no certificate, cut short, or of a newer version.
         """
-        source = Path(path)
-        with reading(source, "cannot be read"), open(source, "rb") as stream:
+        source = as_path(path)
+        with reading(shown(source), "cannot be read"), open(source, "rb") as stream:
             raw = stream.read(checker.LONGEST_FILE + 1)
         try:
             content = checker.parse(raw.decode())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import NetworkError
+from fastminima.errors import DataTypeError, NetworkError
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
@@ -49,6 +49,8 @@ def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
     NetworkError
         If there is no better network.
     """
+    if not isinstance(better, BetterPoint):
+        raise DataTypeError(f"better must be a BetterPoint (from better_point), got {type(better).__name__}")
     if better.network is None:
         raise NetworkError(f"there is no better point to walk to: {better.status} ({better.reason})")
     # Chebyshev spacing: what distinguishes the two points happens close to them

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.errors import OptionError
+from fastminima.errors import DataTypeError, OptionError
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.theorems.theorem2.counterexample import CounterExample
@@ -60,6 +60,8 @@ def risk_slice(pair: CounterExample, n: int = 161) -> RiskSlice:
     OptionError
         The example has no points.
     """
+    if not isinstance(pair, CounterExample):
+        raise DataTypeError(f"pair must be a CounterExample (from counterexample), got {type(pair).__name__}")
     low, best = pair.local_minimum, pair.global_minimum
     if low is None or best is None:
         raise OptionError("there is nothing to draw: " + pair.reason)

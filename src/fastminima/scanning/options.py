@@ -54,6 +54,13 @@ class ScanOptions:
             raise DataTypeError(
                 f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(self.activation).__name__}"
             )
+        for name in ("progress", "on_result"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise OptionError(f"{name} must be a function, got {type(getattr(self, name)).__name__}")
+        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
+            raise OptionError(
+                f"checkpoint must be the path of a folder, got {type(self.checkpoint).__name__}"
+            )
         check_width(self.width)
         count_workers(self.workers)
         parse_bytes(self.memory)

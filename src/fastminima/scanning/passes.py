@@ -202,5 +202,5 @@ def gram_pass(given: Pass, start: int, stop: int) -> GramState:
     """The exact Gram matrix of (1, x, y)."""
     state = GramState(len(given.centre), given.source.weighted)
     for X, y, w in given.source.blocks(start, stop, given.rows):
-        state.update(np.ascontiguousarray(X), y, w)
+        state.update(np.require(X, None, ["C", "A"]), y, w)
     return state

@@ -131,7 +131,7 @@ def scan(
         block_rows=block_rows,
         memory=memory,
         checkpoint=checkpoint,
-        progress=progress or _silent,
+        progress=_silent if progress is None else progress,
         on_result=on_result,
     )
     sources = open_sources(

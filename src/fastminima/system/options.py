@@ -17,12 +17,14 @@ from fastminima.errors import FastMinimaError, NetworkError, OptionError
 
 __all__ = [
     "as_count",
+    "as_flag",
     "as_real",
     "check_choice",
     "check_count",
     "check_radius",
     "check_width",
     "count_workers",
+    "one_of",
     "parse_bytes",
 ]
 
@@ -127,6 +129,22 @@ def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
         listed = ", ".join(f'"{choice}"' for choice in choices)
         raise OptionError(f"{name} must be one of {listed}, got {value!r}")
     return value
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """`value`, which is true or false (0 and 1 count), as a bool; OptionError for anything else."""
+    if (
+        isinstance(value, bool)
+        or type(value).__name__ in ("bool_", "bool")
+        or (type(value) is int and value in (0, 1))
+    ):
+        return bool(value)
+    raise OptionError(f"{name} must be True or False, got {value!r:.80}")
+
+
+def one_of(value: Any, choices: Sequence[str]) -> bool:
+    """Is `value` one of these words? Without comparing arrays, which compare entry by entry."""
+    return isinstance(value, str) and value in choices
 
 
 def check_width(width: int, smallest: int = 1) -> int:

@@ -83,7 +83,9 @@ class Cutter:
     def whole(self, piece: Piece, first: int) -> Block | None:
         """A block from a piece that has exactly its rows; without a copy where the piece allows."""
         length, dx = len(piece[0]), self._dx
-        if self._index or any(p.dtype != np.float64 or not p.flags.c_contiguous for p in piece):
+        if self._index or any(
+            p.dtype != np.float64 or not (p.flags.c_contiguous and p.flags.aligned) for p in piece
+        ):
             self.fill(piece, length)
             return self.cut(first)
         widths = [1 if p.ndim == 1 else p.shape[1] for p in piece]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastminima.data.columns import Request
 from fastminima.data.text_form import TextOptions
 from fastminima.errors import OptionError, ReadError
+from fastminima.system.options import one_of
 
 __all__ = [
     "Categories",
@@ -126,9 +127,9 @@ class Options:
     text: TextOptions = field(default_factory=TextOptions)
 
     def __post_init__(self) -> None:
-        if self.missing not in ("fail", "drop"):
+        if not one_of(self.missing, ("fail", "drop")):
             raise OptionError(f"missing must be 'fail' or 'drop', got {self.missing!r}")
-        if self.categories not in ("reject", "onehot"):
+        if not one_of(self.categories, ("reject", "onehot")):
             raise OptionError(f"categories must be 'reject' or 'onehot', got {self.categories!r}")
 
 

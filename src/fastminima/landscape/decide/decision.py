@@ -21,6 +21,7 @@ from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
+from fastminima.system.options import as_real
 
 from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight
 from .leave import Leave, leave
@@ -195,9 +196,9 @@ def decide(
     check_one_target(data, "decide")
     limit = None
     if ball is not None:
-        if isinstance(ball, bool) or not (math.isfinite(ball) and ball > 0):
+        if not 0.0 < as_real(ball) < math.inf:
             raise OptionError(f"ball must be a positive number, got {ball!r:.60}")
-        limit = Fraction(ball)
+        limit = Fraction(float(ball) if isinstance(ball, np.floating) else ball)
     sums = Stationarity(RationalNetwork.of(network), data)
     return _decided(sums, limit, isinstance(network, OneHiddenLayer))
 

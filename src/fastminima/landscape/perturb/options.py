@@ -77,7 +77,10 @@ class ProbeOptions:
     def __post_init__(
         self, radius: float | Sequence[float] | F64, workers: int, quantiles: Sequence[float]
     ) -> None:
-        given = np.atleast_1d(np.asarray(radius, dtype=object)).tolist()
+        try:
+            given = np.atleast_1d(np.asarray(radius, dtype=object)).tolist()
+        except Exception:  # whatever the conversion of a foreign object raises
+            given = [radius]
         radii = tuple(check_radius(value) for value in given)
         if not radii:
             raise OptionError("radius is an empty sequence; give at least one radius")

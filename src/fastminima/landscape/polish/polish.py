@@ -27,6 +27,7 @@ from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.options import as_flag
 
 from .exact_face import minimum_on_face
 from .face import Face, Samples
@@ -176,7 +177,7 @@ def polish(
     check_one_target(data, "polish")
     walker = _Walk(RationalNetwork.of(network), data)
     try:
-        status, reason = walker.run(leave_off_units)
+        status, reason = walker.run(as_flag(leave_off_units, "leave_off_units"))
     except KeyboardInterrupt:
         status, reason = PolishStatus.INTERRUPTED, "stopped; the best point so far"
     return _result(walker, status, reason)

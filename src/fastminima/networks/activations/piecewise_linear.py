@@ -28,7 +28,7 @@ def _slope(value: float, name: str) -> float:
         raise ActivationError(f"{name} must be a float64, got {value!r:.60}") from error
     if not math.isfinite(number):
         raise ActivationError(f"{name} must be finite, got {number}")
-    if Fraction(value) != Fraction(number):
+    if not isinstance(value, np.floating) and Fraction(value) != Fraction(number):
         raise ActivationError(
             f"{name} = {value!r:.60} is not a float64; give a slope that is, such as {number!r}"
         )

@@ -21,7 +21,7 @@ from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
-from fastminima.system.options import as_count, check_width
+from fastminima.system.options import as_count, check_width, one_of
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
 from .case1 import pushed_candidates
@@ -161,9 +161,9 @@ def better_point(
     if not isinstance(low, SpuriousMinimum):
         raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
     check_width(low.network.width, 2)
-    if method not in ("paper", "kink"):
+    if not one_of(method, ("paper", "kink")):
         raise OptionError(f'method must be "paper" or "kink", got {method!r}')
-    if reach not in REACHES:
+    if not one_of(reach, tuple(REACHES)):
         raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
     most = low.network.width - 1
     n_kinks = as_count(n_kinks, "n_kinks", 1, most, wanted=f"an integer between 1 and width - 1 = {most}")
@@ -179,8 +179,11 @@ def better_point(
             method=method,
             risk=low.risk,
         )
-    rng = np.random.default_rng(random_state)
-    search = (low, n_kinks, directions, n_directions, rng)
+    try:
+        draws = np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
+    search = (low, n_kinks, directions, n_directions, draws)
     fallback = chain(exact_kink_candidates(*search), kink_candidates(*search))
     if method == "kink":
         return _first_certified(low, evidence.case, method, fallback, ())

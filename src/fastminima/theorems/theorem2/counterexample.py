@@ -28,7 +28,7 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count
+from fastminima.system.options import as_count, one_of
 
 from .bending import Bending
 from .certify_radius import certified_radius
@@ -272,7 +272,7 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     Theorem 2, corollary 3 and appendix A3 to A6 of Yun, Sra and Jadbabaie (2019). The search is deterministic: grids of v in
     [-3, 3] and u in [-10, 10], refined around the best, then certified in ball arithmetic.
     """
-    if form not in _FORMS:
+    if not one_of(form, tuple(_FORMS)):
         raise OptionError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
     h = named(activation, **parameters) if isinstance(activation, str) else as_activation(activation)
     if parameters and not isinstance(activation, str):

@@ -18,7 +18,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.tensors import plain_array
 from fastminima.errors import ActivationError, DataError, DataTypeError, OptionError
+from fastminima.system.options import as_real, one_of
 
 from .sorted_sums import SortedSums, Sweep, require_finite
 
@@ -241,10 +243,10 @@ def best_split(
     Yun, Sra and Jadbabaie (2019), proof of theorem 1, step 2, case 1. The best push at position p is
     u = clip(2 S_p / M, -|kappa| reach gap, +|kappa| reach gap) and gamma = u / kappa.
     """
-    kappa = float(kappa)
+    given, kappa = kappa, as_real(kappa)
     if not 0.0 < abs(kappa) <= 1.0:
-        raise ActivationError(f"kappa must be nonzero and at most 1 in magnitude, got {kappa}")
-    if reach not in ("limit", "paper"):
+        raise ActivationError(f"kappa must be nonzero and at most 1 in magnitude, got {given!r:.80}")
+    if not one_of(reach, ("limit", "paper")):
         raise OptionError(f'reach must be "limit" (half the gap) or "paper" (a quarter), got {reach!r}')
     part = 0.5 if reach == "limit" else 0.25
     columns = _inputs(fitted, residual, sample_weight)
@@ -411,7 +413,10 @@ def _ldexp(x: float, n: int) -> float:
 
 
 def _column(values: ArrayLike, name: str) -> Floats:
-    array = np.asarray(values)
+    try:
+        array = plain_array(values)
+    except (TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        raise DataTypeError(f"{name} cannot be read as an array of numbers: {error}") from error
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataTypeError(f"{name} has masked entries; drop those samples first")
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:

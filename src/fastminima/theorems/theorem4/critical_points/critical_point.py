@@ -109,7 +109,7 @@ def critical_point(
 def _widths(widths: Sequence[int]) -> list[int]:
     try:
         dims = [as_count(d, "a width", 1) for d in widths]
-    except (TypeError, OptionError):
+    except (TypeError, ValueError):  # an OptionError is one; a closed file raises it too
         dims = []
     if len(dims) < 3:
         raise NetworkError(
