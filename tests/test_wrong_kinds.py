@@ -48,7 +48,7 @@ def _kinds():
         np.float32(1), np.datetime64("2020-01-01"), np.array("x"), np.array([1 + 2j]), np.array([["a", "b"]]),
         np.empty((0, 2)), np.empty((2, 0)), np.zeros((2, 2, 2)), np.array([[1, None]], dtype=object),
         np.zeros(2, dtype=[("a", "f8"), ("b", "U2")]), np.ma.masked_array([1.0, 2.0], [True, False]),
-        np.longdouble(1), "x" * 5000, "a\0b",
+        10**5000, -(10**5000), np.longdouble(1), "x" * 5000, "a\0b",
     ]  # fmt: skip
     return kinds
 
@@ -99,7 +99,8 @@ RESULTS = {
     and (issubclass(getattr(fm, name), (str, tuple)) or "Status" in name or "Verdict" in name)
 } | {
     "BetterPoint", "Certificate", "CounterExample", "CriticalPoint", "LeastSquares", "LinearEscape", "LinearReport",
-    "Decision", "LocalInverse", "Polish", "Probe", "ProbeSweep", "ScanReport", "ScanResult", "SpuriousMinimum",
+    "Decision", "LocalInverse", "Polish", "Probe", "ProbeSweep", "RationalNetwork",
+    "ScanReport", "ScanResult", "SpuriousMinimum",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from fastminima.networks.activations.named import activations
 from fastminima.report.example_table import example_table
 from fastminima.report.figures import require_matplotlib
 from fastminima.report.slice_plot import plot_slice
+from fastminima.system.options import spelled
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample
 
@@ -99,7 +100,7 @@ def _parameter(text: str) -> tuple[str, float]:
         return key.strip(), float(value)
     except ValueError:
         raise OptionError(
-            f"--param takes KEY=VALUE with a number, such as alpha=0.5; got {text!r:.60}"
+            f"--param takes KEY=VALUE with a number, such as alpha=0.5; got {spelled(text)}"
         ) from None
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count
+from fastminima.system.options import as_count, spelled
 
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
 from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
@@ -117,7 +117,7 @@ class Dataset:
         accuracy: Accuracy = "auto",
     ) -> None:
         if not isinstance(accuracy, str) or accuracy not in ("auto", "exact"):
-            raise DataError(f"accuracy must be 'auto' or 'exact', got {accuracy!r}")
+            raise DataError(f"accuracy must be 'auto' or 'exact', got {spelled(accuracy)}")
         if y is None:
             X, y, held_weight, held_names = held_arrays(X)
             sample_weight = held_weight if sample_weight is None else sample_weight

@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from fastminima.errors import ReadError
-from fastminima.system.options import one_of
+from fastminima.system.options import one_of, spelled
 from fastminima.system.packages import import_optional
 
 from .dataset import Accuracy, Dataset
@@ -46,10 +46,10 @@ def load_demo(name: str, *, accuracy: Accuracy = "auto") -> Dataset:
         "diabetes" without scikit-learn.
     """
     if not one_of(name, DEMOS):
-        near = difflib.get_close_matches(str(name)[:80], DEMOS, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(spelled(name), DEMOS, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ReadError(
-            f"unknown demo {name!r:.80}; known: diabetes, xor, parityN and pmparityN for N = 1..12.{hint}"
+            f"unknown demo {spelled(name)}; known: diabetes, xor, parityN and pmparityN for N = 1..12.{hint}"
         )
     if name == "diabetes":
         table = import_optional("sklearn.datasets", extra="demo", purpose="the diabetes demo").load_diabetes()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, ReadError, TargetError
 from fastminima.system.files import open_npz, reading
-from fastminima.system.options import as_flag, check_choice, one_of
+from fastminima.system.options import as_flag, check_choice, one_of, spelled
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import bar
 
@@ -138,7 +138,7 @@ def read(
         Text needs pandas, Parquet needs pyarrow, Excel needs openpyxl.
     """
     if not one_of(meaning, ("binary", "decimal")):
-        raise ReadError(f"meaning must be 'binary' or 'decimal', got {meaning!r}")
+        raise ReadError(f"meaning must be 'binary' or 'decimal', got {spelled(meaning)}")
     check_choice(accuracy, "accuracy", ("auto", "exact"))
     asked = _Reading(
         meaning,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from fastminima.errors import OptionError, ReadError
-from fastminima.system.options import one_of
+from fastminima.system.options import one_of, spelled
 
 from .columns import listed, refuse_repeated
 
@@ -116,10 +116,10 @@ class TextOptions:
         if self.header is not None and not isinstance(self.header, bool):
             raise OptionError(
                 "header must be True (the first line is names), False (it is data) or None (names, unless it could be "
-                f"data), got {self.header!r}"
+                f"data), got {spelled(self.header)}"
             )
         if self.decimal is not None and not one_of(self.decimal, (".", ",")):
-            raise OptionError(f"decimal must be '.' or ',', got {self.decimal!r}")
+            raise OptionError(f"decimal must be '.' or ',', got {spelled(self.decimal)}")
         separator = self.separator
         if separator is None:
             return
@@ -128,7 +128,7 @@ class TextOptions:
         wrong = not isinstance(separator, str) or len(separator) != 1 or not separator.isascii()
         if wrong or separator.isalnum() or separator in "\"'\n\r\0+-.":
             raise OptionError(
-                f"sep must be one character that stands in no number, or 'blanks' or 'tab', got {self.sep!r}"
+                f"sep must be one character that stands in no number, or 'blanks' or 'tab', got {spelled(self.sep)}"
             )
         if separator == self.decimal:
             raise OptionError("sep and decimal are both ','; columns need another separator, such as ';'")

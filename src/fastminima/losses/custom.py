@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from fastminima.errors import LossError
 from fastminima.exact.matrix import Rationals
-from fastminima.system.options import as_count, as_flag
+from fastminima.system.options import as_count, as_flag, spelled
 
 from .base import Change, Extremum, Floats, ProductLoss, ScaledMatrix, linear_term
 
@@ -52,7 +52,7 @@ class Stated:
         second_order = None if callable(self.second_order) else self.second_order
         for name, number in (("accuracy", self.accuracy), ("second_order", second_order)):
             if number is not None and not (isinstance(number, (int, float)) and 0.0 <= number < math.inf):
-                raise LossError(f"{name} must be a finite number >= 0, got {number!r}")
+                raise LossError(f"{name} must be a finite number >= 0, got {spelled(number)}")
 
     @property
     def lipschitz(self) -> float:
@@ -66,7 +66,7 @@ def _shape(shape: Any) -> tuple[int, int]:
     try:
         rows, columns = shape
     except (TypeError, ValueError) as error:
-        raise LossError(f"shape must be (outputs, inputs), got {shape!r:.80}") from error
+        raise LossError(f"shape must be (outputs, inputs), got {spelled(shape)}") from error
     return as_count(rows, "outputs", 1, error=LossError), as_count(columns, "inputs", 1, error=LossError)
 
 

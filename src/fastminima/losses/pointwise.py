@@ -27,7 +27,7 @@ from fastminima.errors import LossError
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.roundoff import U, gamma_n
-from fastminima.system.options import as_count
+from fastminima.system.options import as_count, spelled
 
 from .base import Floats
 from .slope_signs import log_odds_signs, probability_signs
@@ -169,9 +169,9 @@ def _positive(value: float, name: str) -> float:
     try:
         number = float(value)
     except Exception as error:
-        raise LossError(f"{name} must be a number above 0, got {value!r:.80}") from error
+        raise LossError(f"{name} must be a number above 0, got {spelled(value)}") from error
     if not math.isfinite(number) or number <= 0.0:
-        raise LossError(f"{name} must be finite and above 0, got {value!r}")
+        raise LossError(f"{name} must be finite and above 0, got {spelled(value)}")
     return number
 
 
@@ -387,7 +387,7 @@ class Softmax(PointwiseLoss):
         if self.n_classes is not None:
             count = as_count(self.n_classes, "n_classes", 1, error=LossError)
         if count <= labels.max() or count * len(labels) > 2**31:
-            raise LossError(f"n_classes is {count}, but Y holds class {labels.max():.0f}")
+            raise LossError(f"n_classes is {spelled(count)}, but Y holds class {labels.max():.0f}")
         hot = np.zeros((len(labels), count))
         hot[np.arange(len(labels)), labels.astype(np.intp)] = 1.0
         return hot
@@ -474,7 +474,7 @@ class SmoothedQuantile(PointwiseLoss):
     def __post_init__(self) -> None:
         tau = _positive(self.tau, "tau")
         if tau >= 1.0:
-            raise LossError(f"tau must be between 0 and 1, got {self.tau!r}")
+            raise LossError(f"tau must be between 0 and 1, got {spelled(self.tau)}")
         object.__setattr__(self, "tau", tau)
         object.__setattr__(self, "smoothing", _positive(self.smoothing, "smoothing"))
         # rounded up

@@ -17,7 +17,7 @@ from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.memory import require_memory
-from fastminima.system.options import count_workers
+from fastminima.system.options import count_workers, spelled
 
 from .batched_smooth import smooth_risks
 from .stacked_networks import (
@@ -57,7 +57,7 @@ def _arithmetic(dtype: object, networks: StackedNetworks) -> np.dtype[Any]:
     for kind in (np.dtype(np.float64), np.dtype(np.float32)):
         if isinstance(dtype, str | type | np.dtype) and dtype in (kind.name, kind, kind.type):
             return kind
-    raise OptionError(f'dtype must be "float64", "float32" or None, got {dtype!r}')
+    raise OptionError(f'dtype must be "float64", "float32" or None, got {spelled(dtype)}')
 
 
 def _segments(m: int, panel: int, group: int) -> list[slice]:

@@ -19,7 +19,7 @@ from fastminima.exact.stream import PassResult, exact_moments
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.options import one_of
+from fastminima.system.options import one_of, spelled
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.certify_drop import certify_drop
@@ -91,7 +91,7 @@ def prove(
     docs/proofs.md derives why the inequalities that the checker accepts imply theorem 1 (sections 1 to 5 there), 2 and 4.
     """
     if not one_of(method, _METHODS):
-        raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
+        raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {spelled(method)}")
     if isinstance(result, CounterExample):
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):

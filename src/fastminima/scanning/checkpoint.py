@@ -22,6 +22,7 @@ from typing import Any
 
 from fastminima.errors import OptionError, OutputError, ReadError
 from fastminima.system.files import replacing, writing
+from fastminima.system.options import spelled
 
 from .folder_lock import FolderLock
 from .plain_records import UnstorableError, fits
@@ -73,7 +74,7 @@ class Checkpoint:
         source_of: Callable[[int], Any] = lambda index: None,
     ) -> None:
         if not isinstance(path, str | os.PathLike) or "\0" in os.fsdecode(path):
-            raise OptionError(f"checkpoint must be the path of a folder, got {path!r:.60}")
+            raise OptionError(f"checkpoint must be the path of a folder, got {spelled(path)}")
         self.folder = Path(os.fsdecode(path))
         self.results: dict[int, Any] = {}
         self._names, self._source_of = list(names), source_of

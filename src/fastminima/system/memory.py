@@ -22,5 +22,5 @@ def require_memory(n_bytes: int, what: str) -> None:
     limit = available_bytes()
     if n_bytes > limit:
         raise TooLargeError(
-            f"{what} needs {n_bytes / 2**30:.3g} GiB, this machine has {limit / 2**30:.3g} GiB; ask for less"
+            f"{what} needs {min(n_bytes, 10**300) / 2**30:.3g} GiB, this machine has {limit / 2**30:.3g} GiB; ask for less"
         )

@@ -26,7 +26,17 @@ __all__ = [
     "count_workers",
     "one_of",
     "parse_bytes",
+    "spelled",
 ]
+
+
+def spelled(value: Any) -> str:
+    """A value for a message, whatever it is: Python prints no integers of more than 4,300 digits, objects may refuse."""
+    try:
+        text = repr(value)
+    except Exception:
+        return f"an object of type {type(value).__name__}"
+    return text if len(text) <= 400 else text[:400] + "..."
 
 
 def as_count(
@@ -58,7 +68,7 @@ def as_count(
         number = None
     if number is None or number < least or (most is not None and number > most):
         span = f">= {least}" if most is None else f"from {least} to {most}"
-        raise error(f"{name} must be {wanted or f'a whole number {span}'}, got {value!r}")
+        raise error(f"{name} must be {wanted or f'a whole number {span}'}, got {spelled(value)}")
     return number
 
 
@@ -91,7 +101,7 @@ def parse_bytes(size: int | float | str, option: str = "memory") -> int:
     OptionError
         Not a size, not finite, or less than one byte. "2G" is none: it means 2e9 to some programs, 2**31 to others.
     """
-    wanted = f"{option} must be a number of bytes, or a size like '2GB' or '512MiB'; got {size!r}"
+    wanted = f"{option} must be a number of bytes, or a size like '2GB' or '512MiB'; got {spelled(size)}"
     if isinstance(size, str):
         match = _SIZE.fullmatch(size)
         if match is None:
@@ -119,7 +129,7 @@ def check_radius(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0.0):
-        raise OptionError(f"radius must be a finite number >= 0 or a sequence of such, got {value!r}")
+        raise OptionError(f"radius must be a finite number >= 0 or a sequence of such, got {spelled(value)}")
     return number
 
 
@@ -127,7 +137,7 @@ def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     """`value`, one of `choices`; OptionError for anything else."""
     if not (isinstance(value, str) and value in choices):
         listed = ", ".join(f'"{choice}"' for choice in choices)
-        raise OptionError(f"{name} must be one of {listed}, got {value!r}")
+        raise OptionError(f"{name} must be one of {listed}, got {spelled(value)}")
     return value
 
 
@@ -139,7 +149,7 @@ def as_flag(value: Any, name: str) -> bool:
         or (type(value) is int and value in (0, 1))
     ):
         return bool(value)
-    raise OptionError(f"{name} must be True or False, got {value!r:.80}")
+    raise OptionError(f"{name} must be True or False, got {spelled(value)}")
 
 
 def one_of(value: Any, choices: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastminima.data.columns import Request
 from fastminima.data.text_form import TextOptions
 from fastminima.errors import OptionError, ReadError
-from fastminima.system.options import one_of
+from fastminima.system.options import one_of, spelled
 
 __all__ = [
     "Categories",
@@ -128,9 +128,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if not one_of(self.missing, ("fail", "drop")):
-            raise OptionError(f"missing must be 'fail' or 'drop', got {self.missing!r}")
+            raise OptionError(f"missing must be 'fail' or 'drop', got {spelled(self.missing)}")
         if not one_of(self.categories, ("reject", "onehot")):
-            raise OptionError(f"categories must be 'reject' or 'onehot', got {self.categories!r}")
+            raise OptionError(f"categories must be 'reject' or 'onehot', got {spelled(self.categories)}")
 
 
 def labels(reader: Reader) -> Callable[[int], str]:

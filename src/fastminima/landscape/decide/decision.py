@@ -21,7 +21,7 @@ from fastminima.errors import DataTypeError, OptionError
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_real
+from fastminima.system.options import as_real, spelled
 
 from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight
 from .leave import Leave, leave
@@ -197,7 +197,7 @@ def decide(
     limit = None
     if ball is not None:
         if not 0.0 < as_real(ball) < math.inf:
-            raise OptionError(f"ball must be a positive number, got {ball!r:.60}")
+            raise OptionError(f"ball must be a positive number, got {spelled(ball)}")
         limit = Fraction(float(ball) if isinstance(ball, np.floating) else ball)
     sums = Stationarity(RationalNetwork.of(network), data)
     return _decided(sums, limit, isinstance(network, OneHiddenLayer))

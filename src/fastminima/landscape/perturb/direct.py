@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
 from fastminima.kernels import _perturb, _screen
+from fastminima.system.options import spelled
 
 from . import cancelling
 from .base_point import BasePoint
@@ -56,7 +57,7 @@ class Direct:
 
     def __init__(self, base: BasePoint, dtype: str = "float64") -> None:
         if dtype not in ("float64", "float32"):
-            raise OptionError(f'dtype must be "float64" or "float32", got {dtype!r}')
+            raise OptionError(f'dtype must be "float64" or "float32", got {spelled(dtype)}')
         self.base = base
         self._kind = np.dtype(dtype)
         self._kernel: Callable[..., None] = _perturb.excess_f32 if dtype == "float32" else _perturb.excess_f64

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
-from fastminima.system.options import check_choice, check_count, check_radius, count_workers
+from fastminima.system.options import as_flag, check_choice, check_count, check_radius, count_workers, spelled
 
 from .points import DISTRIBUTIONS
 
@@ -28,7 +28,9 @@ def check_levels(levels: Any) -> tuple[float, ...]:
     try:
         numbers = tuple(float(v) for v in levels)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"quantiles must be a sequence of levels in [0, 1], got {levels!r}") from error
+        raise OptionError(
+            f"quantiles must be a sequence of levels in [0, 1], got {spelled(levels)}"
+        ) from error
     for number in numbers:
         if not 0.0 <= number <= 1.0:
             raise OptionError(f"quantiles must be levels in [0, 1], got {number}")
@@ -89,6 +91,8 @@ class ProbeOptions:
             "is_sweep": np.ndim(radius) > 0,
             "n": check_count(self.n, "n", _MAX_INDEX),
             "seed": check_count(self.seed, "seed", 2**64),
+            "keep": as_flag(self.keep, "keep"),
+            "progress": as_flag(self.progress, "progress"),
             "threads": count_workers(workers),
             "distribution": check_choice(self.distribution, "distribution", tuple(DISTRIBUTIONS)),
             "dtype": check_choice(self.dtype, "dtype", _DTYPES),

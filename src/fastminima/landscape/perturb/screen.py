@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastminima.errors import NetworkError, OptionError
 from fastminima.kernels import _screen
 from fastminima.system.memory import available_bytes
+from fastminima.system.options import spelled
 
 from .base_point import BasePoint
 from .near_samples import NearSamples
@@ -188,7 +189,7 @@ class Screen:
     def __init__(self, base: BasePoint, max_row_norm: float) -> None:
         listed_up_to = float(max_row_norm)
         if not listed_up_to >= 0.0:
-            raise OptionError(f"max_row_norm must be a norm >= 0, got {max_row_norm!r}")
+            raise OptionError(f"max_row_norm must be a norm >= 0, got {spelled(max_row_norm)}")
         self.base = base
         self._lock = threading.Lock()
         near, form = survey(base, listed_up_to)

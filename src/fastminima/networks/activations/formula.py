@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from fastminima.errors import ActivationError
+from fastminima.system.options import spelled
 
 __all__ = ["Arithmetic", "Formula", "Jet", "check", "evaluate", "freeze", "jet", "rational"]
 
@@ -111,7 +112,7 @@ def check(formula: Formula) -> None:
             if name == "pow" and len(node) == 3:
                 if isinstance(node[2], bool) or not isinstance(node[2], int) or not 0 <= node[2] <= 1000:
                     raise ActivationError(
-                        f"the exponent of pow must be an int from 0 to 1000, got {node[2]!r:.40}"
+                        f"the exponent of pow must be an int from 0 to 1000, got {spelled(node[2])}"
                     )
                 stack.append((node[1], depth + 1))
                 continue
@@ -123,7 +124,7 @@ def check(formula: Formula) -> None:
             if node not in ("t", "pi"):
                 _number(node)
         elif isinstance(node, bool) or not isinstance(node, int) or node.bit_length() > 4 * _MAX_DIGITS:
-            raise ActivationError(f"a formula holds 't', 'pi', ints, 'p/q' and lists, got {node!r:.40}")
+            raise ActivationError(f"a formula holds 't', 'pi', ints, 'p/q' and lists, got {spelled(node)}")
 
 
 def _number(text: str) -> Fraction:
@@ -132,7 +133,7 @@ def _number(text: str) -> Fraction:
             raise ValueError
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise ActivationError(f"expected a rational 'p/q', got {text!r:.40}") from error
+        raise ActivationError(f"expected a rational 'p/q', got {spelled(text)}") from error
 
 
 def evaluate(formula: Formula, t: Any, numbers: Arithmetic) -> Any:

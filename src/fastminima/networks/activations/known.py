@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from fastminima.errors import ActivationError
-from fastminima.system.options import as_real
+from fastminima.system.options import as_real, spelled
 
 from . import curves as curves
 from .formula import Formula, rational
@@ -113,15 +113,15 @@ class ActivationInfo:
 
     def _number(self, key: str, value: float) -> float:
         if not math.isfinite(as_real(value)):
-            raise ActivationError(f"{key} of {self.name} must be a finite number, got {value!r:.40}")
+            raise ActivationError(f"{key} of {self.name} must be a finite number, got {spelled(value)}")
         if key in self._whole:
             if value != int(value) or not 2 <= value <= 50:
                 raise ActivationError(
-                    f"{key} of {self.name} must be a whole number from 2 to 50, got {value!r:.40}"
+                    f"{key} of {self.name} must be a whole number from 2 to 50, got {spelled(value)}"
                 )
             return int(value)
         if key in self._positive and value <= 0:
-            raise ActivationError(f"{key} of {self.name} must be > 0, got {value!r:.40}")
+            raise ActivationError(f"{key} of {self.name} must be > 0, got {spelled(value)}")
         return float(value)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastminima.errors import ActivationError
+from fastminima.system.options import spelled
 
 from .formula import freeze
 from .from_torch import compare_with_module, module_name, named_module
@@ -60,11 +61,11 @@ class ActivationTable(Mapping[str, ActivationInfo]):
         ActivationError
             No such name; the near ones are listed.
         """
-        key = _plain(str(name))
+        key = _plain(name if isinstance(name, str) else spelled(name))
         if key not in self._plain:
             near = [self._plain[found] for found in difflib.get_close_matches(key, self._plain, 4, 0.5)]
             hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self._entries)}"
-            raise ActivationError(f"no activation is called {name!r:.40}; {hint}")
+            raise ActivationError(f"no activation is called {spelled(name)}; {hint}")
         return self[self._plain[key]]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import ActivationError
+from fastminima.system.options import spelled
 
 from .formula import Formula, rational
 
@@ -21,11 +22,11 @@ __all__ = ["PiecewiseLinear", "leaky_relu", "relu"]
 def _slope(value: float, name: str) -> float:
     # strings have a float() too, but are no slopes
     if not isinstance(value, numbers.Real | Decimal | np.floating | np.integer):
-        raise ActivationError(f"{name} must be a real number, got {value!r:.60}")
+        raise ActivationError(f"{name} must be a real number, got {spelled(value)}")
     try:
         number = float(value)
     except OverflowError as error:
-        raise ActivationError(f"{name} must be a float64, got {value!r:.60}") from error
+        raise ActivationError(f"{name} must be a float64, got {spelled(value)}") from error
     if not math.isfinite(number):
         raise ActivationError(f"{name} must be finite, got {number}")
     if not isinstance(value, np.floating) and Fraction(value) != Fraction(number):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import ActivationError
 from fastminima.exact.roundoff import U
+from fastminima.system.options import spelled
 
 from .formula import Formula, evaluate, freeze, jet
 
@@ -67,7 +68,7 @@ class Smooth:
             if not callable(getattr(self, part)):
                 raise ActivationError(f"{part} must be callable, got {type(getattr(self, part)).__name__}")
         if not isinstance(self.name, str) or not self.name:
-            raise ActivationError(f"name must be a word, got {self.name!r}")
+            raise ActivationError(f"name must be a word, got {spelled(self.name)}")
         if self.formula is not None:
             object.__setattr__(self, "formula", freeze(self.formula))
         _compare(self)

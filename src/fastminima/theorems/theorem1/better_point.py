@@ -21,7 +21,7 @@ from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
-from fastminima.system.options import as_count, check_width, one_of
+from fastminima.system.options import as_count, check_width, one_of, spelled
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
 from .case1 import pushed_candidates
@@ -162,13 +162,13 @@ def better_point(
         raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
     check_width(low.network.width, 2)
     if not one_of(method, ("paper", "kink")):
-        raise OptionError(f'method must be "paper" or "kink", got {method!r}')
+        raise OptionError(f'method must be "paper" or "kink", got {spelled(method)}')
     if not one_of(reach, tuple(REACHES)):
-        raise OptionError(f'reach must be "limit" or "paper", got {reach!r}')
+        raise OptionError(f'reach must be "limit" or "paper", got {spelled(reach)}')
     most = low.network.width - 1
     n_kinks = as_count(n_kinks, "n_kinks", 1, most, wanted=f"an integer between 1 and width - 1 = {most}")
     n_directions = as_count(n_directions, "n_directions", wanted="an integer >= 0")
-    require_memory(16 * n_directions * low.data.n_features, f"a set of {n_directions} directions")
+    require_memory(16 * n_directions * low.data.n_features, f"a set of {spelled(n_directions)} directions")
     evidence = low.evidence
     if evidence.obstacle is not None:
         return BetterPoint(

@@ -24,7 +24,7 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, re
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
-from fastminima.system.options import as_count, check_width
+from fastminima.system.options import as_count, check_width, spelled
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import Margin, certify_margin, excess_bound, positive_affine
@@ -237,7 +237,7 @@ def _check_alpha(alpha: float) -> float:
     try:
         number = float(alpha)
     except (TypeError, ValueError, OverflowError) as error:
-        raise NetworkError(f"alpha must be a real number > 0, got {alpha!r:.60}") from error
+        raise NetworkError(f"alpha must be a real number > 0, got {spelled(alpha)}") from error
     if not (math.isfinite(number) and number > 0.0):
         raise NetworkError(
             f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}"
@@ -296,7 +296,7 @@ def spurious_minimum(
             f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
         )
     # the arrays, the networks of three steps, and a rational for each unit on the exact route
-    require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {width}")
+    require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {spelled(width)}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
     W1, b1, W2, eta, used = _parameters(fit, activation, width, alpha)

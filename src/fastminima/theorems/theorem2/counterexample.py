@@ -28,7 +28,7 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, one_of
+from fastminima.system.options import as_count, one_of, spelled
 
 from .bending import Bending
 from .certify_radius import certified_radius
@@ -273,7 +273,7 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     [-3, 3] and u in [-10, 10], refined around the best, then certified in ball arithmetic.
     """
     if not one_of(form, tuple(_FORMS)):
-        raise OptionError(f"form must be one of {', '.join(_FORMS)}, got {form!r}")
+        raise OptionError(f"form must be one of {', '.join(_FORMS)}, got {spelled(form)}")
     h = named(activation, **parameters) if isinstance(activation, str) else as_activation(activation)
     if parameters and not isinstance(activation, str):
         raise OptionError("parameters go with a name; this activation is already made")

@@ -18,7 +18,7 @@ from fastminima.losses.gradient_check import check_gradient
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_flag, as_real
+from fastminima.system.options import as_flag, as_real, spelled
 
 from .decide_exactly import ExactFindings, decide_exactly
 from .decide_within_tolerance import ToleranceFindings, within_tolerance
@@ -276,7 +276,7 @@ def classify_linear(
     """
     ball = as_real(radius)
     if not 0.0 < ball < np.inf:
-        raise OptionError(f"radius must be a finite number above 0, got {radius!r}")
+        raise OptionError(f"radius must be a finite number above 0, got {spelled(radius)}")
     exact = None if exact is None else as_flag(exact, "exact")
     if tol is not None and exact:
         raise OptionError(

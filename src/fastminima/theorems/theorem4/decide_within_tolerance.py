@@ -25,7 +25,7 @@ from fastminima.errors import OptionError
 from fastminima.exact.roundoff import gamma_n
 from fastminima.losses.base import Extremum, ProductLoss
 from fastminima.losses.squared import SquaredLoss
-from fastminima.system.options import as_real
+from fastminima.system.options import as_real, spelled
 
 from .bottleneck import decide_at_full_rank, decide_narrow
 from .decision import Decision
@@ -136,7 +136,7 @@ def within_tolerance(weights: Sequence[Floats], loss: ProductLoss, tol: float) -
     """
     given, tol = tol, as_real(tol)
     if not 0.0 < tol < 1.0:
-        raise OptionError(f"tol must be between 0 and 1, got {given!r}")
+        raise OptionError(f"tol must be between 0 and 1, got {spelled(given)}")
     chain = ScaledChain(weights)
     R, distance = _product(chain)
     G, off = loss.gradient_ball(R, distance)

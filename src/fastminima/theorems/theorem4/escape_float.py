@@ -21,7 +21,7 @@ from fastminima.exact.roundoff import gamma_n
 from fastminima.losses.base import Change, ProductLoss
 from fastminima.losses.squared import SquaredLoss
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_real
+from fastminima.system.options import as_real, spelled
 
 from .bottleneck import learnt_spectrum
 from .decide_within_tolerance import ToleranceFindings
@@ -120,7 +120,7 @@ def escape_by_singular_vectors(
     """
     given, radius = radius, as_real(radius)
     if not 0.0 < radius < math.inf:
-        raise OptionError(f"radius must be a finite number above 0, got {given!r}")
+        raise OptionError(f"radius must be a finite number above 0, got {spelled(given)}")
     if findings.case is None or findings.gradient is None:
         raise OptionError(f"there is nothing to escape from: the verdict is {findings.verdict}")
     saddle = _Saddle(weights, loss, radius, findings.transposed)

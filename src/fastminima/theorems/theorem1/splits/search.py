@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.tensors import plain_array
 from fastminima.errors import ActivationError, DataError, DataTypeError, OptionError
-from fastminima.system.options import as_real, one_of
+from fastminima.system.options import as_real, one_of, spelled
 
 from .sorted_sums import SortedSums, Sweep, require_finite
 
@@ -245,9 +245,11 @@ def best_split(
     """
     given, kappa = kappa, as_real(kappa)
     if not 0.0 < abs(kappa) <= 1.0:
-        raise ActivationError(f"kappa must be nonzero and at most 1 in magnitude, got {given!r:.80}")
+        raise ActivationError(f"kappa must be nonzero and at most 1 in magnitude, got {spelled(given)}")
     if not one_of(reach, ("limit", "paper")):
-        raise OptionError(f'reach must be "limit" (half the gap) or "paper" (a quarter), got {reach!r}')
+        raise OptionError(
+            f'reach must be "limit" (half the gap) or "paper" (a quarter), got {spelled(reach)}'
+        )
     part = 0.5 if reach == "limit" else 0.25
     columns = _inputs(fitted, residual, sample_weight)
     rule = SplitRule(kappa, part)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
-from fastminima.system.options import as_count
+from fastminima.system.options import as_count, spelled
 from fastminima.theorems.theorem4.classify import classify_linear
 
 from .draws import (
@@ -43,7 +43,7 @@ def _index_set(point: Wanted, indices: Sequence[int]) -> tuple[int, ...]:
     wanted = f"distinct, from 0 to min(dx, dy) - 1 = {n - 1}"
     chosen = tuple(sorted(as_count(k, "indices", 0, n - 1, wanted=wanted) for k in indices))
     if len(set(chosen)) < len(chosen):
-        raise OptionError(f"indices must be {wanted}, got {indices!r}")
+        raise OptionError(f"indices must be {wanted}, got {spelled(indices)}")
     if len(chosen) > limit:
         raise OptionError(f"{len(chosen)} indices do not fit through a layer of width {limit}")
     if rank is not None and rank != len(chosen):

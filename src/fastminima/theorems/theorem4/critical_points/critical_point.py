@@ -24,7 +24,7 @@ import numpy as np
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
-from fastminima.system.options import as_count
+from fastminima.system.options import as_count, spelled
 
 from .by_case import by_case
 from .by_indices import at_data, by_indices
@@ -90,7 +90,7 @@ def critical_point(
     j_star = None if j_star is None else as_count(j_star, "j_star")
     generator = np.random.default_rng(rng)
     if kind not in _KINDS:
-        raise OptionError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
+        raise OptionError(f"kind must be one of {', '.join(_KINDS)}, got {spelled(kind)}")
     wanted = Wanted(tuple(dims), kind, rank, indices, j_star)
     if Y is not None:
         if X is None or j_star is not None or kind not in ("saddle", "minimum"):
@@ -113,6 +113,6 @@ def _widths(widths: Sequence[int]) -> list[int]:
         dims = []
     if len(dims) < 3:
         raise NetworkError(
-            f"widths must be [dx, d_1, ..., d_H, dy], at least three whole numbers of 1 or more, got {widths!r}"
+            f"widths must be [dx, d_1, ..., d_H, dy], at least three whole numbers of 1 or more, got {spelled(widths)}"
         )
     return dims
