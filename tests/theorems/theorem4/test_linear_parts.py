@@ -133,7 +133,7 @@ def test_every_verdict_says_what_it_means_in_one_place():
 
 
 def test_what_a_user_states_is_one_object():
-    loss = fm.Loss(np.sum, np.ones_like, convex=1, shape=(2.0, 3), second_order=2, accuracy=0.0)
+    loss = fm.Loss(np.sum, np.ones_like, convex=1, shape=(np.int64(2), 3), second_order=2, accuracy=0.0)
     assert loss.stated == Stated(np.sum, np.ones_like, True, second_order=2, shape=(2, 3), accuracy=0.0)
     assert loss.stated.lipschitz == 2.0
     assert loss.convex is loss.critical_is_global is True
