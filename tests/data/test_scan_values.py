@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastminima.data.sources import table_source as sources_table
+from fastminima.data import cleaning
 from fastminima.data.sources import text as sources_text
 from fastminima.errors import DataError, ReadError
 from profiles import examples
@@ -141,7 +141,7 @@ def test_texts_that_do_not_vary(tmp_path, monkeypatch):
     with pytest.raises(ReadError, match="column 'e' holds no text in any row"):
         read_all(frame, tmp_path, "y", features=["e"], categories="onehot")
     many = pd.DataFrame({"id": [f"k{i}" for i in range(300)], "y": range(300)})
-    monkeypatch.setattr(sources_table, "_MANY_LEVELS", 200)
+    monkeypatch.setattr(cleaning, "MANY_LEVELS", 200)
     with pytest.raises(ReadError, match="column 'id' holds more than 200 different texts"):
         read_all(many, tmp_path, "y", features=["id"], categories="onehot")
 

@@ -18,7 +18,14 @@ from fastminima.system.options import parse_bytes
 from fastminima.system.plain_text import printable
 from fastminima.system.progress import rows_bar
 
-from .arguments import add_column_arguments, add_network_arguments, features_of
+from .arguments import (
+    add_cleaning_arguments,
+    add_column_arguments,
+    add_network_arguments,
+    add_text_arguments,
+    features_of,
+    reading_of,
+)
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table, say
 
@@ -60,38 +67,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "such file in it; Parquet files with the same columns are one table), a glob, or demo:NAME",
     )
     add_column_arguments(parser)
-    _add_rows_arguments(parser)
+    add_cleaning_arguments(parser, "reject")
+    add_text_arguments(parser)
     add_network_arguments(parser)
     _add_resources_arguments(parser)
     _add_output_arguments(parser)
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_rows_arguments(parser: argparse.ArgumentParser) -> None:
-    """What happens to rows and columns that are no numbers."""
-    parser.add_argument(
-        "--missing",
-        choices=("fail", "drop"),
-        default="fail",
-        help="rows with missing values: an error that names the first (default), or left out and counted",
-    )
-    parser.add_argument(
-        "--categories",
-        choices=("reject", "onehot"),
-        default="reject",
-        help="columns of text: no inputs (default), or a 0/1 column for every text but the first",
-    )
-    parser.add_argument(
-        "--header",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="of text files: the first line is column names, or data (default: names, refused where it could be data)",
-    )
-    parser.add_argument(
-        "--sep", metavar="MARK", help="of text files: what separates the columns, or 'blanks' or 'tab'"
-    )
-    parser.add_argument("--decimal", choices=(".", ","), help="of text files: the decimal mark")
 
 
 def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
@@ -184,11 +166,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             target=arguments.target,
             features=features_of(arguments),
             sample_weight=arguments.sample_weight,
-            missing=arguments.missing,
-            categories=arguments.categories,
-            header=arguments.header,
-            sep=arguments.sep,
-            decimal=arguments.decimal,
+            **reading_of(arguments),
             activation=PiecewiseLinear(arguments.s_plus, arguments.s_minus),
             width=arguments.width,
             workers=arguments.workers,

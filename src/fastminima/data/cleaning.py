@@ -36,6 +36,7 @@ __all__ = [
     "clean",
     "cleaned_arrays",
     "held_arrays",
+    "level_limit",
     "raw_columns",
     "resolved",
     "settled_levels",
@@ -87,6 +88,11 @@ class Cleaning:
         return self.categories == "onehot"
 
 
+def level_limit(named: bool) -> int:
+    """How many texts a column may hold and be a category; more if the caller has asked for it by name."""
+    return MANY_LEVELS if named else FEW_LEVELS
+
+
 def settled_levels(
     found: Mapping[int, set[str]], n_rows: int | None, named: bool
 ) -> tuple[dict[int, Levels], dict[int, str]]:
@@ -100,7 +106,7 @@ def settled_levels(
     named : bool
         The caller has asked for these columns.
     """
-    limit = MANY_LEVELS if named else FEW_LEVELS
+    limit = level_limit(named)
     reasons = {c: f"more than {limit:,} different texts" for c, texts in found.items() if len(texts) > limit}
     reasons |= {c: "no text in any row" for c, texts in found.items() if not texts}
     # what is constant has no column of its own: the intercept is there

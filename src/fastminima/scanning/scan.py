@@ -11,10 +11,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from fastminima.data.cleaning import Categories, Missing
 from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import Unopened, open_sources
-from fastminima.data.sources.reader import Categories, Missing
 from fastminima.data.text_form import TextOptions
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import writing

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastminima.data.cleaning import Categories, Missing
 from fastminima.data.columns import Column, Request, listed
 from fastminima.data.dataset import Dataset
 from fastminima.data.file_kind import EXCEL, SUFFIXES, TEXTS, file_kind
@@ -42,7 +43,7 @@ from .held import (
 )
 from .iterables import blocks_source
 from .parquet import parquet_reader, same_columns
-from .reader import Categories, Missing, Options, Reader
+from .reader import Options, Reader
 from .table_source import TableSource
 from .tables_in_memory import excel_reader
 from .text import text_reader

@@ -6,18 +6,17 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from fastminima.data.cleaning import Categories, Missing
 from fastminima.data.columns import Request
 from fastminima.data.text_form import TextOptions
 from fastminima.errors import OptionError, ReadError
 from fastminima.system.options import one_of, spelled
 
 __all__ = [
-    "Categories",
-    "Missing",
     "Options",
     "Piece",
     "Reader",
@@ -30,8 +29,6 @@ __all__ = [
     "stamp_of",
 ]
 
-Missing = Literal["fail", "drop"]
-Categories = Literal["reject", "onehot"]
 Piece = Sequence[NDArray[Any]]
 """Columns side by side: one-dimensional arrays, or two-dimensional ones that stand for several columns."""
 Tell = Callable[[int, "int | None"], None]

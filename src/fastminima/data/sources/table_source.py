@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from fastminima.data.cleaning import level_limit, settled_levels
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError, ReadError, TargetError
 from fastminima.system.options import as_count
@@ -24,10 +25,6 @@ from .reader import Options, Reader, Tell, fingerprint, labels, silent, stamp_of
 __all__ = ["BLOCK_ROWS", "TableSource"]
 
 BLOCK_ROWS = 4096
-# Levels of one category that are encoded without being asked for by name: an identifier is not a category.
-_FEW_LEVELS = 256
-# A named column may have more; beyond this its one-hot columns are no regression any more.
-_MANY_LEVELS = 65_536
 _LEVEL_ROWS = 16_384
 
 
@@ -256,7 +253,7 @@ class TableSource:
         if not texts:
             return
         named = self._options.request.features is not None
-        limit, label = _MANY_LEVELS if named else _FEW_LEVELS, labels(reader)
+        limit, label = level_limit(named), labels(reader)
         found = {column: set(reader.levels.get(column, ())) for column in texts}
         unknown = [column for column in texts if column not in reader.levels]
         if unknown:
@@ -264,22 +261,16 @@ class TableSource:
                 for column, values in zip(unknown, piece, strict=True):
                     if len(found[column]) <= limit:
                         found[column].update(set(values.tolist()) - {None})
-        reasons = {c: f"more than {limit:,} different texts" for c in texts if len(found[c]) > limit}
-        reasons |= {c: "no text in any row" for c in texts if not found[c]}
-        if reasons and named:
-            column, reason = next(iter(reasons.items()))
+        levels, reasons = settled_levels(found, reader.n_rows, named)
+        # a column that was asked for may be constant, which the intercept takes up, and nothing else
+        lost = [column for column in reasons if len(found[column]) != 1]
+        if lost and named:
             raise ReadError(
-                f"{self.name}: column {label(column)!r} holds {reason}; leave it out, or encode it yourself"
+                f"{self.name}: column {label(lost[0])!r} holds {reasons[lost[0]]}; leave it out, or encode it yourself"
             )
-        # what is constant has no column of its own: the intercept is there
-        reasons |= {c: "the same text in every row" for c in texts if len(found[c]) == 1}
-        if not named:
-            # names of the rows: with a column for each, any target would be fitted
-            reasons |= {c: "a different text in every row" for c in texts if len(found[c]) == reader.n_rows}
         self._rejected |= {label(c): f"{reason}, no category" for c, reason in reasons.items()}
         selection = self._layout.selection
         features = tuple(column for column in selection.features if column not in reasons)
-        levels = {column: tuple(sorted(found[column])) for column in texts if column not in reasons}
         self._layout = Layout(replace(selection, features=features), tuple(levels), levels)
 
     # --- the pass ---------------------------------------------------------------------------------------
