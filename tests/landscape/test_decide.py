@@ -13,9 +13,10 @@ import fastminima as fm
 from fastminima.errors import DataError, DataTypeError, NetworkError, OptionError
 from fastminima.exact.affine import Columns
 from fastminima.exact.fit import ExactFit
+from fastminima.exact.matrix import dot
 from fastminima.landscape.decide import programme, zonotope
 from fastminima.landscape.decide.decision import OffUnit, decide
-from fastminima.landscape.decide.stationarity import Stationarity, inner
+from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.exact_face import minimum_on_face
 from fastminima.networks.rational_network import RationalNetwork
 from profiles import examples
@@ -39,7 +40,7 @@ def risk(network, data):
     for x, y, w in zip(data.X.tolist(), data.y.tolist(), weight, strict=True):
         f = network.bias
         for row, a in zip(network.rows, network.output, strict=True):
-            z = inner(row, [*map(F, x), F(1)])
+            z = dot(row, [*map(F, x), F(1)])
             f += a * z * (s_plus if z > 0 else s_minus)
         total += F(w) * (f - F(y)) ** 2
     return total / 2
@@ -202,7 +203,7 @@ def test_concave_kinks_by_vertices_and_by_lines_agree(data):
     p = tuple(F(data.draw(SMALL)) for _ in range(n))
 
     def rate(v):
-        return inner(p, v) + sum((t * abs(inner(x, v)) for x, t in zip(inputs, d, strict=True)), F(0))
+        return dot(p, v) + sum((t * abs(dot(x, v)) for x, t in zip(inputs, d, strict=True)), F(0))
 
     verdicts = set()
     for budget in (4096, 0):
@@ -215,9 +216,11 @@ def test_concave_kinks_by_vertices_and_by_lines_agree(data):
         if isinstance(answer, zonotope.Escaping):
             assert rate(answer.v) < 0
         verdicts.add(isinstance(answer, zonotope.Contained))
-    rank = zonotope._rank(inputs)
-    if any(t < 0 for t in d) and rank < len(inputs) and zonotope._rank([p, *inputs]) == rank:
-        by_lines = zonotope._by_lines(p, inputs, d, rank)
+    zero = (F(0),) * n
+    basis = programme.in_span(zero, inputs)[0]
+    rank = len(basis)
+    if any(t < 0 for t in d) and rank < len(inputs) and programme.in_span(p, inputs)[2] is None:
+        by_lines = zonotope._by_lines(p, inputs, d, basis)
         if isinstance(by_lines, zonotope.Escaping):
             assert rate(by_lines.v) < 0
         verdicts.add(isinstance(by_lines, zonotope.Contained))

@@ -20,13 +20,13 @@ from fractions import Fraction
 import numpy as np
 
 from fastminima.exact.affine import Columns
-from fastminima.exact.dyadic import power_of_two, round_fraction
+from fastminima.exact.dyadic import power_of_two, round_fraction, sqrt_floor
+from fastminima.exact.matrix import dot
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
-from .region import rounded_radius
 from .sides import preactivations
-from .stationarity import Stationarity, inner
+from .stationarity import Stationarity
 
 __all__ = ["Escape", "escape_by_bias", "escape_by_row", "escape_by_weight"]
 
@@ -70,7 +70,7 @@ class Escape:
     @property
     def distance(self) -> float:
         """Euclidean distance from the point, to float64."""
-        return rounded_radius(self.distance_squared)
+        return sqrt_floor(self.distance_squared)
 
     def __repr__(self) -> str:
         where = "output bias" if self.unit is None else f"unit {self.unit}"
@@ -115,7 +115,7 @@ def escape_by_row(
         if not any(step) or not _keeps_sides(sums, unit, moved):
             return None
         drop = -(a * sums.phi(unit, step) + a * a * sums.curvature(unit, step) / 2)
-        square = inner(step, step)
+        square = dot(step, step)
         if drop <= 0 or (ball is not None and square > ball * ball):
             return None
         return Escape(network.with_unit(unit, moved, a), drop, square, unit)
@@ -139,7 +139,8 @@ def escape_by_weight(
             return None
         # sum G h(z) is linear along the step while sides are kept
         slope = sums.phi(unit, row) + sums.phi(unit, step)
-        square = _hidden_square(sums, unit, step)
+        # no boundary sample has a part of the old row in its z, so these are the changes per step along the new one
+        square = sums.curvature(unit, moved)
         if not slope or not square:
             return None
         size = abs(slope) / square
@@ -147,7 +148,7 @@ def escape_by_weight(
             size = min(size, ball / 2)
         weight = power_of_two(_exponent(size)) * (-1 if slope > 0 else 1)
         drop = -(weight * slope + weight * weight * square / 2)
-        distance = inner(step, step) + weight * weight
+        distance = dot(step, step) + weight * weight
         if drop <= 0 or (ball is not None and distance > ball * ball):
             return None
         return Escape(network.with_unit(unit, moved, weight), drop, distance, unit)
@@ -213,15 +214,3 @@ def _keeps_sides(sums: Stationarity, unit: int, row: Vector) -> bool:
 
 def _distinct(sums: Stationarity) -> Columns:
     return sums.columns.take(sums.first)
-
-
-def _hidden_square(sums: Stationarity, unit: int, step: Vector) -> Fraction:
-    """sum w h(z)^2 at the row u_k + step, sides kept."""
-    row = [a + b for a, b in zip(sums.network.rows[unit], step, strict=True)]
-    form = sums.moments.unit_form(unit, row)
-    total = inner(form, sums.moments.products(form))
-    for group in np.flatnonzero(sums.sides[:, unit] == 0).tolist():
-        t = inner(sums.x(group), step)
-        if t > 0:
-            total += sums.weight(group) * (sums.s_plus**2 - sums.s_minus**2) * t * t
-    return total

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
-from .stationarity import Stationarity, inner
+from .stationarity import Stationarity
 
 __all__ = ["Leave", "leave"]
 
@@ -76,8 +77,8 @@ def leave(network: RationalNetwork, data: Dataset, unit: int) -> Leave | None:
     # sum G h(z) and sum w h(z)^2 at the new row: exact sums of the masked design
     form = other.moments.unit_form(unit, row)
     products = other.moments.products(form)
-    slope = inner(other.moments.form(turned.rows, turned.output, turned.bias), products)
-    square = inner(form, products)
+    slope = dot(other.moments.form(turned.rows, turned.output, turned.bias), products)
+    square = dot(form, products)
     if not slope or not square:
         return None
     weight = Fraction(round_fraction(-slope / square))

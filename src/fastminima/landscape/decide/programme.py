@@ -18,10 +18,9 @@ from fractions import Fraction
 import numpy as np
 
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 
-from .stationarity import inner
-
-__all__ = ["Multipliers", "multipliers"]
+__all__ = ["Multipliers", "dual", "in_span", "multipliers"]
 
 Vector = tuple[Fraction, ...]
 
@@ -45,25 +44,25 @@ def multipliers(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> M
     """
     if not any(p):
         return Multipliers(tuple(Fraction(0) for _ in inputs))
-    basis, values, v = _in_span(p, inputs)
+    basis, values, v = in_span(p, inputs)
     if v is not None:
         return Multipliers(v=v)
     if len(basis) == len(inputs):
         beyond = next((g for g, (t, limit) in enumerate(zip(values, d, strict=True)) if abs(t) > limit), None)
         if beyond is None:
             return Multipliers(tuple(values))
-        unit = _dual(inputs, beyond)
+        unit = dual(inputs, beyond)
         return Multipliers(v=unit if values[beyond] > 0 else tuple(-t for t in unit))
     return _proposed(p, inputs, d) or _simplex(p, inputs, d)
 
 
 def outside(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], v: Vector) -> bool:
     """Whether <p, v> > sum d_g |<x_g, v>|."""
-    reach = sum((t * abs(inner(x, v)) for x, t in zip(inputs, d, strict=True)), Fraction(0))
-    return inner(p, v) > reach
+    reach = sum((t * abs(dot(x, v)) for x, t in zip(inputs, d, strict=True)), Fraction(0))
+    return dot(p, v) > reach
 
 
-def _in_span(
+def in_span(
     p: Vector, inputs: Sequence[Vector], allowed: Sequence[int] | None = None
 ) -> tuple[list[int], list[Fraction], Vector | None]:
     """Positions of a basis, coefficients of p over all inputs (0 off the basis); or v orthogonal to all, <p, v> > 0."""
@@ -98,14 +97,14 @@ def _in_span(
     return [order[column] for column in basis], values, None
 
 
-def _dual(inputs: Sequence[Vector], position: int) -> Vector:
+def dual(inputs: Sequence[Vector], position: int) -> Vector:
     """v with <x_g, v> = 1 at one of independent inputs, 0 at the others."""
     others = [x for g, x in enumerate(inputs) if g != position]
     x = inputs[position]
-    _, _, v = _in_span(x, others)
+    _, _, v = in_span(x, others)
     if v is None:
         raise AssertionError("the inputs are not independent")
-    size = inner(x, v)
+    size = dot(x, v)
     return tuple(t / size for t in v)
 
 
@@ -149,14 +148,14 @@ def _proposed(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> Mul
         (limit_ if value > 0 else -limit_) if tied else value
         for value, limit_, tied in zip(fixed, d, at_limit, strict=True)
     ]
-    basis, _, v = _in_span(p, inputs, order)
+    basis, _, v = in_span(p, inputs, order)
     if v is not None:
         return None
     rest = list(p)
     for g, value in enumerate(fixed):
         if g not in basis:
             rest = [a - value * b for a, b in zip(rest, inputs[g], strict=True)]
-    _, solved, v = _in_span(tuple(rest), inputs, basis)
+    _, solved, v = in_span(tuple(rest), inputs, basis)
     if v is not None:
         return None
     values = tuple(solved[g] if g in basis else fixed[g] for g in range(k))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import NetworkError
 from fastminima.exact.affine import Columns, affine_numerators
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import sqrt_floor
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
@@ -139,20 +139,4 @@ def _nearest_square(
 
 def rounded_radius(square: Fraction | None) -> float:
     """sqrt(square) rounded down to float64; inf for None."""
-    if square is None:
-        return math.inf
-    if not square:
-        return 0.0
-    # an even power of two brings the square to where its root has all digits
-    power = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
-    scaled = square / Fraction(4) ** power
-    root = math.sqrt(round_fraction(scaled))
-    while Fraction(root) ** 2 > scaled:
-        root = math.nextafter(root, 0.0)
-    try:
-        result = math.ldexp(root, power)
-    except OverflowError:
-        return math.nextafter(math.inf, 0.0)
-    while result and Fraction(result) ** 2 > square:
-        result = math.nextafter(result, 0.0)
-    return result
+    return math.inf if square is None else sqrt_floor(square)

@@ -21,23 +21,20 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError
 from fastminima.exact.affine import Columns, affine_numerators
+from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
+from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import U
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
 
 from .sides import Preactivations, preactivations
 
-__all__ = ["BoundaryInput", "Stationarity", "inner"]
+__all__ = ["BoundaryInput", "Stationarity"]
 
 F64 = NDArray[np.float64]
 Vector = tuple[Fraction, ...]
-
-
-def inner(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
-    """<a, b>, exactly."""
-    return sum((x * y for x, y in zip(a, b, strict=True) if x and y), Fraction(0))
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Stationarity:
         form = self.moments.form(network.rows, network.output, network.bias)
         self._products = self.moments.products(form)
         # <form, G form> / 2: the exact risk
-        self.risk = inner(form, self._products) / 2
+        self.risk = dot(form, self._products) / 2
         self.total = self._products[0]
 
     @property
@@ -128,7 +125,7 @@ class Stationarity:
         output = network.bias
         for side, row, a in zip(self.sides[group].tolist(), network.rows, network.output, strict=True):
             if side and a:
-                output += a * (self.s_plus if side > 0 else self.s_minus) * inner(row, x)
+                output += a * (self.s_plus if side > 0 else self.s_minus) * dot(row, x)
         residual, scale = affine_numerators(
             self.columns, [output, *([Fraction(0)] * (len(x) - 1)), Fraction(-1)], rows
         )
@@ -146,14 +143,14 @@ class Stationarity:
         """
         network, z = self.network, self._every
         s = np.array([float(self.s_plus), float(self.s_minus)])
-        a = np.array([_nearest(v) for v in network.output])
+        a = np.array([round_fraction(v) for v in network.output])
         d1 = network.width
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             slope = np.where(z.value > 0.0, s[0], s[1])
             reach = np.abs(z.value) + z.error
             steep = s.max()
-            e = (slope * z.value) @ a + _nearest(network.bias) - self.columns.y
-            size = (steep * reach) @ np.abs(a) + abs(_nearest(network.bias)) + np.abs(self.columns.y)
+            e = (slope * z.value) @ a + round_fraction(network.bias) - self.columns.y
+            size = (steep * reach) @ np.abs(a) + abs(round_fraction(network.bias)) + np.abs(self.columns.y)
             # where the sign of z is not known from the float, h errs by at most its own size there
             unsure = np.where(np.abs(z.value) > z.error, z.error, reach)
             doubt = (steep * unsure) @ np.abs(a) * (1 + 2.0**-20) + (d1 + 10) * U * size
@@ -206,16 +203,16 @@ class Stationarity:
 
     def phi(self, unit: int, v: Sequence[Fraction]) -> Fraction:
         """phi_k(v): the rate at which the risk changes with row k along v, divided by a_k."""
-        kinks = sum((one.G * abs(inner(one.x, v)) for one in self.boundary[unit]), Fraction(0))
-        return inner(self.P[unit], v) + self.c * kinks
+        kinks = sum((one.G * abs(dot(one.x, v)) for one in self.boundary[unit]), Fraction(0))
+        return dot(self.P[unit], v) + self.c * kinks
 
     def curvature(self, unit: int, v: Sequence[Fraction]) -> Fraction:
         """sum_i w_i psi_i^2 with psi_i the change of h(z_ik) per step along v, before any sample changes sides."""
         form = self.moments.unit_form(unit, v)
-        total = inner(form, self.moments.products(form))
+        total = dot(form, self.moments.products(form))
         # samples on the boundary stand in the form at the slope s-
         for group in np.flatnonzero(self.sides[:, unit] == 0).tolist():
-            t = inner(self.x(group), v)
+            t = dot(self.x(group), v)
             if t > 0:
                 weight = self.weight(group)
                 total += weight * (self.s_plus**2 - self.s_minus**2) * t * t
@@ -225,10 +222,3 @@ class Stationarity:
         """Sum of the weights of one distinct input."""
         weight, unit = self.columns.weight_integers(self.members[group])
         return Fraction(len(self.members[group])) if weight is None else int(weight.sum()) * unit
-
-
-def _nearest(value: Fraction) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf if value > 0 else -np.inf

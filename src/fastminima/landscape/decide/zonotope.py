@@ -23,10 +23,10 @@ import numpy as np
 
 from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.exact.nullspace import null_space
 
-from .programme import multipliers
-from .stationarity import inner
+from .programme import dual, in_span, multipliers
 
 __all__ = ["Contained", "Escaping", "Unknown", "decide_unit"]
 
@@ -49,13 +49,10 @@ class Contained:
     multipliers : tuple of vectors
         One l per point that had to lie in the zonotope, over the convex kinks in the order given; a single one
         unless there are concave kinks. Empty for "zero" and "lines".
-    strict : bool
-        Every |l_g| < d_g, and no concave kink.
     """
 
     kind: str
     multipliers: tuple[Vector, ...] = ()
-    strict: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,17 +84,17 @@ def decide_unit(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> C
         return Escaping(tuple(-v for v in p)) if any(p) else Contained("zero")
     convex = [(x, t) for x, t in zip(inputs, d, strict=True) if t > 0]
     concave = [(x, -t) for x, t in zip(inputs, d, strict=True) if t < 0]
-    rank = _rank(inputs)
+    basis = in_span((Fraction(0),) * len(p), inputs)[0]
+    rank = len(basis)
     if concave and rank == len(inputs):
         # independent: some v meets one concave kink and no other input
-        return Escaping(_downhill(p, _dual(inputs, inputs.index(concave[0][0]))))
+        return Escaping(_downhill(p, dual(inputs, inputs.index(concave[0][0]))))
     inside = [x for x, _ in convex], [t for _, t in convex]
     if not concave:
         found = multipliers(p, *inside)
         if found.v is not None:
             return Escaping(tuple(-v for v in found.v))
-        strict = all(abs(v) < t for v, t in zip(found.values, inside[1], strict=True))
-        return Contained("multipliers", (found.values,), strict)
+        return Contained("multipliers", (found.values,))
     for x, t in concave:
         found = multipliers(tuple(t * v for v in x), *inside)
         if found.v is not None:
@@ -105,21 +102,20 @@ def decide_unit(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> C
     guess = _by_chance(p, inputs, d, rank)
     if guess is not None:
         return Escaping(guess)
-    flat = [*([p] if any(p) else []), *inputs]
-    lines = comb(len(inputs), rank - 1) if _rank(flat) == rank else None
+    lines = comb(len(inputs), rank - 1) if in_span(p, inputs)[2] is None else None
     vertices = 2 ** len(concave)
     if lines is not None and 2 * lines <= min(vertices, BUDGET):
-        return _by_lines(p, inputs, d, rank)
+        return _by_lines(p, inputs, d, basis)
     if vertices <= BUDGET:
         return _by_vertices(p, concave, inside)
     if lines is not None and 2 * lines <= BUDGET:
-        return _by_lines(p, inputs, d, rank)
+        return _by_lines(p, inputs, d, basis)
     return Unknown(len(concave), len(inputs), rank)
 
 
 def _downhill(p: Vector, v: Vector) -> Vector:
     """v or -v, whichever does not climb along p."""
-    return tuple(-t for t in v) if inner(p, v) > 0 else v
+    return tuple(-t for t in v) if dot(p, v) > 0 else v
 
 
 def _by_vertices(
@@ -134,7 +130,7 @@ def _by_vertices(
         if answer.v is not None:
             return Escaping(tuple(-t for t in answer.v))
         found.append(answer.values)
-    return Contained("vertices", tuple(found), strict=False)
+    return Contained("vertices", tuple(found))
 
 
 def _by_chance(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank: int) -> Vector | None:
@@ -156,17 +152,19 @@ def _by_chance(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank:
         if rate[at] >= 0.0:
             break
         exact = tuple(map(Fraction, v[at].tolist()))
-        kinks = sum((t * abs(inner(one, exact)) for one, t in zip(inputs, d, strict=True)), Fraction(0))
-        if inner(p, exact) + kinks < 0:
+        kinks = sum((t * abs(dot(one, exact)) for one, t in zip(inputs, d, strict=True)), Fraction(0))
+        if dot(p, exact) + kinks < 0:
             return exact
     return None
 
 
-def _by_lines(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank: int) -> Contained | Escaping:
+def _by_lines(
+    p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], basis: Sequence[int]
+) -> Contained | Escaping:
     """The rate is linear on the cones of the arrangement in the span of the inputs: its lines decide its sign."""
-    basis = _independent(inputs)
+    rank = len(basis)
     # v = sum t_j x_j over a basis of the span; <x_g, v> = sum t_j <x_g, x_j>
-    table = [[inner(x, inputs[j]) for j in basis] for x in inputs]
+    table = [[dot(x, inputs[j]) for j in basis] for x in inputs]
     for chosen in combinations(range(len(inputs)), rank - 1):
         kernel = null_space([common_numerators(table[g])[0] for g in chosen], rank)
         if len(kernel) != 1:
@@ -175,40 +173,8 @@ def _by_lines(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction], rank: 
             sum((t * inputs[j][i] for t, j in zip(kernel[0], basis, strict=True)), Fraction(0))
             for i in range(len(p))
         )
-        kinks = sum((t * abs(inner(x, v)) for x, t in zip(inputs, d, strict=True)), Fraction(0))
-        slope = inner(p, v)
+        kinks = sum((t * abs(dot(x, v)) for x, t in zip(inputs, d, strict=True)), Fraction(0))
+        slope = dot(p, v)
         if abs(slope) > kinks:
             return Escaping(_downhill(p, v))
-    return Contained("lines", strict=False)
-
-
-def _rank(vectors: Sequence[Vector]) -> int:
-    return len(_independent(vectors))
-
-
-def _independent(vectors: Sequence[Vector]) -> list[int]:
-    """Positions of the first vectors that are independent of those before them."""
-    rows: list[tuple[int, list[Fraction]]] = []
-    found = []
-    for position, vector in enumerate(vectors):
-        rest = list(vector)
-        for pivot, row in rows:
-            if rest[pivot]:
-                factor = rest[pivot] / row[pivot]
-                rest = [a - factor * b for a, b in zip(rest, row, strict=True)]
-        leading = next((i for i, v in enumerate(rest) if v), None)
-        if leading is not None:
-            rows.append((leading, rest))
-            found.append(position)
-    return found
-
-
-def _dual(inputs: Sequence[Vector], position: int) -> Vector:
-    """v with <x_g, v> = 1 at one of independent inputs and 0 at the others: in the null space of the others."""
-    others = [common_numerators(x)[0] for i, x in enumerate(inputs) if i != position]
-    x = inputs[position]
-    for basis in null_space(others, len(x)):
-        size = inner(x, tuple(map(Fraction, basis)))
-        if size:
-            return tuple(Fraction(v) / size for v in basis)
-    raise AssertionError("the inputs are not independent")
+    return Contained("lines")

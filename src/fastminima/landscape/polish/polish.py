@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import DataTypeError
-from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt_floor
 from fastminima.landscape.decide.decision import Decision, decide
-from fastminima.landscape.decide.region import rounded_radius
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -317,16 +316,16 @@ def _result(walker: _Walk, status: PolishStatus, reason: str) -> Polish:
     rounded = exact.rounded()
     near = RationalNetwork.of(rounded)
     square = near.distance_squared(exact)
-    distance = _up(square)
+    distance = sqrt_above(square)
     excess = round_fraction(_risk(near, walker.data) - decision.exact_risk)
     inner = Fraction(decision.radius) - Fraction(distance) if decision.radius < np.inf else None
-    radius = np.inf if inner is None else max(0.0, _down(inner))
+    radius = np.inf if inner is None else max(0.0, round_down(inner))
     moved = exact.distance_squared(walker.start)
     region = decision.region
     within = region is not None and (region.radius_squared is None or moved < region.radius_squared)
     return Polish(
         status=status, reason=reason, start=walker.start, exact=exact, network=rounded, decision=decision,
-        distance=distance, excess=excess, radius=radius, moved=rounded_radius(moved),
+        distance=distance, excess=excess, radius=radius, moved=sqrt_floor(moved),
         started_in_region=region is not None and region.contains(walker.start),
         started_within_radius=within, path=tuple(walker.path),
     )  # fmt: skip
@@ -334,14 +333,3 @@ def _result(walker: _Walk, status: PolishStatus, reason: str) -> Polish:
 
 def _risk(network: RationalNetwork, data: Dataset) -> Fraction:
     return Stationarity(network, data).risk
-
-
-def _up(square: Fraction) -> float:
-    """sqrt(square), rounded up."""
-    low = rounded_radius(square)
-    return low if Fraction(low) ** 2 == square else float(np.nextafter(low, np.inf))
-
-
-def _down(value: Fraction) -> float:
-    near = round_fraction(value)
-    return near if Fraction(near) <= value else float(np.nextafter(near, -np.inf))
