@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import fastminima as fm
 import oracle
 from fastminima.exact.fit import ExactFit
+from oracle import digits
 from places import NIST
 from profiles import examples
 from strategies import tables
@@ -29,16 +30,6 @@ module = importlib.import_module("fastminima.fit.least_squares")
 def float_route(monkeypatch):
     """Small data too take the float route."""
     monkeypatch.setattr(module, "EXACT_WORK", 0)
-
-
-def digits(found, exact):
-    """Correct digits of the worst coefficient."""
-    worst = 17.0
-    for value, truth in zip(found, exact, strict=True):
-        if truth != 0:
-            error = abs((Fraction(float(value)) - truth) / truth)
-            worst = min(worst, -math.log10(max(float(error), 1e-17)))
-    return worst
 
 
 def problems():

@@ -24,6 +24,7 @@ from fastminima.theorems.theorem1.certify_drop import certify_drop
 from fastminima.theorems.theorem1.certify_split import certify_split
 from fastminima.theorems.theorem1.splits.search import SplitRule, search_splits
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
+from oracle import digits
 from places import NIST
 
 large = importlib.import_module("fastminima.scanning.large")
@@ -146,16 +147,6 @@ def test_a_regular_dataset_takes_two_passes_and_equals_the_construction_in_memor
     np.testing.assert_allclose(result.fit.fitted, low.fit.fitted, rtol=1e-13)
     np.testing.assert_allclose(result.fit.residual, low.fit.residual, rtol=0, atol=1e-12)
     assert fm.better_point(result.minimum, method="kink").drop > better.drop
-
-
-def digits(found, exact):
-    """Correct digits of the worst coefficient."""
-    worst = 17.0
-    for value, truth in zip(found, exact, strict=True):
-        if truth != 0:
-            error = abs((Fraction(float(value)) - truth) / truth)
-            worst = min(worst, -math.log10(max(float(error), 1e-17)))
-    return worst
 
 
 def filip():

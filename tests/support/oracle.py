@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 
@@ -110,3 +111,13 @@ def preactivations(network, X):
         ]
         for x in X.tolist()
     ]
+
+
+def digits(found, exact):
+    """Correct digits of the worst coefficient."""
+    worst = 17.0
+    for value, truth in zip(found, exact, strict=True):
+        if truth != 0:
+            error = abs((Fraction(float(value)) - truth) / truth)
+            worst = min(worst, -math.log10(max(float(error), 1e-17)))
+    return worst

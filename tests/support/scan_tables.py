@@ -98,27 +98,6 @@ STORED = [
     "t.zarr",
     "group.zarr",
 ]
-
-
-STORED = [
-    "c.npy",
-    "fortran.npy",
-    "big.npy",
-    "fields.npy",
-    "stored.npz",
-    "alone.npz",
-    "packed.npz",
-    "t.csv",
-    "t.csv.gz",
-    "t.tsv",
-    "t.tsv.gz",
-    "t.parquet",
-    "parts",
-    "t.h5::tables/plain",
-    "t.h5::chunked",
-    "t.zarr",
-    "group.zarr",
-]
 NAMED = ["fields.npy", "t.csv", "t.csv.gz", "t.tsv", "t.tsv.gz", "t.parquet", "parts"]
 
 
