@@ -18,6 +18,7 @@ The house, from the ground up; a room imports only from rooms above it in this l
 - `proof`: certificates for strangers.
 - `scanning`: theorem 1 on hundreds of datasets, or on one larger than memory.
 - `report`: pictures, tables and text.
+- `interop`: other libraries: networks of PyTorch, and files of weights.
 - `cli`: the command line.
 
 Everything is imported where it is first used (PEP 562): `import fastminima` alone loads none of it.
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .data.read import read as read
     from .fit.least_squares import LeastSquares as LeastSquares
     from .fit.least_squares import least_squares as least_squares
+    from .interop.network_files import load_network as load_network
+    from .interop.torch import to_torch as to_torch
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from .networks.batched_risk import batched_risk as batched_risk
     from .networks.one_hidden_layer import OneHiddenLayer as OneHiddenLayer
     from .networks.rational_network import RationalNetwork as RationalNetwork
+    from .networks.torch_modules import from_torch as from_torch
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
@@ -102,6 +106,8 @@ _NAMES = {
         "LeastSquares",
         "least_squares",
     ),
+    "interop.network_files": ("load_network",),
+    "interop.torch": ("to_torch",),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),
@@ -132,6 +138,7 @@ _NAMES = {
     "networks.activations.smooth": ("Smooth",),
     "networks.batched_risk": ("batched_risk",),
     "networks.rational_network": ("RationalNetwork",),
+    "networks.torch_modules": ("from_torch",),
     "networks.one_hidden_layer": ("OneHiddenLayer",),
     "proof.certificate": ("Certificate",),
     "proof.prove": (

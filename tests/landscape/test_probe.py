@@ -333,7 +333,7 @@ def test_networks_and_data_that_do_not_fit_are_named():
         with pytest.raises(NetworkError, match="3 inputs"):
             call(case(dx=3)[0], data)
         with pytest.raises(DataTypeError, match="Dataset"):
-            call(network, (data.X, data.y))
+            call(network, [data.X, data.y])
         with pytest.raises(DataTypeError, match="OneHiddenLayer"):
             call(np.zeros(3), data)
     with pytest.raises(NetworkError, match="finite"):

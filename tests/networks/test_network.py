@@ -135,7 +135,7 @@ def test_bad_inputs(X, kind, message):
 
 
 def test_risk_needs_a_dataset():
-    with pytest.raises(DataTypeError, match="risk needs a Dataset, got ndarray"):
+    with pytest.raises(DataTypeError, match=r"risk takes a Dataset, \(X, y\) or .*, got ndarray"):
         NET.risk(np.zeros((2, 3)))
     with pytest.raises(DataError, match="X has 1 columns"):
         NET.risk(Dataset([[0.0]], [1.0]))
@@ -147,8 +147,14 @@ def test_risk_needs_a_dataset():
         ({"b1": [1.0]}, r"shapes W1 \(2, 3\), b1 \(1,\), W2 \(2,\)"),
         ({"W2": [1.0, 2.0, 3.0]}, r"W2 \(3,\)"),
         ({"W1": [1.0, 2.0]}, r"W1 must have 2 dimensions, got shape \(2,\)"),
-        ({"W2": [[1.0, 2.0]]}, r"W2 must have 1 dimensions, got shape \(1, 2\)"),
-        ({"b2": [1.0]}, r"b2 must have 0 dimensions, got shape \(1,\)"),
+        ({"W2": [[1.0], [2.0]]}, r"W2 must have 1 dimensions, got shape \(2, 1\)"),
+        ({"W2": [[[1.0, 2.0]]]}, r"W2 must have 1 dimensions, got shape \(1, 1, 2\)"),
+        ({"W2": [[1.0, 2.0, 3.0]]}, r"W2 \(3,\)"),
+        ({"b1": [[1.0, 2.0]]}, r"b1 must have 1 dimensions, got shape \(1, 2\)"),
+        ({"b2": [1.0, 2.0]}, r"b2 must have 0 dimensions, got shape \(2,\)"),
+        ({"b2": [[1.0]]}, r"b2 must have 0 dimensions, got shape \(1, 1\)"),
+        ({"feature_names": ["a", "b"]}, "feature_names has 2 names, but there are 3 columns"),
+        ({"feature_names": "abc"}, "must be a sequence of 3 names"),
         ({"W1": np.empty((0, 3)), "b1": [], "W2": []}, "no hidden unit"),
         ({"b1": [1.0, math.nan]}, r"b1 must hold finite real numbers: b1 is nan in row 1"),
         ({"b2": math.inf}, "b2 must hold finite"),
@@ -312,7 +318,9 @@ def npy():
     [
         (archive(format=np.array("other")), "is not a network file"),
         (archive(drop=["format"]), "is not a network file"),
-        (archive(version=np.array(3)), "has format version 3; this fastminima reads up to 2: upgrade"),
+        (archive(version=np.array(4)), "has format version 4; this fastminima reads up to 3: upgrade"),
+        (archive(feature_names=np.array('["a"]')), "damaged: feature_names has 1 names"),
+        (archive(feature_names=np.array("[[")), "damaged: "),
         (archive(version=np.array("x")), "damaged format version"),
         (archive(version=np.array(0)), "damaged: a valid version missing"),
         (archive(drop=["W2", "b1"]), "damaged: b1, W2 missing"),
@@ -355,7 +363,7 @@ def test_missing_and_unreadable_paths(tmp_path):
 def test_torch_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(
-        MissingDependencyError, match="to_torch needs torch, which is not installed: pip install torch"
+        MissingDependencyError, match=r"to_torch needs torch, which is not installed: .*fastminima\[torch"
     ):
         NET.to_torch()
 

@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.dataset import Dataset
 from fastminima.exact.affine import Columns
 from fastminima.exact.dd import DoubleDouble, evaluate, two_product, two_sum
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.signs import signs, unit_form
 from fastminima.exact.stream import PassNetwork
-from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
+from fastminima.networks.given import data_of, network_and_data
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 __all__ = ["excess_risk"]
 
@@ -51,15 +52,16 @@ class _Terms(NamedTuple):
     doubt: float
 
 
-def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -> float:
+def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None = None) -> float:
     """Risk of `other` minus risk of `network` on `data`, without cancellation.
 
     Parameters
     ----------
-    network, other : OneHiddenLayer
-        Widths may differ: units that one of them lacks count as zero.
-    data : Dataset
-        Its float64 view, as in `OneHiddenLayer.risk`.
+    network, other : OneHiddenLayer, result or torch.nn.Module
+        Widths may differ: units that one of them lacks count as zero. Inputs with names are matched with the columns by
+        name.
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        Its float64 view, as in `OneHiddenLayer.risk`. The first result that knows its data does without.
 
     Returns
     -------
@@ -81,9 +83,10 @@ def excess_risk(network: OneHiddenLayer, other: OneHiddenLayer, data: Dataset) -
     -----
     Yun, Sra and Jadbabaie (2019), section 2: risk = 1/2 sum_i w_i (f(x_i) - y_i)^2.
     """
-    slopes = check_pair(network, data)
-    other_slopes = check_pair(other, data)
-    check_one_target(data, "excess_risk")
+    samples = data_of(data, "excess_risk", network, other)
+    network, data = network_and_data(network, samples, "excess_risk")
+    other, _ = network_and_data(other, samples, "excess_risk")
+    slopes, other_slopes = network.slopes, other.slopes
     view = Dataset(data.X, data.y, sample_weight=data.sample_weight) if data.exact is not None else data
     if slopes == other_slopes:
         width = max(network.width, other.width)
@@ -107,6 +110,7 @@ def _padded(network: OneHiddenLayer, width: int) -> OneHiddenLayer:
         np.pad(W2, (0, extra)),
         b2,
         network.activation,
+        network.feature_names,
     )
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
-from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
@@ -27,7 +27,8 @@ from fastminima.landscape.perturb.points import directions, likely_row_norm, n_p
 from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
-from fastminima.networks.one_hidden_layer import OneHiddenLayer, check_pair
+from fastminima.networks.given import network_and_data
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count
 from fastminima.system.threads import single_threaded_blas
@@ -35,6 +36,7 @@ from fastminima.system.threads import single_threaded_blas
 __all__ = ["Probe", "ProbeSweep", "probe"]
 
 F64 = NDArray[np.float64]
+Data = Dataset | tuple[Any, ...] | None
 
 _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
@@ -174,7 +176,7 @@ class Probe:
         theta = self.network
         with np.errstate(over="ignore"):
             sums = theta.W1 + W1, theta.b1 + b1, theta.W2 + W2, theta.b2 + b2
-        return OneHiddenLayer(*sums, theta.activation)
+        return OneHiddenLayer(*sums, theta.activation, theta.feature_names)
 
     def __repr__(self) -> str:
         return (
@@ -286,19 +288,19 @@ class _Options(TypedDict, total=False):
 
 @overload
 def probe(
-    network: OneHiddenLayer, data: Dataset, radius: float = ..., n: int = ..., **options: Unpack[_Options]
+    network: Any, data: Data = ..., radius: float = ..., n: int = ..., **options: Unpack[_Options]
 ) -> Probe: ...
 @overload
 def probe(
-    network: OneHiddenLayer,
-    data: Dataset,
+    network: Any,
+    data: Data,
     radius: Sequence[float] | F64,
     n: int = ...,
     **options: Unpack[_Options],
 ) -> ProbeSweep: ...
 def probe(
-    network: OneHiddenLayer,
-    data: Dataset,
+    network: Any,
+    data: Data = None,
     radius: float | Sequence[float] | F64 = 1e-3,
     n: int = 1_000_000,
     seed: int = 0,
@@ -314,10 +316,11 @@ def probe(
 
     Parameters
     ----------
-    network : OneHiddenLayer
-        Any network with a piecewise linear activation, not only a constructed minimum.
-    data : Dataset
-        Its float64 view; sample weights are honoured.
+    network : OneHiddenLayer, result or torch.nn.Module
+        Any network with a piecewise linear activation, not only a constructed minimum. Inputs with names are matched with
+        the columns by name.
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        Its float64 view; sample weights are honoured. Results that know their data do without.
     radius : float or sequence of float, default 1e-3
         Finite, >= 0. Of a sequence every radius is probed along the same directions, which are drawn once.
     n : int, default 1,000,000
@@ -366,8 +369,8 @@ def probe(
     makes points around which no radius below the certified one has a negative excess; sampling alone cannot
     tell such a point from a saddle with a narrow way down.
     """
-    check_pair(network, data)
-    check_one_target(data, "probe")
+    network, data = network_and_data(network, data, "probe")
+    _ = network.slopes
     options = ProbeOptions(
         radius=radius, n=n, seed=seed, workers=workers, dtype=dtype, distribution=distribution, keep=keep,
         method=method, quantiles=quantiles, progress=progress,

@@ -10,4 +10,7 @@ Modules, lowest first:
 - `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
 - `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.
 - `rational_network`: networks whose parameters are rational numbers: what exact decisions speak of.
+- `named_tensors`: a network from tensors by name, as a state dict or a file of weights has them.
+- `torch_modules`: networks of PyTorch as ours: what a module's layers say, compared with what it computes.
+- `given`: what functions of a network and data are given: networks, what carries one; data, or what carries them.
 """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastminima.data.coerce import check_names
 from fastminima.data.dataset import check_one_target
+from fastminima.data.feature_order import input_order
+from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, NetworkError, OptionError
 from fastminima.kernels import _forward
 from fastminima.networks.activations.named import as_activation
@@ -72,11 +75,12 @@ def batched_risk(
     b1: ArrayLike,
     W2: ArrayLike,
     b2: ArrayLike,
-    data: Samples,
+    data: Samples | tuple[Any, ...],
     activation: PiecewiseLinear | Smooth | str,
     *,
     dtype: str | None = None,
     workers: int = 1,
+    feature_names: Sequence[str] | None = None,
 ) -> F64:
     """Risks of K networks f(x) = W2 h(W1 x + b1) + b2 of one shape on one dataset.
 
@@ -90,8 +94,8 @@ def batched_risk(
         Output weights.
     b2 : array_like of shape (K,)
         Output biases.
-    data : Dataset
-        Anything with `X` (m, dx) float64 in C order, `y` (m,) and `sample_weight`, None or (m,).
+    data : Dataset, (X, y) or (X, y, sample_weight)
+        Or anything with `X` (m, dx) float64 in C order, `y` (m,) and `sample_weight`, None or (m,).
     activation : PiecewiseLinear, Smooth, str or torch.nn module
         The activation h, or its name. Smooth ones go through NumPy, block by block.
     dtype : {"float64", "float32"}, optional
@@ -100,6 +104,8 @@ def batched_risk(
         all four parameter arrays are float32, else float64.
     workers : int, default 1
         Threads; -1 for all usable cores. The result does not depend on it, to the last bit.
+    feature_names : sequence of str, optional
+        What the dx inputs are called; they are matched by name with the columns of data that have names.
 
     Returns
     -------
@@ -113,6 +119,8 @@ def batched_risk(
         If shapes do not fit each other or the data, or a parameter is not a finite real number.
     OptionError
         If `dtype` or `workers` is none of the above.
+    DataError
+        If `feature_names` are not the names of the data's columns.
     TargetError
         If the data have several targets.
     TooLargeError
@@ -124,24 +132,26 @@ def batched_risk(
     Yun, Sra and Jadbabaie (2019), section 2: the empirical risk. The result for one network does not depend
     on the networks beside it. Machines with different instruction sets may differ in the last bits.
     """
-    check_one_target(data, "batched_risk")
+    samples: Samples = as_dataset(data, "batched_risk") if isinstance(data, tuple) else data
+    check_one_target(samples, "batched_risk")
     networks = StackedNetworks(W1, b1, W2, b2)  # type: ignore[arg-type]
     _, _, dx = networks.shape
-    features = data.X.shape[1]
+    features = samples.X.shape[1]
     if features != dx:
         raise NetworkError(f"W1 has shape (K, d1, dx) with dx = {dx}, but the data have {features} features")
+    networks = _in_order(networks, feature_names, samples)
     arithmetic = _arithmetic(dtype, networks)
     threads = count_workers(workers)
     h = as_activation(activation)
     if isinstance(h, Smooth):
         with np.errstate(all="ignore"):
-            risks = smooth_risks(networks, data, h, arithmetic, threads)
+            risks = smooth_risks(networks, samples, h, arithmetic, threads)
         if not np.isfinite(risks).all():
             networks.check_finite()
     elif isinstance(h, PiecewiseLinear):
-        layout = _lay_out(networks, len(data.X), arithmetic, threads)
+        layout = _lay_out(networks, len(samples.X), arithmetic, threads)
         with np.errstate(over="ignore", invalid="ignore"):
-            risks = _on_threads(_KernelSums(networks, data, h, layout))
+            risks = _on_threads(_KernelSums(networks, samples, h, layout))
             risks *= 0.5
     else:
         raise ActivationError(
@@ -150,6 +160,15 @@ def batched_risk(
         )
     risks[np.isnan(risks)] = np.inf
     return risks
+
+
+def _in_order(networks: StackedNetworks, names: Sequence[str] | None, samples: Samples) -> StackedNetworks:
+    """The networks with their inputs in the order of the data's columns, by name."""
+    if names is None:
+        return networks
+    columns = getattr(samples, "feature_names", None)
+    order = input_order(check_names(names, networks.shape[2], "feature_names"), columns)
+    return networks if order is None else replace(networks, W1=networks.W1[:, :, order])
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.data.coerce import as_matrix, sealed
+from fastminima.data.coerce import as_matrix, check_names, sealed
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.feature_order import input_order
+from fastminima.data.given import as_dataset
 from fastminima.data.tensors import plain_array
-from fastminima.errors import ActivationError, DataError, DataTypeError, NetworkError, ReadError
+from fastminima.errors import (
+    ActivationError,
+    DataError,
+    DataTypeError,
+    NetworkError,
+    OptionError,
+    ReadError,
+)
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.files import open_npz, replacing
+from fastminima.system.options import spelled
 from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
@@ -31,8 +41,8 @@ __all__ = ["OneHiddenLayer"]
 Elementwise = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
 _FORMAT = "fastminima.OneHiddenLayer"
-# 1: piecewise linear; 2: smooth, with a formula. Each file has the lowest version that can hold it.
-_VERSION = 2
+# 1: piecewise linear; 2: smooth, with a formula; 3: names of the inputs. Each file has the lowest version that can hold it.
+_VERSION = 3
 _FIELDS = ("format", "version", "W1", "b1", "W2", "b2", "activation")
 _OF_KIND = {"PiecewiseLinear": ("slopes",), "Smooth": ("name", "parameters", "formula")}
 # rows of X whose hidden layer is held at a time
@@ -42,9 +52,14 @@ _RISK_ROWS = 65_536
 
 
 def _parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
-    """A float64 C-ordered read-only copy; parameters are float64 numbers, so anything rounded is refused."""
+    """A float64 C-ordered read-only copy; parameters are float64 numbers, so anything rounded is refused.
+
+    W2 and b2 may have one dimension more, of size 1: what layers with one output hold.
+    """
     try:
         array = plain_array(value)
+        if name in ("W2", "b2") and array.ndim == dimensions + 1 and len(array) == 1:
+            array = array[0, ...]
         flat = as_matrix(array.reshape(-1, 1), name, allow_empty=True)
     except (DataTypeError, DataError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise NetworkError(f"{name} must hold finite real numbers: {error}") from error
@@ -65,25 +80,28 @@ class OneHiddenLayer:
         Hidden weights.
     b1 : array-like, shape (d1,)
         Hidden biases.
-    W2 : array-like, shape (d1,)
-        Output weights.
-    b2 : float
+    W2 : array-like, shape (d1,) or (1, d1)
+        Output weights; kept as (d1,).
+    b2 : float, or array-like of shape (1,)
         Output bias.
     activation : str, PiecewiseLinear, Smooth, torch.nn module or callable
         h: a name as in `fastminima.activations`, an activation, or any function applied elementwise to arrays.
         `PiecewiseLinear` for theorem 1.
+    feature_names : sequence of str, optional
+        What the dx inputs are called. Where the data have names too, inputs and columns are matched by name.
 
     Raises
     ------
     NetworkError
         Shapes that do not fit together (all are named), no hidden unit, parameters that are not finite
-        float64 numbers, an activation that cannot be called.
+        float64 numbers, an activation that cannot be called, another number of names than of inputs.
     ActivationError
         A name or torch module that is not known.
 
     Notes
     -----
-    Parameters are copied and read-only. Two networks are equal when all parameters and the activation are.
+    Parameters are copied and read-only. Two networks are equal when all parameters and the activation are; names do not
+    count.
     The paper's network (Yun, Sra and Jadbabaie 2019, section 2) with dy = 1.
     """
 
@@ -92,6 +110,7 @@ class OneHiddenLayer:
     W2: NDArray[np.float64]
     b2: float
     activation: Elementwise
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         W1, b1, W2 = _parameter(self.W1, "W1", 2), _parameter(self.b1, "b1", 1), _parameter(self.W2, "W2", 1)
@@ -109,6 +128,12 @@ class OneHiddenLayer:
         object.__setattr__(self, "activation", activation)
         for name, value in (("W1", W1), ("b1", b1), ("W2", W2), ("b2", float(b2))):
             object.__setattr__(self, name, value)
+        if self.feature_names is not None:
+            try:
+                names = check_names(self.feature_names, self.n_features, "feature_names")
+            except DataError as error:
+                raise NetworkError(str(error)) from error
+            object.__setattr__(self, "feature_names", names)
 
     @property
     def width(self) -> int:
@@ -139,9 +164,32 @@ class OneHiddenLayer:
         """(W1, b1, W2, b2)."""
         return self.W1, self.b1, self.W2, self.b2
 
-    def _inputs(self, X: ArrayLike | Dataset) -> NDArray[np.float64]:
+    def with_names(self, feature_names: Sequence[str] | None) -> OneHiddenLayer:
+        """The same network with its inputs called so, in their order.
+
+        Raises
+        ------
+        NetworkError
+            Another number of names than of inputs.
+        """
+        return self if feature_names == self.feature_names else replace(self, feature_names=feature_names)  # type: ignore[arg-type]
+
+    def in_order_of(self, columns: tuple[str, ...] | None) -> OneHiddenLayer:
+        """The network with its inputs in the order of columns with these names; itself where that is its own order.
+
+        Raises
+        ------
+        DataError
+            Both sides have names, and they are not the same ones.
+        """
+        order = input_order(self.feature_names, columns)
+        return self if order is None else replace(self, W1=self.W1[:, order], feature_names=columns)
+
+    def _inputs(self, X: ArrayLike | Dataset) -> tuple[OneHiddenLayer, NDArray[np.float64]]:
+        """The network in the order of these columns, and their values."""
+        names: tuple[str, ...] | None
         if isinstance(X, Dataset):
-            values = X.X
+            values, names = X.X, X.feature_names
         else:
             table = as_matrix(X, "X", allow_empty=True)
             if table.rounded:
@@ -149,10 +197,10 @@ class OneHiddenLayer:
                     "X holds numbers that float64 cannot represent; convert it to float64 to evaluate at the "
                     "rounded inputs"
                 )
-            values = table.values
+            values, names = table.values, table.names
         if values.shape[1] != self.n_features:
             raise DataError(f"X has {values.shape[1]} columns; the network takes {self.n_features} inputs")
-        return values
+        return self.in_order_of(names), values
 
     def preactivations(self, X: ArrayLike | Dataset) -> NDArray[np.float64]:
         """W1 x + b1 for every row of X, shape (m, d1).
@@ -160,11 +208,12 @@ class OneHiddenLayer:
         Raises
         ------
         DataError, DataTypeError
-            As `Dataset`, and if the number of columns is not `n_features`. m = 0 is accepted.
+            As `Dataset`, and if the number of columns is not `n_features`, or they have other names than the network's
+            inputs. m = 0 is accepted.
         """
-        values = self._inputs(X)
+        network, values = self._inputs(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            result: NDArray[np.float64] = values @ self.W1.T + self.b1
+            result: NDArray[np.float64] = values @ network.W1.T + network.b1
         return result
 
     def predict(self, X: ArrayLike | Dataset) -> NDArray[np.float64]:
@@ -175,7 +224,8 @@ class OneHiddenLayer:
         DataError, DataTypeError
             As `preactivations`.
         """
-        return self._outputs(self._inputs(X))
+        network, values = self._inputs(X)
+        return network._outputs(values)
 
     def _outputs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if isinstance(self.activation, PiecewiseLinear):
@@ -187,19 +237,18 @@ class OneHiddenLayer:
                 out[rows] = self.activation(values[rows] @ self.W1.T + self.b1) @ self.W2 + self.b2
         return out
 
-    def risk(self, data: Dataset) -> float:
+    def risk(self, data: Dataset | tuple[Any, ...]) -> float:
         """The paper's empirical risk ½ Σ ω_i (f(x_i) − y_i)², in plain float64.
 
-        Computed from the float64 views when the data are exact numbers.
+        Of a `Dataset`, (X, y) or (X, y, sample_weight). Computed from the float64 views when the data are exact numbers.
         """
-        if not isinstance(data, Dataset):
-            raise DataTypeError(f"risk needs a Dataset, got {type(data).__name__}; use Dataset(X, y)")
+        data = as_dataset(data, "risk")
         check_one_target(data, "risk")
-        self._inputs(data)
+        network, _ = self._inputs(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
             for X, y, weight in data.blocks(_RISK_ROWS):
-                e = self._outputs(X) - y
+                e = network._outputs(X) - y
                 sums.append(float(np.dot(e, e) if weight is None else np.dot(weight * e, e)))
         try:
             return 0.5 * math.fsum(sums)
@@ -222,11 +271,14 @@ class OneHiddenLayer:
             If the activation has no file form: a function without a formula.
         """
         stored = self._stored_activation()
+        version = 1 if "slopes" in stored else 2
+        if self.feature_names is not None:
+            version, stored["feature_names"] = 3, np.array(json.dumps(self.feature_names))
         with replacing(path) as stream:
             np.savez(
                 stream,
                 format=np.array(_FORMAT),
-                version=np.array(1 if "slopes" in stored else 2),
+                version=np.array(version),
                 W1=self.W1,
                 b1=self.b1,
                 W2=self.W2,
@@ -266,14 +318,19 @@ class OneHiddenLayer:
             Not a network file, damaged, or written by a newer format version.
         """
         source = Path(path)
-        wanted = {*_FIELDS, *(name for names in _OF_KIND.values() for name in names)}
+        wanted = {*_FIELDS, "feature_names", *(name for names in _OF_KIND.values() for name in names)}
         instead = ", not a network; it must be written by save()"
         with open_npz(source, "is not a network file", instead) as stored:
             fields = {name: stored[name] for name in wanted if name in stored}
         return _from_fields(cls, fields, source)
 
-    def to_torch(self) -> Any:
-        """The network as a float64 torch module, bit-equal parameters.
+    def to_torch(self, dtype: Any = None) -> Any:
+        """The network as a torch module.
+
+        Parameters
+        ----------
+        dtype : {"float64", "float32"} or torch.dtype, default "float64"
+            float64 keeps every bit; float32 rounds parameters, and the module computes in float32.
 
         Returns
         -------
@@ -285,13 +342,16 @@ class OneHiddenLayer:
         MissingDependencyError
             Without torch.
         NetworkError
-            If the activation is a function without a formula.
+            If the activation is a function without a formula, or a parameter overflows float32.
+        OptionError
+            Another `dtype`.
         """
-        torch = import_optional("torch", extra=None, purpose="to_torch")
+        torch = import_optional("torch", extra="torch", purpose="to_torch")
         # first: a refusal should come before any layer is made
         activation = torch_activation(torch, self.activation)
-        hidden = _torch_linear(torch, self.W1, self.b1)
-        output = _torch_linear(torch, self.W2[None, :], np.array([self.b2]))
+        kind = _torch_dtype(torch, dtype)
+        hidden = _torch_linear(torch, self.W1, self.b1, kind)
+        output = _torch_linear(torch, self.W2[None, :], np.array([self.b2]), kind)
         return torch.nn.Sequential(hidden, activation, output)
 
     def __eq__(self, other: object) -> bool:
@@ -352,40 +412,28 @@ def _from_fields(cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], sou
             activation = PiecewiseLinear(*fields["slopes"].tolist())
         else:
             activation = stored_activation(*(str(fields[name]) for name in _OF_KIND[kind]))
-        return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation)  # type: ignore[arg-type]
-    except (ActivationError, NetworkError) as error:
+        names = json.loads(str(fields["feature_names"])) if "feature_names" in fields else None
+        return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation, names)  # type: ignore[arg-type]
+    except (ActivationError, NetworkError, ValueError, RecursionError) as error:
         raise ReadError(f"{source} is damaged: {error}") from error
 
 
-def _torch_linear(torch: Any, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> Any:
+def _torch_dtype(torch: Any, dtype: Any) -> Any:
+    kinds = {"float64": torch.float64, "float32": torch.float32} if dtype is not None else {}
+    for name, kind in kinds.items():
+        if dtype is kind or (isinstance(dtype, str) and dtype == name):
+            return kind
+    if dtype is None:
+        return torch.float64
+    raise OptionError(f'dtype must be "float64", "float32" or torch\'s of these, got {spelled(dtype)}')
+
+
+def _torch_linear(torch: Any, weight: NDArray[np.float64], bias: NDArray[np.float64], dtype: Any) -> Any:
     # skip_init: the random start values would be overwritten, and drawing them moves torch's global generator
-    layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64)
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], dtype=dtype)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
         layer.bias.copy_(torch.tensor(bias, dtype=torch.float64))
+        if not (layer.weight.isfinite().all() and layer.bias.isfinite().all()):
+            raise NetworkError(f"a parameter overflows {dtype}; use float64, or rescale the network")
     return layer
-
-
-def check_pair(network: OneHiddenLayer, data: Dataset) -> tuple[float, float]:
-    """Slopes of a network that fits these data.
-
-    Raises
-    ------
-    DataTypeError
-        If one of them is something else.
-    NetworkError
-        If the activation is not piecewise linear, or the number of inputs differs.
-    """
-    if not isinstance(network, OneHiddenLayer):
-        raise DataTypeError(f"network must be a fastminima.OneHiddenLayer, got {type(network).__name__}")
-    if not isinstance(data, Dataset):
-        raise DataTypeError(
-            f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)"
-        )
-    slopes = network.slopes
-    if network.n_features != data.n_features:
-        raise NetworkError(
-            f"the network takes {network.n_features} inputs (W1 has shape {network.W1.shape}), "
-            f"but the data have {data.n_features} features"
-        )
-    return slopes

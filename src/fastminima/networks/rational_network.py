@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
+from fastminima.data.feature_order import input_order
 from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
@@ -29,12 +30,15 @@ class RationalNetwork:
     bias : Fraction
         b2.
     activation : PiecewiseLinear
+    feature_names : tuple of str or None
+        What the inputs are called; two networks that differ in this alone are equal.
     """
 
     rows: tuple[tuple[Fraction, ...], ...]
     output: tuple[Fraction, ...]
     bias: Fraction
     activation: PiecewiseLinear
+    feature_names: tuple[str, ...] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, network: OneHiddenLayer | RationalNetwork) -> RationalNetwork:
@@ -54,7 +58,8 @@ class RationalNetwork:
             tuple(Fraction(v) for v in [*w, b])
             for w, b in zip(network.W1.tolist(), network.b1.tolist(), strict=True)
         )
-        return cls(rows, tuple(map(Fraction, network.W2.tolist())), Fraction(network.b2), activation)
+        output = tuple(map(Fraction, network.W2.tolist()))
+        return cls(rows, output, Fraction(network.b2), activation, network.feature_names)
 
     @property
     def width(self) -> int:
@@ -75,7 +80,21 @@ class RationalNetwork:
         """The network with another hidden row and output weight at one unit."""
         rows, output = list(self.rows), list(self.output)
         rows[unit], output[unit] = row, weight
-        return RationalNetwork(tuple(rows), tuple(output), self.bias, self.activation)
+        return replace(self, rows=tuple(rows), output=tuple(output))
+
+    def in_order_of(self, columns: tuple[str, ...] | None) -> RationalNetwork:
+        """The network with its inputs in the order of columns with these names; itself where that is its own order.
+
+        Raises
+        ------
+        DataError
+            Both sides have names, and they are not the same ones.
+        """
+        order = input_order(self.feature_names, columns)
+        if order is None:
+            return self
+        rows = tuple((*(row[k] for k in order), row[-1]) for row in self.rows)
+        return replace(self, rows=rows, feature_names=columns)
 
     def rounded(self) -> OneHiddenLayer:
         """Every parameter rounded to float64.
@@ -87,7 +106,8 @@ class RationalNetwork:
         """
         table = np.array([[round_fraction(v) for v in row] for row in self.rows])
         output = np.array([round_fraction(a) for a in self.output])
-        return OneHiddenLayer(table[:, :-1], table[:, -1], output, round_fraction(self.bias), self.activation)
+        bias = round_fraction(self.bias)
+        return OneHiddenLayer(table[:, :-1], table[:, -1], output, bias, self.activation, self.feature_names)
 
     def distance_squared(self, other: RationalNetwork) -> Fraction:
         """Squared Euclidean distance of all parameters."""

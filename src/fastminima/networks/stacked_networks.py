@@ -77,6 +77,7 @@ class StackedNetworks:
     Attributes
     ----------
     W1, b1, W2, b2 : ndarrays of shapes (K, d1, dx), (K, d1), (K, d1), (K,)
+        Given, W2 may be (K, 1, d1) and b2 (K, 1).
 
     Raises
     ------
@@ -96,6 +97,11 @@ class StackedNetworks:
         if self.W1.ndim != 3 or self.W1.shape[1] < 1:
             raise NetworkError(f"W1 must have shape (K, d1, dx) with d1 >= 1, got {self.W1.shape}")
         K, d1, _ = self.W1.shape
+        # layers with one output hold W2 as (1, d1) and b2 as (1,)
+        if self.W2.shape == (K, 1, d1):
+            object.__setattr__(self, "W2", self.W2[:, 0, :])
+        if self.b2.shape == (K, 1):
+            object.__setattr__(self, "b2", self.b2[:, 0])
         check_shape(self.b1, "b1", "(K, d1)", (K, d1))
         check_shape(self.W2, "W2", "(K, d1)", (K, d1))
         check_shape(self.b2, "b2", "(K,)", (K,))

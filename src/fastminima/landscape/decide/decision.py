@@ -13,11 +13,13 @@ import enum
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataTypeError, OptionError
+from fastminima.data.dataset import Dataset
+from fastminima.errors import OptionError
+from fastminima.networks.given import exact_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -152,16 +154,17 @@ class Decision:
 
 
 def decide(
-    network: OneHiddenLayer | RationalNetwork, data: Dataset, *, ball: float | None = None
+    network: Any, data: Dataset | tuple[Any, ...] | None = None, *, ball: float | None = None
 ) -> Decision:
     """Decide exactly whether a network is at a local minimum of its risk on a dataset.
 
     Parameters
     ----------
-    network : OneHiddenLayer or RationalNetwork
-        With a `PiecewiseLinear` activation. A float64 network is taken as the rational numbers it holds.
-    data : Dataset
-        Taken exactly, as everywhere in this library.
+    network : OneHiddenLayer, RationalNetwork, result or torch.nn.Module
+        With a `PiecewiseLinear` activation. A float64 network is taken as the rational numbers it holds; of a result, its
+        exact network where it has one. Inputs with names are matched with the columns by name.
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        Taken exactly, as everywhere in this library. Results that know their data do without.
     ball : float, optional
         The escape lies within this distance of all parameters; anywhere without it.
 
@@ -176,7 +179,7 @@ def decide(
     NetworkError
         If the activation is not piecewise linear.
     DataError
-        If the network takes another number of inputs.
+        If the network takes another number of inputs, or inputs of other names.
     TargetError
         If the data have several targets.
     OptionError
@@ -189,18 +192,14 @@ def decide(
     >>> fm.decide(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, fm.relu), data)
     Decision(local_minimum: every condition holds exactly; risk 13, radius 1, 1 kinks)
     """
-    if not isinstance(network, OneHiddenLayer | RationalNetwork):
-        raise DataTypeError(f"decide takes a OneHiddenLayer, got {type(network).__name__}")
-    if not isinstance(data, Dataset):
-        raise DataTypeError(f"decide takes a Dataset, got {type(data).__name__}")
-    check_one_target(data, "decide")
+    found, dataset = exact_and_data(network, data, "decide")
     limit = None
     if ball is not None:
         if not 0.0 < as_real(ball) < math.inf:
             raise OptionError(f"ball must be a positive number, got {spelled(ball)}")
         limit = Fraction(float(ball) if isinstance(ball, np.floating) else ball)
-    sums = Stationarity(RationalNetwork.of(network), data)
-    return _decided(sums, limit, isinstance(network, OneHiddenLayer))
+    sums = Stationarity(RationalNetwork.of(found), dataset)
+    return _decided(sums, limit, isinstance(found, OneHiddenLayer))
 
 
 def _decided(sums: Stationarity, ball: Fraction | None, floats: bool) -> Decision:

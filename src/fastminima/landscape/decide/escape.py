@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -93,7 +93,7 @@ def escape_by_bias(sums: Stationarity, ball: Fraction | None, floats: bool) -> E
         moved = bias - network.bias
         drop = -(moved * s + moved * moved * total / 2)
         if drop > 0 and (ball is None or abs(moved) <= ball):
-            exact = RationalNetwork(network.rows, network.output, bias, network.activation)
+            exact = replace(network, bias=bias)
             return Escape(exact, drop, moved * moved, None)
         step /= 2
     return None

@@ -8,6 +8,7 @@ constraints leave, about the float64 minimum: where the quadratic is flat the so
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -67,7 +68,7 @@ def minimum_on_face(
             moved = [a + solution[at] * b for a, b in zip(moved, vector, strict=True)]
             at += 1
         rows.append(tuple(moved))
-    return RationalNetwork(tuple(rows), start.output, start.bias + solution[0], start.activation)
+    return replace(start, rows=tuple(rows), bias=start.bias + solution[0])
 
 
 def _basis(held: Sequence[Vector], n: int) -> list[list[int]]:

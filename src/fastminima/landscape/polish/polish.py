@@ -12,18 +12,19 @@ Every landing lowers the risk and there are finitely many faces, so the walk end
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataTypeError
+from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt_floor
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
+from fastminima.networks.given import exact_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import as_flag
@@ -134,15 +135,16 @@ class Polish:
 
 
 def polish(
-    network: OneHiddenLayer | RationalNetwork, data: Dataset, *, leave_off_units: bool = False
+    network: Any, data: Dataset | tuple[Any, ...] | None = None, *, leave_off_units: bool = False
 ) -> Polish:
     """Walk from a network to an exact local minimum near it, with a risk that is nowhere higher.
 
     Parameters
     ----------
-    network : OneHiddenLayer or RationalNetwork
-        With a `PiecewiseLinear` activation; usually what training ended with.
-    data : Dataset
+    network : OneHiddenLayer, RationalNetwork, result or torch.nn.Module
+        With a `PiecewiseLinear` activation; usually what training ended with. As in `decide`.
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        Results that know their data do without.
     leave_off_units : bool
         Whether to go on from a minimum with units that are off (a_k = 0, u_k = 0 or dead), by a path at constant risk
         to a strictly better point, until no unit is off or none can leave.
@@ -169,12 +171,8 @@ def polish(
     -----
     Deterministic. Interrupted (Ctrl-C), it hands back the best point so far with status "interrupted".
     """
-    if not isinstance(network, OneHiddenLayer | RationalNetwork):
-        raise DataTypeError(f"polish takes a OneHiddenLayer, got {type(network).__name__}")
-    if not isinstance(data, Dataset):
-        raise DataTypeError(f"polish takes a Dataset, got {type(data).__name__}")
-    check_one_target(data, "polish")
-    walker = _Walk(RationalNetwork.of(network), data)
+    found, dataset = exact_and_data(network, data, "polish")
+    walker = _Walk(RationalNetwork.of(found), dataset)
     try:
         status, reason = walker.run(as_flag(leave_off_units, "leave_off_units"))
     except KeyboardInterrupt:
@@ -296,7 +294,7 @@ class _Walk:
             tuple(map(Fraction, row)) if a else old
             for row, a, old in zip(rows.tolist(), output, self.base.rows, strict=True)
         ]
-        return RationalNetwork(tuple(exact), output, Fraction(face.bias), self.start.activation)
+        return replace(self.start, rows=tuple(exact), output=output, bias=Fraction(face.bias))
 
     def _exact_minimum(self) -> RationalNetwork:
         """(iii): the face's minimum in rational numbers."""

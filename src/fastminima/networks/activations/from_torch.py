@@ -13,7 +13,7 @@ import numpy as np
 
 from fastminima.errors import ActivationError
 
-__all__ = ["TORCH_MODULES", "compare_with_module", "module_name", "named_module"]
+__all__ = ["ROUNDINGS", "TORCH_MODULES", "compare_with_module", "is_module", "module_name", "named_module"]
 
 Parameters = dict[str, float]
 Reading = Callable[[Any], tuple[str, Parameters]]
@@ -23,7 +23,7 @@ _LARGEST_THRESHOLD = 709.0
 # what is compared: around 0, where pieces meet, and far out; multiples of 1/8 are numbers in bfloat16 too, near 0
 _GRID = np.unique(np.concatenate([np.arange(-64, 65) / 8.0, np.arange(-60.0, 61.0), [-0.03125, 0.03125]]))
 # roundings of the module's own numbers that its value may be away, times 1 + its size
-_ROUNDINGS = 64
+ROUNDINGS = 64
 
 
 def _reads(name: str, **attributes: str) -> Reading:
@@ -126,7 +126,7 @@ def named_module(value: Any) -> tuple[str, Parameters] | None:
         PyTorch's in the place of a module.
     """
     kind = type(value)
-    if not _is_module(value):
+    if not _of_torch(value):
         if str(getattr(value, "__module__", None)).partition(".")[0] == "torch" and callable(value):
             raise ActivationError(
                 f"{getattr(value, '__name__', value)!s:.60} of PyTorch is no module: give one, such as torch.nn.Tanh(), "
@@ -157,7 +157,7 @@ def compare_with_module(module: Any, h: Any) -> None:
         It is not (the point is named), or the module does not compute on a plain tensor.
     """
     torch: Any = sys.modules.get("torch")
-    if torch is None or not _is_instance(module):
+    if torch is None or not is_module(module):
         return  # it has the class of a module and nothing to call
     held = next(iter(module.parameters()), None)
     kind, place = (torch.float64, "cpu") if held is None else (held.dtype, held.device)
@@ -178,7 +178,7 @@ def compare_with_module(module: Any, h: Any) -> None:
     with np.errstate(all="ignore"):
         exact = np.asarray(h(points), dtype=np.float64)
         # false where either is NaN, too
-        close = np.abs(values - exact) <= _ROUNDINGS * eps * (1 + np.abs(exact))
+        close = np.abs(values - exact) <= ROUNDINGS * eps * (1 + np.abs(exact))
     wrong = np.flatnonzero(~(close | (values == exact)))
     if len(wrong):
         i = int(wrong[0])
@@ -194,13 +194,14 @@ def module_name(module: Any) -> str:
     return f"torch.nn.{kind.__name__}" if kind.__module__.startswith("torch.nn.") else kind.__qualname__
 
 
-def _is_instance(value: Any) -> bool:
+def is_module(value: Any) -> bool:
+    """Is it an instance of `torch.nn.Module`? Without importing torch."""
     base = getattr(getattr(sys.modules.get("torch"), "nn", None), "Module", None)
     return base is not None and isinstance(value, base)
 
 
-def _is_module(value: Any) -> bool:
-    return type(value).__module__.startswith("torch.nn.") or _is_instance(value)
+def _of_torch(value: Any) -> bool:
+    return type(value).__module__.startswith("torch.nn.") or is_module(value)
 
 
 def _known() -> str:

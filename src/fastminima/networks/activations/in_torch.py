@@ -72,6 +72,8 @@ def _piecewise(torch: Any, activation: PiecewiseLinear) -> Any:
         return torch.nn.LeakyReLU(activation.s_minus) if activation.s_minus else torch.nn.ReLU()
 
     class TwoSlopes(torch.nn.Module):
+        fastminima_activation = activation
+
         def forward(self, t: Any) -> Any:
             return torch.where(t > 0, activation.s_plus * t, activation.s_minus * t)
 
@@ -113,8 +115,11 @@ def _from_formula(torch: Any, activation: Smooth) -> Any:
     numbers = _Tensors(torch)
 
     class Formula(torch.nn.Module):
+        fastminima_activation = activation
+
         def forward(self, t: Any) -> Any:
-            return evaluate(activation.formula, t, numbers)
+            # functions of the formula are evaluated in float64
+            return evaluate(activation.formula, t, numbers).to(t.dtype)
 
         def extra_repr(self) -> str:
             return repr(activation)

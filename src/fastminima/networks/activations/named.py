@@ -12,7 +12,7 @@ from fastminima.errors import ActivationError
 from fastminima.system.options import spelled
 
 from .formula import freeze
-from .from_torch import compare_with_module, module_name, named_module
+from .from_torch import compare_with_module, is_module, module_name, named_module
 from .known import KNOWN, ActivationInfo
 from .piecewise_linear import PiecewiseLinear
 from .smooth import Smooth
@@ -155,6 +155,11 @@ def as_activation(value: Any) -> Any:
     """
     if isinstance(value, str):
         return activation(value)
+    # a module that `to_torch` made: which function it is, is looked at like any other's
+    held = getattr(type(value), "fastminima_activation", None)
+    if is_module(value) and isinstance(held, PiecewiseLinear | Smooth):
+        compare_with_module(value, held)
+        return held
     found = named_module(value)
     if found is None:
         return value

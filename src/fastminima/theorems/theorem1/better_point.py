@@ -258,7 +258,7 @@ def _certified_result(
         low=low,
         case=case,
         method=candidate.method,
-        network=network,
+        network=network.with_names(low.data.feature_names),
         risk=_risk(low.fit, network, drop),
         drop=drop,
         drop_certified=min(proved.lower, drop),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, TooLargeError
 from fastminima.exact.dyadic import bit_size, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
@@ -226,11 +227,7 @@ class SpuriousMinimum:
 def _as_data(data: Dataset | LeastSquares | tuple[Any, Any]) -> Dataset | LeastSquares:
     if isinstance(data, Dataset | LeastSquares):
         return data
-    if isinstance(data, tuple) and len(data) == 2:
-        return Dataset(*data)
-    raise DataTypeError(
-        f"data must be a fastminima.Dataset, its LeastSquares or a pair (X, y), got {type(data).__name__}"
-    )
+    return as_dataset(data, "spurious_minimum")
 
 
 def _check_alpha(alpha: float) -> float:
@@ -255,7 +252,7 @@ def spurious_minimum(
 
     Parameters
     ----------
-    data : Dataset, LeastSquares or (X, y)
+    data : Dataset, LeastSquares, (X, y) or (X, y, sample_weight)
         A fit is used as it is: several activations or widths on one dataset need only one.
     activation : PiecewiseLinear, default ReLU
     width : int, default 2
@@ -416,7 +413,7 @@ def _certified(
             "the columns are collinear up to rounding, or the risk is at the resolution of the targets",
         )
     return SpuriousMinimum(
-        network=network,
+        network=network.with_names(fit.data.feature_names),
         risk=risk,
         excess=excess,
         radius=margin.radius,

@@ -1,0 +1,41 @@
+"""Networks from PyTorch and to it.
+
+`from_torch` is what functions that take a network call when they are handed a module; so it stands with networks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastminima.networks.given import as_network
+from fastminima.networks.torch_modules import from_torch
+
+__all__ = ["from_torch", "to_torch"]
+
+
+def to_torch(network: Any, dtype: Any = None) -> Any:
+    """A network as a torch module that can be trained on.
+
+    Parameters
+    ----------
+    network : OneHiddenLayer, or a result with a network
+    dtype : {"float64", "float32"} or torch.dtype, default "float64"
+        float64 keeps every bit.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Linear(dx, d1), activation, Linear(d1, 1); outputs have shape (m, 1).
+
+    Raises
+    ------
+    MissingDependencyError
+        Without torch (extra `torch`).
+    DataTypeError
+        `network` is something else.
+    NetworkError
+        The activation is a function without a formula, or a parameter overflows float32.
+    OptionError
+        Another `dtype`.
+    """
+    return as_network(network, "to_torch").to_torch(dtype)
