@@ -10,4 +10,5 @@ Modules, lowest first:
 - `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
 - `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.
 - `rational_network`: networks whose parameters are rational numbers: what exact decisions speak of.
+- `next_steps`: what a result leads on to: the library's next step from where it stands.
 """

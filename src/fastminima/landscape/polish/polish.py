@@ -24,6 +24,7 @@ from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import as_flag
@@ -74,7 +75,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Polish:
+class Polish(NextSteps):
     """What `polish` found.
 
     Attributes
@@ -103,6 +104,8 @@ class Polish:
     path : tuple of Step
     """
 
+    _picture = "plot_descent"
+
     status: PolishStatus
     reason: str
     start: RationalNetwork
@@ -119,6 +122,11 @@ class Polish:
 
     def __bool__(self) -> bool:
         return self.status is PolishStatus.LOCAL_MINIMUM
+
+    @property
+    def data(self) -> Dataset:
+        """What the risk is on."""
+        return self.decision.data
 
     @property
     def risk(self) -> float:
