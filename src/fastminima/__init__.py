@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
+    from .report.descent_plot import descent as descent
+    from .report.descent_plot import plot_descent as plot_descent
     from .report.probe_plot import plot_probe as plot_probe
     from .report.segment import plot_segment as plot_segment
     from .report.segment import segment as segment
@@ -145,6 +147,7 @@ _NAMES = {
         "check",
         "prove",
     ),
+    "report.descent_plot": ("descent", "plot_descent"),
     "report.probe_plot": ("plot_probe",),
     "report.segment": (
         "plot_segment",

@@ -8,8 +8,11 @@ Modules, lowest first:
   others.
 - `folder`: the folder that --out names: one run in it, whole, and the one before until then.
 - `certificates`: the commands `fastminima prove` and `fastminima check`: certificates, made and checked.
+- `stages`: what a command is at: its stages, timed, and shown on a terminal.
 - `construct`: the construct command: a spurious minimum, a better point, and everything that goes with them.
 - `counterexample`: the command `fastminima counterexample`: theorem 2's example for any activation.
+- `decide`: the commands `fastminima decide` and `fastminima polish`: is this network at a local minimum, and which one is
+  near?
 - `linear`: the command `fastminima linear`: is this deep linear network at a minimum or at a saddle, and where is the
   way out?
 - `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?

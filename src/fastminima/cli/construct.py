@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +22,7 @@ from .arguments import add_data_arguments, add_network_arguments, load
 from .certificates import proof_row
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table
+from .stages import Stages
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
 
@@ -82,34 +79,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
-class _Stages:
-    """Times the stages; shows the one at work on a terminal, nothing when piped."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        with _spinner(name):
-            yield
-        self.seconds[name] = time.perf_counter() - start
-
-
-@contextmanager
-def _spinner(name: str) -> Iterator[None]:
-    if not sys.stderr.isatty():
-        yield
-        return
-    try:
-        from rich.console import Console
-    except ImportError:
-        yield
-        return
-    with Console(stderr=True).status(f"{name} ..."):
-        yield
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima construct`; returns the exit status."""
     if arguments.out is None:
@@ -125,11 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    stage = _Stages()
+    stage = Stages()
     # the readers draw their own progress bars
-    start = time.perf_counter()
-    data = load(arguments, tell=False)  # the table has the notes
-    stage.seconds["read"] = time.perf_counter() - start
+    with stage("read", shown=False):
+        data = load(arguments, tell=False)  # the table has the notes
     with stage("least squares"):
         fit = least_squares(data)
     with stage("minimum"):

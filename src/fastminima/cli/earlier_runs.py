@@ -45,6 +45,16 @@ COMMANDS = {
     "construct": Layout(
         ("summary.json",), (*_NETWORKS, "segment.png", "proof.json"), ("least_squares", "minimum", "files")
     ),
+    "decide": Layout(
+        ("decide.json",),
+        ("escape.npz", "neighbourhood.png", "proof.json"),
+        ("verdict", "kinks_per_unit", "files"),
+    ),
+    "polish": Layout(
+        ("polish.json",),
+        ("polished.npz", "descent.png", "neighbourhood.png", "proof.json"),
+        ("status", "risk_before", "files"),
+    ),
     "probe": Layout(("probe.json",), ("probe.png",), ("probes", "network", "files")),
     "linear": Layout(("linear.json",), ("up.npz", "down.npz"), ("verdict", "widths", "files")),
     "counterexample": Layout(

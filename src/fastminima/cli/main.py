@@ -16,6 +16,7 @@ from . import (
     certificates,
     construct,
     counterexample,
+    decide,
     linear,
     probe,
     scan,
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastminima {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     construct.add_parser(commands)
+    decide.add_parsers(commands)
     probe.add_parser(commands)
     linear.add_parser(commands)
     counterexample.add_parser(commands)
@@ -52,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`)."""
+    """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`, `check`, `decide`)."""
     with any_text():
         return _main(sys.argv[1:] if argv is None else argv)
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from .dyadic import round_fraction
 
-__all__ = ["rounded_down", "rounded_up", "shown_exactly"]
+__all__ = ["digits", "ratio", "rounded_down", "rounded_up", "shown_exactly"]
 
 
 def rounded_down(radius: float, digits: int) -> str:
@@ -23,9 +23,23 @@ def rounded_up(bound: float, digits: int = 2) -> str:
 
 def shown_exactly(level: Fraction) -> str:
     """A rational as it is where that is short, else in six digits."""
-    if len(text := str(level)) <= 12:
+    if len(text := ratio(level)) <= 12:
         return text
     number = round_fraction(level)
     # beyond float64 decimals go on
     shown = number if number and math.isfinite(number) else Decimal(level.numerator) / level.denominator
     return f"{shown:.6g}"
+
+
+def digits(number: int) -> str:
+    """An integer in decimal, of any length: Python refuses more than 4,300 digits, decimals do not."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"{Decimal(number):f}"
+
+
+def ratio(value: Fraction) -> str:
+    """A rational with every digit: "p/q", or "p"."""
+    p, q = digits(value.numerator), digits(value.denominator)
+    return p if value.denominator == 1 else f"{p}/{q}"

@@ -13,4 +13,5 @@ Modules, lowest first:
 - `named_tensors`: a network from tensors by name, as a state dict or a file of weights has them.
 - `torch_modules`: networks of PyTorch as ours: what a module's layers say, compared with what it computes.
 - `given`: what functions of a network and data are given: networks, what carries one; data, or what carries them.
+- `next_steps`: what a result leads on to: the library's next step from where it stands.
 """

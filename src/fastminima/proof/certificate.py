@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +20,7 @@ from fastminima.data.dataset import Block, Dataset
 from fastminima.data.file_kind import as_path, shown
 from fastminima.errors import CertificateError
 from fastminima.exact.digest import DataDigests
+from fastminima.exact.shown import digits
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.files import reading, replacing
 
@@ -173,15 +173,8 @@ def word(value: Fraction | int | float) -> str:
     exact = Fraction(value)
     p, q = exact.numerator, exact.denominator
     if q >> _POWER and q & (q - 1) == 0 and q.bit_length() <= 10_000:
-        return f"{_digits(p)}/2^{q.bit_length() - 1}"
-    return _digits(p) if q == 1 else f"{_digits(p)}/{_digits(q)}"
-
-
-def _digits(n: int) -> str:
-    try:
-        return str(n)
-    except ValueError:  # Python refuses to print integers of more than 4,300 digits; decimals it prints
-        return f"{Decimal(n):f}"
+        return f"{digits(p)}/2^{q.bit_length() - 1}"
+    return digits(p) if q == 1 else f"{digits(p)}/{digits(q)}"
 
 
 def matrix_words(rows: Iterable[Iterable[Any]]) -> list[list[str]]:

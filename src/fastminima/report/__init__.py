@@ -4,8 +4,17 @@ Modules, lowest first:
 
 - `example_table`: Theorem 2 for every named activation, as a Markdown table.
 - `figures`: what the pictures share: two colours, a figure without a screen, and a file that is written whole.
+- `displays`: what a function that draws hands back: the axes, the figure and the numbers.
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment from the minimum to the better point, as numbers and as a picture.
-- `slice_plot`: the risk on the plane through a bad local minimum and a global one, as numbers and as a picture.
+- `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
+- `planes`: planes in the space of all parameters: through a network along random directions, its gradient, other
+  networks, a path.
+- `plane_risks`: the risk on a plane through a network, and the cells of the plane: numbers without a picture.
+- `risk_slices`: the risk on a plane, as numbers: what `risk_slice` returns.
+- `pair_slice`: Theorem 2's plane: through its bad local minimum and its global one.
+- `slice_picture`: the picture of a slice: steps of colour, boundaries of cells, the certified ball, paths.
+- `slice_plot`: the risk on a plane through any network, as numbers and as a picture.
+- `decide_summary`: what `decide` and `polish` found as plain data and as tables.
 - `summary`: one result as plain data: for JSON files, for `--json`, and for the printed table.
 """

@@ -84,8 +84,10 @@ def open_axes(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def save_figure(figure: Any, path: str | os.PathLike[str], title: str) -> None:
-    """Write the figure under its title, as what the suffix of `path` says.
+def save_figure(
+    figure: Any, path: str | os.PathLike[str], title: str, dpi: int = 130, size: float | None = None
+) -> None:
+    """Write the figure under its title (of this size in points), as what the suffix of `path` says.
 
     Raises
     ------
@@ -93,12 +95,12 @@ def save_figure(figure: Any, path: str | os.PathLike[str], title: str) -> None:
         If the file cannot be written, or its suffix is of no kind that can be drawn.
     """
     kind = picture_format(path)
-    figure.suptitle(printable(title, keep="\n"))
+    figure.suptitle(printable(title, keep="\n"), fontsize=size)
     with replacing(path) as stream, warnings.catch_warnings():
         # a title in a script the font lacks is drawn with boxes: no reason to write to standard error
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         try:
-            figure.savefig(stream, format=kind, dpi=130)
+            figure.savefig(stream, format=kind, dpi=dpi)
         except (FastMinimaError, OSError, MemoryError):
             raise
         except Exception as error:

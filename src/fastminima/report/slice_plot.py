@@ -1,169 +1,272 @@
-"""The risk on the plane through a bad local minimum and a global one, as numbers and as a picture."""
+"""The risk on a plane through any network, as numbers and as a picture."""
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastminima.errors import DataTypeError, OptionError
-from fastminima.exact.shown import rounded_down, shown_exactly
-from fastminima.networks.batched_risk import batched_risk
+from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.errors import DataError, DataTypeError, OptionError
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.options import as_count, as_flag, as_real, spelled
+from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem2.counterexample import CounterExample
 
-from .figures import RED, new_figure, picture_format, save_figure
+from .displays import Display, check_target, figure_for
+from .figures import save_figure
+from .pair_slice import draw_pair, slice_of_pair
+from .plane_risks import excess_on, points_an_axis
+from .planes import Directions, as_network, plane_through
+from .risk_slices import RiskSlice
+from .slice_picture import Shown, draw_slice, size_of
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 
-Array = NDArray[np.float64]
+_PAIR_POINTS = 161
 
 
 @dataclass(frozen=True, eq=False)
-class RiskSlice:
-    """Risks on a plane: theta(s, t) = minimum + s (global minimum - minimum) + t q.
+class _Centre:
+    """The network in the middle, and what is known around it."""
 
-    Attributes
-    ----------
-    s, t : ndarrays of shapes (n,), (n,)
-    risk : ndarray of shape (n, n)
-        risk[i, j] at s[j], t[i].
-    distance : ndarray of shape (n, n)
-        Euclidean distance from the minimum in weights and hidden biases, the output bias left out.
-    direction : ndarray
-        q, orthogonal to the first axis and as long, in the order W1, b1, W2, b2.
-    """
+    result: Any
+    network: OneHiddenLayer
+    data: Dataset
+    radius: float
 
-    s: Array
-    t: Array
-    risk: Array
-    distance: Array
-    direction: Array
+    @classmethod
+    def of(cls, given: Any, data: Any, radius: Any = None) -> _Centre:
+        if data is None:
+            data = getattr(given, "data", None)
+        elif isinstance(data, tuple) and len(data) == 2:
+            data = Dataset(*data)
+        if not isinstance(data, Dataset):
+            raise DataTypeError(f"data must be a Dataset or (X, y), got {type(data).__name__}")
+        check_one_target(data, "a slice")
+        network = as_network(given, "the network in the middle")
+        if network.n_features != data.n_features:
+            raise DataError(f"X has {data.n_features} columns; the network takes {network.n_features} inputs")
+        if radius is None:
+            known = getattr(given, "radius", 0.0)
+            radius = known if isinstance(known, float) else 0.0
+        elif not as_real(radius) >= 0.0:
+            raise OptionError(f"radius must be a number >= 0, got {spelled(radius)}")
+        return cls(given, network, data, float(radius))
+
+    def towards(self, directions: Directions) -> Directions:
+        """Directions, or those that a result suggests: where it can be left, or whence it came."""
+        if directions is not None:
+            return directions
+        escape = getattr(self.result, "escape", None)
+        if escape is not None and not callable(escape):
+            return escape
+        return self.result.low if isinstance(self.result, BetterPoint) else "random"
 
 
-def risk_slice(pair: CounterExample, n: int = 161) -> RiskSlice:
-    """The risk around both points of an example.
-
-    The second axis makes the inputs of the hidden units that are equal at the minimum differ: along it the minimum is a
-    valley, not a plain.
+def risk_slice(
+    network: Any,
+    data: Any = None,
+    n: int | None = None,
+    *,
+    directions: Directions = None,
+    seed: int = 0,
+    normalise: str | None = None,
+    span: float | None = None,
+) -> RiskSlice:
+    """The risk on a plane through a network, as numbers.
 
     Parameters
     ----------
-    pair : CounterExample
-    n : int
-        Points an axis.
+    network : OneHiddenLayer, RationalNetwork, or a result with a network
+        The middle. A `CounterExample` is shown in the plane through both its points, whatever the options.
+    data : Dataset or (X, y), optional
+        Results bring their own.
+    n : int, optional
+        Points an axis: 161, fewer (at least 41) where that would take more than some seconds.
+    directions : optional
+        - "random": two, drawn with `seed`; what is taken for a network without a suggestion of its own.
+        - "gradient": the gradient, and a random direction orthogonal to it.
+        - a network, or a result with one: towards it, and a random direction orthogonal to that. Of a `Decision` with an
+          escape this is what is taken without `directions`, of a `BetterPoint` its minimum.
+        - two networks: the plane through all three.
+        - two vectors of all parameters: along them.
+        - a path (three networks or more, or an array with a row of all parameters for each point, such as a training
+          trajectory): its two principal directions about its mean, through the network.
+
+        All parameters means W1 row by row, b1, W2, b2.
+    seed : int
+    normalise : "filter", optional
+        Every unit's part of both directions gets the norm of that unit's own parameters (Li et al. 2018); not for
+        networks and paths, which lie where they are.
+    span : float, optional
+        Half the width of a square around the network, in Euclidean distance of all parameters. Without it a square three
+        times as wide as the certified ball, or half the norm of the parameters; with "filter" the length of the first
+        direction; for networks and paths a box around them.
+
+    Returns
+    -------
+    RiskSlice
 
     Raises
     ------
     OptionError
-        The example has no points.
+        Options that are none of those; directions that span no plane; an example without points.
+    NetworkError, DataTypeError, DataError, TargetError
+        What is no network or result, or does not fit the data; networks of different shapes.
+
+    Notes
+    -----
+    The axes are orthonormal: distances are those of all parameters. Li, Xu, Taylor, Studer and Goldstein, Visualizing the
+    loss landscape of neural nets (NeurIPS 2018), for filter normalisation and planes of trajectories.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0]))
+    >>> found = fm.risk_slice(low, n=41)
+    >>> bool((found.excess[found.distance < low.radius] >= 0.0).all())
+    True
     """
-    if not isinstance(pair, CounterExample):
-        raise DataTypeError(f"pair must be a CounterExample (from counterexample), got {type(pair).__name__}")
-    low, best = pair.local_minimum, pair.global_minimum
-    if low is None or best is None:
-        raise OptionError("there is nothing to draw: " + pair.reason)
-    start, end = _flat(*low.parameters()), _flat(*best.parameters())
-    d1, dx = low.W1.shape
-    # the same network with its units in the order that is nearer
-    swapped = _flat(best.W1[::-1], best.b1[::-1], best.W2[::-1], best.b2)
-    end = min((end, swapped), key=lambda point: float(np.linalg.norm(point - start)))
-    first = end - start
-    length = float(np.linalg.norm(first))
-    apart = np.zeros(len(start))
-    samples = pair.data.X
-    for j in range(min(d1, 2)):
-        apart[j * dx : (j + 1) * dx] = samples[0] - samples[1]
-    second = apart - first * (apart @ first) / length**2
-    size = float(np.linalg.norm(second))
-    second *= length / size if size else 0.0
-    s, t = np.linspace(-0.45, 1.25, n), np.linspace(-0.85, 0.85, n)
-    grid_s, grid_t = (axis.ravel() for axis in np.meshgrid(s, t))
-    moves = grid_s[:, None] * first + grid_t[:, None] * second
-    points = start + moves
-    K, cut = len(points), d1 * dx
-    risk = batched_risk(
-        points[:, :cut].reshape(K, d1, dx),
-        points[:, cut : cut + d1],
-        points[:, cut + d1 : -1],
-        points[:, -1],
-        pair.data,
-        pair.activation,
-    )
-    distance = np.linalg.norm(moves[:, :-1], axis=1)
-    return RiskSlice(s, t, risk.reshape(n, n), distance.reshape(n, n), second)
+    if isinstance(network, CounterExample):
+        # the number of points came second when this was about pairs alone
+        return slice_of_pair(network, as_count(_first(n, data, _PAIR_POINTS), "n", 2))
+    return _sliced(_Centre.of(network, data), n, directions, _Options(seed, normalise, span))
 
 
-def _flat(W1: Array, b1: Array, W2: Array, b2: float) -> Array:
-    return np.concatenate([W1.ravel(), b1, W2, [b2]])
+def _first(*values: Any) -> Any:
+    """The first that is given."""
+    return next(value for value in values if value is not None)
 
 
-def plot_slice(pair: CounterExample, path: str | os.PathLike[str], title: str | None = None) -> None:
-    """Draw `risk_slice` to a picture file: colours for the risk, the least-squares level as a line, both points,
-    and the certified ball where it meets the plane.
+@dataclass(frozen=True)
+class _Options:
+    """How a plane is laid."""
+
+    seed: int
+    normalise: str | None
+    span: float | None
+
+    def __post_init__(self) -> None:
+        as_count(self.seed, "seed")
+        if self.span is not None and not 0.0 < as_real(self.span) < math.inf:
+            raise OptionError(f"span must be a positive number, got {spelled(self.span)}")
+
+
+def _sliced(centre: _Centre, n: int | None, directions: Directions, options: _Options) -> RiskSlice:
+    network, data = centre.network, centre.data
+    count = points_an_axis(network, data) if n is None else as_count(n, "n", 2)
+    span = None if options.span is None else float(options.span)
+    plane = plane_through(
+        network, data, centre.towards(directions),
+        seed=options.seed, normalise=options.normalise, radius=centre.radius, span=span,
+    )  # fmt: skip
+    s0, s1, t0, t1 = plane.span
+    wide, high = s1 - s0, t1 - t0
+    longer = max(wide, high)
+    s = np.linspace(s0, s1, max(2, round(count * wide / longer)))
+    t = np.linspace(t0, t1, max(2, round(count * high / longer)))
+    excess, risk = excess_on(plane, network, data, s, t)
+    return RiskSlice(s, t, risk, excess, np.hypot(*np.meshgrid(s, t)), plane)
+
+
+def plot_slice(
+    network: Any,
+    data: Any = None,
+    path: str | os.PathLike[str] | None = None,
+    title: str | None = None,
+    *,
+    ax: Any = None,
+    **options: Any,
+) -> Display:
+    """Draw the risk on a plane through a network.
+
+    Colours show the excess over the network in the middle, in steps that are quantiles of what the plane holds: blue where
+    the risk is higher, red where it is lower. The certified ball is a circle. For piecewise linear activations thin lines
+    are the boundaries of the cells, on which a unit changes side on a sample: at most 400, the nearest; those through
+    samples that the network in the middle holds on a boundary are drawn in black. Both axes have one scale.
 
     Parameters
     ----------
-    pair : CounterExample
-    path : path-like
-        The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
-        whole or not at all.
+    network, data
+        As in `risk_slice`. A result with a certified radius (`Decision`, `Polish`, `SpuriousMinimum`) shows its ball; a
+        `CounterExample` has a picture of its own, of both its points.
+    path : path-like, optional
+        A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
+        PNG. Written whole or not at all. Results may be followed by it at once: ``plot_slice(result, "slice.png")``.
     title : str, optional
+    ax : matplotlib Axes, optional
+        To draw on, instead of a file; without either a new figure of pyplot.
+    **options
+        `directions`, `seed`, `normalise`, `span`, `n` as in `risk_slice`; `radius`, a float: of the circle, where no result
+        says it; `cells`, a bool: whether to draw the boundaries (default True).
+
+    Returns
+    -------
+    Display
+        `ax_`, `figure_`, and the `RiskSlice` as `numbers`.
 
     Raises
     ------
     OptionError
-        The example has no points.
+        As `risk_slice`; `path` and `ax` together.
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+    NetworkError, DataTypeError, DataError, TargetError
+        As `risk_slice`.
     """
-    picture_format(path)
-    found = risk_slice(pair)
-    figure = new_figure(7.6, 5.6)
-    axes = figure.subplots()
-    handles = [*_draw_risk(figure, axes, found, pair), *_draw_points(axes, pair)]
-    axes.set_xlabel("s: from the local minimum (0) to the global one (1)")
-    axes.set_ylabel("t: the inputs of the hidden units drawn apart")
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, facecolor="#d9d9d9", frameon=True)
-    save_figure(figure, path, title or f"theorem 2, {pair.activation}, {pair.form} form")
-
-
-def _draw_risk(figure: Any, axes: Any, found: RiskSlice, pair: CounterExample) -> list[Any]:
-    """Colours, the line of the least-squares level and the certified ball where it meets the plane, for the legend."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.lines import Line2D
-
-    level = float(pair.level)
-    low, high = level * 1e-3, level * 1e3
-    shown = np.clip(found.risk, low, high)
-    image = axes.pcolormesh(
-        found.s, found.t, shown, norm=LogNorm(low, high), cmap="cividis", shading="gouraud", rasterized=True
+    if isinstance(data, str | os.PathLike):
+        if path is not None and title is None and isinstance(path, str):
+            title = path
+        data, path = None, data
+    check_target(path, ax)
+    if isinstance(network, CounterExample):
+        return _pair_drawn(network, path, title, ax)
+    known = {"directions", "seed", "normalise", "span", "n", "radius", "cells"}
+    if unknown := sorted(set(options) - known):
+        raise OptionError(f"plot_slice has no option {unknown[0]!r}; its options: {', '.join(sorted(known))}")
+    centre = _Centre.of(network, data, options.get("radius"))
+    how = _Options(options.get("seed", 0), options.get("normalise"), options.get("span"))
+    cells = as_flag(options.get("cells", True), "cells") and isinstance(
+        centre.network.activation, PiecewiseLinear
     )
-    axes.contour(found.s, found.t, shown, levels=[level], colors="white", linewidths=1.2)
-    figure.colorbar(image, ax=axes, label="empirical risk", extend="both")
-    squares = f"risk = least squares' {shown_exactly(pair.level)}"
-    handles = [Line2D([], [], color="white", markeredgecolor="black", label=squares)]
-    if pair.radius and found.distance.max() > pair.radius:
-        line: dict[str, Any] = {"linewidths": 1.6, "linestyles": "--"}
-        axes.contour(found.s, found.t, found.distance, levels=[pair.radius], colors=RED, **line)
-        ball = f"certified radius {rounded_down(pair.radius, 3)}"
-        handles.append(Line2D([], [], color=RED, linestyle="--", label=ball))
-    return handles
+    found = _sliced(centre, options.get("n"), options.get("directions"), how)
+    figure = figure_for(path, size_of(found), compressed=True) if ax is None else ax.figure
+    axes = figure.add_subplot() if ax is None else ax
+    kinks = getattr(getattr(network, "decision", network), "kinks", ())
+    shown = Shown(
+        found, centre.network, centre.data, centre.radius, cells, frozenset((k.unit, k.sample) for k in kinks)
+    )
+    draw_slice(axes, shown, own=ax is None)
+    text = title or _default_title(centre)
+    if path is not None:
+        save_figure(figure, path, text, dpi=220, size=10)
+    else:
+        axes.set_title(text, fontsize=10)
+    return Display(found, axes, figure)
 
 
-def _draw_points(axes: Any, pair: CounterExample) -> list[Any]:
-    """Both points, for the legend."""
-    from matplotlib.lines import Line2D
+def _default_title(centre: _Centre) -> str:
+    data, network = centre.data, centre.network
+    return f"m = {data.n_samples:,}, dx = {data.n_features}, d1 = {network.width}, {network.activation}"
 
-    local: dict[str, Any] = {"marker": "o", "color": RED, "markeredgecolor": "white"}
-    best: dict[str, Any] = {"marker": "*", "color": "white", "markeredgecolor": "black"}
-    axes.plot([0], [0], linestyle="", markersize=9, **local)
-    axes.plot([1], [0], linestyle="", markersize=14, **best)
-    return [
-        Line2D([], [], linestyle="", label=f"local minimum, risk {shown_exactly(pair.level)}", **local),
-        Line2D([], [], linestyle="", label="global minimum, risk 0", **best),
-    ]
+
+def _pair_drawn(
+    pair: CounterExample, path: str | os.PathLike[str] | None, title: str | None, ax: Any
+) -> Display:
+    found = risk_slice(pair)
+    figure = figure_for(path, (7.6, 5.6)) if ax is None else ax.figure
+    axes = figure.subplots() if ax is None else ax
+    draw_pair(figure, axes, found, pair)
+    text = title or f"theorem 2, {pair.activation}, {pair.form} form"
+    if path is not None:
+        save_figure(figure, path, text)
+    else:
+        axes.set_title(text)
+    return Display(found, axes, figure)

@@ -20,6 +20,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
 from fastminima.networks.given import exact_and_data
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -72,7 +73,7 @@ class OffUnit(enum.StrEnum):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Decision:
+class Decision(NextSteps):
     """What `decide` found; truthy at a local minimum.
 
     Attributes

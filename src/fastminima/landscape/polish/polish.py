@@ -25,6 +25,7 @@ from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.networks.given import exact_and_data
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import as_flag
@@ -75,7 +76,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Polish:
+class Polish(NextSteps):
     """What `polish` found.
 
     Attributes
@@ -104,6 +105,8 @@ class Polish:
     path : tuple of Step
     """
 
+    _picture = "plot_descent"
+
     status: PolishStatus
     reason: str
     start: RationalNetwork
@@ -120,6 +123,11 @@ class Polish:
 
     def __bool__(self) -> bool:
         return self.status is PolishStatus.LOCAL_MINIMUM
+
+    @property
+    def data(self) -> Dataset:
+        """What the risk is on."""
+        return self.decision.data
 
     @property
     def risk(self) -> float:

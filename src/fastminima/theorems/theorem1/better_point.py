@@ -14,11 +14,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width, one_of, spelled
@@ -37,7 +39,7 @@ __all__ = ["BetterPoint", "better_point"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class BetterPoint:
+class BetterPoint(NextSteps):
     """Outcome of `better_point`; falsy unless `status` is "better".
 
     Attributes
@@ -77,6 +79,11 @@ class BetterPoint:
     certificate: str | None = None
     split: PushedSplit | TiedSplit | None = None
     tried: int = 0
+
+    @property
+    def data(self) -> Dataset:
+        """The dataset the point belongs to."""
+        return self.low.data
 
     @property
     def relative_drop(self) -> float:

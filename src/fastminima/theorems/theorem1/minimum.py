@@ -22,6 +22,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
@@ -65,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SpuriousMinimum:
+class SpuriousMinimum(NextSteps):
     """A point of the family of theorem 1, step 1, as float64 arrays, with what is proved about it.
 
     Attributes

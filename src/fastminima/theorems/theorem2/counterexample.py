@@ -26,6 +26,7 @@ from fastminima.networks.activations.named import activation as named
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count, one_of, spelled
@@ -66,7 +67,7 @@ class CounterStatus(StrEnum):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class CounterExample:
+class CounterExample(NextSteps):
     """A dataset, a global minimum and a bad local minimum for one activation.
 
     Attributes
@@ -114,6 +115,11 @@ class CounterExample:
     case: str = ""
     _origin: CounterExample | None = None
     _map: AffineMap | None = None
+
+    @property
+    def network(self) -> OneHiddenLayer | None:
+        """The local minimum: what further steps begin at."""
+        return self.local_minimum
 
     @property
     def certified(self) -> bool:

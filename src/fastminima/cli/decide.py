@@ -1,0 +1,243 @@
+"""The commands `fastminima decide` and `fastminima polish`: is this network at a local minimum, and which one is near?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastminima.data.dataset import Dataset
+from fastminima.errors import OptionError, ProofError
+from fastminima.fit.least_squares import least_squares
+from fastminima.landscape.decide.decision import Decision, decide
+from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.networks.rational_network import RationalNetwork
+from fastminima.proof.certificate import Certificate
+from fastminima.proof.prove import prove
+from fastminima.report.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
+from fastminima.report.figures import require_matplotlib
+from fastminima.system.plain_json import json_ready
+
+from .arguments import add_data_arguments, load
+from .certificates import proof_row
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table
+from .stages import Stages
+
+__all__ = ["add_parsers", "run_decide", "run_polish"]
+
+_DECIDE_EPILOG = """\
+examples:
+  fastminima decide model.npz houses.csv --target price
+  fastminima decide model.npz houses.csv --target price --ball 0.001 --out decided
+  fastminima decide results/minimum.npz demo:diabetes --out decided --prove
+
+Exit status: 0 whatever the verdict, 1 where --prove was asked for and there is no certificate, 2 for bad input.
+"""
+_POLISH_EPILOG = """\
+examples:
+  fastminima polish model.npz houses.csv --target price
+  fastminima polish model.npz houses.csv --target price --leave-off-units --out polished
+  fastminima polish model.npz demo:diabetes --out polished --prove
+
+Exit status: 0 wherever the walk ended, 1 where --prove was asked for and there is no certificate, 2 for bad input, 130
+after Ctrl-C, which ends the walk at the best point so far: it is printed and written like any other.
+"""
+
+
+def add_parsers(commands: Any) -> None:
+    """Add `decide` and `polish` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    judge: argparse.ArgumentParser = commands.add_parser(
+        "decide",
+        help="is a network at a local minimum? exactly, with its radius or a way down",
+        description="Decide exactly whether a network is at a local minimum of its risk: with a certified radius, or with a "
+        "network that is proved lower.",
+        epilog=_DECIDE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_network(judge)
+    judge.add_argument(
+        "--ball",
+        type=float,
+        metavar="R",
+        help="the lower network lies within this distance of all parameters",
+    )
+    _add_ends(judge, "decide.json, neighbourhood.png and, where there is a way down, escape.npz")
+    judge.set_defaults(run=run_decide, accuracy="auto")
+    walker: argparse.ArgumentParser = commands.add_parser(
+        "polish",
+        help="from a trained network to an exact local minimum near it",
+        description="Walk from a network down to an exact local minimum, and say how far that was.",
+        epilog=_POLISH_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_network(walker)
+    walker.add_argument(
+        "--leave-off-units",
+        action="store_true",
+        help="go on from minima with units that are off, by a path at constant risk, while one can leave",
+    )
+    _add_ends(walker, "polish.json, polished.npz, descent.png and neighbourhood.png")
+    walker.set_defaults(run=run_polish, accuracy="auto")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "network",
+        metavar="NETWORK",
+        help="a network file, as the library's `save` and `construct --out` write it (.npz)",
+    )
+    add_data_arguments(parser)
+
+
+def _add_ends(parser: argparse.ArgumentParser, files: str) -> None:
+    parser.add_argument("--out", metavar="DIR", help=f"write {files} there{OUT_RULE}")
+    parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="write proof.json too: a certificate anyone can check (needs --out)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a command found, and what is printed and written of it."""
+
+    command: str
+    result: Decision | Polish
+    summary: dict[str, Any]
+    rows: list[list[str]]
+    status: int
+
+
+def run_decide(arguments: argparse.Namespace) -> int:
+    """Run `fastminima decide`; returns the exit status."""
+
+    def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
+        with stage("decide"):
+            decision = decide(network, data, ball=arguments.ball)
+            summary = summarise_decision(decision, squares)
+        return _Found("decide", decision, summary, [list(row) for row in decide_rows(summary)], 0)
+
+    return _run(arguments, "decide", found)
+
+
+def run_polish(arguments: argparse.Namespace) -> int:
+    """Run `fastminima polish`; returns the exit status."""
+
+    def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
+        with stage("polish"):
+            result = polish(network, data, leave_off_units=arguments.leave_off_units)
+        summary = summarise_polish(result, squares)
+        rows = [list(row) for row in polish_rows(summary)]
+        return _Found(
+            "polish", result, summary, rows, 130 if result.status == PolishStatus.INTERRUPTED else 0
+        )
+
+    return _run(arguments, "polish", found)
+
+
+Finder = Callable[[OneHiddenLayer, Dataset, Stages, float], _Found]
+
+
+def _run(arguments: argparse.Namespace, command: str, find: Finder) -> int:
+    if arguments.out is None:
+        if arguments.prove:
+            raise OptionError("--prove writes proof.json: say where with --out DIR")
+        return _report(arguments, find, None)
+    require_matplotlib()
+    with OutputFolder(arguments.out, command, [arguments.network, arguments.data]) as folder:
+        return _report(arguments, find, folder)
+
+
+def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | None) -> int:
+    network = OneHiddenLayer.load(arguments.network)
+    stage = Stages()
+    # the readers draw their own progress bars
+    with stage("read", shown=False):
+        data = load(arguments, tell=False)  # the table has the notes
+    with stage("least squares"):
+        squares = least_squares(data).risk
+    found = find(network, data, stage, squares)
+    summary = {
+        "network": arguments.network,
+        "source": arguments.data,
+        **found.summary,
+        "notes": list(data.notes),
+    }
+    table = found.rows + [["note", note] for note in data.notes]
+    status, files = found.status, []
+    if folder is not None:
+        if arguments.prove:
+            with stage("prove"):
+                proof = _proof(folder, found, summary)
+            table += proof
+            status = status or int(summary["proof"] is None)
+        with stage("pictures"):
+            _write(folder, found, summary)
+        files = folder.finish_with({**summary, "seconds": stage.seconds})
+        summary["files"] = files
+    summary["seconds"] = stage.seconds
+    if arguments.json:
+        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+        return status
+    table += [[f"time, {name}", f"{seconds:.3f} s"] for name, seconds in stage.seconds.items()]
+    if files:
+        table.append(
+            ["written", f"{', '.join(Path(name).name for name in files)} in {Path(files[0]).parent}"]
+        )
+    print_table(f"fastminima {found.command} {arguments.network} {arguments.data}", None, table)
+    return status
+
+
+def _proof(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> list[list[str]]:
+    """Write the certificate; rows about it, and `summary["proof"]`: None where there is none."""
+    try:
+        certificate: Certificate = prove(found.result)
+    except ProofError as error:
+        summary["proof"] = None
+        return [["proof", f"none: {error}"]]
+    certificate.save(folder.file("proof.json"))
+    summary["proof"] = {
+        "file": "proof.json",
+        "checked": certificate.checked,
+        "open": list(certificate.open),
+    }
+    return [
+        *(["open", reason] for reason in certificate.open),
+        ["proof", proof_row(certificate, "proof.json")],
+    ]
+
+
+def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None:
+    """Networks and pictures."""
+    from fastminima.report.descent_plot import plot_descent
+    from fastminima.report.slice_plot import plot_slice
+
+    result = found.result
+    # a dollar sign in a name begins no formula
+    name = Path(str(summary["network"])).name.replace("$", r"\$")
+    about = f"m = {summary['m']:,}, dx = {summary['dx']}, d1 = {summary['d1']}, {result.network.activation}"
+    if isinstance(result, Polish):
+        result.network.save(folder.file("polished.npz"))
+        ends = f"risk {summary['risk_before']:.6g} → {summary['risk']:.6g}"
+        plot_descent(result, folder.file("descent.png"), f"{name} polished: {about}\n{ends}")
+        plot_slice(result, folder.file("neighbourhood.png"), f"around {name}, polished\n{about}")
+        return
+    if result.escape is not None:
+        lower = result.escape.network
+        # the claim is about the rational point; where float64 holds none that is lower there is no file
+        if RationalNetwork.of(lower) == result.escape.exact:
+            lower.save(folder.file("escape.npz"))
+    plot_slice(
+        result,
+        folder.file("neighbourhood.png"),
+        f"around {name}: {result.verdict.replace('_', ' ')}\n{about}",
+    )

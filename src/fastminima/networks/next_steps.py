@@ -1,0 +1,94 @@
+"""What a result leads on to: the library's next step from where it stands.
+
+Results of theorems and of the landscape alike are a network on its data, and the next question is the same for all of
+them: is it a minimum, what lies around it, where does a walk down end, how does it look? The answers live on higher
+floors than the results, which must not import them. So these methods call the library by its public names, as a user
+would: `import fastminima` imports nothing, and a name is looked up when a method is called (PEP 562). This is the one
+module below the command line that does so; a test holds it to that.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar, Protocol
+
+import fastminima
+from fastminima.data.dataset import Dataset
+from fastminima.errors import NetworkError
+
+from .one_hidden_layer import OneHiddenLayer
+from .rational_network import RationalNetwork
+
+__all__ = ["NextSteps"]
+
+
+class _Result(Protocol):
+    """What these methods ask of a result."""
+
+    @property
+    def network(self) -> OneHiddenLayer | RationalNetwork | None: ...
+
+    @property
+    def data(self) -> Dataset: ...
+
+
+class NextSteps:
+    """Methods of every result that has a `network` and `data`."""
+
+    __slots__ = ()
+    # the function of the library that draws the result
+    _picture: ClassVar[str] = "plot_slice"
+
+    def decide(self: _Result, *, ball: float | None = None) -> fastminima.Decision:
+        """`fastminima.decide` at this network: is it a local minimum, exactly?
+
+        Raises
+        ------
+        NetworkError
+            The result has no network, or one whose activation is not covered.
+        """
+        return fastminima.decide(_network(self), self.data, ball=ball)
+
+    def polish(self: _Result, *, leave_off_units: bool = False) -> fastminima.Polish:
+        """`fastminima.polish` from this network: down to an exact local minimum.
+
+        Raises
+        ------
+        NetworkError
+            As `decide`.
+        """
+        return fastminima.polish(_network(self), self.data, leave_off_units=leave_off_units)
+
+    def probe(self: _Result, **options: Any) -> fastminima.Probe | fastminima.ProbeSweep:
+        """`fastminima.probe` around this network (rounded to float64 where it is rational), with its options.
+
+        Raises
+        ------
+        NetworkError
+            As `decide`.
+        """
+        network = _network(self)
+        point = network.rounded() if isinstance(network, RationalNetwork) else network
+        return fastminima.probe(point, self.data, **options)
+
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, title: str | None = None, **options: Any
+    ) -> Any:
+        """The picture of this result: `fastminima.plot_slice` around its network, with its options.
+
+        A `Polish` is drawn by `fastminima.plot_descent`.
+
+        Raises
+        ------
+        NetworkError
+            The result has no network.
+        """
+        return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
+
+
+def _network(result: _Result) -> OneHiddenLayer | RationalNetwork:
+    network = result.network
+    if network is None:
+        status, reason = getattr(result, "status", ""), getattr(result, "reason", "")
+        raise NetworkError(f"this result has no network to go on from: {status} ({reason})")
+    return network

@@ -1,0 +1,77 @@
+"""What a function that draws hands back, as scikit-learn's displays do: the axes, the figure, and the numbers drawn."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from fastminima.errors import OptionError
+from fastminima.system.options import spelled
+
+from .figures import new_figure, picture_format, require_matplotlib
+
+__all__ = ["Display", "check_target", "figure_for"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Display:
+    """A picture that has been drawn.
+
+    Attributes
+    ----------
+    numbers : RiskSlice or Descent
+        What is drawn.
+    ax_ : matplotlib Axes
+        The axes it is drawn on; the upper ones where there are two.
+    figure_ : matplotlib Figure
+        To be saved, changed or shown.
+    """
+
+    numbers: Any
+    ax_: Any
+    figure_: Any
+
+    def __repr__(self) -> str:
+        return f"Display(numbers={type(self.numbers).__name__}, ax_, figure_)"
+
+
+def check_target(path: str | os.PathLike[str] | None, ax: Any) -> None:
+    """Before any work: a file that cannot be a picture, axes that are none, and both at once are refused.
+
+    Raises
+    ------
+    OptionError
+        `path` and `ax` together, or an `ax` that is no matplotlib Axes.
+    MissingDependencyError, OutputError
+        As `picture_format`.
+    """
+    if path is not None:
+        picture_format(path)
+    require_matplotlib()
+    if ax is None:
+        return
+    if path is not None:
+        raise OptionError("pass path= for a file or ax= to draw on axes of your own, not both")
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise OptionError(f"ax must be a matplotlib Axes, got {spelled(ax)}")
+
+
+def figure_for(
+    path: str | os.PathLike[str] | None, size: tuple[float, float], *, compressed: bool = False
+) -> Any:
+    """A new figure: for a file one without a screen, else one of pyplot's, which notebooks show.
+
+    `compressed`: for axes whose two scales are one, which would leave white beside them.
+    """
+    if path is not None:
+        figure = new_figure(*size)
+    else:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=size, layout="constrained")
+    if compressed:
+        figure.set_layout_engine("compressed")
+    return figure
