@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "fastminima"
 FLOORS = [
     {"__main__"},
     {"cli", "__init__"},
-    {"proof", "scanning", "report"},
+    {"proof", "scanning", "report", "interop"},
     {"theorems", "landscape"},
     {"networks", "losses", "fit"},
     {"data"},
@@ -73,7 +73,7 @@ def test_the_root_holds_rooms_and_no_public_name():
     rooms = {name for name in entries if (PACKAGE / name).is_dir()}
     assert rooms == set(FLOOR) - {"__main__", "__init__", "errors", "_version"}
     assert entries - rooms == {"errors.py", "__init__.py", "__main__.py", "_version.py", "py.typed"}
-    assert len(rooms) == 13
+    assert len(rooms) == 14
     assert not {name.removesuffix(".py") for name in entries} & (set(fm.__all__) - {"errors"})
 
 
@@ -308,6 +308,7 @@ KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
 BUNDLES = {
     "data.dataset.Dataset.__init__": "Cleaning",
     "data.read.read": "_Reading",
+    "interop.optimisers.escape_benchmark": "EscapeOptions",
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",

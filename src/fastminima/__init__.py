@@ -17,6 +17,7 @@ The house, from the ground up; a room imports only from rooms above it in this l
 - `landscape`: what surrounds a given network.
 - `proof`: certificates for strangers.
 - `scanning`: theorem 1 on hundreds of datasets, or on one larger than memory.
+- `interop`: other libraries' networks and optimisers.
 - `report`: pictures, tables and text.
 - `cli`: the command line.
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .data.read import read as read
     from .fit.least_squares import LeastSquares as LeastSquares
     from .fit.least_squares import least_squares as least_squares
+    from .interop.escape_runs import EscapeBenchmark as EscapeBenchmark
+    from .interop.optimisers import escape_benchmark as escape_benchmark
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -102,6 +105,8 @@ _NAMES = {
         "LeastSquares",
         "least_squares",
     ),
+    "interop.escape_runs": ("EscapeBenchmark",),
+    "interop.optimisers": ("escape_benchmark",),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),
