@@ -319,6 +319,7 @@ KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
 BUNDLES = {
     "data.dataset.Dataset.__init__": "Cleaning",
     "data.read.read": "_Reading",
+    "interop.optimisers.escape_benchmark": "EscapeOptions",
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",

@@ -18,7 +18,7 @@ The house, from the ground up; a room imports only from rooms above it in this l
 - `proof`: certificates for strangers.
 - `scanning`: theorem 1 on hundreds of datasets, or on one larger than memory.
 - `report`: pictures, tables and text.
-- `interop`: other libraries: networks of PyTorch, and files of weights.
+- `interop`: other libraries: networks of PyTorch, files of weights, optimisers.
 - `cli`: the command line.
 
 Everything is imported where it is first used (PEP 562): `import fastminima` alone loads none of it.
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from .fit.least_squares import least_squares as least_squares
     from .interop.network_files import load_network as load_network
     from .interop.torch import to_torch as to_torch
+    from .interop.escape_runs import EscapeBenchmark as EscapeBenchmark
+    from .interop.optimisers import escape_benchmark as escape_benchmark
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -110,6 +112,8 @@ _NAMES = {
     ),
     "interop.network_files": ("load_network",),
     "interop.torch": ("to_torch",),
+    "interop.escape_runs": ("EscapeBenchmark",),
+    "interop.optimisers": ("escape_benchmark",),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),

@@ -105,6 +105,58 @@ def test_out_writes_networks_summary_and_picture(capsys, table, tmp_path):
     assert len(picture) > 10_000
 
 
+def test_members_are_written_with_radii_of_their_own(capsys, table, tmp_path):
+    path, *_ = table
+    out_dir = tmp_path / "starts"
+    more = ["--width", "4", "--sample", "3", "--seed", "5", "--out", out_dir]
+    status, out, err = run(capsys, "construct", path, "--target", "price", *more)
+    assert (status, err) == (0, "")
+    assert "3, certified radii" in " ".join(out.split())
+    summary = json.loads((out_dir / "summary.json").read_text())
+    names = [f"member-{k}.npz" for k in (1, 2, 3)]
+    assert [row["file"] for row in summary["members"]] == names
+    assert summary["seed"] == 5
+    assert set(names) <= set(summary["files"])
+    data = fm.read(path, "price")
+    for row, drawn in zip(summary["members"], fm.spurious_minimum(data, width=4).sample(3, 5), strict=True):
+        member = fm.OneHiddenLayer.load(out_dir / row["file"])
+        assert member == drawn.network
+        assert (row["radius"], row["radius_relative"]) == (drawn.radius, drawn.radius_relative)
+        assert (member.W2 != 0).all()
+        found = fm.polish(member, data)
+        # the radius holds of the exact minimum beside it
+        assert found.decision
+        assert found.started_in_region
+        assert found.distance < 1e-9
+        assert found.decision.radius >= row["radius"] * (1 - 1e-9)
+    # a run with fewer members takes the others away, and a stranger's file of such a name stays
+    run(capsys, "construct", path, "--target", "price", "--sample", "1", "--out", out_dir)
+    assert sorted(p.name for p in out_dir.glob("member*")) == ["member-1.npz"]
+    (out_dir / "member-9.npz").write_bytes(b"mine")
+    status, _, err = run(capsys, "construct", path, "--target", "price", "--out", out_dir)
+    assert status != 0
+    assert "member-9.npz is not of an earlier run" in err
+    assert (out_dir / "member-9.npz").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sample", "0", "--out", "o"], "--sample must be a whole number >= 1"),
+        (["--sample", "2"], "say where with --out"),
+        (["--seed", "2"], "give that too"),
+        (["--sample", "2", "--seed", "-1", "--out", "o"], "--seed must be a whole number >= 0"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused_before_any_work(capsys, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, "construct", "demo:xor", *options)
+    assert status != 0
+    assert not out
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet", ".csv"])
 def test_every_format_gives_the_same_numbers(capsys, table, tmp_path, suffix):
     import pandas

@@ -14,17 +14,22 @@ from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.report.figures import require_matplotlib
 from fastminima.report.summary import rows, summarise
+from fastminima.system.options import as_count, check_count
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
+from fastminima.theorems.theorem1.plain_values import minimum_values
 
 from .arguments import add_data_arguments, add_network_arguments, load
 from .certificates import proof_row
+from .earlier_runs import COMMANDS
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table
 from .stages import Stages
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
+
+_SEEDS = 2**63
 
 EXAMPLES = """\
 examples:
@@ -32,6 +37,7 @@ examples:
   fastminima construct houses.csv --target price --out results
   fastminima construct table.npy --target -1 --s-minus 0.01 --method kink --json
   fastminima construct houses.csv --target price --out results --prove
+  fastminima construct houses.csv --target price --width 8 --sample 20 --seed 1 --out starts
 """
 
 
@@ -74,6 +80,16 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
+    parser.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="write N other members of the family too, member-1.npz ..., no unit of which is dead, each with its own "
+        "certified radius in the summary: where to start an optimiser (needs --out)",
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="of --sample (default 0): the same members every time"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
     return parser
@@ -81,7 +97,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima construct`; returns the exit status."""
+    if arguments.sample is None and arguments.seed is not None:
+        raise OptionError("--seed is about the members that --sample N draws; give that too")
+    if arguments.sample is not None:
+        as_count(arguments.sample, "--sample", 1, wanted="a whole number >= 1 (how many members to draw)")
+        check_count(arguments.seed or 0, "--seed", _SEEDS)
     if arguments.out is None:
+        if arguments.sample is not None:
+            raise OptionError("--sample writes member-1.npz and so on: say where with --out DIR")
         if arguments.prove:
             raise OptionError("--prove writes proof.json: say where with --out DIR")
         return _run(arguments, None)
@@ -106,6 +129,10 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     if arguments.width >= 2:
         with stage("better point"):
             better = better_point(low, method=arguments.method, reach=arguments.reach)
+    members: list[SpuriousMinimum] = []
+    if arguments.sample is not None:
+        with stage("members"):
+            members = low.sample(arguments.sample, arguments.seed or 0)
     summary = summarise(low, better, stage.seconds, arguments.data)
     certificate: Certificate | None = None
     if folder is not None:
@@ -118,6 +145,9 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
                 "checked": certificate.checked,
                 "open": list(certificate.open),
             }
+        if members:
+            summary["seed"] = arguments.seed or 0
+            summary["members"] = _write_members(folder, members)
         with stage("write"):
             files = _write(folder, low, better, summary)
         summary |= {"files": files, "seconds": stage.seconds}
@@ -129,10 +159,43 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             table += [["open", reason] for reason in certificate.open]
             table.append(["proof", proof_row(certificate, "proof.json")])
         written = [Path(name) for name in summary.get("files", [])]
+        if members:
+            table.append(["members", _spread(members)])
         if written:
-            table.append(["written", f"{', '.join(file.name for file in written)} in {written[0].parent}"])
+            table.append(["written", f"{_listed(written)} in {written[0].parent}"])
         print_table(f"fastminima construct {arguments.data}", None, table)
     return 0
+
+
+def _write_members(folder: OutputFolder, members: list[SpuriousMinimum]) -> list[dict[str, Any]]:
+    """Write every member; what the summary says of each."""
+    rows = []
+    for number, member in enumerate(members, 1):
+        name = f"member-{number}.npz"
+        member.network.save(folder.file(name))
+        values = minimum_values(member)
+        rows.append(
+            {"file": name} | {key: values[key] for key in ("risk", "excess", "radius", "radius_relative")}
+        )
+    return rows
+
+
+def _spread(members: list[SpuriousMinimum]) -> str:
+    """The members' radii in a line."""
+    best = max(range(len(members)), key=lambda k: members[k].radius_relative)
+    radii = [member.radius for member in members]
+    return (
+        f"{len(members):,}, certified radii {min(radii):.4g} to {max(radii):.4g}; largest for its size: "
+        f"member-{best + 1}.npz, {members[best].radius_relative:.3g} of all parameters' norm"
+    )
+
+
+def _listed(files: list[Path]) -> str:
+    """The names of the files; of many members the first and the last."""
+    names = [file.name for file in files]
+    members = [name for name in names if COMMANDS["construct"].is_numbered(name)]
+    shown = members if len(members) <= 3 else [members[0], "...", members[-1]]
+    return ", ".join([*shown, *(name for name in names if name not in members)])
 
 
 def _write(

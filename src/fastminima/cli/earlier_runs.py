@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,16 +35,26 @@ class Layout:
         The others.
     keys : tuple of str
         What every summary of this command has, and hardly any other file.
+    numbered : str
+        Pattern of the files of which there may be any number; it matches plain names alone.
     """
 
     summaries: tuple[str, ...]
     files: tuple[str, ...]
     keys: tuple[str, ...]
+    numbered: str = ""
+
+    def is_numbered(self, name: str) -> bool:
+        """Is this one of the files of which there may be any number?"""
+        return bool(self.numbered and re.fullmatch(self.numbered, name, re.ASCII))
 
 
 COMMANDS = {
     "construct": Layout(
-        ("summary.json",), (*_NETWORKS, "segment.png", "proof.json"), ("least_squares", "minimum", "files")
+        ("summary.json",),
+        (*_NETWORKS, "segment.png", "proof.json"),
+        ("least_squares", "minimum", "files"),
+        r"member-\d+\.npz",
     ),
     "decide": Layout(
         ("decide.json",),
@@ -121,6 +132,7 @@ def _summarised(folder: Path, summary: str, layout: Layout) -> Earlier:
     # counterexample did not list its files at first, and wrote the same ones whenever it had both points
     listed = content.get("files", layout.files if content.get("local_minimum") else ())
     names = [name for name in layout.files if name in listed]
+    names += [name for name in listed if isinstance(name, str) and layout.is_numbered(name)]
     sources = tuple(content[key] for key in _SOURCES if isinstance(content.get(key), str))
     return Earlier(summary, _present(folder, [*names, summary]), sources)
 

@@ -165,7 +165,9 @@ class OutputFolder:
                     f"{self._shown()} holds results of fastminima {command} ({other.summary}): give {self._command} "
                     f"another --out, such as {self._shown(self._command)}, or remove them"
                 )
-        for name in (self._summary, *self._layout.files):
+        here = os.listdir(self.path) if self.path.is_dir() else []
+        numbered = sorted(name for name in here if self._layout.is_numbered(name))
+        for name in (self._summary, *self._layout.files, *numbered):
             if name not in replaced and os.path.lexists(self.path / name):
                 raise OutputError(
                     f"{self._shown(name)} is not of an earlier run of fastminima {self._command}, by the word of a "

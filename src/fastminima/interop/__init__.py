@@ -1,4 +1,4 @@
-"""Other libraries: networks of PyTorch to and fro, and files of weights, of which nothing is executed.
+"""Other libraries: networks of PyTorch to and fro, files of weights, of which nothing is executed, and optimisers.
 
 Modules, lowest first:
 
@@ -6,4 +6,8 @@ Modules, lowest first:
 - `safetensors`: the safetensors format: a header that is held to every rule, and numbers.
 - `torch_files`: files of `torch.save`, read without executing anything.
 - `network_files`: a network from a file: npz, safetensors, or what torch saved.
+- `training`: a torch optimiser at work on a network: its steps counted, the risk followed.
+- `escape_plot`: the picture of an escape benchmark.
+- `escape_runs`: what an escape benchmark found, run by run and as a table.
+- `optimisers`: `escape_benchmark`: do optimisers leave certified bad minima, and where do they end?
 """

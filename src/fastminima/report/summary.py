@@ -63,7 +63,10 @@ def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "rank of (1, X)", f"{summary['rank']:,}"
     yield "least-squares risk", f"{fit['risk']:.10g}"
     yield "minimum", f"{minimum['status']} (width {minimum['width']})"
-    yield "certified radius", f"{minimum['radius']:.6g}"
+    yield (
+        "certified radius",
+        f"{minimum['radius']:.6g} ({minimum['radius_relative']:.3g} of all parameters' norm)",
+    )
     better = summary.get("better")
     # with one unit the status is no consequence of J
     if minimum["status"] == "global" or minimum["width"] == 1:

@@ -133,6 +133,18 @@ def test_sampled_members_of_the_family_are_minima_of_the_same_risk(table, activa
         assert member.status == low.status
 
 
+@given(tables(max_rows=8), activations, st.integers(1, 3), st.integers(0, 2**32 - 1))
+@settings(max_examples=examples(30), deadline=None)
+def test_the_relative_radius_is_rounded_down(table, activation, width, seed):
+    low = fm.spurious_minimum(dataset(table), activation, width=width)
+    for one in [low, *low.sample(1, rng=seed)]:
+        W1, b1, W2, b2 = one.network.parameters()
+        square = sum(Fraction(v) ** 2 for v in [*W1.ravel().tolist(), *b1.tolist(), *W2.tolist(), b2])
+        share = Fraction(one.radius) ** 2 / square
+        assert 0 < Fraction(one.radius_relative) ** 2 <= share < 1
+        assert one.radius_relative == pytest.approx(math.sqrt(share), rel=1e-14)
+
+
 def test_sampling_is_reproducible_spreads_and_uses_every_unit():
     low = fm.spurious_minimum(fm.load_demo("diabetes"), width=5)
     first, again = low.sample(3, rng=1), low.sample(3, rng=1)

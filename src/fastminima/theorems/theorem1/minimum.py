@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, TooLargeError
-from fastminima.exact.dyadic import bit_size, round_fraction, round_up
+from fastminima.exact.dyadic import bit_size, round_down, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
@@ -124,6 +124,19 @@ class SpuriousMinimum(NextSteps):
         """Exact affine function of the network inside its cone: slopes and intercept."""
         return positive_affine(self.network)
 
+    @property
+    def radius_relative(self) -> float:
+        """`radius` over the Euclidean norm of all parameters, rounded down; between 0 and 1.
+
+        How far the network may be moved before anything happens, as a share of its size: what to compare members of the
+        family by, and what noise of the size "0.1 of the weights" has to be held against. Other units of the columns or
+        of the target give other numbers, as they do for the radius.
+        """
+        W1, b1, W2, b2 = self.network.parameters()
+        # hypot is right to an ulp
+        norm = math.hypot(*W1.ravel().tolist(), *b1.tolist(), *W2.tolist(), b2) * (1.0 + 8.0 * U)
+        return round_down(Fraction(self.radius) / Fraction(norm)) if norm < math.inf else 0.0
+
     def sample(self, n: int = 1, rng: np.random.Generator | int | None = None) -> list[SpuriousMinimum]:
         """Draw members of the whole family: all preactivations positive, s+ W2 W1 = w, s+ W2 b1 + b2 = w_b.
 
@@ -138,7 +151,8 @@ class SpuriousMinimum(NextSteps):
         -------
         list of SpuriousMinimum
             Each verified like the minimum itself: positive exact preactivations, its own radius and excess. No
-            unit need be dead.
+            unit need be dead. `radius` and `radius_relative` differ from member to member: draw many and keep the
+            largest where an optimiser is to be started at one.
 
         Raises
         ------

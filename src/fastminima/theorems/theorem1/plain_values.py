@@ -34,6 +34,7 @@ def minimum_values(low: SpuriousMinimum) -> dict[str, Any]:
         "risk": low.risk,
         "excess": low.excess,
         "radius": low.radius,
+        "radius_relative": low.radius_relative,
         "width": low.network.width,
         "alpha": low.alpha,
         "eta": low.eta,
