@@ -19,6 +19,9 @@ _perturb
     the same bits in every variant. excess_f64, excess_f32: what a block of perturbations changes, fused like
     `_forward`, D built from the perturbation and never as a difference of outputs. Called by
     `fastminima.landscape.perturb.points` and `.direct`.
+_pieces
+    joined, independent: lower bounds, proved in spite of rounding, of the least risk on n points of one input with k kinks;
+    O(n^3 k) and O(n^2 k). Called by `fastminima.landscape.bracket.points_on_a_line`.
 _rows
     evaluate_rows, moments_rows: a pass over rows (x, y) where they lie: fitted values, residuals, norms and gradient sums;
     products of (1, x', y') for up to MOST_COLUMNS columns. Called by `fastminima.fit.running_sums`.
