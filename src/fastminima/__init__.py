@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .data.read import read as read
     from .fit.least_squares import LeastSquares as LeastSquares
     from .fit.least_squares import least_squares as least_squares
+    from .landscape.bracket.fit_network import NetworkFit as NetworkFit
+    from .landscape.bracket.fit_network import fit_network as fit_network
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -102,6 +104,7 @@ _NAMES = {
         "LeastSquares",
         "least_squares",
     ),
+    "landscape.bracket.fit_network": ("NetworkFit", "fit_network"),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),

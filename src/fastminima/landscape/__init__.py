@@ -4,8 +4,8 @@ Modules, lowest first:
 
 - `excess_risk`: the difference of two risks without cancellation.
 - `decide`: is a network at a local minimum? Exact conditions, multipliers, the region around it, and the way out.
-- `bracket`: how far from the best? What no network of a width can go below.
 - `perturb`: millions of perturbations of one network: drawn, evaluated and counted.
 - `probe`: massive random perturbation: does any of a million nearby points have a lower risk?
 - `polish`: from a trained network to an exact local minimum.
+- `bracket`: how far from the best? What no network of a width can go below, and the best that a search finds.
 """
