@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from .interop.torch import to_torch as to_torch
     from .interop.escape_runs import EscapeBenchmark as EscapeBenchmark
     from .interop.optimisers import escape_benchmark as escape_benchmark
+    from .landscape.bracket.fit_network import NetworkFit as NetworkFit
+    from .landscape.bracket.fit_network import fit_network as fit_network
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -114,6 +116,7 @@ _NAMES = {
     "interop.torch": ("to_torch",),
     "interop.escape_runs": ("EscapeBenchmark",),
     "interop.optimisers": ("escape_benchmark",),
+    "landscape.bracket.fit_network": ("NetworkFit", "fit_network"),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),

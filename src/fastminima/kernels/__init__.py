@@ -19,6 +19,9 @@ _perturb
     the same bits in every variant. excess_f64, excess_f32: what a block of perturbations changes, fused like
     `_forward`, D built from the perturbation and never as a difference of outputs. Called by
     `fastminima.landscape.perturb.points` and `.direct`.
+_pieces
+    joined, independent: lower bounds, proved in spite of rounding, of the least risk on n points of one input with k kinks;
+    O(n^3 k) and O(n^2 k). Called by `fastminima.landscape.bracket.points_on_a_line`.
 _rows
     evaluate_rows, moments_rows: a pass over rows (x, y) where they lie: fitted values, residuals, norms and gradient sums;
     products of (1, x', y') for up to MOST_COLUMNS columns. Called by `fastminima.fit.running_sums`.
@@ -26,6 +29,10 @@ _screen
     base_sums: gradient sums of the base point in double-double. screened_excess: one quadratic form a perturbation
     and, one by one, only the samples its own norms can move across a boundary; it takes a ScreenScratch, made once for a
     ScreenProblem, made once for a set of listed samples. Called by `fastminima.landscape.perturb.base_point` and `.screen`.
+_search
+    descend: steps of a descent of the risk of a small network through its activation patterns, each an exact line search;
+    m (w n)^2 + O(m w) operations a step. best_hinge: where one more kink lowers a risk most, O(m n) a direction. Called by
+    `fastminima.landscape.bracket.chain` and `.scaled_rows`.
 _splits
     Sorted partial sums S_p of a payload by key without an argsort: partition into cache-sized buckets, sort
     each with its payload, sweep; O(m) for keys with a bounded density. Called by

@@ -7,4 +7,5 @@ Modules, lowest first:
 - `perturb`: millions of perturbations of one network: drawn, evaluated and counted.
 - `probe`: massive random perturbation: does any of a million nearby points have a lower risk?
 - `polish`: from a trained network to an exact local minimum.
+- `bracket`: how far from the best? What no network of a width can go below, and the best that a search finds.
 """

@@ -1,0 +1,277 @@
+"""`fit_network`: the best network of a width that a search finds, with its exact risk."""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from fractions import Fraction
+from threading import Lock
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.errors import DataTypeError, NetworkError, OptionError
+from fastminima.exact.dyadic import round_up
+from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.landscape.decide.decision import Decision
+from fastminima.landscape.decide.stationarity import Stationarity
+from fastminima.landscape.polish.polish import Polish, polish
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.first_use import cached_property
+from fastminima.system.options import as_count, as_real, spelled
+from fastminima.system.progress import bar
+from fastminima.system.threads import single_threaded_blas
+
+from .chain import Search, linear_candidate
+from .scaled_rows import Candidate, ScaledRows
+
+__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "searched"]
+
+Progress = bool | Callable[[float], None]
+
+
+class SearchEnd(enum.StrEnum):
+    """Why a search ended."""
+
+    STARTS = "all starts done"
+    SECONDS = "time is up"
+    ZERO_RISK = "risk 0 in float64"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class SearchLimits:
+    """When a search ends, and on how many threads it runs.
+
+    Attributes
+    ----------
+    seconds : float or None
+    n_starts : int or None
+    workers : int
+    """
+
+    seconds: float | None
+    n_starts: int | None
+    workers: int = 1
+
+    @classmethod
+    def of(cls, seconds: float | None, n_starts: int | None, workers: int) -> SearchLimits:
+        """The same, checked; 5 seconds where nothing is said."""
+        if seconds is not None:
+            if not 0.0 < as_real(seconds) < math.inf:
+                raise OptionError(f"seconds must be a positive number, got {spelled(seconds)}")
+            seconds = float(seconds)
+        if n_starts is not None:
+            n_starts = as_count(n_starts, "n_starts", 1)
+        if seconds is None and n_starts is None:
+            seconds = 5.0
+        return cls(seconds, n_starts, as_count(workers, "workers", 1))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkFit:
+    """The best network that a search found.
+
+    Attributes
+    ----------
+    network : OneHiddenLayer
+    data : Dataset
+    exact_risk : Fraction
+        Of `network` on the data, in rational arithmetic.
+    history : tuple of (float, float)
+        Seconds since the start of the search, and the least risk found by then, rounded.
+    n_starts : int
+        Starts that were begun.
+    end : SearchEnd
+    """
+
+    network: OneHiddenLayer
+    data: Dataset
+    exact_risk: Fraction
+    history: tuple[tuple[float, float], ...]
+    n_starts: int
+    end: SearchEnd
+
+    @property
+    def risk(self) -> float:
+        """The exact risk 1/2 sum w (f - y)^2, rounded up."""
+        return round_up(self.exact_risk)
+
+    @cached_property
+    def polish(self) -> Polish:
+        """What `fastminima.polish` makes of the network: the exact local minimum beside it; at first use."""
+        return polish(self.network, self.data)
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict on the exact minimum beside the network (`polish`)."""
+        return self.polish.decision
+
+    def __repr__(self) -> str:
+        width = len(self.network.W2)
+        return f"NetworkFit(width {width}, risk {self.risk:.6g}, {self.n_starts} starts, {self.end})"
+
+
+def fit_network(
+    data: Dataset,
+    width: int = 8,
+    *,
+    activation: PiecewiseLinear = relu,
+    seconds: float | None = None,
+    n_starts: int | None = None,
+    random_state: int | np.random.Generator | None = 0,
+    workers: int = 1,
+    progress: Progress = False,
+) -> NetworkFit:
+    """Search for the network of a width with the least risk.
+
+    Random and greedy starts, a descent through activation patterns with an exact line search, and swaps of units.
+
+    Parameters
+    ----------
+    data : Dataset
+        With one target.
+    width : int, default 8
+        Hidden units.
+    activation : PiecewiseLinear, default relu
+    seconds : float, optional
+        The search ends at the first descent that ends after this; 5 if `n_starts` is not given either.
+    n_starts : int, optional
+        Starts to make. With `n_starts` and without `seconds` the same `random_state` gives the same network for any
+        number of workers.
+    random_state : int, Generator or None, default 0
+    workers : int, default 1
+        Threads.
+    progress : bool or callable, default False
+        A bar on a terminal, or a function that is told the share that is done.
+
+    Returns
+    -------
+    NetworkFit
+        Its exact risk is never above that of the linear fit by more than rounding.
+
+    Raises
+    ------
+    DataTypeError, TargetError, OptionError, NetworkError
+        For arguments of other kinds, several targets, numbers out of range, and activations that are not piecewise
+        linear.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> data = fm.Dataset([[float(x)] for x in range(-3, 4)], [0.0, 0, 2, 3, -3, -2, 2])
+    >>> fm.fit_network(data, width=3, n_starts=2)
+    NetworkFit(width 3, risk 1.77778, 2 starts, all starts done)
+    """
+    if not isinstance(data, Dataset):
+        raise DataTypeError(f"fit_network takes a Dataset, got {type(data).__name__}")
+    check_one_target(data, "fit_network")
+    if not isinstance(activation, PiecewiseLinear):
+        raise NetworkError(
+            f"fit_network needs a PiecewiseLinear activation such as relu, got {spelled(activation)}"
+        )
+    width = as_count(width, "width", 1)
+    limits = SearchLimits.of(seconds, n_starts, workers)
+    try:
+        seed = int(np.random.default_rng(random_state).integers(2**62))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
+    return searched(least_squares(data), width, activation, limits, seed, progress)
+
+
+class _Best:
+    """The best candidate over all starts; ties go to the lower start, so threads do not matter."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.candidate: Candidate | None = None
+        self.number = -1
+        self.history: list[tuple[float, float]] = []
+        self._lock = Lock()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def report(self, number: int, candidate: Candidate) -> None:
+        with self._lock:
+            best = self.candidate
+            if best is None or (candidate.risk, number) < (best.risk, self.number):
+                if best is None or candidate.risk < best.risk:
+                    self.history.append((self.seconds(), candidate.risk))
+                self.candidate, self.number = candidate, number
+
+
+def searched(
+    fit: LeastSquares,
+    width: int,
+    activation: PiecewiseLinear,
+    limits: SearchLimits,
+    seed: int,
+    progress: Progress = False,
+) -> NetworkFit:
+    """The search with arguments that have been checked."""
+    rows, best = ScaledRows.of(fit.data, activation), _Best()
+    best.report(-1, linear_candidate(rows, width))
+    stopped = False
+
+    def expired() -> bool:
+        return stopped or (limits.seconds is not None and best.seconds() >= limits.seconds)
+
+    search = Search(rows, width, seed, expired, best.report)
+    begun, end = 0, SearchEnd.STARTS
+    total = float(limits.n_starts or 1) if limits.seconds is None else limits.seconds
+    drawn = bool(progress) and not callable(progress)
+    with (
+        single_threaded_blas(),
+        ThreadPoolExecutor(limits.workers) as pool,
+        bar("search", total, enabled=drawn) as tell,
+    ):
+        running: set[Future[None]] = set()
+        try:
+            while True:
+                zero = best.candidate is not None and best.candidate.risk == 0.0
+                while (
+                    not zero and not expired() and len(running) < limits.workers and begun != limits.n_starts
+                ):
+                    running.add(pool.submit(search.run, begun))
+                    begun += 1
+                if not running:
+                    break
+                done, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                share = float(begun - len(running)) if limits.seconds is None else best.seconds()
+                tell(min(share, total))
+                if callable(progress):
+                    progress(min(share / total, 1.0))
+            if best.candidate is not None and best.candidate.risk == 0.0:
+                end = SearchEnd.ZERO_RISK
+            elif begun != limits.n_starts or (
+                limits.seconds is not None and best.seconds() >= limits.seconds
+            ):
+                end = SearchEnd.SECONDS
+        except KeyboardInterrupt:
+            stopped, end = True, SearchEnd.INTERRUPTED
+    return _result(rows, best, fit, begun, end)
+
+
+def _result(rows: ScaledRows, best: _Best, fit: LeastSquares, begun: int, end: SearchEnd) -> NetworkFit:
+    assert best.candidate is not None
+    network = rows.network(best.candidate)
+    if network is None:
+        raise NetworkError(
+            "the best network found has parameters beyond float64: the inputs or the target span too many powers of 2; "
+            "scale the columns"
+        )
+    exact = Stationarity(RationalNetwork.of(network), fit.data).risk
+    with np.errstate(over="ignore"):
+        weight = 1.0 if fit.data.sample_weight is None else float(fit.data.sample_weight.max())
+        unit = rows.unit * rows.unit * weight
+    history = tuple((seconds, risk * unit) for seconds, risk in best.history)
+    return NetworkFit(network, fit.data, exact, history, begun, end)

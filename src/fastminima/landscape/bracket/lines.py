@@ -1,0 +1,167 @@
+"""Rows that agree in all inputs but one: straight lines, where every unit bends at most once.
+
+(a) The bounds of disjoint lines add up (`points_on_a_line` has each of them). A line of at most w + 2 distinct points gives
+    nothing: w kinks interpolate it.
+(b) Integer and categorical columns have many such lines. Which of those that share rows are kept is chosen greedily, the
+    largest bound first, each computed anew on the points that are still free; every choice is a bound.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.exact.affine import Columns
+from fastminima.exact.groups import group_ids
+
+from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds
+
+__all__ = ["DistinctInputs", "Line", "disjoint_lines", "lines_of"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Distinct inputs on a line along one coordinate, with the bound that they give.
+
+    Attributes
+    ----------
+    column : int
+        The input that varies.
+    groups : tuple of int
+        The distinct inputs, by the position along the line; numbers of `DistinctInputs`.
+    bound : Fraction
+        No network of the width has a lower risk on them, beyond their pure error.
+    joined : bool
+        Whether pieces were joined at kinks (`Pieces.joined`).
+    """
+
+    column: int
+    groups: tuple[int, ...]
+    bound: Fraction
+    joined: bool
+
+
+class DistinctInputs:
+    """The distinct inputs of a dataset, with the weights and means of their samples as rationals.
+
+    Attributes
+    ----------
+    ids : (m,) intp
+        Distinct input of every sample.
+    first : (n,) intp
+        First sample of every distinct input.
+    weights, means : lists of n Fraction
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self.ids, self.first = group_ids(columns)
+        y, y_scale = columns.integers(columns.n_features)
+        w, w_scale = columns.weight_integers()
+        w = np.full(len(y), 1, dtype=object) if w is None else w
+        order = np.argsort(self.ids, kind="stable")
+        starts = np.flatnonzero(np.diff(self.ids[order], prepend=-1))
+        total = np.add.reduceat(w[order], starts).tolist()
+        moment = np.add.reduceat((w * y)[order], starts).tolist()
+        self.weights = [Fraction(int(t)) * w_scale for t in total]
+        self.means = [Fraction(int(s), int(t)) * y_scale for s, t in zip(moment, total, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def positions(self, column: int) -> list[int]:
+        """Integers proportional to one input, per distinct input."""
+        return [int(v) for v in self.columns.integers(column, self.first)[0]]
+
+    def points(self, positions: list[int], groups: list[int]) -> PointsOnALine:
+        """Some of them as points on a line, in the order given, which is that of the positions."""
+        return PointsOnALine(
+            tuple(positions[g] for g in groups),
+            tuple(self.weights[g] for g in groups),
+            tuple(self.means[g] for g in groups),
+        )
+
+
+def lines_of(inputs: DistinctInputs, shortest: int) -> list[tuple[int, list[int]]]:
+    """(column, groups by position) of all lines with at least `shortest` distinct inputs."""
+    dx, n = inputs.columns.n_features, len(inputs)
+    if n < shortest:
+        return []
+    values = [_labels(inputs.positions(j)) for j in range(dx)]
+    before, after = [np.zeros(n, dtype=np.intp)], [np.zeros(n, dtype=np.intp)]
+    for j in range(dx - 1):
+        before.append(_joint(before[-1], values[j]))
+        after.append(_joint(after[-1], values[dx - 1 - j]))
+    found = []
+    for j in range(dx):
+        others = _joint(before[j], after[dx - 1 - j])
+        size = np.bincount(others)
+        order = np.lexsort((values[j], others))
+        order = order[size[others[order]] >= shortest]
+        edges = np.flatnonzero(np.diff(others[order])) + 1
+        found += [(j, part.tolist()) for part in np.split(order, edges) if len(part)]
+    return found
+
+
+def _labels(positions: list[int]) -> NDArray[np.intp]:
+    """Ranks of the values: equal numbers, equal ranks."""
+    rank = {v: k for k, v in enumerate(sorted(set(positions)))}
+    return np.array([rank[v] for v in positions], dtype=np.intp)
+
+
+def _joint(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Labels of pairs of labels."""
+    pairs = a * (int(b.max(initial=0)) + 1) + b
+    return np.unique(pairs, return_inverse=True)[1].reshape(-1).astype(np.intp)
+
+
+def disjoint_lines(inputs: DistinctInputs, lines: list[tuple[int, list[int]]], width: int) -> list[Line]:
+    """Lines without a common input whose bounds for `width` kinks add up, by (b)."""
+    bound = _bounds(inputs, width)
+    free = np.ones(len(inputs), dtype=np.bool_)
+    heap: list[tuple[Fraction, int, bool, tuple[int, ...]]] = []
+    for column, members in lines:
+        _push(heap, bound, column, tuple(members), width)
+    kept = []
+    while heap:
+        negative, column, joined, groups = heapq.heappop(heap)
+        left = tuple(g for g in groups if free[g])
+        if len(left) < len(groups):
+            _push(heap, bound, column, left, width)
+            continue
+        free[list(groups)] = False
+        kept.append(Line(column, groups, -negative, joined))
+    return kept
+
+
+Bound = Callable[[int, tuple[int, ...]], Pieces | None]
+
+
+def _bounds(inputs: DistinctInputs, width: int) -> Bound:
+    positions: dict[int, list[int]] = {}
+
+    def bound(column: int, groups: tuple[int, ...]) -> Pieces | None:
+        if column not in positions:
+            positions[column] = inputs.positions(column)
+        return pieces_bounds(inputs.points(positions[column], list(groups)), width)
+
+    return bound
+
+
+def _push(
+    heap: list[tuple[Fraction, int, bool, tuple[int, ...]]],
+    bound: Bound,
+    column: int,
+    groups: tuple[int, ...],
+    width: int,
+) -> None:
+    if len(groups) < width + 3:
+        return
+    pieces = bound(column, groups)
+    if pieces is not None and pieces.bounds[width] > 0:
+        heapq.heappush(heap, (-pieces.bounds[width], column, pieces.joined, groups))

@@ -1,0 +1,157 @@
+"""The least risk of few kinks on points of one input, from below, proved.
+
+(a) On a straight line in input space every unit bends at most once, so there a network of width w is a function of one
+    variable with at most w kinks. The kernel `_pieces` bounds the risk of all of those from below.
+(b) What is rounded before it is called. The position of a point counts up to affine maps: integers, exact as a sum of
+    two float64 numbers. Weights are rounded down, which lowers every risk. Subtracting an affine function from the
+    values changes no risk; the rest is rounded to float64, by eps_i <= u |r_i|: the root of twice the risk is a distance
+    to a set of functions, so it changes by at most (sum w eps^2)^(1/2), which is taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastminima.exact.dyadic import Floats, bit_size, power_of_two, round_down, round_fraction
+from fastminima.exact.roundoff import U
+from fastminima.kernels import _pieces
+
+__all__ = ["MOST_INDEPENDENT", "MOST_JOINED", "Pieces", "PointsOnALine", "pieces_bounds"]
+
+# Numbers of points up to which the two recursions are affordable, O(n^3 w) and O(n^2 w): a second or two, and 100 MB.
+# Only choices: beyond the first the second serves, beyond the second nothing does.
+MOST_JOINED, MOST_INDEPENDENT = 1_200, 10_000
+
+
+@dataclass(frozen=True)
+class PointsOnALine:
+    """Distinct points of one input with the weights and weighted means of their samples, sorted.
+
+    Attributes
+    ----------
+    positions : tuple of n int
+        Increasing; the input up to an affine map.
+    weights, means : tuples of n Fraction
+        Sum of the weights of the samples at a point, > 0, and the weighted mean of their targets.
+    """
+
+    positions: tuple[int, ...]
+    weights: tuple[Fraction, ...]
+    means: tuple[Fraction, ...]
+
+    @property
+    def n_points(self) -> int:
+        """n, the number of distinct points."""
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Lower bounds for 0, 1, ..., w kinks.
+
+    Attributes
+    ----------
+    bounds : tuple of w + 1 Fraction
+        ``bounds[k]``: no function with at most k kinks has a lower risk on the points.
+    joined : bool
+        Whether kinks that have to join their pieces are counted as such; otherwise the pieces are independent.
+    """
+
+    bounds: tuple[Fraction, ...]
+    joined: bool
+
+
+def pieces_bounds(points: PointsOnALine, kinks: int) -> Pieces | None:
+    """Lower bounds of the risk of functions with at most `kinks` kinks; None where the points are too many or too close.
+
+    The risk is 1/2 sum w (f - mean)^2 over the points: what their samples have beyond it no function removes.
+    """
+    n = points.n_points
+    most = min(kinks, max(n - 2, 0))  # n - 2 kinks interpolate
+    if n > MOST_INDEPENDENT:
+        return None
+    prepared = _prepared(points)
+    if prepared is None:
+        return None
+    (high, low, w, r), unit = prepared
+    joined = n <= MOST_JOINED
+    sums = np.empty((n + 1, 12))
+    if joined:
+        work = np.empty((7 + most) * (n * (n + 1) // 2) + n)
+        best = np.empty(most + 1)
+        _pieces.joined(high, low, w, r, math.inf, sums, work, _pieces.BEST_VARIANT, best)
+    else:
+        table = np.empty((most + 1, n + 1))
+        _pieces.independent(high, low, w, r, math.inf, sums, table)
+        best = table[:, -1]
+    # (1 + n u) covers the rounding of this norm itself
+    shift = U * math.sqrt(float(w @ (r * r))) * (1.0 + (n + 4) * U)
+    bounds = [_after_rounding(float(v), shift) * unit for v in best]
+    return Pieces(tuple(bounds + [Fraction(0)] * (kinks - most)), joined)
+
+
+def _after_rounding(risk: float, shift: float) -> Fraction:
+    """A lower bound of (sqrt(2 risk) - shift)^2 / 2, or 0: risk - shift sqrt(2 risk) is one."""
+    if not 0.0 < risk < math.inf:
+        return Fraction(0)
+    root = math.sqrt(2.0 * risk) * (1.0 + 4.0 * U)
+    return max(Fraction(0), Fraction(risk) - Fraction(shift) * Fraction(root))
+
+
+def _prepared(points: PointsOnALine) -> tuple[tuple[Floats, Floats, Floats, Floats], Fraction] | None:
+    """Positions (high, low), weights and values at most 1 in size, and the unit of a risk in them."""
+    centre = points.positions[points.n_points // 2]
+    pairs = _pairs([p - centre for p in points.positions])
+    if pairs is None:
+        return None
+    high, low = pairs
+    rest = _less_affine(points, high)
+    value_unit, r = _scaled(rest)
+    top = max(points.weights)
+    weight_unit = power_of_two(bit_size(top) + 1)
+    w = np.array([round_down(v / weight_unit) for v in points.weights])
+    return (high, low, w, r), value_unit * value_unit * weight_unit
+
+
+def _pairs(positions: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Integers as high + low, divided by a power of two so that they are at most 1; None where two words do not do."""
+    top = max(abs(positions[0]), abs(positions[-1])).bit_length()
+    if top > 1000:
+        return None
+    high = [float(p) for p in positions]
+    low = [float(p - int(h)) for p, h in zip(positions, high, strict=True)]
+    if any(p != int(h) + int(v) for p, h, v in zip(positions, high, low, strict=True)):
+        return None
+    return np.ldexp(np.array(high), -top), np.ldexp(np.array(low), -top)
+
+
+def _less_affine(points: PointsOnALine, t: Floats) -> list[Fraction]:
+    """The means less about their best affine function of t: an exact affine function, whatever it is."""
+    size = max(map(abs, points.means))
+    if not size:
+        return list(points.means)
+    unit = power_of_two(bit_size(size) + 1)
+    y = np.array([round_fraction(v / unit) for v in points.means])
+    top = max(points.weights)
+    w = np.array([round_fraction(v / top) for v in points.weights])
+    centre = float(w @ t / w.sum())
+    spread = float(w @ (t - centre) ** 2)
+    slope = float(w @ ((t - centre) * y)) / spread if spread > 0.0 else 0.0
+    level = float(w @ y / w.sum()) - slope * centre
+    middle, first, last = points.positions[len(t) // 2], points.positions[0], points.positions[-1]
+    scale = power_of_two(-max(abs(first - middle), abs(last - middle)).bit_length())
+    a, b = Fraction(level) * unit, Fraction(slope) * unit * scale
+    return [v - a - b * (p - middle) for v, p in zip(points.means, points.positions, strict=True)]
+
+
+def _scaled(values: list[Fraction]) -> tuple[Fraction, Floats]:
+    size = max(map(abs, values))
+    if not size:
+        return Fraction(1), np.zeros(len(values))
+    unit = power_of_two(bit_size(size) + 1)
+    return unit, np.array([round_fraction(v / unit) for v in values])
