@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from .data.read import read as read
     from .fit.least_squares import LeastSquares as LeastSquares
     from .fit.least_squares import least_squares as least_squares
-    from .interop.network_files import load_network as load_network
-    from .interop.torch import to_torch as to_torch
     from .interop.escape_runs import EscapeBenchmark as EscapeBenchmark
+    from .interop.network_files import load_network as load_network
     from .interop.optimisers import escape_benchmark as escape_benchmark
+    from .interop.torch import to_torch as to_torch
     from .landscape.bracket.fit_network import NetworkFit as NetworkFit
     from .landscape.bracket.fit_network import fit_network as fit_network
     from .landscape.decide.decision import Decision as Decision
