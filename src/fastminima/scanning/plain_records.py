@@ -127,6 +127,8 @@ class Kind:
 def fits(hint: Any, value: Any) -> bool:
     """Whether a value is what an annotation says."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if hasattr(origin, "__value__"):  # a type statement's alias, as NDArray is one from NumPy 2.5 on
+        return fits(origin.__value__[arguments], value)
     if hint is Any:
         return True
     if hint is None:
