@@ -320,6 +320,8 @@ BUNDLES = {
     "data.dataset.Dataset.__init__": "Cleaning",
     "data.read.read": "_Reading",
     "interop.optimisers.escape_benchmark": "EscapeOptions",
+    "landscape.bracket.bracket.bracket": "SearchLimits",
+    "landscape.bracket.fit_network.fit_network": "SearchLimits",
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",

@@ -42,8 +42,12 @@ if TYPE_CHECKING:
     from .interop.network_files import load_network as load_network
     from .interop.optimisers import escape_benchmark as escape_benchmark
     from .interop.torch import to_torch as to_torch
+    from .landscape.bracket.bracket import Bracket as Bracket
+    from .landscape.bracket.bracket import bracket as bracket
     from .landscape.bracket.fit_network import NetworkFit as NetworkFit
     from .landscape.bracket.fit_network import fit_network as fit_network
+    from .landscape.bracket.interpolation import Interpolation as Interpolation
+    from .landscape.bracket.interpolation import interpolation_width as interpolation_width
     from .landscape.decide.decision import Decision as Decision
     from .landscape.decide.decision import decide as decide
     from .landscape.excess_risk import excess_risk as excess_risk
@@ -116,7 +120,9 @@ _NAMES = {
     "interop.torch": ("to_torch",),
     "interop.escape_runs": ("EscapeBenchmark",),
     "interop.optimisers": ("escape_benchmark",),
+    "landscape.bracket.bracket": ("Bracket", "bracket"),
     "landscape.bracket.fit_network": ("NetworkFit", "fit_network"),
+    "landscape.bracket.interpolation": ("Interpolation", "interpolation_width"),
     "landscape.decide.decision": ("Decision", "decide"),
     "landscape.excess_risk": ("excess_risk",),
     "landscape.polish.polish": ("Polish", "polish"),

@@ -8,4 +8,6 @@ Modules, lowest first:
 - `chain`: one start of the search: random or greedy, a descent, then units taken out and put back elsewhere.
 - `fit_network`: `fit_network`: the best network of a width that a search finds, with its exact risk.
 - `lower_bound`: `lower_bounds`: the best proved lower bound of the risk for each width, and the fact behind it.
+- `interpolation`: `interpolation_width`: a width at which the risk is the pure error.
+- `bracket`: `bracket`: an interval, proved, that holds the least risk of all networks of a width.
 """

@@ -10,28 +10,31 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataTypeError, NetworkError, OptionError
+from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dyadic import round_up
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.given import data_of
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_real, spelled
+from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
 
 from .chain import Search, linear_candidate
 from .scaled_rows import Candidate, ScaledRows
 
-__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "searched"]
+__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "as_piecewise", "fit_network", "searched", "seed_of"]
 
 Progress = bool | Callable[[float], None]
 
@@ -47,35 +50,39 @@ class SearchEnd(enum.StrEnum):
 
 @dataclass(frozen=True)
 class SearchLimits:
-    """When a search ends, and on how many threads it runs.
+    """When a search ends, on how many threads it runs, and who is told: what the caller gave, checked.
 
     Attributes
     ----------
     seconds : float or None
+        5 where nothing is said of `n_starts` either.
     n_starts : int or None
     workers : int
+    progress : bool or callable
     """
 
     seconds: float | None
     n_starts: int | None
-    workers: int = 1
+    workers: int
+    progress: Progress
 
-    @classmethod
-    def of(cls, seconds: float | None, n_starts: int | None, workers: int) -> SearchLimits:
-        """The same, checked; 5 seconds where nothing is said."""
+    def __post_init__(self) -> None:
+        seconds, n_starts = self.seconds, self.n_starts
         if seconds is not None:
             if not 0.0 < as_real(seconds) < math.inf:
                 raise OptionError(f"seconds must be a positive number, got {spelled(seconds)}")
             seconds = float(seconds)
         if n_starts is not None:
             n_starts = as_count(n_starts, "n_starts", 1)
-        if seconds is None and n_starts is None:
-            seconds = 5.0
-        return cls(seconds, n_starts, as_count(workers, "workers", 1))
+        if not callable(self.progress):
+            as_flag(self.progress, "progress")
+        object.__setattr__(self, "seconds", 5.0 if seconds is None and n_starts is None else seconds)
+        object.__setattr__(self, "n_starts", n_starts)
+        object.__setattr__(self, "workers", as_count(self.workers, "workers", 1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetworkFit:
+class NetworkFit(NextSteps):
     """The best network that a search found.
 
     Attributes
@@ -104,14 +111,14 @@ class NetworkFit:
         return round_up(self.exact_risk)
 
     @cached_property
-    def polish(self) -> Polish:
+    def polished(self) -> Polish:
         """What `fastminima.polish` makes of the network: the exact local minimum beside it; at first use."""
         return polish(self.network, self.data)
 
     @property
     def decision(self) -> Decision:
-        """The verdict on the exact minimum beside the network (`polish`)."""
-        return self.polish.decision
+        """The verdict on the exact minimum beside the network (`polished`)."""
+        return self.polished.decision
 
     def __repr__(self) -> str:
         width = len(self.network.W2)
@@ -119,7 +126,7 @@ class NetworkFit:
 
 
 def fit_network(
-    data: Dataset,
+    data: Any,
     width: int = 8,
     *,
     activation: PiecewiseLinear = relu,
@@ -135,8 +142,8 @@ def fit_network(
 
     Parameters
     ----------
-    data : Dataset
-        With one target.
+    data : Dataset, (X, y) or (X, y, sample_weight)
+        With one target. A result that knows its data does as well.
     width : int, default 8
         Hidden units.
     activation : PiecewiseLinear, default relu
@@ -169,20 +176,28 @@ def fit_network(
     >>> fm.fit_network(data, width=3, n_starts=2)
     NetworkFit(width 3, risk 1.77778, 2 starts, all starts done)
     """
-    if not isinstance(data, Dataset):
-        raise DataTypeError(f"fit_network takes a Dataset, got {type(data).__name__}")
-    check_one_target(data, "fit_network")
+    dataset = data_of(data, "fit_network", data)
+    check_one_target(dataset, "fit_network")
+    limits = SearchLimits(seconds, n_starts, workers, progress)
+    width, seed = as_count(width, "width", 1), seed_of(random_state)
+    return searched(least_squares(dataset), width, as_piecewise(activation, "fit_network"), limits, seed)
+
+
+def as_piecewise(activation: Any, asker: str) -> PiecewiseLinear:
+    """A piecewise linear activation, or the error that names the asker."""
     if not isinstance(activation, PiecewiseLinear):
         raise NetworkError(
-            f"fit_network needs a PiecewiseLinear activation such as relu, got {spelled(activation)}"
+            f"{asker} needs a PiecewiseLinear activation such as relu, got {spelled(activation)}"
         )
-    width = as_count(width, "width", 1)
-    limits = SearchLimits.of(seconds, n_starts, workers)
+    return activation
+
+
+def seed_of(random_state: Any) -> int:
+    """One number out of what numpy.random.default_rng takes."""
     try:
-        seed = int(np.random.default_rng(random_state).integers(2**62))
+        return int(np.random.default_rng(random_state).integers(2**62))
     except (TypeError, ValueError) as error:
         raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
-    return searched(least_squares(data), width, activation, limits, seed, progress)
 
 
 class _Best:
@@ -213,7 +228,6 @@ def searched(
     activation: PiecewiseLinear,
     limits: SearchLimits,
     seed: int,
-    progress: Progress = False,
 ) -> NetworkFit:
     """The search with arguments that have been checked."""
     rows, best = ScaledRows.of(fit.data, activation), _Best()
@@ -226,6 +240,7 @@ def searched(
     search = Search(rows, width, seed, expired, best.report)
     begun, end = 0, SearchEnd.STARTS
     total = float(limits.n_starts or 1) if limits.seconds is None else limits.seconds
+    progress = limits.progress
     drawn = bool(progress) and not callable(progress)
     with (
         single_threaded_blas(),
@@ -269,6 +284,7 @@ def _result(rows: ScaledRows, best: _Best, fit: LeastSquares, begun: int, end: S
             "the best network found has parameters beyond float64: the inputs or the target span too many powers of 2; "
             "scale the columns"
         )
+    network = network.with_names(fit.data.feature_names)
     exact = Stationarity(RationalNetwork.of(network), fit.data).risk
     with np.errstate(over="ignore"):
         weight = 1.0 if fit.data.sample_weight is None else float(fit.data.sample_weight.max())

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns
-from fastminima.exact.groups import group_ids
+from fastminima.exact.dyadic import Ints
+from fastminima.exact.groups import Groups, group_ids
+from fastminima.system.first_use import cached_property
 
 from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds
 
@@ -74,9 +76,33 @@ class DistinctInputs:
     def __len__(self) -> int:
         return len(self.first)
 
+    @cached_property
+    def pure_error(self) -> Fraction:
+        """What no function of the inputs goes below."""
+        n = len(self)
+        size = np.bincount(self.ids, minlength=n).astype(np.intp)
+        return Groups(self.ids, self.first, size, np.zeros(n, dtype=np.bool_), self.columns).pure_error
+
+    @cached_property
+    def _integers(self) -> list[tuple[Ints, Fraction]]:
+        return [self.columns.integers(j, self.first) for j in range(self.columns.n_features)]
+
+    @property
+    def scales(self) -> list[Fraction]:
+        """What the integers of `rows` are times, per column, to be the inputs."""
+        return [scale for _, scale in self._integers]
+
+    @cached_property
+    def rows(self) -> Ints:
+        """(n, dx) integers: the inputs over `scales`."""
+        table = np.empty((len(self), len(self._integers)), dtype=object)
+        for j, (values, _) in enumerate(self._integers):
+            table[:, j] = values
+        return table
+
     def positions(self, column: int) -> list[int]:
         """Integers proportional to one input, per distinct input."""
-        return [int(v) for v in self.columns.integers(column, self.first)[0]]
+        return [int(v) for v in self._integers[column][0]]
 
     def points(self, positions: list[int], groups: list[int]) -> PointsOnALine:
         """Some of them as points on a line, in the order given, which is that of the positions."""

@@ -15,12 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down
-from fastminima.exact.groups import Groups
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.system.options import as_count
 
@@ -84,7 +81,7 @@ def lower_bounds(
     wanted = sorted({as_count(w, "width", 1) for w in widths})
     fit = least_squares(data) if fit is None else fit
     inputs = DistinctInputs(Columns(data))
-    pure = _pure_error(inputs)
+    pure = inputs.pure_error
     if fit.rank == 2 and len(inputs) > 1:
         column = 0 if data.n_features == 1 else fit.exact.pivots[1] - 1
         return _on_a_line(inputs, column, pure, wanted)
@@ -95,12 +92,6 @@ def lower_bounds(
         total = pure + sum((line.bound for line in kept), Fraction(0))
         found[width] = LowerBound(width, total, "lines" if kept else "pure error", pure, tuple(kept))
     return found
-
-
-def _pure_error(inputs: DistinctInputs) -> Fraction:
-    size = np.bincount(inputs.ids, minlength=len(inputs)).astype(np.intp)
-    has = np.zeros(len(inputs), dtype=np.bool_)
-    return Groups(inputs.ids, inputs.first, size, has, inputs.columns).pure_error
 
 
 def _on_a_line(

@@ -1,0 +1,200 @@
+"""`bracket`: an interval, proved, that holds the least risk of all networks of a width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, TypedDict, Unpack, overload
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.errors import OptionError
+from fastminima.exact.dyadic import round_down, round_up
+from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.given import data_of
+from fastminima.networks.next_steps import NextSteps
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.options import as_count
+
+from .fit_network import NetworkFit, Progress, SearchEnd, SearchLimits, as_piecewise, searched, seed_of
+from .lower_bound import LowerBound, lower_bounds
+
+__all__ = ["Bracket", "bracket"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bracket(NextSteps):
+    """lower <= the least risk of all networks of this width <= upper.
+
+    Attributes
+    ----------
+    width : int
+    bound : LowerBound
+        What proves `lower`; it holds for all slopes s+ != s-.
+    found : NetworkFit
+        The best network found, with its exact risk: what proves `upper`, for its activation.
+    linear_risk : Fraction
+        The least-squares risk: that of theorem 1's spurious minima.
+    """
+
+    width: int
+    bound: LowerBound
+    found: NetworkFit
+    linear_risk: Fraction
+
+    @property
+    def data(self) -> Dataset:
+        """The data of the risks."""
+        return self.found.data
+
+    @property
+    def lower(self) -> float:
+        """No network of this width has a lower risk; rounded down."""
+        return self.bound.value
+
+    @property
+    def upper(self) -> float:
+        """The exact risk of `network`, rounded up."""
+        return self.found.risk
+
+    @property
+    def network(self) -> OneHiddenLayer:
+        """The best network found."""
+        return self.found.network
+
+    @property
+    def reason(self) -> str:
+        """Which fact proved `lower`."""
+        return self.bound.fact
+
+    @property
+    def end(self) -> SearchEnd:
+        """Why the search ended."""
+        return self.found.end
+
+    @property
+    def trace(self) -> tuple[tuple[float, float], ...]:
+        """Seconds of the search, and the least risk found by then, rounded."""
+        return self.found.history
+
+    @property
+    def gap(self) -> tuple[float, float]:
+        """(least, most) share of the least-squares risk by which the spurious minimum exceeds the best network."""
+        if not self.linear_risk:
+            return 0.0, 0.0
+        least = 1 - self.found.exact_risk / self.linear_risk
+        most = 1 - self.bound.exact / self.linear_risk
+        return max(0.0, round_down(least)), min(1.0, round_up(most))
+
+    def __repr__(self) -> str:
+        least, most = self.gap
+        return (
+            f"Bracket(width {self.width}: {self.lower:.6g} <= least risk <= {self.upper:.6g}, by {self.reason}; "
+            f"gap {100 * least:.4g} % to {100 * most:.4g} %)"
+        )
+
+
+class _Options(TypedDict, total=False):
+    activation: PiecewiseLinear
+    seconds: float | None
+    n_starts: int | None
+    random_state: int | np.random.Generator | None
+    workers: int
+    progress: Progress
+
+
+@overload
+def bracket(data: Any, width: int = 8, **options: Unpack[_Options]) -> Bracket: ...
+@overload
+def bracket(data: Any, width: Sequence[int], **options: Unpack[_Options]) -> tuple[Bracket, ...]: ...
+def bracket(
+    data: Any,
+    width: int | Sequence[int] = 8,
+    *,
+    activation: PiecewiseLinear = relu,
+    seconds: float | None = None,
+    n_starts: int | None = None,
+    random_state: int | np.random.Generator | None = 0,
+    workers: int = 1,
+    progress: Progress = False,
+) -> Bracket | tuple[Bracket, ...]:
+    """Bracket the least risk of all networks of a width.
+
+    The lower end is proved: the pure error of equal inputs, and what few kinks leave on straight lines in input space.
+    The upper end is the exact risk of a network that a search found.
+
+    Parameters
+    ----------
+    data : Dataset, (X, y) or (X, y, sample_weight)
+        With one target. A result that knows its data does as well.
+    width : int or sequence of int, default 8
+        Hidden units, of one bracket or of several that share what they can.
+    activation : PiecewiseLinear, default relu
+        Of the network found. The lower end holds for all slopes.
+    seconds, n_starts, random_state, workers, progress
+        As for `fit_network`, for each width; 5 seconds where neither `seconds` nor `n_starts` is given.
+
+    Returns
+    -------
+    Bracket, or a tuple of them by increasing width
+        After an interrupt, the best so far: `end` says so.
+
+    Raises
+    ------
+    DataTypeError, TargetError, OptionError, NetworkError
+        For data of other kinds, several targets, numbers out of range, and other activations.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> x = [[float(v)] for v in range(-3, 4)]
+    >>> fm.bracket((x, [0.0, 0, 2, 3, -3, -2, 2]), width=2, n_starts=4)
+    Bracket(width 2: 0.346154 <= least risk <= 3.375, by pieces joined at kinks; gap 76.81 % to 97.62 %)
+    """
+    dataset = data_of(data, "bracket", data)
+    check_one_target(dataset, "bracket")
+    limits, h = SearchLimits(seconds, n_starts, workers, progress), as_piecewise(activation, "bracket")
+    several = not isinstance(width, int | np.integer | str) and isinstance(width, Sequence | np.ndarray)
+    widths = sorted({as_count(w, "width", 1) for w in (width if several else [width])})  # type: ignore[union-attr]
+    if not widths:
+        raise OptionError("width must name at least one width, got none")
+    found = _brackets(least_squares(dataset), widths, h, limits, seed_of(random_state))
+    return tuple(found) if several else found[0]
+
+
+def _brackets(
+    fit: LeastSquares, widths: list[int], activation: PiecewiseLinear, limits: SearchLimits, seed: int
+) -> list[Bracket]:
+    """One per width: what bounds a width from below bounds the smaller ones, a network of a width those above."""
+    bounds = lower_bounds(fit.data, widths, fit)
+    for small, large in zip(widths[-2::-1], widths[:0:-1], strict=True):
+        if bounds[large].exact > bounds[small].exact:
+            bounds[small] = replace(bounds[large], width=small)
+    brackets: list[Bracket] = []
+    for width in widths:
+        found = searched(fit, width, activation, limits, seed)
+        if brackets and brackets[-1].found.exact_risk < found.exact_risk:
+            found = _widened(brackets[-1].found, width, found)
+        brackets.append(Bracket(width, bounds[width], found, fit.exact.risk))
+        if found.end is SearchEnd.INTERRUPTED:
+            break
+    return brackets
+
+
+def _widened(best: NetworkFit, width: int, searched: NetworkFit) -> NetworkFit:
+    """The network of a smaller width with units that are off: the same function."""
+    W1, b1, W2, b2 = best.network.parameters()
+    more = width - len(W2)
+    network = OneHiddenLayer(
+        np.concatenate([W1, np.zeros((more, W1.shape[1]))]),
+        np.concatenate([b1, np.zeros(more)]),
+        np.concatenate([W2, np.zeros(more)]),
+        b2,
+        best.network.activation,
+        best.network.feature_names,
+    )
+    history = (*searched.history, (searched.history[-1][0], float(best.exact_risk)))
+    return replace(searched, network=network, exact_risk=best.exact_risk, history=history)

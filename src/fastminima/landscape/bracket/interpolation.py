@@ -1,0 +1,223 @@
+"""`interpolation_width`: a width at which the risk is the pure error: a network through every distinct input.
+
+(a) With z > 0 or z < 0 on all data and T > max |lambda_i|/|z_i|, max(lambda + T z, 0) - max(T z, 0) is lambda where
+    z > 0 and 0 where z < 0: two units make a jump by any affine lambda. h_{s+,s-}(z) = s- z + (s+ - s-) max(z, 0), so any
+    h does as much beside one unit that is affine on the data.
+(b) Sort the n distinct inputs along a direction in which they differ and cut them into p = ceil(n / (dx + 1)) blocks. An
+    affine function goes through the means of a block whose inputs are affinely independent. The first in one unit, a
+    jump to the next at each boundary: width 2 p - 1. Or one kink at each inner point along the direction: width n - 1.
+(c) Directions are drawn until the blocks are independent, exactly; where a few draws fail, (b)'s second network serves.
+The network is rational, and its outputs are compared with the means in rational numbers before it is handed out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.exact.affine import Columns, common_numerators
+from fastminima.exact.dyadic import Ints
+from fastminima.exact.modular import solve_square
+from fastminima.fit.least_squares import least_squares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.given import data_of
+from fastminima.networks.rational_network import RationalNetwork
+
+from .lines import DistinctInputs
+
+__all__ = ["Interpolation", "interpolation_width"]
+
+Vector = list[Fraction]
+# directions whose blocks are tried before (b)'s second network; only a choice
+_DRAWS = 8
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Interpolation:
+    """A width at which no network can be better, with a network that proves it.
+
+    Attributes
+    ----------
+    width : int
+        Hidden units of `network`; smaller widths may do as well.
+    network : RationalNetwork
+        Its outputs are the weighted mean of the targets at every distinct input, exactly.
+    data : Dataset
+    pure_error : Fraction
+        Its risk: what no function of the inputs goes below.
+    """
+
+    width: int
+    network: RationalNetwork
+    data: Dataset
+    pure_error: Fraction
+
+    def __repr__(self) -> str:
+        return f"Interpolation(width {self.width}, risk {float(self.pure_error):.6g})"
+
+
+def interpolation_width(data: Any, *, activation: PiecewiseLinear = relu) -> Interpolation:
+    """A width at which the risk is the pure error, min(n - 1, 2 ceil(n / (dx + 1)) - 1) for n distinct inputs in general.
+
+    Parameters
+    ----------
+    data : Dataset, (X, y) or (X, y, sample_weight)
+        With one target.
+    activation : PiecewiseLinear, default relu
+
+    Raises
+    ------
+    DataTypeError, TargetError
+        For other data, or several targets.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.interpolation_width(([[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 1.0]))
+    Interpolation(width 3, risk 0)
+    """
+    dataset = data_of(data, "interpolation_width", data)
+    check_one_target(dataset, "interpolation_width")
+    inputs = DistinctInputs(Columns(dataset))
+    pure, network = inputs.pure_error, None
+    exact = least_squares(dataset).exact
+    if exact.risk == pure:
+        network = _assembled([exact.intercept, *exact.coef], [], inputs, activation)
+    draws, attempt = np.random.default_rng(0), 0
+    while network is None:
+        network = _along(inputs, _direction(dataset.n_features, attempt, draws), activation, attempt < _DRAWS)
+        attempt += 1
+    return Interpolation(network.width, network, dataset, pure)
+
+
+def _direction(dx: int, attempt: int, draws: np.random.Generator) -> list[int]:
+    """Integers: the coordinates first, then random ones that grow until they tell all inputs apart."""
+    if attempt < min(dx, _DRAWS // 2):
+        return [int(j == attempt) for j in range(dx)]
+    bound = 2 ** min(3 + attempt, 40)
+    return [int(v) for v in draws.integers(-bound, bound + 1, size=dx)]
+
+
+def _along(
+    inputs: DistinctInputs, u: list[int], activation: PiecewiseLinear, by_blocks: bool
+) -> RationalNetwork | None:
+    """The narrower network along a direction; None where inputs or blocks are not told apart by it."""
+    X = inputs.rows
+    n, dx = X.shape
+    along = [sum(a * b for a, b in zip(row, u, strict=True)) for row in X.tolist()]
+    order = sorted(range(n), key=along.__getitem__)
+    if any(along[a] == along[b] for a, b in pairwise(order)):
+        return None
+    if 2 * -(-n // (dx + 1)) - 1 < n - 1:
+        blocks = _blocks(inputs, order)
+        if blocks is not None:
+            return _of_jumps(inputs, u, along, order, blocks, activation)
+        if by_blocks:
+            return None
+    return _of_kinks(inputs, u, along, order, activation)
+
+
+def _blocks(inputs: DistinctInputs, order: list[int]) -> list[Vector] | None:
+    """The affine function (constant first) through each block of dx + 1 inputs in a row; the last one reaches back."""
+    size = inputs.rows.shape[1] + 1
+    found = []
+    for begin in range(0, len(order), size):
+        block = order[begin : begin + size] if begin + size <= len(order) else order[-size:]
+        values, unit = common_numerators([inputs.means[g] for g in block])
+        B = np.array([[1, *inputs.rows[g]] for g in block], dtype=object)
+        solution = solve_square(B, np.array(values, dtype=object)[:, None])
+        if solution is None:
+            return None
+        Z, (denominator,) = solution
+        found.append([Fraction(int(z), denominator) * unit for z in Z[:, 0]])
+    return found
+
+
+def _of_jumps(
+    inputs: DistinctInputs, u: list[int], along: list[int], order: list[int], blocks: list[Vector],
+    activation: PiecewiseLinear,
+) -> RationalNetwork:  # fmt: skip
+    """(b) by blocks: at the end of each one a jump to the affine function of the next."""
+    size = inputs.rows.shape[1] + 1
+    kinks: list[tuple[Vector, int]] = []
+    for k, (now, then) in enumerate(pairwise(blocks), 1):
+        middle = along[order[k * size - 1]] + along[order[k * size]]
+        z = [Fraction(-middle), *(Fraction(2 * v) for v in u)]
+        jump = [b - a for a, b in zip(now, then, strict=True)]
+        steep = max(
+            abs(_value(jump, row)) / abs(2 * p - middle)
+            for row, p in zip(inputs.rows.tolist(), along, strict=True)
+        )
+        T = math.floor(steep) + 1
+        kinks += [([a + T * b for a, b in zip(jump, z, strict=True)], 1), ([T * v for v in z], -1)]
+    return _assembled(
+        _in_units(inputs, blocks[0]), [(_in_units(inputs, r), s) for r, s in kinks], inputs, activation
+    )
+
+
+def _of_kinks(
+    inputs: DistinctInputs, u: list[int], along: list[int], order: list[int], activation: PiecewiseLinear
+) -> RationalNetwork:
+    """(b) by points: the piecewise linear function of the projection, a kink at each inner point."""
+    slopes = [(inputs.means[b] - inputs.means[a]) / (along[b] - along[a]) for a, b in pairwise(order)]
+    first = [inputs.means[order[0]] - slopes[0] * along[order[0]], *(slopes[0] * v for v in u)]
+    kinks = []
+    for g, (left, right) in zip(order[1:-1], pairwise(slopes), strict=True):
+        bend = right - left
+        row = [abs(bend) * v for v in (-along[g], *u)]
+        kinks.append((_in_units(inputs, row), 1 if bend > 0 else -1))
+    return _assembled(_in_units(inputs, first), kinks, inputs, activation)
+
+
+def _value(function: Vector, row: list[int]) -> Fraction:
+    return function[0] + sum((c * v for c, v in zip(function[1:], row, strict=True) if c), Fraction(0))
+
+
+def _in_units(inputs: DistinctInputs, function: Vector) -> Vector:
+    """An affine function of the integer rows as one of the inputs."""
+    return [function[0], *(c / scale for c, scale in zip(function[1:], inputs.scales, strict=True))]
+
+
+def _assembled(
+    affine: Vector, kinks: list[tuple[Vector, int]], inputs: DistinctInputs, activation: PiecewiseLinear
+) -> RationalNetwork:
+    """affine + sum of sign max(row, 0) as a network of width 1 + len(kinks), held against the means of the data."""
+    plus, minus = Fraction(activation.s_plus), Fraction(activation.s_minus)
+    step = plus - minus
+    rest = list(affine)
+    for row, sign in kinks:  # max(t, 0) = (h(t) - s- t)/(s+ - s-)
+        rest = [a - sign * minus / step * b for a, b in zip(rest, row, strict=True)]
+    lowest = min(_outputs([rest], inputs)[0])
+    offset = Fraction(max(0, 1 - math.floor(lowest)))
+    rows = [[rest[0] + offset, *rest[1:]], *(row for row, _ in kinks)]
+    network = RationalNetwork(
+        tuple((*row[1:], row[0]) for row in rows),
+        (1 / plus, *(sign / step for _, sign in kinks)),
+        -offset,
+        activation,
+    )
+    total = [network.bias] * len(inputs)
+    for a, values in zip(network.output, _outputs(rows, inputs), strict=True):
+        total = [f + a * z * (plus if z > 0 else minus) for f, z in zip(total, values, strict=True)]
+    if total != inputs.means:
+        raise ArithmeticError("an interpolating network misses a mean: a fault of this program")
+    return network
+
+
+def _outputs(rows: list[Vector], inputs: DistinctInputs) -> list[list[Fraction]]:
+    """Affine functions of the inputs at all of them, from integers over one denominator each."""
+    found = []
+    table: Ints = np.concatenate([np.full((len(inputs), 1), 1, dtype=object), inputs.rows], axis=1)
+    for row in rows:
+        numerators, unit = common_numerators(
+            [row[0], *(c * s for c, s in zip(row[1:], inputs.scales, strict=True))]
+        )
+        values = table @ np.array(numerators, dtype=object)
+        found.append([int(v) * unit for v in values])
+    return found
