@@ -1,8 +1,14 @@
 """The compiled kernels: single threaded, GIL released, each with a stub and a NumPy twin (`reference_*`).
 
+_blas
+    dgemm, sgemm, dsyrk: products of row-major matrices through SciPy's BLAS, which is called nowhere else; 2 m n k flops.
+    Its .pxd has the same for kernels that hold pointers. Called by `fastminima.exact.masked_gram`.
 _digest
     blake2s_sums: the sum of the BLAKE2s digests of rows (m, k) of float64, one row per lane; ceil(k / 8) compressions
     a row. packed_rows: rows as they are digested. Called by `fastminima.exact.digest`.
+_first_order
+    first_order_sums: sum w e (x, 1) over all samples and over those with z_k > 0, as two words with a proved bound, and the
+    least |z| / |(x, 1)|; 9 m d1 (dx + 1) flops. Called by `fastminima.landscape.decide.first_order`.
 _forward
     sums_f64, sums_f32: sum_i w_i (f_k(x_i) - y_i)^2 for K networks f_k(x) = b2 + W2 h(W1 x + b1) of one shape,
     W1 (K, d1, dx), X (m, dx); 2 m K d1 (dx + 1) flops, the hidden layer never leaves the registers.

@@ -14,6 +14,9 @@ Modules, lowest first:
   ball.
 - `zonotope`: is one zonotope inside another? The condition at a unit with samples on its boundary, decided in
   rational numbers.
+- `first_order`: does the risk fall to first order? One pass in float64 whose answer is a proof where it says yes.
+- `evidence`: what a decision rests on, each part computed at its first use: exact sums, units, kinks, the region, the
+  way out.
 - `decision`: `decide`: is a network at a local minimum of its risk? Yes, no or not known, each with its reason;
   exact.
 """

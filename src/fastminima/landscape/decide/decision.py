@@ -1,17 +1,13 @@
 """`decide`: is a network at a local minimum of its risk? Yes, no or not known, each with its reason; exact.
 
-Conditions (notation of `stationarity`), after equal inputs have been merged: theta is a local minimum if and only if
-
-    (A) sum_g G_g = 0;   (B) a_k phi_k >= 0 where a_k != 0;   (C) phi_k = 0 everywhere where a_k = 0.
-
-phi_k vanishes everywhere if and only if B_k is empty and P_k = 0. (B) is a containment of zonotopes (`zonotope`).
+A float64 network is first held against one pass in float64 (`first_order`): where that proves that the risk falls, the
+verdict needs nothing else, and every exact part is computed at its first use (`evidence`). Otherwise the exact sums decide.
 """
 
 from __future__ import annotations
 
-import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -26,50 +22,13 @@ from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_real, spelled
 
-from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight
+from .escape import Escape
+from .evidence import BIAS, Evidence, Kink, OffUnit, Unit, Verdict, falls_along
+from .first_order import first_order
 from .leave import Leave, leave
-from .region import Region, region_of, rounded_radius
-from .stationarity import Stationarity
-from .zonotope import Contained, Escaping, Unknown, decide_unit
+from .region import Region, rounded_radius
 
 __all__ = ["Decision", "Kink", "OffUnit", "Verdict", "decide"]
-
-
-class Verdict(enum.StrEnum):
-    """What `decide` can answer."""
-
-    LOCAL_MINIMUM = "local_minimum"
-    NOT_A_MINIMUM = "not_a_minimum"
-    UNDETERMINED = "undetermined"
-
-
-@dataclass(frozen=True)
-class Kink:
-    """A sample on the boundary of a unit, with G != 0.
-
-    Attributes
-    ----------
-    unit : int
-    sample : int
-        First sample with this input.
-    limit : Fraction
-        d = a_k c G: the multiplier's limit; < 0 for a concave kink.
-    multiplier : Fraction or None
-        lambda, |lambda| <= d at a minimum; None where concave kinks need one for every vertex.
-    """
-
-    unit: int
-    sample: int
-    limit: Fraction
-    multiplier: Fraction | None
-
-
-class OffUnit(enum.StrEnum):
-    """Why a unit is off: its output weight or its row can move at constant risk."""
-
-    NO_OUTPUT_WEIGHT = "a_k = 0"
-    NO_ROW = "u_k = 0"
-    DEAD = "dead: z < 0 on every sample and s- = 0"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,22 +63,53 @@ class Decision(NextSteps):
 
     verdict: Verdict
     reason: str
-    network: RationalNetwork
     data: Dataset
-    exact_risk: Fraction
-    kinks: tuple[Kink, ...] = ()
-    off_units: dict[int, OffUnit] = field(default_factory=dict)
-    region: Region | None = None
-    escape: Escape | None = None
-    units: tuple[Contained | Escaping | Unknown, ...] = ()
+    _evidence: Evidence
+    # the risk in float64, where the verdict needed no exact one
+    _rough: float | None = None
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.LOCAL_MINIMUM
 
     @property
+    def network(self) -> RationalNetwork:
+        """The point, exactly."""
+        return self._evidence.network
+
+    @property
+    def exact_risk(self) -> Fraction:
+        """Its risk 1/2 sum w (f(x) - y)^2."""
+        return self._evidence.risk
+
+    @property
     def risk(self) -> float:
         """The exact risk, rounded."""
         return float(self.exact_risk)
+
+    @property
+    def kinks(self) -> tuple[Kink, ...]:
+        """Samples on boundaries."""
+        return self._evidence.kinks
+
+    @property
+    def off_units(self) -> dict[int, OffUnit]:
+        """Units that are off although some G is not 0."""
+        return self._evidence.off_units
+
+    @property
+    def region(self) -> Region | None:
+        """The cone in which no point is lower; None unless a local minimum."""
+        return self._evidence.region
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What was decided of each unit."""
+        return self._evidence.units
+
+    @property
+    def escape(self) -> Escape | None:
+        """A strictly better network, proved by exact risks; None unless the point is no local minimum."""
+        return self._evidence.escape
 
     @property
     def radius(self) -> float:
@@ -142,15 +132,18 @@ class Decision(NextSteps):
         return leave(self.network, self.data, min(self.off_units))
 
     def __repr__(self) -> str:
-        parts = [f"risk {self.risk:.6g}"]
+        # what has been computed, and nothing that would take an exact pass over the data
+        known, evidence = self._evidence.known, self._evidence
+        rough = self._rough is not None and not known("risk")
+        parts = [f"risk {self._rough if rough else self.risk:.6g}"]
         if self:
             parts.append(f"radius {self.radius:.6g}")
-        if self.kinks:
-            parts.append(f"{len(self.kinks)} kinks")
-        if self.off_units:
-            parts.append(f"{len(self.off_units)} units off")
-        if self.escape is not None:
-            parts.append(repr(self.escape))
+        if known("kinks") and evidence.kinks:
+            parts.append(f"{len(evidence.kinks)} kinks")
+        if known("off_units") and evidence.off_units:
+            parts.append(f"{len(evidence.off_units)} units off")
+        if known("escape") and evidence.escape is not None:
+            parts.append(repr(evidence.escape))
         return f"Decision({self.verdict}: {self.reason}; {', '.join(parts)})"
 
 
@@ -199,114 +192,16 @@ def decide(
         if not 0.0 < as_real(ball) < math.inf:
             raise OptionError(f"ball must be a positive number, got {spelled(ball)}")
         limit = Fraction(float(ball) if isinstance(ball, np.floating) else ball)
-    sums = Stationarity(RationalNetwork.of(found), dataset)
-    return _decided(sums, limit, isinstance(found, OneHiddenLayer))
-
-
-def _decided(sums: Stationarity, ball: Fraction | None, floats: bool) -> Decision:
-    network = sums.network
-
-    def answer(verdict: Verdict, reason: str, **more: object) -> Decision:
-        return Decision(verdict, reason, network, sums.data, sums.risk, **more)  # type: ignore[arg-type]
-
-    if sums.all_zero:
-        reason = "no function of the inputs has a lower risk"
-        zero = tuple(Contained("zero") for _ in network.rows)
-        return answer(Verdict.LOCAL_MINIMUM, reason, region=region_of(sums), units=zero)
-    units = tuple(_unit(sums, k) for k in range(network.width))
-    kinks = _kinks(sums, units)
-    off = _off(sums)
-    moving = [k for k, unit in enumerate(units) if isinstance(unit, Escaping)]
-    if sums.total or moving:
-        escape = _best_escape(sums, units, moving, ball, floats)
-        what = (["the output bias: sum of residuals not 0"] if sums.total else []) + [
-            f"unit {k}" for k in moving
-        ]
-        reason = f"the risk falls to first order along {', '.join(what[:4])}" + (
-            " ..." if len(what) > 4 else ""
-        )
-        return answer(Verdict.NOT_A_MINIMUM, reason, kinks=kinks, off_units=off, escape=escape, units=units)
-    unknown = [(k, unit) for k, unit in enumerate(units) if isinstance(unit, Unknown)]
-    if unknown:
-        k, unit = unknown[0]
-        reason = (
-            f"unit {k}: {unit.n_concave} concave among {unit.n_boundary} boundary inputs of rank {unit.rank}, "
-            "beyond the budget"
-        )
-        return answer(Verdict.UNDETERMINED, reason, kinks=kinks, off_units=off, units=units)
-    return answer(
-        Verdict.LOCAL_MINIMUM, "every condition holds exactly", kinks=kinks, off_units=off, units=units,
-        region=region_of(sums),
-    )  # fmt: skip
-
-
-def _unit(sums: Stationarity, k: int) -> Contained | Escaping | Unknown:
-    a, inputs = sums.network.output[k], sums.boundary[k]
-    if a:
-        d = [a * sums.c * one.G for one in inputs]
-        return decide_unit(tuple(a * v for v in sums.P[k]), [one.x for one in inputs], d)
-    if not inputs and not any(sums.P[k]):
-        return Contained("zero")
-    return Escaping(_rising(sums, k))
-
-
-def _rising(sums: Stationarity, k: int) -> tuple[Fraction, ...]:
-    """A direction with phi_k(v) != 0, which does not vanish everywhere."""
-    candidates = [sums.P[k], tuple(-v for v in sums.P[k]), sums.network.rows[k]]
-    candidates += [one.x for one in sums.boundary[k]]
-    n = len(sums.P[k])
-    candidates += [tuple(Fraction(s * int(i == j)) for i in range(n)) for j in range(n) for s in (1, -1)]
-    rates = [(abs(sums.phi(k, v)) / sum(map(abs, v)), v) for v in candidates if any(v)]
-    best, v = max(rates, key=lambda pair: pair[0])
-    if best:
-        return v
-    # phi_k is piecewise linear and not 0: random integer directions meet it off a set of measure 0
-    rng = np.random.default_rng(0)
-    while True:
-        v = tuple(map(Fraction, rng.integers(-(2**20), 2**20, size=n).tolist()))
-        if any(v) and sums.phi(k, v):
-            return v
-
-
-def _best_escape(
-    sums: Stationarity, units: tuple[object, ...], moving: list[int], ball: Fraction | None, floats: bool
-) -> Escape | None:
-    """The largest drop of those at hand; a rational one where float64 holds none."""
-    for rounded in (True, False) if floats else (False,):
-        found = [escape_by_bias(sums, ball, rounded)]
-        for k in moving:
-            unit = units[k]
-            assert isinstance(unit, Escaping)
-            by = escape_by_row if sums.network.output[k] else escape_by_weight
-            found.append(by(sums, k, unit.v, ball, rounded))
-        escapes = [escape for escape in found if escape is not None]
-        if escapes:
-            return max(escapes, key=lambda escape: escape.drop)
-    return None
-
-
-def _kinks(sums: Stationarity, units: tuple[object, ...]) -> tuple[Kink, ...]:
-    found = []
-    for k, (inputs, unit) in enumerate(zip(sums.boundary, units, strict=True)):
-        limits = [sums.network.output[k] * sums.c * one.G for one in inputs]
-        values: list[Fraction | None] = [None] * len(inputs)
-        if isinstance(unit, Contained) and unit.kind == "multipliers":
-            values = list(unit.multipliers[0])
-        found += [
-            Kink(k, one.sample, limit, value)
-            for one, limit, value in zip(inputs, limits, values, strict=True)
-        ]
-    return tuple(found)
-
-
-def _off(sums: Stationarity) -> dict[int, OffUnit]:
-    network, sides = sums.network, sums.sides
-    found = {}
-    for k, (row, a) in enumerate(zip(network.rows, network.output, strict=True)):
-        if not a:
-            found[k] = OffUnit.NO_OUTPUT_WEIGHT
-        elif not any(row):
-            found[k] = OffUnit.NO_ROW
-        elif not sums.s_minus and (sides[:, k] < 0).all():
-            found[k] = OffUnit.DEAD
-    return found
+    evidence = Evidence(found, dataset, limit)
+    if isinstance(found, OneHiddenLayer):
+        falls = first_order(found, dataset)
+        if falls:
+            along = tuple(f"unit {k}" for k in falls.units)
+            reason = falls_along((BIAS, *along) if falls.bias else along)
+            return Decision(Verdict.NOT_A_MINIMUM, reason, dataset, evidence, falls.risk)
+    verdict, reason = evidence.verdict
+    if verdict is Verdict.NOT_A_MINIMUM:
+        _ = evidence.risk, evidence.kinks, evidence.off_units
+    else:
+        evidence.settle()
+    return Decision(verdict, reason, dataset, evidence)

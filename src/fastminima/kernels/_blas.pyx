@@ -1,0 +1,157 @@
+# cython: language_level=3
+"""The one place that calls BLAS: products of row-major matrices through SciPy's, without the GIL.
+
+a.  Formulas. dgemm, sgemm: C = alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n), C (m, n); dsyrk: the upper
+    triangle of C = alpha op(A) op(A)^T + beta C, op(A) (n, k). 2 m n k and n^2 k flops.
+b.  Words. BLAS counts by columns: a row-major matrix is its transpose there, so C^T = op(B)^T op(A)^T is asked for.
+    Rows are adjacent numbers; whole rows may lie apart (a block of a larger matrix).
+c.  Guards. BLAS counts with int: a dimension or a distance of rows above 2^31 - 1 is refused. Without rows or columns
+    nothing is done; without terms (k = 0) C = beta C, and beta = 0 writes zeros over anything, NaN included.
+d.  The order of the sums is BLAS's. Integers whose sums of absolute products stay below 2^53 are exact in any order.
+e.  Threads are BLAS's too: callers hold them to one (`fastminima.system.threads`).
+"""
+
+from libc.limits cimport INT_MAX
+from scipy.linalg.cython_blas cimport dgemm as blas_dgemm
+from scipy.linalg.cython_blas cimport dsyrk as blas_dsyrk
+from scipy.linalg.cython_blas cimport sgemm as blas_sgemm
+
+ctypedef fused real:
+    double
+    float
+
+# the largest dimension that is passed on
+LARGEST = INT_MAX
+
+
+cdef void scale_rows(Py_ssize_t m, Py_ssize_t n, real beta, real *c, Py_ssize_t ldc, bint upper) noexcept nogil:
+    cdef Py_ssize_t i, j
+    for i in range(m):
+        for j in range(i if upper else 0, n):
+            c[i * ldc + j] = 0 if beta == 0 else beta * c[i * ldc + j]
+
+
+cdef int row_dgemm(bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, double alpha,
+                   const double *a, Py_ssize_t lda, const double *b, Py_ssize_t ldb, double beta, double *c,
+                   Py_ssize_t ldc) noexcept nogil:
+    cdef int rows, columns, terms, step_a, step_b, step_c
+    if m <= 0 or n <= 0:
+        return 0
+    if k <= 0:
+        scale_rows(m, n, beta, c, ldc, False)
+        return 0
+    if max(m, n, k) > INT_MAX or max(lda, ldb, ldc) > INT_MAX:
+        return 1
+    rows, columns, terms, step_a, step_b, step_c = <int>m, <int>n, <int>k, <int>lda, <int>ldb, <int>ldc
+    blas_dgemm(b"T" if transpose_b else b"N", b"T" if transpose_a else b"N", &columns, &rows, &terms, &alpha,
+               <double *>b, &step_b, <double *>a, &step_a, &beta, c, &step_c)
+    return 0
+
+
+cdef int row_sgemm(bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, float alpha,
+                   const float *a, Py_ssize_t lda, const float *b, Py_ssize_t ldb, float beta, float *c,
+                   Py_ssize_t ldc) noexcept nogil:
+    cdef int rows, columns, terms, step_a, step_b, step_c
+    if m <= 0 or n <= 0:
+        return 0
+    if k <= 0:
+        scale_rows(m, n, beta, c, ldc, False)
+        return 0
+    if max(m, n, k) > INT_MAX or max(lda, ldb, ldc) > INT_MAX:
+        return 1
+    rows, columns, terms, step_a, step_b, step_c = <int>m, <int>n, <int>k, <int>lda, <int>ldb, <int>ldc
+    blas_sgemm(b"T" if transpose_b else b"N", b"T" if transpose_a else b"N", &columns, &rows, &terms, &alpha,
+               <float *>b, &step_b, <float *>a, &step_a, &beta, c, &step_c)
+    return 0
+
+
+cdef int row_dsyrk(bint transpose, Py_ssize_t n, Py_ssize_t k, double alpha, const double *a, Py_ssize_t lda,
+                   double beta, double *c, Py_ssize_t ldc) noexcept nogil:
+    cdef int order, terms, step_a, step_c
+    if n <= 0:
+        return 0
+    if k <= 0:
+        scale_rows(n, n, beta, c, ldc, True)
+        return 0
+    if max(n, k) > INT_MAX or max(lda, ldc) > INT_MAX:
+        return 1
+    order, terms, step_a, step_c = <int>n, <int>k, <int>lda, <int>ldc
+    # its lower triangle by columns is ours above by rows
+    blas_dsyrk(b"L", b"N" if transpose else b"T", &order, &terms, &alpha, <double *>a, &step_a, &beta, c, &step_c)
+    return 0
+
+
+cdef Py_ssize_t step_of(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row_bytes, Py_ssize_t bytes, size_t item,
+                        str name) except -1:
+    """Numbers from one row to the next; matrices of one row, or without any, have no such distance."""
+    if columns > 1 and bytes != <Py_ssize_t>item:
+        raise ValueError(f"the numbers of a row of {name} must lie side by side: copy it to C order first")
+    if rows <= 1 or columns == 0:
+        return max(columns, 1)
+    if row_bytes % <Py_ssize_t>item or row_bytes < columns * <Py_ssize_t>item:
+        raise ValueError(f"the rows of {name} must follow one another in memory: copy it to C order first")
+    return row_bytes // <Py_ssize_t>item
+
+
+cdef int refuse(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k) except -1:
+    raise OverflowError(f"BLAS counts to {INT_MAX}: a product of ({m}, {k}) and ({k}, {n}), or a distance of its rows, "
+                        f"is larger; take it in blocks")
+
+
+cdef int check(bint fits, str what) except -1:
+    if not fits:
+        raise ValueError(f"the shapes do not fit together: {what}")
+    return 0
+
+
+def dgemm(const double[:, :] a, const double[:, :] b, double[:, :] out, double alpha=1.0, double beta=0.0,
+          bint transpose_a=False, bint transpose_b=False):
+    """out = alpha op(a) op(b) + beta out in float64, op the transpose where asked for; out must overlap neither."""
+    cdef Py_ssize_t m = out.shape[0], n = out.shape[1], k = a.shape[0] if transpose_a else a.shape[1]
+    cdef Py_ssize_t lda = step_of(a.shape[0], a.shape[1], a.strides[0], a.strides[1], sizeof(double), "a")
+    cdef Py_ssize_t ldb = step_of(b.shape[0], b.shape[1], b.strides[0], b.strides[1], sizeof(double), "b")
+    cdef Py_ssize_t ldc = step_of(m, n, out.strides[0], out.strides[1], sizeof(double), "out")
+    cdef int failed = 0
+    check((a.shape[1] if transpose_a else a.shape[0]) == m and (b.shape[0] if transpose_b else b.shape[1]) == n
+          and (b.shape[1] if transpose_b else b.shape[0]) == k,
+          f"a ({a.shape[0]}, {a.shape[1]}), b ({b.shape[0]}, {b.shape[1]}), out ({m}, {n})")
+    with nogil:
+        if m > 0 and n > 0:
+            failed = row_dgemm(transpose_a, transpose_b, m, n, k, alpha, &a[0, 0] if k > 0 else NULL, lda,
+                               &b[0, 0] if k > 0 else NULL, ldb, beta, &out[0, 0], ldc)
+    if failed:
+        refuse(m, n, k)
+
+
+def sgemm(const float[:, :] a, const float[:, :] b, float[:, :] out, float alpha=1.0, float beta=0.0,
+          bint transpose_a=False, bint transpose_b=False):
+    """The same in float32."""
+    cdef Py_ssize_t m = out.shape[0], n = out.shape[1], k = a.shape[0] if transpose_a else a.shape[1]
+    cdef Py_ssize_t lda = step_of(a.shape[0], a.shape[1], a.strides[0], a.strides[1], sizeof(float), "a")
+    cdef Py_ssize_t ldb = step_of(b.shape[0], b.shape[1], b.strides[0], b.strides[1], sizeof(float), "b")
+    cdef Py_ssize_t ldc = step_of(m, n, out.strides[0], out.strides[1], sizeof(float), "out")
+    cdef int failed = 0
+    check((a.shape[1] if transpose_a else a.shape[0]) == m and (b.shape[0] if transpose_b else b.shape[1]) == n
+          and (b.shape[1] if transpose_b else b.shape[0]) == k,
+          f"a ({a.shape[0]}, {a.shape[1]}), b ({b.shape[0]}, {b.shape[1]}), out ({m}, {n})")
+    with nogil:
+        if m > 0 and n > 0:
+            failed = row_sgemm(transpose_a, transpose_b, m, n, k, alpha, &a[0, 0] if k > 0 else NULL, lda,
+                               &b[0, 0] if k > 0 else NULL, ldb, beta, &out[0, 0], ldc)
+    if failed:
+        refuse(m, n, k)
+
+
+def dsyrk(const double[:, :] a, double[:, :] out, double alpha=1.0, double beta=0.0, bint transpose=False):
+    """The upper triangle of out = alpha a a^T + beta out, of a^T a with `transpose`; what is below stays as it is."""
+    cdef Py_ssize_t n = out.shape[0], k = a.shape[0] if transpose else a.shape[1]
+    cdef Py_ssize_t lda = step_of(a.shape[0], a.shape[1], a.strides[0], a.strides[1], sizeof(double), "a")
+    cdef Py_ssize_t ldc = step_of(n, out.shape[1], out.strides[0], out.strides[1], sizeof(double), "out")
+    cdef int failed = 0
+    check(out.shape[1] == n and (a.shape[1] if transpose else a.shape[0]) == n,
+          f"a ({a.shape[0]}, {a.shape[1]}), out ({n}, {out.shape[1]})")
+    with nogil:
+        if n > 0:
+            failed = row_dsyrk(transpose, n, k, alpha, &a[0, 0] if k > 0 else NULL, lda, beta, &out[0, 0], ldc)
+    if failed:
+        refuse(n, n, k)
