@@ -30,24 +30,16 @@ class RationalNetwork:
         a_k, the paper's W2.
     bias : Fraction
         b2.
-<<<<<<< HEAD
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or Smooth
     feature_names : tuple of str or None
         What the inputs are called; two networks that differ in this alone are equal.
-=======
-    activation : PiecewiseLinear or Smooth
->>>>>>> df95023 (Smooth activations and weight decay: decide and polish in balls)
     """
 
     rows: tuple[tuple[Fraction, ...], ...]
     output: tuple[Fraction, ...]
     bias: Fraction
-<<<<<<< HEAD
-    activation: PiecewiseLinear
-    feature_names: tuple[str, ...] | None = field(default=None, compare=False)
-=======
     activation: PiecewiseLinear | Smooth
->>>>>>> df95023 (Smooth activations and weight decay: decide and polish in balls)
+    feature_names: tuple[str, ...] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, network: OneHiddenLayer | RationalNetwork) -> RationalNetwork:

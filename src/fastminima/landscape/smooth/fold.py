@@ -107,7 +107,8 @@ def folded(network: RationalNetwork, folds: list[Fold]) -> RationalNetwork | Non
             value = float(network.activation(np.array(round_fraction(network.rows[fold.unit][-1]))))
             bias += a * Fraction(value) if np.isfinite(value) else 0
     rows = tuple(network.rows[k] for k in keep)
-    return RationalNetwork(rows, tuple(output[k] for k in keep), bias, network.activation)
+    kept = tuple(output[k] for k in keep)
+    return RationalNetwork(rows, kept, bias, network.activation, network.feature_names)
 
 
 def _symmetry(h: Activation) -> int:

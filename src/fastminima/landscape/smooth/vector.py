@@ -19,4 +19,5 @@ def network_of(vector: Sequence[Fraction], like: RationalNetwork) -> RationalNet
     """The network with these parameters, of the shape and with the activation of another one."""
     n, d1 = like.n_features + 1, like.width
     rows = tuple(tuple(vector[k * n : (k + 1) * n]) for k in range(d1))
-    return RationalNetwork(rows, tuple(vector[d1 * n : d1 * n + d1]), vector[-1], like.activation)
+    output = tuple(vector[d1 * n : d1 * n + d1])
+    return RationalNetwork(rows, output, vector[-1], like.activation, like.feature_names)
