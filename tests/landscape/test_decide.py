@@ -280,7 +280,7 @@ def test_what_does_not_fit_is_refused_by_name():
     with pytest.raises(DataTypeError, match="decide takes a OneHiddenLayer"):
         decide(data, data)
     with pytest.raises(NetworkError, match="PiecewiseLinear"):
-        decide(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, "tanh"), data)
+        decide(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, np.tanh), data)
     with pytest.raises(DataError, match="takes 2 inputs"):
         decide(fm.OneHiddenLayer([[2.0, 1.0]], [-4.0], [1.0], 0.0, fm.relu), data)
     for ball in (0, -1.0, np.nan, np.inf, True):

@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_refused_by_name():
     with pytest.raises(DataTypeError, match="polish takes a OneHiddenLayer"):
         fm.polish(None, data)
     with pytest.raises(NetworkError, match="PiecewiseLinear"):
-        fm.polish(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, "tanh"), data)
+        fm.polish(fm.OneHiddenLayer([[2.0]], [-4.0], [1.0], 0.0, np.tanh), data)
 
 
 def test_trained_networks_end_in_certified_minima():

@@ -3,6 +3,9 @@
 Modules, lowest first:
 
 - `excess_risk`: the difference of two risks without cancellation.
+- `verdict`: the words of answers about minima.
+- `smooth`: smooth activations, and weight decay: critical points in balls, each with the ball in which it is the only
+  one.
 - `decide`: is a network at a local minimum? Exact conditions, multipliers, the region around it, and the way out.
 - `perturb`: millions of perturbations of one network: drawn, evaluated and counted.
 - `probe`: massive random perturbation: does any of a million nearby points have a lower risk?

@@ -11,6 +11,7 @@ from fastminima.data.feature_order import input_order
 from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.activations.smooth import Smooth
 
 from .one_hidden_layer import OneHiddenLayer
 
@@ -19,7 +20,7 @@ __all__ = ["RationalNetwork"]
 
 @dataclass(frozen=True)
 class RationalNetwork:
-    """f(x) = b2 + sum_k a_k h(<u_k, (x, 1)>) with rational parameters and h = h_{s+,s-}.
+    """f(x) = b2 + sum_k a_k h(<u_k, (x, 1)>) with rational parameters, a point at which floats round nothing.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class RationalNetwork:
         a_k, the paper's W2.
     bias : Fraction
         b2.
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or Smooth
     feature_names : tuple of str or None
         What the inputs are called; two networks that differ in this alone are equal.
     """
@@ -37,7 +38,7 @@ class RationalNetwork:
     rows: tuple[tuple[Fraction, ...], ...]
     output: tuple[Fraction, ...]
     bias: Fraction
-    activation: PiecewiseLinear
+    activation: PiecewiseLinear | Smooth
     feature_names: tuple[str, ...] | None = field(default=None, compare=False)
 
     @classmethod
@@ -47,13 +48,15 @@ class RationalNetwork:
         Raises
         ------
         NetworkError
-            If the activation is not piecewise linear.
+            If the activation is a function of which nothing is known.
         """
         if isinstance(network, RationalNetwork):
             return network
         activation = network.activation
-        if not isinstance(activation, PiecewiseLinear):
-            raise NetworkError(f"this needs a PiecewiseLinear activation, the network has {activation!r}")
+        if not isinstance(activation, PiecewiseLinear | Smooth):
+            raise NetworkError(
+                f"this needs a PiecewiseLinear or Smooth activation, the network has {activation!r}"
+            )
         rows = tuple(
             tuple(Fraction(v) for v in [*w, b])
             for w, b in zip(network.W1.tolist(), network.b1.tolist(), strict=True)
@@ -73,7 +76,17 @@ class RationalNetwork:
 
     @property
     def slopes(self) -> tuple[Fraction, Fraction]:
-        """(s_plus, s_minus), exactly."""
+        """(s_plus, s_minus), exactly.
+
+        Raises
+        ------
+        NetworkError
+            If the activation is not piecewise linear.
+        """
+        if not isinstance(self.activation, PiecewiseLinear):
+            raise NetworkError(
+                f"this needs a PiecewiseLinear activation, the network has {self.activation!r}"
+            )
         return Fraction(self.activation.s_plus), Fraction(self.activation.s_minus)
 
     def with_unit(self, unit: int, row: tuple[Fraction, ...], weight: Fraction) -> RationalNetwork:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
+from fastminima.landscape.smooth.decision import SmoothDecision, decide_smooth
+from fastminima.landscape.smooth.problem import as_weight_decay
+from fastminima.landscape.verdict import OffUnit, Verdict
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import exact_and_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -23,7 +27,7 @@ from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_real, spelled
 
 from .escape import Escape
-from .evidence import BIAS, Evidence, Kink, OffUnit, Unit, Verdict, falls_along
+from .evidence import BIAS, Evidence, Kink, Unit, falls_along
 from .first_order import first_order
 from .leave import Leave, leave
 from .region import Region, rounded_radius
@@ -147,37 +151,65 @@ class Decision(NextSteps):
         return f"Decision({self.verdict}: {self.reason}; {', '.join(parts)})"
 
 
+# for type checkers an activation is piecewise linear unless a weight decay is given
+@overload
 def decide(
     network: Any, data: Dataset | tuple[Any, ...] | None = None, *, ball: float | None = None
-) -> Decision:
+) -> Decision: ...
+
+
+@overload
+def decide(
+    network: Any,
+    data: Dataset | tuple[Any, ...] | None = None,
+    *,
+    ball: float | None = None,
+    weight_decay: float,
+) -> Decision | SmoothDecision: ...
+
+
+def decide(
+    network: Any,
+    data: Dataset | tuple[Any, ...] | None = None,
+    *,
+    ball: float | None = None,
+    weight_decay: float = 0.0,
+) -> Decision | SmoothDecision:
     """Decide exactly whether a network is at a local minimum of its risk on a dataset.
 
     Parameters
     ----------
     network : OneHiddenLayer, RationalNetwork, result or torch.nn.Module
-        With a `PiecewiseLinear` activation. A float64 network is taken as the rational numbers it holds; of a result, its
-        exact network where it has one. Inputs with names are matched with the columns by name.
+        With a `PiecewiseLinear` activation, or a `Smooth` one that has a formula. A float64 network is taken as the
+        rational numbers it holds; of a result, its exact network where it has one. Inputs with names are matched with
+        the columns by name.
     data : Dataset, (X, y) or (X, y, sample_weight), optional
         Taken exactly, as everywhere in this library. Results that know their data do without.
     ball : float, optional
         The escape lies within this distance of all parameters; anywhere without it.
+    weight_decay : float, default 0
+        lambda of the risk 1/2 sum w (f(x) - y)^2 + lambda/2 |theta|^2, theta all parameters, biases too.
 
     Returns
     -------
     Decision
+        Decided in rational numbers. `SmoothDecision` for a smooth activation, or with weight decay: in balls, which needs
+        python-flint (the extra `proof`).
 
     Raises
     ------
     DataTypeError
         If `network` or `data` is of another type.
     NetworkError
-        If the activation is not piecewise linear.
+        If the activation is a function without a formula: nothing can be proved of it.
     DataError
         If the network takes another number of inputs, or inputs of other names.
     TargetError
         If the data have several targets.
     OptionError
-        If `ball` is not a positive number.
+        If `ball` is not a positive number, or `weight_decay` not a number >= 0.
+    MissingDependencyError
+        For smooth activations and weight decay, without python-flint.
 
     Examples
     --------
@@ -192,6 +224,9 @@ def decide(
         if not 0.0 < as_real(ball) < math.inf:
             raise OptionError(f"ball must be a positive number, got {spelled(ball)}")
         limit = Fraction(float(ball) if isinstance(ball, np.floating) else ball)
+    decay = as_weight_decay(weight_decay)
+    if decay or not isinstance(found.activation, PiecewiseLinear):
+        return decide_smooth(found, dataset, limit, decay)
     evidence = Evidence(found, dataset, limit)
     if isinstance(found, OneHiddenLayer):
         falls = first_order(found, dataset)

@@ -9,13 +9,13 @@ phi_k vanishes everywhere if and only if B_k is empty and P_k = 0. (B) is a cont
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from fastminima.data.dataset import Dataset
+from fastminima.landscape.verdict import OffUnit, Verdict
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -25,19 +25,11 @@ from .region import Region, region_of
 from .stationarity import Stationarity
 from .zonotope import Contained, Escaping, Unknown, decide_unit
 
-__all__ = ["BIAS", "Evidence", "Kink", "OffUnit", "Unit", "Verdict", "falls_along"]
+__all__ = ["BIAS", "Evidence", "Kink", "Unit", "falls_along"]
 
 Unit = Contained | Escaping | Unknown
 
 BIAS = "the output bias: sum of residuals not 0"
-
-
-class Verdict(enum.StrEnum):
-    """What `decide` can answer."""
-
-    LOCAL_MINIMUM = "local_minimum"
-    NOT_A_MINIMUM = "not_a_minimum"
-    UNDETERMINED = "undetermined"
 
 
 @dataclass(frozen=True)
@@ -59,14 +51,6 @@ class Kink:
     sample: int
     limit: Fraction
     multiplier: Fraction | None
-
-
-class OffUnit(enum.StrEnum):
-    """Why a unit is off: its output weight or its row can move at constant risk."""
-
-    NO_OUTPUT_WEIGHT = "a_k = 0"
-    NO_ROW = "u_k = 0"
-    DEAD = "dead: z < 0 on every sample and s- = 0"
 
 
 class Evidence:

@@ -11,10 +11,9 @@ Every landing lowers the risk and there are finitely many faces, so the walk end
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,10 @@ from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
+from fastminima.landscape.smooth.polish import SmoothPolish, polish_smooth
+from fastminima.landscape.smooth.problem import as_weight_decay
+from fastminima.landscape.verdict import PolishStatus
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import exact_and_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -44,15 +47,6 @@ _RESTARTS = 200
 _IDLE = 20
 # a fall of the risk below this share of it is rounding, and so is one below the square of that share of the sum of y^2
 _FLAT = 1e-14
-
-
-class PolishStatus(enum.StrEnum):
-    """How a walk ended."""
-
-    LOCAL_MINIMUM = "local_minimum"
-    UNDETERMINED = "undetermined"
-    STEP_LIMIT = "step_limit"
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -142,24 +136,51 @@ class Polish(NextSteps):
         )
 
 
+# for type checkers an activation is piecewise linear unless a weight decay is given
+@overload
 def polish(
     network: Any, data: Dataset | tuple[Any, ...] | None = None, *, leave_off_units: bool = False
-) -> Polish:
+) -> Polish: ...
+
+
+@overload
+def polish(
+    network: Any,
+    data: Dataset | tuple[Any, ...] | None = None,
+    *,
+    leave_off_units: bool = False,
+    weight_decay: float,
+) -> Polish | SmoothPolish: ...
+
+
+def polish(
+    network: Any,
+    data: Dataset | tuple[Any, ...] | None = None,
+    *,
+    leave_off_units: bool = False,
+    weight_decay: float = 0.0,
+) -> Polish | SmoothPolish:
     """Walk from a network to an exact local minimum near it, with a risk that is nowhere higher.
 
     Parameters
     ----------
     network : OneHiddenLayer, RationalNetwork, result or torch.nn.Module
-        With a `PiecewiseLinear` activation; usually what training ended with. As in `decide`.
+        With a `PiecewiseLinear` activation, or a `Smooth` one that has a formula; usually what training ended with. As in
+        `decide`.
     data : Dataset, (X, y) or (X, y, sample_weight), optional
         Results that know their data do without.
     leave_off_units : bool
         Whether to go on from a minimum with units that are off (a_k = 0, u_k = 0 or dead), by a path at constant risk
-        to a strictly better point, until no unit is off or none can leave.
+        to a strictly better point, until no unit is off or none can leave. Such paths are known for piecewise linear
+        activations only.
+    weight_decay : float, default 0
+        lambda of the risk 1/2 sum w (f(x) - y)^2 + lambda/2 |theta|^2, theta all parameters, biases too.
 
     Returns
     -------
     Polish
+        `SmoothPolish` for a smooth activation, or with weight decay: a ball that holds exactly one critical point, a strict
+        local minimum, which needs python-flint (the extra `proof`).
 
     Raises
     ------
@@ -180,9 +201,13 @@ def polish(
     Deterministic. Interrupted (Ctrl-C), it hands back the best point so far with status "interrupted".
     """
     found, dataset = exact_and_data(network, data, "polish")
+    leave = as_flag(leave_off_units, "leave_off_units")
+    decay = as_weight_decay(weight_decay)
+    if decay or not isinstance(found.activation, PiecewiseLinear):
+        return polish_smooth(found, dataset, decay)
     walker = _Walk(RationalNetwork.of(found), dataset)
     try:
-        status, reason = walker.run(as_flag(leave_off_units, "leave_off_units"))
+        status, reason = walker.run(leave)
     except KeyboardInterrupt:
         status, reason = PolishStatus.INTERRUPTED, "stopped; the best point so far"
     return _result(walker, status, reason)

@@ -14,6 +14,7 @@ Modules, lowest first:
   meet exactly, rationals decide.
 - `in_balls`: ball arithmetic for activations: enclosures of h, h' and h'' over intervals, and what is proved from
   them.
+- `in_series`: h, h' and h'' over balls as truncated power series: what it takes to differentiate a risk in balls.
 - `piecewise_linear`: the activations of theorem 1: h(t) = max(s_plus t, 0) + min(s_minus t, 0).
 - `smooth`: smooth activations: a function with two derivatives, and, where it can be certified, its formula.
 - `known`: what is known of each activation that has a name: what it is called and takes, its float64 curve, its
