@@ -218,7 +218,7 @@ REJECTED: list[tuple[str, Edit, str]] = [
     ("floats", set_in("claims/1/network/b1/1", "0"), "a preactivation comes closer to 0 than the radius"),
     (
         "floats",
-        set_in("claims/1/network/b1/1", times(-1)),
+        set_in("claims/1/network/b1/0", plus(-3)),
         "a preactivation comes closer to 0 than the radius",
     ),
     (
@@ -413,6 +413,25 @@ def test_units_without_weight_count_for_nothing():
     better["b1"].append("1")
     better["W2"].append("0")
     assert verdict(made)
+
+
+def test_a_unit_may_be_negative_on_all_samples():
+    """It is affine there too: this one counts for nothing, and is as far from 0 as before."""
+    made = CASES["floats"].copy()
+    set_in("claims/1/network/b1/1", times(-1))(made)
+    assert verdict(made)
+    set_in("claims/1/radius", times(100))(made)
+    assert "a preactivation comes closer to 0" in verdict(made).reason
+
+
+def test_a_unit_far_from_0_must_have_one_sign(monkeypatch):
+    """Within a block of rows, and from one to the next."""
+    made = CASES["floats"].copy()
+    set_in("claims/1/network/W1/1", ["100", "0"])(made)
+    set_in("claims/1/network/b1/1", "-50")(made)
+    assert "a preactivation comes closer to 0" in verdict(made).reason
+    monkeypatch.setattr(checker, "BLOCK", 1)
+    assert "a preactivation comes closer to 0" in verdict(made).reason
 
 
 def test_a_network_that_fits_xor():

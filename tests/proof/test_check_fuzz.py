@@ -20,10 +20,11 @@ import pytest
 from mpmath import iv
 
 from certificates_by_hand import Case, all_cases, data_words, rational
+from decided_by_hand import decided_cases, decided_true
 from fastminima.proof import check as checker
 from profiles import examples
 
-CASES = all_cases()
+CASES = all_cases() | decided_cases()
 
 # ---- the judge -----------------------------------------------------------------------------------------------------
 
@@ -72,7 +73,10 @@ def theorem1_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
                 for row, b in zip(net["W1"], net["b1"], strict=True)
                 for x in X
             ]
-            true = radius > 0 and all(t > 0 and t * t >= radius**2 * size for t, size in z)
+            count = len(net["W1"])
+            signs = [{t > 0 for t, _ in z[k * len(X) : (k + 1) * len(X)]} for k in range(count)]
+            true = radius > 0 and all(t and t * t >= radius**2 * size for t, size in z)
+            true = true and all(len(sign) == 1 for sign in signs)
             true = true and risk(net, rows, weighted, h) - least <= rational(claim["excess"])
         elif kind == "lower risk":
             true = 0 < rational(claim["drop"]) <= least - risk(claim["network"], rows, weighted, h)
@@ -86,6 +90,8 @@ def theorem1_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
                 if sum(w[i] * (fitted[i] - y[i]) for i in below):
                     J.add(len(below))
             true = claim["positions"] == sorted(J)
+        elif kind in ("local_minimum", "near_minimum", "lower_point"):
+            true = decided_true(words["claims"], rows, weighted, (plus, minus))
         else:
             assert kind == "pure error"
             floor = F(0)
@@ -453,23 +459,26 @@ def test_nothing_false_is_accepted(name):
     assert kinds[False] > kinds[True]
 
 
+# numbers that are stated as they are, and one that is a distance and no radius of a ball around a minimum
+AS_THEY_ARE = ("least squares", "escape", "near_minimum")
+WEAKER = {"radius": F(7, 8), "radius_squared": F(7, 8), "drop": F(7, 8), "excess": F(9, 8), "risk": F(9, 8)}
+
+
 def test_what_is_true_and_weaker_is_accepted():
     """A smaller radius or drop and a larger excess or risk are true as well; the least step beyond the truth is not."""
     for name, made in CASES.items():
         for i, claim in enumerate(made.words["claims"]):
-            for field, factor in (
-                ("radius", F(7, 8)),
-                ("drop", F(7, 8)),
-                ("excess", F(9, 8)),
-                ("risk", F(9, 8)),
-            ):
-                if field in claim and claim["claim"] not in ("least squares", "escape"):
+            kind = claim["claim"]
+            for field, factor in WEAKER.items():
+                stated = kind in AS_THEY_ARE or (kind, field) == ("local_minimum", "risk")
+                if claim.get(field) is not None and not stated:
                     weaker = made.copy()
+                    if (kind, field) == ("lower_point", "radius"):
+                        factor = 1 / factor
                     weaker.words["claims"][i][field] = str(rational(claim[field]) * factor)
                     assert checker.check(weaker.text, weaker.read), (name, field)
-            for field in ("drop", "risk", "floor", "radius", "excess"):
-                exact = made.words["theorem"] == 1 and field in claim
-                if exact:
+            for field in ("drop", "risk", "floor", "radius", "radius_squared", "excess"):
+                if made.words["theorem"] == 1 and claim.get(field) is not None and kind != "lower_point":
                     stronger = made.copy()
                     step = F(-1 if field == "excess" else 1, 2**99)
                     stronger.words["claims"][i][field] = str(rational(claim[field]) + step)

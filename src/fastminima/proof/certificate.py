@@ -61,7 +61,7 @@ class Certificate:
 
     @property
     def theorem(self) -> int:
-        """1, 2 or 4."""
+        """1, 2 or 4: which kind of network; local minima of any network with one hidden layer are under 1."""
         return int(self.content["theorem"])
 
     @property
@@ -118,18 +118,27 @@ class Certificate:
 
     def __repr__(self) -> str:
         names = [claim.get("claim") for claim in self.content["claims"]]
-        return f"Certificate(theorem {self.content.get('theorem')}, claims {names})"
+        return f"Certificate({self._about()}, claims {names})"
+
+    def _about(self) -> str:
+        """What the claims are of: a theorem of the paper, or networks of which it says nothing."""
+        kinds = {claim.get("claim") for claim in self.content["claims"]}
+        if kinds and kinds <= {"local_minimum", "near_minimum", "lower_point"}:
+            return "one hidden layer"
+        return f"theorem {self.content.get('theorem')}"
 
     def __str__(self) -> str:
         state = "accepted by the checker" if self.checked else "not yet checked"
         lines = [*self.claim_lines(), *(f"open: {reason}" for reason in self.open)]
-        return "\n  ".join([f"certificate of theorem {self.content.get('theorem')}, {state}", *lines])
+        return "\n  ".join([f"certificate of {self._about()}, {state}", *lines])
 
     def claim_numbers(self) -> list[tuple[str, dict[str, str]]]:
         """The name of every claim, and its numbers by their fields as rounded text; "elements" counts positions."""
         found = []
         for claim in self.content["claims"]:
-            shown = {name: _shown(value) for name, value in claim.items() if name in _SHOWN}
+            shown = {
+                name: _shown(claim[name]) for name in claim if name in _SHOWN and claim[name] is not None
+            }
             if isinstance(claim.get("positions"), list):
                 shown["elements"] = f"{len(claim['positions']):,}"
             found.append((str(claim.get("claim")), shown))
@@ -147,7 +156,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-_SHOWN = ("risk", "radius", "excess", "drop", "floor")
+_SHOWN = ("risk", "radius", "radius_squared", "distance_squared", "excess", "drop", "floor")
 
 
 def numbers_line(shown: dict[str, str]) -> str:

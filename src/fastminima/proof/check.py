@@ -8,8 +8,9 @@ What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, wh
 is so, and every claim is derived again from the data, in exact arithmetic. docs/proofs.md shows why what is accepted
 implies the claims.
 
-The parts, in order: the words of a certificate; the data as integers; theorem 1; interval arithmetic; activations;
-theorem 2; theorem 4; the whole certificate; data files and the command. Whatever raises an error is a rejection.
+The parts, in order: the words of a certificate; the data as integers; theorem 1; local minima of any network; interval
+arithmetic; activations; theorem 2; theorem 4; the whole certificate; data files and the command. Whatever raises an
+error is a rejection.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from collections import namedtuple
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate, combinations, groupby, islice, pairwise, repeat
+from itertools import accumulate, combinations, groupby, islice, pairwise, product, repeat
 from math import comb, isfinite, isinf, isqrt, lcm, prod
 from operator import add, mul
 
@@ -34,7 +35,7 @@ FORMAT, VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = "fastminima cer
 
 class Verdict(namedtuple("Verdict", "accepted reason claims")):
     def __bool__(self):
-        return self.accepted
+        return self[0]
 
 
 class Reject(Exception):
@@ -122,6 +123,10 @@ BLOCK = 1 << 14  # numbers
 
 def at(row, form):
     return sum(map(mul, row, form))
+
+
+def flip(A):
+    return [list(column) for column in zip(*A)]
 
 
 # Work is counted before it is done, from the lengths of the numbers, in what was a nanosecond where this was written. A
@@ -235,71 +240,222 @@ def after(claim, *given, **words):
     claim(*given, **words)
 
 
-# ---- theorem 1: h(t) = s+ t for t >= 0 and s- t for t <= 0; risk sum w (f(x) - y)^2/2 ------------------------------
+def merged(claim, statement, **words):
+    """`after`, for a claim about the distinct inputs; what it takes to gather and to look at them is counted."""
+    statement.groups = {}
+    while block := (yield):
+        statement.table.spend(len(block.rows) * (20_000 + 3_000 * statement.dx))
+    claim(statement, **words)
 
 
-class Theorem1:
+# ---- networks with one hidden layer: h(t) = s+ t for t >= 0 and s- t for t <= 0; risk sum w (f(x) - y)^2/2 ----------
+
+# theta: all parameters; W2: output weights; on the distinct inputs z times z_unit and G = sum w (f(x) - y) times G_unit
+Point = namedtuple("Point", "theta W2 z z_unit G G_unit risk")
+
+
+class OneHiddenLayer:
+    """Local minima of any network. Inputs with G = 0 count for nothing; one with z = 0 and G != 0 is a kink of the risk."""
+
     def __init__(self, table, slopes):
-        self.table, self.dx, self.slopes = table, table.dx, exact(slopes, 2)
+        self.table, self.dx, self.slopes, self.groups, self.distinct = table, table.dx, exact(slopes, 2), None, None
         need(self.slopes[0] > 0 <= self.slopes[1] != self.slopes[0], "expected s+ > 0, s- >= 0, s+ != s-")
         need(table.dy == 1, "theorem 1 has one target")
-        self.data = partial(after, int)  # nothing is done with the data but what the claims do
 
+    def data(self):
+        """The sums of w, w y and w y^2 by distinct inputs, in the order of their first rows, if a claim asks for them."""
+        while block := (yield):
+            if self.groups is not None:
+                for values, (*_, y, w) in zip(block.values, block.rows):
+                    x, y, w = tuple(values[: self.dx]), Fraction(y, block.scale), Fraction(w, block.scale)
+                    self.groups[x] = list(map(add, self.groups.get(x, (0, 0, 0)), (w, w * y, w * y * y)))
+
+    def integers(self, words):
+        """Rows (w, b) and then (0, b2, -1), times `unit`; output weights times both slopes, and then 1, times `common`; the
+        work of a row of data of 64 bits."""
+        W1, b1, W2, b2 = units(words, self.dx)
+        last = [Fraction(v) for v in (*[0] * self.dx, b2, -1)]
+        forms, unit = self.table.integral(*([*w, b] for w, b in zip(W1, b1)), last)
+        self.table.spend(sum(reduction(longest([v], self.slopes), 2) for v in W2))
+        sides, common = self.table.integral(*([v * s for s in self.slopes] for v in W2), [Fraction(1)] * 2)
+        bits, work = longest(*forms) + longest(*sides) + 64, sum(times(c.bit_length()) for form in forms for c in form)
+        work += sum(100 + times(longest(form) + 64, longest(side)) for form, side in zip(forms, sides))
+        return forms, unit, sides, common, bits, work + 2 * times(bits, bits)
+
+    def point(self, words):
+        W1, b1, W2, b2 = units(words, self.dx)
+        if self.distinct is None:  # x~, their squared norms, and the sums
+            X, S = self.table.integral(*([*map(Fraction, x), Fraction(1)] for x in self.groups))
+            self.table.spend(len(X) * (self.dx + 1) * times(longest(*X), longest(*X)))
+            self.distinct = X, S, [at(x, x) for x in X], *self.table.integral(*self.groups.values())
+        (forms, unit, sides, common, bits, work), (X, S, _, sums, D) = self.integers(words), self.distinct
+        T, long = unit * common * S, words_of(longest(*X) + longest(*sums))  # numbers of a row, in 64 bits each
+        self.table.spend(4 * len(X) * long * work + reduction(2 * bits + 128 * long + longest([T, D])))
+        z = [[at(x, row) for row in forms] for x in X]
+        f = [sum(t * (plus if t > 0 else minus) for t, (plus, minus) in zip(row, sides)) for row in z]
+        G = [w * v - wy * T for v, (w, wy, _) in zip(f, sums)]
+        square = sum(v * (g - wy * T) + wyy * T**2 for v, g, (_, wy, wyy) in zip(f, G, sums))
+        return Point([*sum(W1, b1), *W2, b2], W2, z, unit, G, D * T, Fraction(square, 2 * D * T**2))
+
+    def distance(self, p, q):
+        """Its square, over all parameters."""
+        need(len(p.W2) == len(q.W2), "the networks have different widths")
+        self.table.spend(sum(reduction(longest(pair), 4) for pair in zip(p.theta, q.theta)))
+        return sum((a - b) ** 2 for a, b in zip(p.theta, q.theta))
+
+    def lower_point(self, network, lower, drop, radius):
+        """The risk of `lower` is below that of `network`, from which it lies no farther than the radius, if there is one."""
+        p, q, R = self.point(network), self.point(lower), None if radius is None else exact(radius)
+        need(0 < exact(drop) <= p.risk - q.risk, "the drop is not reached")
+        need(R is None or (R >= 0 and self.distance(p, q) <= R**2), "the lower point lies farther away")
+
+    def local_minimum(self, network, risk, radius_squared, units):
+        """No network in the cone K around this one (docs/proofs.md) has a lower risk, and K holds the ball of radius R."""
+        p, R2 = self.point(network), None if radius_squared is None else exact(radius_squared)
+        need(p.risk == exact(risk), "the risk is another number")
+        need(sum(p.G) == 0, "the residuals do not add up to 0")
+        need(isinstance(units, list) and len(units) == len(p.W2), "expected what is shown of each unit")
+        self.low = p, R2, [self.vanishes(p, k, words) for k, words in enumerate(units)]
+        need(not any(p.G) if R2 is None else R2 > 0, "expected a radius above 0, or none where no function has a lower risk")
+        bound, near = (0, 1) if R2 is None else (R2.numerator * p.z_unit**2, R2.denominator)
+        bits = longest([bound, near], self.distinct[2], *p.z)
+        self.table.spend(len(p.z) * len(units) * 4 * times(bits, bits))
+        for k, a in enumerate(p.W2):
+            rows = zip(p.G, p.z, self.distinct[2])
+            close = [g for g, z, norm in rows if 0 < z[k] ** 2 * near < bound * norm]
+            self.inside(k, bound <= (a * p.z_unit) ** 2 * near, close)
+
+    def inside(self, k, kept, turned):
+        """Does unit k stay in K, if `kept` says so of its output weight, and z changes sign where G is as in `turned`?"""
+        (p, _, zero), (plus, minus) = self.low, self.slopes
+        against = any(p.W2[k] * (plus - minus) * g < 0 for g in turned)
+        need((kept and not against) or (zero[k] and not any(turned)), f"unit {k} may leave the cone")
+
+    def near_minimum(self, network, distance_squared, excess, in_ball, in_region):
+        """This network is nearer to the local minimum of the claim before than its R, or in its K."""
+        (low, R2, _), p = self.low, self.point(network)
+        distance = self.distance(low, p)
+        need(distance == exact(distance_squared), "the distance is another number")
+        need(p.risk - low.risk == exact(excess), "the excess is another number")
+        need({type(in_ball), type(in_region)} == {bool} and (in_ball or in_region), "expected where it lies: true or false")
+        need(not in_ball or R2 is None or distance < R2, "it is no nearer than the radius")
+        for k, (a, old) in enumerate(zip(p.W2, low.W2) if in_region else ()):
+            turned = [g for g, now, z in zip(low.G, p.z, low.z) if now[k] * z[k] < 0]
+            self.inside(k, a * old >= 0 if old else not a, turned)
+
+    def vanishes(self, p, k, words):
+        """a phi(v) = <goal, v> + sum d |<x, v>| over kinks x, the rate at which the risk changes with unit k's row along v,
+        is nowhere negative. Is it 0 everywhere?"""
+        (X, *_), a, (plus, minus) = self.distinct, p.W2[k], self.slopes
+        (slopes,), unit = self.table.integral([(plus + minus) / 2, plus, minus])  # for z = 0, z > 0, z < 0
+        bits = longest(p.G, slopes) + longest(slopes) + longest(*X)
+        self.table.spend(len(X) * (self.dx + 2) * times(bits, bits))
+        force = [g * slopes[(z[k] > 0) - (z[k] < 0)] for g, z in zip(p.G, p.z)]
+        P, kinks = [at(force, column) for column in zip(*X)], [(x, g) for x, g, z in zip(X, p.G, p.z) if g and not z[k]]
+        zero = not kinks and not any(P)
+        if a == 0 or words == "zero":
+            need(zero and words == "zero", f"the risk changes with unit {k} to first order")
+            return zero
+        self.table.spend(reduction(longest([a], self.slopes) + longest(P, p.G, [p.G_unit]), len(kinks) + self.dx + 2))
+        goal, limits = [a * v / (unit * p.G_unit) for v in P], [a * (plus - minus) / 2 * g / p.G_unit for _, g in kinks]
+        way = self.on_lines if words == "lines" else partial(self.at_vertices, words)
+        way([x for x, _ in kinks], limits, goal)
+        return zero
+
+    def at_vertices(self, words, X, limits, goal):
+        """For all signs of the d < 0: goal = sum l x, where |l| <= d for the d > 0 and l = +-d for the others."""
+        concave = sum(d < 0 for d in limits)
+        need(isinstance(words, list) and len(words) == 1 << concave, "expected multipliers for all signs of the d < 0")
+        for signs, given in zip(product((1, -1), repeat=concave), words):
+            values, sign = exact(given, len(X)), iter(signs)
+            inside = (abs(v) <= d if d > 0 else v == next(sign) * d for v, d in zip(values, limits))
+            need(all(inside), "a multiplier is beyond its limit")
+            (values, ends), _ = self.table.integral(values, goal)
+            self.table.spend(len(goal) * len(X) * times(longest(values), longest(*X)))
+            need([at(values, [x[i] for x in X]) for i in range(len(goal))] == ends, "the multipliers do not balance")
+
+    def on_lines(self, X, limits, goal):
+        """|<goal, v>| <= sum d |<x, v>| on all lines of the span of the x orthogonal to as many x as leave a line."""
+        rows, pivots = self.reduced(flip([*X, goal]))
+        need(len(X) not in pivots, "the rate does not vanish with all kinks")
+        *X, goal = flip(rows)  # their products with v, by those of a basis
+        rank, bits = len(pivots), 3 * len(pivots) * longest(*X)
+        work = reduction(bits, 2 * rank * len(X)) + reduction(bits + longest(goal, limits), 2 * len(X))
+        self.table.spend(comb(len(X), rank - 1) * work)
+        for chosen in combinations(X, rank - 1):
+            rows, pivots = self.reduced(chosen)
+            if len(pivots) == rank - 1:
+                free = min({*range(rank)} - {*pivots})
+                line = [1 if j == free else -rows[pivots.index(j)][free] for j in range(rank)]
+                rate = sum(d * abs(at(x, line)) for x, d in zip(X, limits))
+                need(abs(at(goal, line)) <= rate, "the risk falls along a line")
+
+    def reduced(self, rows):
+        """Reduced row echelon form without its rows of zeros, and the columns of its pivots."""
+        rows, pivots = [list(map(Fraction, row)) for row in rows], []
+        for j in range(len(rows[0]) if rows else 0):
+            k = len(pivots)
+            i = next((i for i in range(k, len(rows)) if rows[i][j]), None)
+            if i is not None:
+                self.table.spend(sum(reduction(longest(row), 2 * len(row)) for row in rows))
+                rows[k], rows[i] = rows[i], rows[k]
+                top = rows[k] = [v / rows[k][j] for v in rows[k]]
+                rows = [row if row is top else [v - row[j] * w for v, w in zip(row, top)] for row in rows]
+                pivots.append(j)
+        return rows[: len(pivots)], pivots
+
+    claims = {claim.__name__: partial(merged, claim) for claim in (local_minimum, near_minimum, lower_point)}  # noqa: RUF012
+
+
+# ---- theorem 1: least squares, and networks beside it --------------------------------------------------------------
+
+
+class Theorem1(OneHiddenLayer):
     def least_squares(self, coef, intercept, risk):
         """No affine function has a lower risk: sum w r (x, 1) = 0, and the risk is convex."""
         self.fit = [*exact(coef, self.dx), exact(intercept), Fraction(-1)]
-        ((form,), unit), square, normal = self.table.integral(self.fit), 0, [0] * (self.dx + 1)
+        ((form,), unit), sums = self.table.integral(self.fit), [0] * (self.dx + 2)  # weighted products of residuals
         bits = longest(form) + 64
         work = sum(times(c.bit_length()) for c in form) + times(bits, bits) + (self.dx + 2) * times(bits)
         while block := (yield):
             self.table.spend(len(block.rows) * work)
             for part in block.parts(work):
-                products = self.products(part, form)
-                square += products.pop()
-                normal = list(map(add, normal, products))
-        need(not any(normal), "the residuals are not orthogonal to the columns")
-        self.risk = square / (2 * unit**2)
+                r = part.at(form)
+                wr = list(map(mul, r, part.columns[-1]))
+                products = (Fraction(at(wr, x), part.scale**3) for x in (*part.columns[: self.dx + 1], r))
+                sums = list(map(add, sums, products))
+        need(not any(sums[:-1]), "the residuals are not orthogonal to the columns")
+        self.risk = sums[-1] / (2 * unit**2)
         need(self.risk == exact(risk), "the risk of the fit is another number")
 
-    def products(self, part, form):
-        """The residuals' weighted products with the columns, and with themselves."""
-        r = part.at(form)
-        wr = list(map(mul, r, part.columns[-1]))
-        return [Fraction(at(wr, x), part.scale**3) for x in (*part.columns[: self.dx + 1], r)]
-
     def network(self, words, radius=Fraction(0)):
-        """Its risk, and whether z >= radius |(x, 1)| > 0 for every preactivation z."""
-        (W1, b1, W2, b2), square, far = units(words, self.dx), 0, radius > 0
-        last = [Fraction(v) for v in (*[0] * self.dx, b2, -1)]
-        forms, unit = self.table.integral(*([*w, b] for w, b in zip(W1, b1)), last)
-        self.table.spend(sum(reduction(longest([v], self.slopes), 2) for v in W2))
-        sides, common = self.table.integral(*([v * s for s in self.slopes] for v in W2), [Fraction(1)] * 2)
+        """Its risk, and whether each unit has one sign on all samples, and |z| >= radius |(x, 1)| > 0 there."""
+        (forms, unit, sides, common, bits, work), square, far = self.integers(words), 0, radius > 0
         bound, near = (radius.numerator * unit) ** 2, radius.denominator
-        work = sum(times(c.bit_length()) for form in forms for c in form)
-        work += sum(100 + times(longest(form) + 64, longest(side)) for form, side in zip(forms, sides))
-        bits, close = longest(*forms) + longest(*sides) + 64, longest(*forms) + near.bit_length() + 64
-        work += 2 * times(bits, bits) + far * (times(close, close) + times(bound.bit_length()) + times(close) * len(forms))
+        close = longest(*forms) + near.bit_length() + 64
+        work += far * (times(close, close) + times(bound.bit_length()) + times(close) * len(forms))
         while block := (yield):
             self.table.spend(len(block.rows) * work)
             for part in block.parts(work):
-                more, far = self.seen(part, forms, sides, far and (bound, near))
-                square += more
+                more, signs = self.seen(part, forms, sides, far and (bound, near))
+                square, far = square + more, signs if far in (True, signs) else False
         self.table.spend(reduction(2 * bits))
         return square / (2 * (unit * common) ** 2), far
 
     def seen(self, part, forms, sides, least):
-        """What these rows add to the risk; are their preactivations as far from 0 as `least` says, if it does?"""
+        """What these rows add to the risk; the signs of the units, if each has one and is as far from 0 as `least` says."""
         z, errors = [part.at(form) for form in forms], repeat(0)
         for values, (plus, minus) in zip(z, sides):
             errors = list(map(add, errors, (t * (plus if t > 0 else minus) for t in values)))
-        far = bool(least)
-        if far:
-            closest, (bound, near) = list(map(min, zip(*z[:-1]))), least
+        signs = False
+        if least:
+            closest, (bound, near) = (min(map(abs, row)) for row in zip(*z[:-1])), least
             squares = (at(x, x) * bound for x in zip(*part.columns[: self.dx + 1]))
-            far = min(closest) > 0 and all((t * near) ** 2 >= size for t, size in zip(closest, squares))
-        return Fraction(at(map(mul, errors, errors), part.columns[-1]), part.scale**3), far
+            far = all((t * near) ** 2 >= size for t, size in zip(closest, squares))
+            signs = far and all(min(row) * max(row) > 0 for row in z[:-1]) and [row[0] > 0 for row in z[:-1]]
+        return Fraction(at(map(mul, errors, errors), part.columns[-1]), part.scale**3), signs
 
-    def local_minimum(self, network, radius, excess):
+    def affine_near(self, network, radius, excess):
         """Nor any network near by: within the radius every unit stays affine. Its own risk exceeds by `excess` at most."""
         risk, far = yield from self.network(network, exact(radius))
         need(far, "a preactivation comes closer to 0 than the radius")
@@ -331,22 +487,15 @@ class Theorem1:
 
     def pure_error(self, floor):
         """No function of x has a lower risk: among equal inputs the weighted mean of y is best."""
-        groups = {}
-        while block := (yield):
-            self.table.spend(len(block.rows) * (20_000 + 3_000 * self.dx))
-            for row in block.rows:
-                *x, y, w = (Fraction(v, block.scale) for v in row)
-                n, sums, squares = groups.get(tuple(x), (0, 0, 0))
-                groups[tuple(x)] = n + w, sums + w * y, squares + w * y * y
-        parts = [squares - sums**2 / n for n, sums, squares in groups.values()]
+        parts = [squares - sums**2 / n for n, sums, squares in self.groups.values()]
         while len(parts) > 1:  # in pairs, because denominators grow
             self.table.spend(sum(reduction(longest([part])) for part in parts))
             parts = [sum(parts[i : i + 2]) for i in range(0, len(parts), 2)]
         need(parts == [2 * exact(floor)], "the floor is another number")
 
-    claims = {"least squares": least_squares, "linearly fittable": partial(after, linearly_fittable)}  # noqa: RUF012
-    claims |= {"no lower risk within": local_minimum, "lower risk": lower_risk}
-    claims |= {"set J": set_J, "pure error": pure_error}
+    claims = OneHiddenLayer.claims | {"least squares": least_squares, "lower risk": lower_risk, "set J": set_J}
+    claims |= {"no lower risk within": affine_near, "linearly fittable": partial(after, linearly_fittable)}
+    claims |= {"pure error": partial(merged, pure_error)}
 
 
 # ---- intervals [lo, hi]/2^200, every end rounded outward -----------------------------------------------------------
@@ -625,15 +774,30 @@ class Theorem2:
 # ---- theorem 4: R = W_{H+1} ... W_1, loss sum |R x - y|^2/2, gradient G = R A - B, A = sum x x^T, B = sum y x^T ----
 
 
-def flip(A):
-    return [list(column) for column in zip(*A)]
+class Theorem4:
+    def __init__(self, table, words):
+        self.table, (layers, bias) = table, fields(words, "weights", "bias")
+        need(type(bias) is bool and not table.weighted, "theorem 4 has no sample weights")
+        self.sizes, self.dy = [table.dx + bias, *map(len, layers)], table.dy
+        need(len(layers) >= 2 and self.sizes[-1] == table.dy, "expected two layers or more, the last with a row per target")
+        need(min(self.sizes) > 0, "a layer is empty")
+        self.weights = self.chain(layers)
+        self.R = self.products(self.weights)[-1]
 
+    def data(self):
+        n, moments = self.sizes[0], None
+        while block := (yield):
+            moments = moments or [[0] * n for _ in range(n + self.dy)]
+            x, y = block.columns[:n], block.columns[-1 - self.dy : -1]
+            sums = [[Fraction(at(a, b), block.scale**2) for b in x] for a in x + y]
+            moments = [list(map(add, *rows)) for rows in zip(moments, sums)]
+        self.A, self.G = moments[:n], self.minus(self.product(self.R, moments[:n]), moments[n:])
 
-class Matrices:
-    """Products, differences and inner products of matrices of fractions, by integers; their work is counted."""
+    def chain(self, layers):
+        need([len(W) for W in layers] == self.sizes[1:], "expected layers of the sizes of the weights")
+        return [exact(W, None, size) for W, size in zip(layers, self.sizes)]
 
-    def __init__(self, table):
-        self.table = table
+    # products, differences and inner products of matrices of fractions, by integers; their work is counted
 
     def product(self, A, B):
         (rows, a), (columns, b) = self.table.integral(*A), self.table.integral(*flip(B))
@@ -658,31 +822,6 @@ class Matrices:
         self.table.spend(100 * n * n)
         eye = [[Fraction(i == j) for j in range(n)] for i in range(n)]
         return list(accumulate(layers, lambda below, W: self.product(W, below), initial=eye))
-
-
-class Theorem4(Matrices):
-    def __init__(self, table, words):
-        super().__init__(table)
-        layers, bias = fields(words, "weights", "bias")
-        need(type(bias) is bool and not table.weighted, "theorem 4 has no sample weights")
-        self.sizes, self.dy = [table.dx + bias, *map(len, layers)], table.dy
-        need(len(layers) >= 2 and self.sizes[-1] == table.dy, "expected two layers or more, the last with a row per target")
-        need(min(self.sizes) > 0, "a layer is empty")
-        self.weights = self.chain(layers)
-        self.R = self.products(self.weights)[-1]
-
-    def data(self):
-        n, moments = self.sizes[0], None
-        while block := (yield):
-            moments = moments or [[0] * n for _ in range(n + self.dy)]
-            x, y = block.columns[:n], block.columns[-1 - self.dy : -1]
-            sums = [[Fraction(at(a, b), block.scale**2) for b in x] for a in x + y]
-            moments = [list(map(add, *rows)) for rows in zip(moments, sums)]
-        self.A, self.G = moments[:n], self.minus(self.product(self.R, moments[:n]), moments[n:])
-
-    def chain(self, layers):
-        need([len(W) for W in layers] == self.sizes[1:], "expected layers of the sizes of the weights")
-        return [exact(W, None, size) for W, size in zip(layers, self.sizes)]
 
     def global_minimum(self):
         """The gradient at the product is 0, and the loss is convex in it."""
@@ -744,8 +883,7 @@ def shown(words, claim, rows):
 class Finding(namedtuple("Finding", "shown reason risk")):
     """`risk`: what the risk of the last network looked at is at most, whether or not its claim holds (theorem 2)."""
 
-    def __bool__(self):
-        return self.shown
+    __bool__ = Verdict.__bool__
 
 
 class Checking:

@@ -17,6 +17,8 @@ from fastminima.exact.digest import Digests
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.stream import PassResult, exact_moments
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.landscape.decide.decision import Decision
+from fastminima.landscape.polish.polish import Polish
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import one_of, spelled
@@ -37,7 +39,7 @@ from .certificate import (
     matrix_words,
     word,
 )
-from .claims import theorem1, theorem2, theorem4
+from .claims import decided, pair, theorem1, theorem2, theorem4
 
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
@@ -61,11 +63,13 @@ def prove(
 
     Parameters
     ----------
-    result : SpuriousMinimum, CounterExample, LinearReport, OneHiddenLayer or None
-        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A network, with `data`, is proved to have no
-        lower risk near by; None leaves that out.
+    result : SpuriousMinimum, CounterExample, LinearReport, Decision, Polish, OneHiddenLayer or None
+        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A decision: that the network is at a local
+        minimum, or the lower network beside it. A polished network: the exact local minimum, and that the float64 one,
+        and perhaps the start, are near it. A network, with `data`, is proved to have no lower risk near by; None leaves
+        that out.
     other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
-        Theorem 1: the better point. Theorem 4: the loss.
+        Theorem 1: the better point. Two networks: one that is lower than the first. Theorem 4: the loss.
     data : Dataset or source of blocks, optional
         For networks. A source has `n_features`, `weighted` and `blocks()`, which iterates over (X, y, weights or None); it
         is read once, in blocks, and memory does not grow with its rows.
@@ -96,6 +100,12 @@ def prove(
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):
         return prove_linear(result, other, verify=verify)
+    if isinstance(result, Decision | Polish):
+        if other is not None or data is not None:
+            raise OptionError(
+                "a Decision or Polish knows its data and its lower point: give nothing beside it"
+            )
+        return _finished(*_decided(result), verify)
     with single_threaded_blas():
         return _finished(*_theorem1(result, other, data, method), verify)
 
@@ -151,24 +161,40 @@ def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:
     asked = _asked(result, other, data)
     minimum, better, data = asked.minimum, asked.better, asked.data
     setting = [word(s) for s in theorem1.same_activation(minimum, better)]
-    networks = theorem1.networks(minimum, better)
     if not isinstance(data, Dataset):
         if method == "float":
             raise OptionError('a source of blocks is proved exactly: use method="auto" or "exact"')
-        numbers, solution = theorem1.streamed(data, networks)
+        numbers, solution = theorem1.streamed(data, minimum, better)
         claims = theorem1.claims_of(None, solution, numbers, minimum, better)
         words = _words(numbers, data.n_features, data.weighted, True)
         content = assemble(1, "binary", words, setting, claims)
         return Certificate(content, "exact"), lambda: block_rows(data.blocks())
-    how = _decided_by(asked, method)
     fit = asked.fit
     solved = fit.exact if fit is not None and fit.data is data and fit.method == "exact" else None
+    networks = theorem1.networks(minimum, better, data.X[0])
     numbers = exact_moments(data, networks, total=None if solved is None else solved.gram)
     exact = ExactFit.of(data, numbers.gram) if solved is None else solved
-    claims = theorem1.claims_of(data, exact, numbers, minimum, better)
+    more = pair.beside(data, exact.risk, numbers, minimum, better)
+    how = "exact" if more.better is None else _decided_by(asked, method)
+    claims = theorem1.claims_of(data, exact, more.numbers, more.minimum, more.better)
     words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
-    content = assemble(1, data.meaning, words, setting, claims)
-    return Certificate(content, how, open=asked.open), lambda: data_rows(data)
+    content = assemble(1, data.meaning, words, setting, [*claims, *more.claims])
+    return Certificate(content, how, open=(*asked.open, *more.open)), lambda: data_rows(data)
+
+
+def _decided(result: Decision | Polish) -> Made:
+    opened: tuple[str, ...] = ()
+    if isinstance(result, Polish):
+        decision = result.decision
+        claims, opened = decided.of_polish(result)
+    else:
+        decision, claims = result, decided.of_decision(result)
+    data = decision.data
+    words = _words(
+        exact_moments(data, []), data.n_features, data.sample_weight is not None, data.exact is None
+    )
+    content = assemble(1, data.meaning, words, decided.setting_of(decision.network), claims)
+    return Certificate(content, "exact", open=opened), lambda: data_rows(data)
 
 
 def _decided_by(asked: _Asked, method: str) -> str:

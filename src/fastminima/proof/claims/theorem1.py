@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError, NetworkError, ProofError
 from fastminima.exact.dyadic import round_fraction, short_above, sqrt_floor
@@ -22,7 +25,16 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import data_rows, matrix_words, network_words, word
 
-__all__ = ["Rows", "Solution", "claims_of", "networks", "same_activation", "streamed"]
+__all__ = [
+    "Rows",
+    "Solution",
+    "affine_near",
+    "claims_of",
+    "dead_on",
+    "networks",
+    "same_activation",
+    "streamed",
+]
 
 # samples up to which equal inputs and J are looked at exactly, samples up to which J is listed, and numbers in the data up
 # to which the paper's rational networks go in: a certificate of more data has the size of its columns, whatever the rows
@@ -64,14 +76,21 @@ class Solved:
     risk: Fraction
 
 
-def streamed(source: Rows, networks: list[PassNetwork]) -> tuple[PassResult, Solved]:
+def streamed(
+    source: Rows, minimum: OneHiddenLayer | None, better: OneHiddenLayer | None
+) -> tuple[PassResult, Solved]:
     """One pass over data of any size, and their exact least-squares fit."""
-    state = ExactPass(source.n_features, networks, source.weighted)
+    state = None
     for X, y, weight in source.blocks():
+        if not len(y):
+            continue
+        if state is None:
+            given = networks(minimum, better, np.asarray(X)[0])
+            state = ExactPass(source.n_features, given, source.weighted)
         state.update(X, y, weight)
-    numbers = state.result()
-    if not numbers.n_samples:
+    if state is None:
         raise DataError("the data have no rows; at least one is needed")
+    numbers = state.result()
     solution = solve_normal_equations(numbers.gram)
     return numbers, Solved(solution.coefficients[1:], solution.coefficients[0], solution.risk)
 
@@ -93,7 +112,8 @@ def claims_of(
     numbers : PassResult
         Of `networks(minimum, better)` on the data.
     minimum : OneHiddenLayer or None
-        A network that is to have no lower risk near by: all its preactivations must be positive.
+        A network that is to have no lower risk near by: the preactivations of each unit must be positive, or with s- = 0
+        negative, on all samples.
     better : OneHiddenLayer or None
         A network that is to be below the least-squares risk.
 
@@ -129,13 +149,29 @@ def claims_of(
     return claims
 
 
-def networks(*given: OneHiddenLayer | None) -> list[PassNetwork]:
-    """The networks as the exact pass wants them; the first is the one whose preactivations are to be positive."""
-    return [
-        PassNetwork(*network.parameters(), *_slopes(network), positive=place == 0)
-        for place, network in enumerate(given)
-        if network is not None
-    ]
+def networks(
+    minimum: OneHiddenLayer | None, better: OneHiddenLayer | None, row: NDArray[np.float64]
+) -> list[PassNetwork]:
+    """The networks as the exact pass wants them; the first is the one whose preactivations are to be positive.
+
+    With s- = 0 a unit that is dead on `row`, the first sample, has to be so on all of them: it comes turned around and
+    with output weight 0, which is the same function of the samples if, and only if, what the pass finds is positive.
+    """
+    found = []
+    if minimum is not None:
+        W1, b1, W2, b2 = minimum.parameters()
+        dead = dead_on(minimum, row)
+        W1, b1, W2 = np.where(dead[:, None], -W1, W1), np.where(dead, -b1, b1), np.where(dead, 0.0, W2)
+        found.append(PassNetwork(W1, b1, W2, b2, *_slopes(minimum), positive=True))
+    if better is not None:
+        found.append(PassNetwork(*better.parameters(), *_slopes(better)))
+    return found
+
+
+def dead_on(network: OneHiddenLayer, row: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which units have s- = 0 and, as float64 has it, a negative preactivation on a sample."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray((network.W1 @ row + network.b1 < 0.0) & (_slopes(network)[1] == 0))
 
 
 def _slopes(network: OneHiddenLayer) -> tuple[Fraction, Fraction]:
@@ -145,10 +181,16 @@ def _slopes(network: OneHiddenLayer) -> tuple[Fraction, Fraction]:
     return Fraction(activation.s_plus), Fraction(activation.s_minus)
 
 
+def affine_near(numbers: NetworkNumbers) -> bool:
+    """Has every unit of the first of `networks` one sign on all samples, away from 0 by a float64 number?"""
+    return bool(numbers.positive and numbers.radius)
+
+
 def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
-    if not numbers.positive or not numbers.radius:
+    if not affine_near(numbers):
         raise ProofError(
-            "the network has a preactivation that is not above 0 by a float64 number, so theorem 1 says nothing about it"
+            "the network has a preactivation that is not above 0 by a float64 number (nor below 0 on all samples), so "
+            "theorem 1 says nothing about it"
         )
     return {
         "claim": "no lower risk within",
