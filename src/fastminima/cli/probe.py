@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fastminima.data.dataset import Dataset
+from fastminima.interop.network_files import load_network
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
-from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.report.figures import require_matplotlib
 from fastminima.system.plain_json import json_ready
 
@@ -41,7 +41,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "network", metavar="NETWORK.npz", help="a network file, as `construct --out` writes it"
+        "network",
+        metavar="NETWORK",
+        help="a network file, as `construct --out` writes it (.npz), or a model with one hidden layer in a .safetensors, "
+        ".pt or .pth file, read without executing anything in it",
+    )
+    parser.add_argument(
+        "--activation",
+        metavar="NAME",
+        help="the activation of a file that does not hold one, such as relu or leaky_relu",
     )
     add_data_arguments(parser)
     parser.add_argument(
@@ -91,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
-    network = OneHiddenLayer.load(arguments.network)
+    network = load_network(arguments.network, arguments.activation)
     start = time.perf_counter()
     data = load(arguments)
     seconds = {"read": time.perf_counter() - start}

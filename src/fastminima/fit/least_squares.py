@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataTypeError
+from fastminima.data.given import as_dataset
 from fastminima.exact.dyadic import round_fraction, sqrt_floor
 from fastminima.exact.fit import ExactFit, LazyExactFit
 from fastminima.exact.roundoff import SLACK
@@ -205,12 +206,12 @@ def _scale(values: Array, exponent: int) -> Array:
         return np.ldexp(values, exponent)
 
 
-def least_squares(data: Dataset) -> LeastSquares:
+def least_squares(data: Dataset | tuple[Any, ...]) -> LeastSquares:
     """Fit an affine function to `data`, with proved bounds.
 
     Parameters
     ----------
-    data : Dataset
+    data : Dataset, (X, y) or (X, y, sample_weight)
         `accuracy="exact"` asks for the exactly rounded rational solution.
 
     Returns
@@ -220,14 +221,11 @@ def least_squares(data: Dataset) -> LeastSquares:
     Raises
     ------
     DataTypeError
-        If `data` is no Dataset.
+        If `data` is none of these.
     TargetError
         If `data` has several targets.
     """
-    if not isinstance(data, Dataset):
-        raise DataTypeError(
-            f"data must be a fastminima.Dataset, got {type(data).__name__}; use Dataset(X, y)"
-        )
+    data = as_dataset(data, "least_squares")
     check_one_target(data, "least_squares")
     with single_threaded_blas():
         frame = CentredArrays.of(data)

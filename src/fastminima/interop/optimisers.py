@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, OptionError
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.excess_risk import excess_risk
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.given import as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import (
@@ -198,9 +200,7 @@ def escape_benchmark(
     )  # fmt: skip
     require_torch()
     builders = _builders(optimisers)
-    dataset = Dataset(*data) if isinstance(data, tuple) and len(data) == 2 else data
-    if not isinstance(dataset, Dataset):
-        raise DataTypeError(f"escape_benchmark takes a Dataset or (X, y), got {type(data).__name__}")
+    dataset = as_dataset(data, "escape_benchmark")
     check_one_target(dataset, "escape_benchmark")
     bench = _Bench(dataset, options, _starts(dataset, options))
     runs: list[EscapeRun] = []
@@ -279,15 +279,7 @@ def _starts(data: Dataset, options: EscapeOptions) -> tuple[EscapeStart, ...]:
 
 
 def _start(one: Any, number: int, data: Dataset, options: EscapeOptions) -> EscapeStart:
-    network = one
-    if isinstance(one, SpuriousMinimum | Decision | Polish):
-        network = one.exact if isinstance(one, Polish) else one.network
-    if not isinstance(network, OneHiddenLayer | RationalNetwork):
-        raise DataTypeError(
-            f"start {number} must be a SpuriousMinimum, a network, or a result of decide or polish, got "
-            f"{type(one).__name__}"
-        )
-    found = polish(network, data)
+    found = polish(as_exact_network(one, f"start {number}"), data)
     if found.status is PolishStatus.INTERRUPTED:
         raise KeyboardInterrupt
     if not found:

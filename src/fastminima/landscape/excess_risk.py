@@ -30,7 +30,7 @@ from fastminima.exact.stream import PassNetwork
 from fastminima.networks.given import data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
-__all__ = ["excess_risk"]
+__all__ = ["excess_risk", "padded"]
 
 F64 = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None
     if slopes == other_slopes:
         width = max(network.width, other.width)
         with np.errstate(all="ignore"):
-            result = _in_double_double(_padded(network, width), _padded(other, width), view)
+            result = _in_double_double(padded(network, width), padded(other, width), view)
         if result is not None:
             return result
     # float64 has no number for the difference, or the terms cancel beyond double-double
@@ -99,7 +99,8 @@ def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None
     return round_fraction(after - before)
 
 
-def _padded(network: OneHiddenLayer, width: int) -> OneHiddenLayer:
+def padded(network: OneHiddenLayer, width: int) -> OneHiddenLayer:
+    """The same function with this many hidden units: those that are new are zero."""
     extra = width - network.width
     if not extra:
         return network

@@ -68,7 +68,8 @@ def _carried(value: Any, asker: str, names: tuple[str, ...]) -> OneHiddenLayer |
             f"{getattr(value, 'reason', '') or 'see its status'}"
         )
     raise DataTypeError(
-        f"{asker} takes a OneHiddenLayer, a result that has a network, or a torch module; got {type(value).__name__}"
+        f"{asker} takes a OneHiddenLayer, got {type(value).__name__}; results that have a network and torch modules are "
+        "taken too"
     )
 
 

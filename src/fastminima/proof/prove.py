@@ -20,6 +20,7 @@ from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.polish.polish import Polish
 from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.given import as_network, data_of
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import one_of, spelled
 from fastminima.system.threads import single_threaded_blas
@@ -70,7 +71,7 @@ def prove(
         that out.
     other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Two networks: one that is lower than the first. Theorem 4: the loss.
-    data : Dataset or source of blocks, optional
+    data : Dataset, (X, y), (X, y, sample_weight) or source of blocks, optional
         For networks. A source has `n_features`, `weighted` and `blocks()`, which iterates over (X, y, weights or None); it
         is read once, in blocks, and memory does not grow with its rows.
     method : {"auto", "exact", "float"}, default "auto"
@@ -130,8 +131,10 @@ def _asked(result: Any, other: Any, data: Any) -> _Asked:
         fit = result.fit
     elif isinstance(other, BetterPoint):
         fit = other.low.fit
-    if data is None:
-        data = fit.data if fit is not None else None
+    if data is None and fit is not None:
+        data = fit.data
+    elif isinstance(data, tuple) or (data is None and hasattr(result, "data")):
+        data = data_of(data, "prove", result)
     if not isinstance(data, Dataset) and not all(
         hasattr(data, name) for name in ("blocks", "n_features", "weighted")
     ):
@@ -140,21 +143,23 @@ def _asked(result: Any, other: Any, data: Any) -> _Asked:
         )
     if isinstance(data, Dataset):
         check_one_target(data, "a certificate of theorem 1")
-    minimum = result.network if isinstance(result, SpuriousMinimum) else result
-    better = other.network if isinstance(other, BetterPoint) else other
-    for name, network in (("the minimum", minimum), ("the better point", better)):
-        if network is not None and not isinstance(network, OneHiddenLayer):
-            raise DataTypeError(
-                f"{name} must be a SpuriousMinimum, BetterPoint or OneHiddenLayer, got {type(network).__name__}"
-            )
-        if network is not None and network.n_features != data.n_features:
-            raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
+    minimum, better = _network(result, "the minimum", data), _network(other, "the better point", data)
     if minimum is None and better is None:
         raise ProofError("there is nothing to prove: give a minimum, a better point, or both")
     opened: tuple[str, ...] = ()
     if isinstance(other, BetterPoint) and other.network is None and other.status.value == "undecided":
         opened = (f"better point undecided: {other.reason}",)
     return _Asked(data, fit, minimum, better, opened)
+
+
+def _network(value: Any, name: str, data: Any) -> OneHiddenLayer | None:
+    """The network that a value is or has, with its inputs in the order of the columns; None where there is none."""
+    if value is None or (isinstance(value, BetterPoint) and value.network is None):
+        return None
+    network = as_network(value, f"prove: {name}")
+    if network.n_features != data.n_features:
+        raise DataError(f"{name} takes {network.n_features} inputs, the data have {data.n_features}")
+    return network.in_order_of(data.feature_names) if isinstance(data, Dataset) else network
 
 
 def _theorem1(result: Any, other: Any, data: Any, method: str) -> Made:

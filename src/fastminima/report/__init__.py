@@ -6,7 +6,7 @@ Modules, lowest first:
 - `figures`: what the pictures share: two colours, a figure without a screen, and a file that is written whole.
 - `displays`: what a function that draws hands back: the axes, the figure and the numbers.
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
-- `segment`: the risk along the straight segment from the minimum to the better point, as numbers and as a picture.
+- `segment`: the risk along the straight segment between two networks, as numbers and as a picture.
 - `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
 - `planes`: planes in the space of all parameters: through a network along random directions, its gradient, other
   networks, a path.

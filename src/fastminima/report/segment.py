@@ -1,16 +1,24 @@
-"""The risk along the straight segment from the minimum to the better point, as numbers and as a picture."""
+"""The risk along the straight segment between two networks, such as a minimum and a better point: numbers, and a picture."""
 
 from __future__ import annotations
 
 import math
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.errors import DataTypeError, NetworkError
+from fastminima.data.dataset import Dataset
+from fastminima.errors import NetworkError
+from fastminima.fit.least_squares import least_squares
+from fastminima.landscape.excess_risk import excess_risk, padded
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.batched_risk import batched_risk
+from fastminima.networks.given import data_of, network_and_data
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.options import as_count
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
@@ -20,10 +28,12 @@ __all__ = ["Segment", "plot_segment", "segment"]
 
 Array = NDArray[np.float64]
 
+_NAMES = ("spurious minimum", "better point")
+
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """Risks on the segment (1 - t) minimum + t better.
+    """Risks on the segment (1 - t) low + t better.
 
     Attributes
     ----------
@@ -32,7 +42,7 @@ class Segment:
     level : float
         Least-squares risk.
     drop : float
-        Risk of the minimum minus risk of the better point.
+        Risk of the first network minus risk of the second.
     """
 
     t: Array
@@ -41,18 +51,26 @@ class Segment:
     drop: float
 
 
-def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
-    """Evaluate the risk at `n` points between the minimum and the better point, denser towards both ends.
+def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
+    """Evaluate the risk at `n` points between two networks, denser towards both ends.
+
+    Parameters
+    ----------
+    low, better : SpuriousMinimum and BetterPoint, or any networks, results or torch modules
+        Units that one of them lacks count as zero.
+    n : int
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        Results know theirs.
 
     Raises
     ------
     NetworkError
-        If there is no better network.
+        If there is no better network, or the two have different activations.
+    DataTypeError
+        If an argument is of another type.
     """
-    if not isinstance(better, BetterPoint):
-        raise DataTypeError(f"better must be a BetterPoint (from better_point), got {type(better).__name__}")
-    if better.network is None:
-        raise NetworkError(f"there is no better point to walk to: {better.status} ({better.reason})")
+    n = as_count(n, "n", 2)
+    a, b, samples = _ends(low, better, data)
     # Chebyshev spacing: what distinguishes the two points happens close to them
     t = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, n))
 
@@ -62,20 +80,42 @@ def segment(low: SpuriousMinimum, better: BetterPoint, n: int = 401) -> Segment:
         points: Array = (1.0 - s) * a + s * b
         return points
 
-    a, b = low.network, better.network
     risk = batched_risk(
         between(a.W1, b.W1),
         between(a.b1, b.b1),
         between(a.W2, b.W2),
         between(a.b2, b.b2),
-        low.data,
-        low.activation,
+        samples,
+        a.activation,  # type: ignore[arg-type]
     )
-    return Segment(t, risk, low.fit.risk, better.drop)
+    if _of_theorem1(low, better):
+        return Segment(t, risk, low.fit.risk, better.drop)
+    exact = isinstance(a.activation, PiecewiseLinear)
+    drop = -excess_risk(a, b, samples) if exact else float(risk[0] - risk[-1])
+    return Segment(t, risk, least_squares(samples).risk, drop)
+
+
+def _of_theorem1(low: Any, better: Any) -> bool:
+    return isinstance(low, SpuriousMinimum) and isinstance(better, BetterPoint)
+
+
+def _ends(low: Any, better: Any, data: Any) -> tuple[OneHiddenLayer, OneHiddenLayer, Dataset]:
+    """Both networks, of one width and with their inputs in the order of the columns, and the data."""
+    if isinstance(better, BetterPoint) and better.network is None:
+        raise NetworkError(f"there is no better point to walk to: {better.status} ({better.reason})")
+    samples = data_of(data, "a segment", low, better)
+    a, _ = network_and_data(low, samples, "a segment")
+    b, _ = network_and_data(better, samples, "a segment")
+    if a.activation != b.activation:
+        raise NetworkError(
+            f"a segment joins networks of one activation, got {a.activation!r} and {b.activation!r}"
+        )
+    width = max(a.width, b.width)
+    return padded(a, width), padded(b, width), samples
 
 
 def plot_segment(
-    low: SpuriousMinimum, better: BetterPoint, path: str | os.PathLike[str], title: str | None = None
+    low: Any, better: Any, path: str | os.PathLike[str], title: str | None = None, data: Any = None
 ) -> Segment:
     """Draw the segment to a picture file.
 
@@ -84,17 +124,19 @@ def plot_segment(
 
     Parameters
     ----------
-    low : SpuriousMinimum
-    better : BetterPoint
+    low, better
+        As in `segment`.
     path : path-like
         The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
         whole or not at all.
     title : str, optional
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
+        As in `segment`.
 
     Raises
     ------
-    NetworkError
-        If there is no better network.
+    NetworkError, DataTypeError
+        As `segment`.
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
@@ -102,7 +144,8 @@ def plot_segment(
     """
     picture_format(path)
     figure = new_figure(10.0, 4.2)
-    line = segment(low, better)
+    line = segment(low, better, 401, data)
+    first, second = _NAMES if _of_theorem1(low, better) else ("first network", "second network")
     scale = line.level if line.level > 0 else 1.0
     excess = (line.risk - line.level) / scale
     left, right = figure.subplots(1, 2)
@@ -111,17 +154,22 @@ def plot_segment(
     left.set_ylabel("empirical risk")
     left.set_title("Risk along the segment")
     left.legend(frameon=False, loc="best")
-    relative = line.drop / scale
+    # a minimum of theorem 1 lies at least squares, up to rounding
+    start = 0.0 if _of_theorem1(low, better) else float(excess[0])
+    end = start - line.drop / scale
+    largest = max(abs(start), abs(end))
     right.axhline(0.0, color="0.55", lw=0.9, ls="--")
     right.plot(line.t, excess, color=BLUE, lw=1.8)
     # linear up to the next power of ten above the drop, with room: 0 and the drop are what the picture is about
-    linear = 10.0 ** math.ceil(math.log10(relative)) if relative > 1e-300 else 1e-300
-    right.set_yscale("symlog", linthresh=linear, linscale=1.5)
+    linear = 10.0 ** math.ceil(math.log10(largest)) if largest > 1e-300 else 1e-300
+    bent = float(np.abs(excess).max()) > linear
+    if bent:
+        right.set_yscale("symlog", linthresh=linear, linscale=1.5)
     right.set_ylabel("(risk − least squares) / least squares")
-    right.set_title("Excess over least squares (linear near 0)")
+    right.set_title("Excess over least squares" + " (linear near 0)" * bent)
     right.annotate(
-        f"better point\n−{relative:.3g}",
-        (1.0, -relative),
+        f"{second}\n{end:+.3g}".replace("-", "−"),
+        (1.0, end),
         xytext=(-150, 4),
         textcoords="offset points",
         ha="right",
@@ -130,12 +178,13 @@ def plot_segment(
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         arrowprops={"arrowstyle": "->", "color": RED},
     )
-    for axes, start, end in ((left, line.risk[0], line.risk[-1]), (right, 0.0, -relative)):
-        axes.plot([0.0], [start], "o", color=BLUE, ms=6, clip_on=False)
-        axes.plot([1.0], [end], "o", color=RED, ms=6, clip_on=False)
-        axes.set_xlabel("t: spurious minimum (0) to better point (1)")
+    for axes, at_0, at_1 in ((left, line.risk[0], line.risk[-1]), (right, start, end)):
+        axes.plot([0.0], [at_0], "o", color=BLUE, ms=6, clip_on=False)
+        axes.plot([1.0], [at_1], "o", color=RED, ms=6, clip_on=False)
+        axes.set_xlabel(f"t: {first} (0) to {second} (1)")
         axes.set_xlim(0.0, 1.0)
         open_axes(axes)
-    data = f"m = {low.data.n_samples:,}, dx = {low.data.n_features}, {low.activation}"
-    save_figure(figure, path, title or data)
+    network, _, samples = _ends(low, better, data)
+    words = f"m = {samples.n_samples:,}, dx = {samples.n_features}, {network.activation}"
+    save_figure(figure, path, title or words)
     return line
