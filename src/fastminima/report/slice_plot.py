@@ -129,7 +129,7 @@ def risk_slice(
     >>> import fastminima as fm
     >>> low = fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0]))
     >>> found = fm.risk_slice(low, n=41)
-    >>> bool((found.excess[found.distance < low.radius] >= 0.0).all())
+    >>> bool((found.excess[found.distance < low.radius] >= -low.excess).all())
     True
     """
     if isinstance(network, CounterExample):
