@@ -215,6 +215,11 @@ def test_nothing_is_lower_inside_the_ball(data):
 def test_results_suggest_their_direction(data):
     v = fm.decide(network(), data)
     assert [mark.label for mark in fm.risk_slice(v, n=3).plane.marks] == ["the escape"]
+    # below a rounded minimum there is only rounding
+    p = fm.polish(network(4), data)
+    rounded = fm.decide(p.network, data)
+    assert rounded.escape is not None
+    assert not fm.risk_slice(rounded, n=3).plane.marks
     better = fm.better_point(fm.spurious_minimum(data))
     assert [mark.label for mark in fm.risk_slice(better, n=3).plane.marks] == ["the spurious minimum"]
 
@@ -234,7 +239,7 @@ def test_what_spans_no_plane_is_named(data):
     low = fm.spurious_minimum(data)
     wrong = [
         ((net, data), {"directions": "randon"}, OptionError, '"random", "gradient"'),
-        ((net, data), {"directions": 3}, NetworkError, "a network or a result"),
+        ((net, data), {"directions": 3}, DataTypeError, "got int"),
         ((net, data), {"directions": ()}, OptionError, "two networks"),
         ((net, data), {"directions": net}, OptionError, "is the one in the middle"),
         ((net, data), {"directions": (other, other)}, OptionError, "parallel"),
@@ -251,8 +256,8 @@ def test_what_spans_no_plane_is_named(data):
         ((net, data, 3), {"directions": np.array([1.0, 2.0])}, OptionError, "directions must be"),
         ((low,), {"directions": "gradient"}, OptionError, "0 up to rounding"),
         ((net,), {}, DataTypeError, "Dataset"),
-        ((net, fm.Dataset([[1.0], [2.0]], [0.0, 1.0])), {}, DataError, "1 columns"),
-        (("net", data), {}, NetworkError, "got str"),
+        ((net, fm.Dataset([[1.0], [2.0]], [0.0, 1.0])), {}, DataError, "2 inputs"),
+        (("net", data), {}, DataTypeError, "got str"),
     ]
     for arguments, options, error, words in wrong:
         with pytest.raises(error, match=words):
