@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastminima as fm
-from fastminima.cli import construct, counterexample, linear, output, probe, scan
+from fastminima.cli import construct, counterexample, decide, linear, output, probe, scan
 from fastminima.cli.main import main
 
 HOSTILE = ["\x1b[2J\x1b[31mred", "a\nb\rc", "bell\x07\x9b", "\u202ecod.x", "[bold]x[/bold]", "x:cat:y"]
@@ -48,6 +48,8 @@ def folder(tmp_path_factory):
 
 COMMANDS = {
     "construct": ["construct", "a.npy", "--target=-1"],
+    "decide": ["decide", "net.npz", "a.npy", "--target=-1"],
+    "polish": ["polish", "net.npz", "a.npy", "--target=-1", "--leave-off-units"],
     "probe": ["probe", "net.npz", "a.npy", "--target=-1", "--n=20"],
     "sweep": ["probe", "net.npz", "a.npy", "--target=-1", "--n=20", "--radius", "0.001", "1"],
     "linear": ["linear", "demo:saddle"],
@@ -76,6 +78,7 @@ def test_no_width_drops_a_label_or_a_value(command, rich, columns, folder, monke
     for module in (
         construct,
         counterexample,
+        decide,
         linear,
         probe,
         scan,

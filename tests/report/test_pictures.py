@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastminima as fm
-from fastminima.errors import MissingDependencyError, OutputError
-from fastminima.report import probe_plot, segment, slice_plot
+from fastminima.errors import DataTypeError, MissingDependencyError, OptionError, OutputError
+from fastminima.report import descent_plot, probe_plot, segment, slice_plot
 
 BEGINS = {
     ".png": b"\x89PNG",
@@ -39,15 +39,18 @@ def draw():
     once = fm.probe(low.network, low.data, radius=0.1, n=200)
     sweep = fm.probe(low.network, low.data, radius=[1e-3, 1.0], n=50)
     pair = fm.counterexample("tanh")
+    walk = better.polish()
     return {
         "segment": lambda *given: fm.plot_segment(low, better, *given),
         "probe": lambda *given: fm.plot_probe(once, *given),
         "sweep": lambda *given: fm.plot_probe(sweep, *given),
         "slice": lambda *given: fm.plot_slice(pair, *given),
+        "plane": lambda *given: fm.plot_slice(low.network, low.data, *given, n=9),
+        "descent": lambda *given: fm.plot_descent(walk, *given),
     }
 
 
-PICTURES = ("segment", "probe", "sweep", "slice")
+PICTURES = ("segment", "probe", "sweep", "slice", "plane", "descent")
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -71,7 +74,10 @@ def test_an_unknown_suffix_is_named_before_any_work(draw, name, tmp_path, monkey
     def work(*_args, **_kwargs):
         raise AssertionError("work was done")
 
-    for module, function in ((segment, "segment"), (slice_plot, "risk_slice"), (probe_plot, "new_figure")):
+    for module, function in (
+        (segment, "segment"), (slice_plot, "risk_slice"), (slice_plot, "plane_through"), (descent_plot, "descent"),
+        (probe_plot, "new_figure"),
+    ):  # fmt: skip
         monkeypatch.setattr(module, function, work)
     for suffix in (".pgn", ".txt", ".xyz", ".png.bak", ". pdf"):
         with pytest.raises(OutputError, match=r"ends in .*\.jpg, .*\.pdf, \.png, .*\.svg") as caught:
@@ -120,6 +126,109 @@ def test_a_missing_matplotlib_is_named_before_any_work(draw, name, tmp_path, mon
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr(segment, "segment", work)
     monkeypatch.setattr(slice_plot, "risk_slice", work)
+    monkeypatch.setattr(slice_plot, "plane_through", work)
+    monkeypatch.setattr(descent_plot, "descent", work)
     with pytest.raises(MissingDependencyError, match=r"fastminima\[plot\]"):
         draw[name](tmp_path / "figure.png")
     assert not list(tmp_path.iterdir())
+
+
+# ---- displays: what is drawn, and where
+
+
+@pytest.fixture
+def walk():
+    data = fm.Dataset([[float(x)] for x in range(-3, 4)], [2.0, -3, -2, -2, -2, 2, 3])
+    return fm.polish(fm.OneHiddenLayer([[2.4]], [-2.3], [1.0], -1.3, fm.relu), data)
+
+
+def test_a_ball_is_a_circle_and_both_axes_have_one_scale(walk, tmp_path):
+    from matplotlib.patches import Circle
+
+    display = fm.plot_slice(walk, tmp_path / "plane.png", n=21)
+    axes = display.ax_
+    (ball,) = [patch for patch in axes.patches if isinstance(patch, Circle)]
+    assert (ball.center, ball.radius) == ((0.0, 0.0), walk.radius)
+    assert axes.get_aspect() == 1.0
+    texts = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert "certified ball, radius 0.999" in texts
+    assert "kinks of the network: 1 samples" in texts
+    # a slice of a slice has no ball, unless its radius is given
+    bare = fm.plot_slice(walk.network, walk.data, tmp_path / "bare.png", n=5)
+    assert not bare.ax_.patches
+    (ball,) = fm.plot_slice(walk.network, walk.data, tmp_path / "given.png", n=5, radius=0.25).ax_.patches
+    assert ball.radius == 0.25
+
+
+def test_a_picture_shows_something_at_every_scale(walk, tmp_path):
+    for span in (1e-9, 1e-3, 1.0, 1e6):
+        display = fm.plot_slice(walk, tmp_path / "plane.png", n=41, span=span)
+        steps = display.figure_.axes[-1].get_yticks()
+        assert len(steps) == 9, span
+        assert steps[0] == 0.0
+    better = fm.better_point(fm.spurious_minimum(walk.data))
+    below = better.low.plot(tmp_path / "below.png", directions=better, n=41).figure_.axes[-1].get_yticks()
+    assert below.min() < 0.0 < below.max()
+
+
+def test_a_flat_plane_is_said_to_be_flat(tmp_path):
+    data = fm.Dataset([[0.0], [1.0]], [1.0, 2.0])
+    dead = fm.OneHiddenLayer([[-1.0]], [-1.0], [1.0], 0.0, fm.relu)
+    directions = np.zeros((2, 4))
+    directions[[0, 1], [0, 1]] = 1.0
+    display = fm.plot_slice(dead, data, tmp_path / "flat.png", directions=list(directions), span=0.1, n=5)
+    assert any("same everywhere" in text.get_text() for text in display.figure_.legends[0].get_texts())
+
+
+def test_axes_of_ones_own_are_drawn_on(walk, tmp_path):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    first = fm.plot_slice(walk, ax=left, n=9, title="mine")
+    second = walk.plot(ax=right)
+    assert (first.ax_, second.ax_, first.figure_) == (left, right, figure)
+    assert left.get_title() == "mine"
+    assert right.lines
+    for draw in (walk.plot, walk.decision.plot):
+        with pytest.raises(OptionError, match="not both"):
+            draw(tmp_path / "a.png", ax=left)
+        with pytest.raises(OptionError, match="matplotlib Axes"):
+            draw(ax=figure)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_file_pyplot_shows_it(walk):
+    import matplotlib.pyplot as plt
+
+    display = walk.plot()
+    assert plt.fignum_exists(display.figure_.number)
+    plt.close(display.figure_)
+
+
+def test_a_descent_has_the_numbers_of_the_walk(walk):
+    numbers = fm.descent(walk)
+    assert numbers.kinds[0] == "start"
+    assert numbers.kinds[-1] == "exact"
+    assert numbers.risk.tolist() == [step.risk for step in walk.path]
+    assert numbers.held.tolist() == [step.n_held for step in walk.path]
+    assert numbers.excess[0] == pytest.approx(walk.path[0].risk - 106 / 13)
+    assert numbers.excess[-1] == 0.0
+    assert numbers.held[-1] == 1
+    assert f"{len(walk.path) - 1} steps" in repr(numbers)
+    with pytest.raises(DataTypeError, match="Polish"):
+        fm.descent(walk.decision)
+
+
+def test_the_descent_marks_its_exact_points(walk, tmp_path):
+    display = walk.plot(tmp_path / "descent.png")
+    labels = {line.get_label(): line for line in display.ax_.lines}
+    marked = labels["exact minimum of a face"]
+    assert marked.get_xdata().tolist() == [k for k, step in enumerate(walk.path) if step.kind == "exact"]
+    assert display.ax_.get_yscale() == "log"
+
+
+def test_a_walk_that_begins_at_its_end_is_drawn(walk, tmp_path):
+    again = fm.polish(walk.exact, walk.data)
+    assert again.path[0].risk == pytest.approx(again.risk)
+    assert again.plot(tmp_path / "descent.png").ax_.get_yticks().tolist() != []

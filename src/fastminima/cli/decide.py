@@ -12,6 +12,7 @@ from typing import Any
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError, ProofError
 from fastminima.fit.least_squares import least_squares
+from fastminima.interop.network_files import load_network
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -32,7 +33,7 @@ __all__ = ["add_parsers", "run_decide", "run_polish"]
 
 _DECIDE_EPILOG = """\
 examples:
-  fastminima decide model.npz houses.csv --target price
+  fastminima decide model.pt houses.csv --target price --activation relu
   fastminima decide model.npz houses.csv --target price --ball 0.001 --out decided
   fastminima decide results/minimum.npz demo:diabetes --out decided --prove
 
@@ -40,7 +41,7 @@ Exit status: 0 whatever the verdict, 1 where --prove was asked for and there is 
 """
 _POLISH_EPILOG = """\
 examples:
-  fastminima polish model.npz houses.csv --target price
+  fastminima polish model.safetensors houses.csv --target price --activation relu
   fastminima polish model.npz houses.csv --target price --leave-off-units --out polished
   fastminima polish model.npz demo:diabetes --out polished --prove
 
@@ -66,7 +67,7 @@ def add_parsers(commands: Any) -> None:
         metavar="R",
         help="the lower network lies within this distance of all parameters",
     )
-    _add_ends(judge, "decide.json, neighbourhood.png and, where there is a way down, escape.npz")
+    _add_ends(judge, "decide.json, decided.png and, where there is a way down, escape.npz")
     judge.set_defaults(run=run_decide, accuracy="auto")
     walker: argparse.ArgumentParser = commands.add_parser(
         "polish",
@@ -81,7 +82,7 @@ def add_parsers(commands: Any) -> None:
         action="store_true",
         help="go on from minima with units that are off, by a path at constant risk, while one can leave",
     )
-    _add_ends(walker, "polish.json, polished.npz, descent.png and neighbourhood.png")
+    _add_ends(walker, "polish.json, polished.npz, descent.png and polished.png")
     walker.set_defaults(run=run_polish, accuracy="auto")
 
 
@@ -89,7 +90,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "network",
         metavar="NETWORK",
-        help="a network file, as the library's `save` and `construct --out` write it (.npz)",
+        help="an .npz file as the library's `save` and `construct --out` write it; a model with one hidden layer in a "
+        ".safetensors, .pt or .pth file (or .npz with the arrays of a state dict), read without executing anything in it",
+    )
+    parser.add_argument(
+        "--activation",
+        metavar="NAME",
+        help="the activation of a file that does not hold one, such as relu or leaky_relu",
     )
     add_data_arguments(parser)
 
@@ -158,7 +165,7 @@ def _run(arguments: argparse.Namespace, command: str, find: Finder) -> int:
 
 
 def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | None) -> int:
-    network = OneHiddenLayer.load(arguments.network)
+    network = load_network(arguments.network, arguments.activation)
     stage = Stages()
     # the readers draw their own progress bars
     with stage("read", shown=False):
@@ -229,7 +236,7 @@ def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None
         result.network.save(folder.file("polished.npz"))
         ends = f"risk {summary['risk_before']:.6g} → {summary['risk']:.6g}"
         plot_descent(result, folder.file("descent.png"), f"{name} polished: {about}\n{ends}")
-        plot_slice(result, folder.file("neighbourhood.png"), f"around {name}, polished\n{about}")
+        plot_slice(result, folder.file("polished.png"), f"around {name}, polished\n{about}")
         return
     if result.escape is not None:
         lower = result.escape.network
@@ -238,6 +245,6 @@ def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None
             lower.save(folder.file("escape.npz"))
     plot_slice(
         result,
-        folder.file("neighbourhood.png"),
+        folder.file("decided.png"),
         f"around {name}: {result.verdict.replace('_', ' ')}\n{about}",
     )

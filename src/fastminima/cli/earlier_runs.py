@@ -58,12 +58,12 @@ COMMANDS = {
     ),
     "decide": Layout(
         ("decide.json",),
-        ("escape.npz", "neighbourhood.png", "proof.json"),
+        ("escape.npz", "decided.png", "proof.json"),
         ("verdict", "kinks_per_unit", "files"),
     ),
     "polish": Layout(
         ("polish.json",),
-        ("polished.npz", "descent.png", "neighbourhood.png", "proof.json"),
+        ("polished.npz", "descent.png", "polished.png", "proof.json"),
         ("status", "risk_before", "files"),
     ),
     "probe": Layout(("probe.json",), ("probe.png",), ("probes", "network", "files")),

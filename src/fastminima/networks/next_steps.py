@@ -10,26 +10,14 @@ module below the command line that does so; a test holds it to that.
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import fastminima
-from fastminima.data.dataset import Dataset
-from fastminima.errors import NetworkError
 
-from .one_hidden_layer import OneHiddenLayer
+from .given import as_exact_network, data_of
 from .rational_network import RationalNetwork
 
 __all__ = ["NextSteps"]
-
-
-class _Result(Protocol):
-    """What these methods ask of a result."""
-
-    @property
-    def network(self) -> OneHiddenLayer | RationalNetwork | None: ...
-
-    @property
-    def data(self) -> Dataset: ...
 
 
 class NextSteps:
@@ -39,17 +27,17 @@ class NextSteps:
     # the function of the library that draws the result
     _picture: ClassVar[str] = "plot_slice"
 
-    def decide(self: _Result, *, ball: float | None = None) -> fastminima.Decision:
-        """`fastminima.decide` at this network: is it a local minimum, exactly?
+    def decide(self, *, ball: float | None = None) -> fastminima.Decision:
+        """`fastminima.decide` at this network (the exact one, where there is one): is it a local minimum?
 
         Raises
         ------
         NetworkError
             The result has no network, or one whose activation is not covered.
         """
-        return fastminima.decide(_network(self), self.data, ball=ball)
+        return fastminima.decide(self, ball=ball)
 
-    def polish(self: _Result, *, leave_off_units: bool = False) -> fastminima.Polish:
+    def polish(self, *, leave_off_units: bool = False) -> fastminima.Polish:
         """`fastminima.polish` from this network: down to an exact local minimum.
 
         Raises
@@ -57,9 +45,9 @@ class NextSteps:
         NetworkError
             As `decide`.
         """
-        return fastminima.polish(_network(self), self.data, leave_off_units=leave_off_units)
+        return fastminima.polish(self, leave_off_units=leave_off_units)
 
-    def probe(self: _Result, **options: Any) -> fastminima.Probe | fastminima.ProbeSweep:
+    def probe(self, **options: Any) -> fastminima.Probe | fastminima.ProbeSweep:
         """`fastminima.probe` around this network (rounded to float64 where it is rational), with its options.
 
         Raises
@@ -67,9 +55,9 @@ class NextSteps:
         NetworkError
             As `decide`.
         """
-        network = _network(self)
+        network = as_exact_network(self, "probe")
         point = network.rounded() if isinstance(network, RationalNetwork) else network
-        return fastminima.probe(point, self.data, **options)
+        return fastminima.probe(point, data_of(None, "probe", self), **options)
 
     def plot(
         self, path: str | os.PathLike[str] | None = None, title: str | None = None, **options: Any
@@ -84,11 +72,3 @@ class NextSteps:
             The result has no network.
         """
         return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
-
-
-def _network(result: _Result) -> OneHiddenLayer | RationalNetwork:
-    network = result.network
-    if network is None:
-        status, reason = getattr(result, "status", ""), getattr(result, "reason", "")
-        raise NetworkError(f"this result has no network to go on from: {status} ({reason})")
-    return network

@@ -55,8 +55,8 @@ def excess_on(
     """(excess, risk) on the grid of s and t, shapes (len(t), len(s)); the excess is over the network in the middle."""
     shape = (len(t), len(s))
     grid_s, grid_t = (axis.ravel() for axis in np.meshgrid(s, t))
-    level, exact = network.risk(data), isinstance(network.activation, PiecewiseLinear)
-    direct = Direct(BasePoint(network, data)) if exact else None
+    direct = Direct(BasePoint(network, data)) if isinstance(network.activation, PiecewiseLinear) else None
+    level = float(risks_at(plane.centre[None], network, data)[0])
     excess = np.empty(len(grid_s))
     step = max(1, _BLOCK // len(plane.centre))
     for start in range(0, len(grid_s), step):

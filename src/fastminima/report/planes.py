@@ -23,11 +23,12 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError, OptionError
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
+from fastminima.networks.given import as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import check_choice, spelled
 
-__all__ = ["DIRECTIONS", "Directions", "Mark", "Plane", "as_network", "flat", "plane_through"]
+__all__ = ["DIRECTIONS", "Directions", "Mark", "Plane", "flat", "in_float64", "plane_through"]
 
 Array = NDArray[np.float64]
 # "random", "gradient", a network, two networks, two vectors, or a path
@@ -94,21 +95,9 @@ def flat(network: OneHiddenLayer) -> Array:
     return np.concatenate([W1.ravel(), b1, W2, [b2]])
 
 
-def as_network(value: Any, name: str) -> OneHiddenLayer:
-    """A network, or that of a result, in float64.
-
-    Raises
-    ------
-    NetworkError
-        If `value` is neither.
-    """
-    found = value if isinstance(value, OneHiddenLayer | RationalNetwork) else getattr(value, "network", None)
-    if isinstance(found, RationalNetwork):
-        return found.rounded()
-    if not isinstance(found, OneHiddenLayer):
-        why = f": {value.reason}" if found is None and isinstance(getattr(value, "reason", None), str) else ""
-        raise NetworkError(f"{name} must be a network or a result with one, got {type(value).__name__}{why}")
-    return found
+def in_float64(network: OneHiddenLayer | RationalNetwork) -> OneHiddenLayer:
+    """The network, rounded where it is rational."""
+    return network.rounded() if isinstance(network, RationalNetwork) else network
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +130,7 @@ class _Asked:
                     f"{name} must be {len(self.centre)} finite numbers (W1 row by row, b1, W2, b2), got shape {array.shape}"
                 )
             return array
-        other = as_network(value, name)
+        other = in_float64(as_exact_network(value, name).in_order_of(self.data.feature_names))
         if other.W1.shape != self.network.W1.shape:
             raise NetworkError(
                 f"{name} has W1 of shape {other.W1.shape}, the network in the middle {self.network.W1.shape}: no plane "
@@ -169,6 +158,8 @@ def plane_through(
         gradient that is 0 up to rounding.
     NetworkError
         A network of another shape.
+    DataTypeError
+        What is no network and has none.
     """
     if normalise is not None:
         check_choice(normalise, "normalise", ("filter",))
@@ -222,10 +213,10 @@ def _points(asked: _Asked, directions: Any) -> tuple[list[Array], bool]:
     if isinstance(directions, Sequence):
         if len(directions) < 2:
             raise OptionError(wanted)
-        name = "point {} of the path" if len(directions) > 2 else "network {}"
+        name = "point {} of the path" if len(directions) > 2 else "direction {}"
         found = [asked.vector(one, name.format(k)) for k, one in enumerate(directions)]
         return found, len(directions) > 2
-    return [asked.vector(directions, "the other network")], False
+    return [asked.vector(directions, "directions")], False
 
 
 def _named(asked: _Asked, name: str) -> tuple[Array, Array]:

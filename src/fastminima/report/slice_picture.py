@@ -172,10 +172,13 @@ def _ball(axes: Any, shown: Shown) -> list[Any]:
     if math.isinf(radius):
         return [Line2D([], [], linestyle="", label="no network anywhere has a lower risk")]
     line = {"color": RED, "linestyle": "--", "linewidth": 1.6}
-    axes.add_patch(Circle((0.0, 0.0), radius, fill=False, **line))
     s0, s1, t0, t1 = shown.found.plane.span
-    note = "" if radius < math.hypot(max(abs(s0), abs(s1)), max(abs(t0), abs(t1))) else ", wider than this"
-    note = ", too small to see here" if radius < _VISIBLE * max(s1 - s0, t1 - t0) else note
+    note = ", too small to see here" if radius < _VISIBLE * max(s1 - s0, t1 - t0) else ""
+    if radius < math.hypot(max(abs(s0), abs(s1)), max(abs(t0), abs(t1))):
+        axes.add_patch(Circle((0.0, 0.0), radius, fill=False, **line))
+    else:
+        # not drawn: its dashes, a billion at a span of 1e-9, would all be outside
+        note = ", wider than this"
     return [Line2D([], [], **line, label=f"certified ball, radius {rounded_down(radius, 3)}{note}")]  # type: ignore[arg-type]
 
 

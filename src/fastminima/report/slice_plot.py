@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import DataError, DataTypeError, OptionError
+from fastminima.data.dataset import Dataset
+from fastminima.errors import OptionError
+from fastminima.landscape.decide.escape import Escape
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.given import exact_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.theorems.theorem1.better_point import BetterPoint
@@ -21,13 +24,15 @@ from .displays import Display, check_target, figure_for
 from .figures import save_figure
 from .pair_slice import draw_pair, slice_of_pair
 from .plane_risks import excess_on, points_an_axis
-from .planes import Directions, as_network, plane_through
+from .planes import Directions, in_float64, plane_through
 from .risk_slices import RiskSlice
 from .slice_picture import Shown, draw_slice, size_of
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 
 _PAIR_POINTS = 161
+# a way down by less than this share of the risk is not what a picture is laid along
+_SEEN = Fraction(1, 10**9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,29 +46,21 @@ class _Centre:
 
     @classmethod
     def of(cls, given: Any, data: Any, radius: Any = None) -> _Centre:
-        if data is None:
-            data = getattr(given, "data", None)
-        elif isinstance(data, tuple) and len(data) == 2:
-            data = Dataset(*data)
-        if not isinstance(data, Dataset):
-            raise DataTypeError(f"data must be a Dataset or (X, y), got {type(data).__name__}")
-        check_one_target(data, "a slice")
-        network = as_network(given, "the network in the middle")
-        if network.n_features != data.n_features:
-            raise DataError(f"X has {data.n_features} columns; the network takes {network.n_features} inputs")
+        network, dataset = exact_and_data(given, data, "a slice")
         if radius is None:
             known = getattr(given, "radius", 0.0)
             radius = known if isinstance(known, float) else 0.0
         elif not as_real(radius) >= 0.0:
             raise OptionError(f"radius must be a number >= 0, got {spelled(radius)}")
-        return cls(given, network, data, float(radius))
+        return cls(given, in_float64(network), dataset, float(radius))
 
     def towards(self, directions: Directions) -> Directions:
         """Directions, or those that a result suggests: where it can be left, or whence it came."""
         if directions is not None:
             return directions
         escape = getattr(self.result, "escape", None)
-        if escape is not None and not callable(escape):
+        # what only rounding leaves below a minimum is nothing to see; a choice
+        if isinstance(escape, Escape) and escape.drop > _SEEN * self.result.exact_risk:
             return escape
         return self.result.low if isinstance(self.result, BetterPoint) else "random"
 
@@ -82,17 +79,19 @@ def risk_slice(
 
     Parameters
     ----------
-    network : OneHiddenLayer, RationalNetwork, or a result with a network
-        The middle. A `CounterExample` is shown in the plane through both its points, whatever the options.
-    data : Dataset or (X, y), optional
+    network : OneHiddenLayer, RationalNetwork, result or torch.nn.Module
+        The middle, rounded to float64. A `CounterExample` is shown in the plane through both its
+        points, whatever the options.
+    data : Dataset, (X, y) or (X, y, sample_weight), optional
         Results bring their own.
     n : int, optional
         Points an axis: 161, fewer (at least 41) where that would take more than some seconds.
     directions : optional
         - "random": two, drawn with `seed`; what is taken for a network without a suggestion of its own.
         - "gradient": the gradient, and a random direction orthogonal to it.
-        - a network, or a result with one: towards it, and a random direction orthogonal to that. Of a `Decision` with an
-          escape this is what is taken without `directions`, of a `BetterPoint` its minimum.
+        - a network, or a result with one: towards it, and a random direction orthogonal to that. This is what is taken
+          without `directions` of a `Decision`, towards an escape that lowers the risk by a share of 1e-9 or more, and of a
+          `BetterPoint`, towards its minimum.
         - two networks: the plane through all three.
         - two vectors of all parameters: along them.
         - a path (three networks or more, or an array with a row of all parameters for each point, such as a training
@@ -129,7 +128,7 @@ def risk_slice(
     >>> import fastminima as fm
     >>> low = fm.spurious_minimum(fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 2.0, 1.0]))
     >>> found = fm.risk_slice(low, n=41)
-    >>> bool((found.excess[found.distance < low.radius] >= 0.0).all())
+    >>> bool((found.excess[found.distance < low.radius] >= -low.excess).all())
     True
     """
     if isinstance(network, CounterExample):
