@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-BUILD_NEEDS := "setuptools>=77" "Cython>=3.1" "numpy>=2.0" "scipy>=1.13" wheel
+BUILD_NEEDS := "setuptools>=77" "Cython>=3.2.1" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
