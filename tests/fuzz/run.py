@@ -25,6 +25,7 @@ def under_atheris(name: str, seconds: int, corpus: Path) -> None:
 
     with atheris.instrument_imports(include=["fastminima"], enable_loader_override=False):
         import fastminima.data.read
+        import fastminima.interop.network_files
         import fastminima.networks.one_hidden_layer
         import fastminima.proof.check
         import fastminima.proof.prove

@@ -307,3 +307,17 @@ def test_old_versions_of_torch_execute_crafted_files_and_are_refused(tmp_path, m
     (tmp_path / "a.pt").write_bytes(b"")
     with pytest.raises(MissingDependencyError, match=r"needs torch 2.6 or newer.*2\.5\.1.*safetensors"):
         fm.load_network(tmp_path / "a.pt", "relu")
+
+
+def test_the_command_probe_reads_files_of_weights(tmp_path, capsys):
+    from fastminima.cli.main import main
+
+    table, path = tmp_path / "table.csv", tmp_path / "a.safetensors"
+    table.write_text("a,b,c,y\n" + "".join(f"{i},{i * i % 5},{i % 3},{i % 4}\n" for i in range(8)))
+    path.write_bytes(stored(*parts()))
+    arguments = ["probe", str(path), str(table), "--target", "y", "--n", "20", "--json"]
+    assert main([*arguments, "--activation", "relu"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["d1"], found["dx"]) == (2, 3)
+    assert main(arguments) != 0
+    assert "does not say its activation" in capsys.readouterr().err

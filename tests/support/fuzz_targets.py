@@ -61,6 +61,10 @@ def network(data: bytes) -> None:
     _file(".npz", data, fm.OneHiddenLayer.load)
 
 
+def safetensors(data: bytes) -> None:
+    _file(".safetensors", data, lambda path: fm.load_network(path, "relu"))
+
+
 def certificate(data: bytes) -> None:
     """A certificate as JSON and the rows it is about, as the checker and as the library read them."""
     text, _, rows = data.partition(b"\n--rows--\n")
@@ -130,7 +134,8 @@ def theorem1(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (csv, npy, npz, network, checkpoint, certificate, theorem1)
+    target.__name__: target
+    for target in (csv, npy, npz, network, safetensors, checkpoint, certificate, theorem1)
 }
 
 
@@ -178,6 +183,16 @@ def seeds(name: str) -> list[bytes]:
                 fm.OneHiddenLayer(X[:2], y[:2], y[1:], 0.5, activation).save(path)
                 found.append(path.read_bytes())
         return found
+    if name == "safetensors":
+        entries = {
+            "a.weight": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]},
+            "b.weight": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [8, 12]},
+            "b.bias": {"dtype": "F64", "shape": [1], "data_offsets": [12, 20]},
+        }
+        texts = [
+            json.dumps(words).encode() for words in (entries, {"__metadata__": {"format": "pt"}, **entries})
+        ]
+        return [len(text).to_bytes(8, "little") + text + bytes(range(40, 60)) for text in texts]
     if name == "certificate":
         cases = certificates_by_hand.all_cases().values()
         return [
