@@ -20,6 +20,7 @@ __all__ = [
     "add_column_arguments",
     "add_data_arguments",
     "add_network_arguments",
+    "add_network_file",
     "add_text_arguments",
     "features_of",
     "join_positions",
@@ -105,6 +106,22 @@ def _tell(data: Dataset) -> Dataset:
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     return data
+
+
+def add_network_file(parser: argparse.ArgumentParser) -> None:
+    """Add NETWORK, a file, with the activation it may lack, and DATA."""
+    parser.add_argument(
+        "network",
+        metavar="NETWORK",
+        help="an .npz file as the library's `save` and `construct --out` write it; a model with one hidden layer in a "
+        ".safetensors, .pt or .pth file (or .npz with the arrays of a state dict), read without executing anything in it",
+    )
+    parser.add_argument(
+        "--activation",
+        metavar="NAME",
+        help="the activation of a file that does not hold one, such as relu or leaky_relu",
+    )
+    add_data_arguments(parser)
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:

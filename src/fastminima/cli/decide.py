@@ -23,7 +23,7 @@ from fastminima.report.decide_summary import decide_rows, polish_rows, summarise
 from fastminima.report.figures import require_matplotlib
 from fastminima.system.plain_json import json_ready
 
-from .arguments import add_data_arguments, load
+from .arguments import add_network_file, load
 from .certificates import proof_row
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table
@@ -60,7 +60,7 @@ def add_parsers(commands: Any) -> None:
         epilog=_DECIDE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_network(judge)
+    add_network_file(judge)
     judge.add_argument(
         "--ball",
         type=float,
@@ -76,7 +76,7 @@ def add_parsers(commands: Any) -> None:
         epilog=_POLISH_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_network(walker)
+    add_network_file(walker)
     walker.add_argument(
         "--leave-off-units",
         action="store_true",
@@ -84,21 +84,6 @@ def add_parsers(commands: Any) -> None:
     )
     _add_ends(walker, "polish.json, polished.npz, descent.png and polished.png")
     walker.set_defaults(run=run_polish, accuracy="auto")
-
-
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "network",
-        metavar="NETWORK",
-        help="an .npz file as the library's `save` and `construct --out` write it; a model with one hidden layer in a "
-        ".safetensors, .pt or .pth file (or .npz with the arrays of a state dict), read without executing anything in it",
-    )
-    parser.add_argument(
-        "--activation",
-        metavar="NAME",
-        help="the activation of a file that does not hold one, such as relu or leaky_relu",
-    )
-    add_data_arguments(parser)
 
 
 def _add_ends(parser: argparse.ArgumentParser, files: str) -> None:

@@ -16,7 +16,7 @@ from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.report.figures import require_matplotlib
 from fastminima.system.plain_json import json_ready
 
-from .arguments import add_data_arguments, load
+from .arguments import add_network_file, load
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table, say
 
@@ -40,18 +40,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "network",
-        metavar="NETWORK",
-        help="a network file, as `construct --out` writes it (.npz), or a model with one hidden layer in a .safetensors, "
-        ".pt or .pth file, read without executing anything in it",
-    )
-    parser.add_argument(
-        "--activation",
-        metavar="NAME",
-        help="the activation of a file that does not hold one, such as relu or leaky_relu",
-    )
-    add_data_arguments(parser)
+    add_network_file(parser)
     parser.add_argument(
         "--radius",
         type=float,
