@@ -12,6 +12,7 @@ python-flint is used where installed, for speed only:
 - `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
+- `masked_products`: exact sums of products of inputs over the samples that masks let through, by a kernel and BLAS.
 - `masked_gram`: the exact Gram matrix of a network's own design: inputs masked by the sides its units give them.
 - `modular`: ranks modulo a prime, and square systems solved by p-adic lifting.
 - `solve`: exact rank, pivots and solution of the normal equations.

@@ -3,6 +3,8 @@
 (a) Where no unit changes sides the network is linear in q_k = a_k u_k and b2, with the design phi_i = (s_ik x~_i, ..., 1),
     x~ = (x, 1). One Gram matrix of the columns (1, x~ [z_1 > 0], ..., x~ [z_d1 > 0], y) therefore gives the risk, all
     residual sums sum_i w_i e_i s_ik x~_i and their second derivatives: no rational number per sample is formed.
+    Products of two inputs are formed once for all units and added up over the samples that two units let through
+    (`masked_products`); data whose numbers spread too far for that are masked and handed to `gram`.
 (b) With s- = 0 the masked columns suffice; otherwise the inputs themselves stand before them, s = s- + (s+ - s-) [z > 0].
     A sample on a boundary counts with the slope s- here, and h(0) = 0 either way.
 """
@@ -15,10 +17,13 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.system.first_use import cached_property
+
 from .affine import Columns, common_numerators
 from .gram import ExactGram, GramState, add_numerators, rescaled
+from .masked_products import MaskedProducts, masked_products
 
-__all__ = ["MaskedGram"]
+__all__ = ["MaskedGram", "Sides", "masked_columns_gram"]
 
 _ROWS = 4096
 
@@ -47,7 +52,60 @@ class MaskedGram:
         self.n = columns.n_features + 1
         self.width = sides.shape[1]
         self._whole = s_minus != 0
-        self.gram = _gram(columns, sides > 0, self._whole)
+        self._columns, self._positive = columns, sides > 0
+
+    @cached_property
+    def gram(self) -> ExactGram:
+        """Computed at first use."""
+        ones = np.zeros(self.n - 1 if self._whole else 0, dtype=np.intp)
+        units = np.repeat(np.arange(1, self.width + 1), self.n)
+        masks = np.concatenate([[0], ones, units, [0]])
+        # the constant stands behind the inputs there
+        inputs = np.concatenate(
+            [[self.n - 1], np.arange(len(ones)), np.tile(np.arange(self.n), self.width), [self.n]]
+        )
+        every = range(1, self.width + 1)
+        pairs = [(k, other) for k in every for other in every if k <= other]
+        found = masked_products(self._columns, self._positive, [(0, 0), *pairs])
+        if found is None:
+            return masked_columns_gram(self._columns, self._positive, self._whole)
+        return found.gram(masks, inputs)
+
+    @cached_property
+    def _own(self) -> MaskedProducts | None:
+        """Sums over all samples and over those of each unit, without pairs of units."""
+        pairs = [(0, 0), *((0, k) for k in range(1, self.width + 1))]
+        return masked_products(self._columns, self._positive, pairs)
+
+    def curvature(self, unit: int, v: Sequence[Fraction]) -> Fraction:
+        """sum_i w_i (s_ik <v, x~_i>)^2, boundary samples at the slope s-."""
+        if "gram" not in self.__dict__ and (own := self._own) is not None:
+            whole, masked = own.quadratic(0, v), own.quadratic(unit + 1, v)
+        else:
+            start = len(self.gram.entries) - 1 - (self.width - unit) * self.n
+            masked = self._quadratic(range(start, start + self.n), v)
+            whole = self._quadratic([*range(1, self.n), 0], v) if self._whole else Fraction(0)
+        return self.s_minus**2 * whole + (self.s_plus**2 - self.s_minus**2) * masked
+
+    def _quadratic(self, columns: Sequence[int], v: Sequence[Fraction]) -> Fraction:
+        """v^T G v with the entries of some columns of the Gram matrix."""
+        gram = self.gram
+        integers, unit = common_numerators([c * gram.scales[j] for c, j in zip(v, columns, strict=True)])
+        rows = [[gram.entries[i][j] for j in columns] for i in columns]
+        total = sum(
+            a * sum(g * b for g, b in zip(row, integers, strict=True))
+            for a, row in zip(integers, rows, strict=True)
+        )
+        return total * unit * unit * gram.weight_scale
+
+    @cached_property
+    def total_weight(self) -> Fraction:
+        """Sum of the weights."""
+        if self._columns.weight is None:
+            return Fraction(self._columns.n_samples)
+        weight, unit = self._columns.weight_integers()
+        assert weight is not None
+        return int(weight.sum()) * unit
 
     def form(
         self, rows: Sequence[Sequence[Fraction]], output: Sequence[Fraction], bias: Fraction
@@ -93,7 +151,8 @@ class MaskedGram:
         return form
 
 
-def _gram(columns: Columns, positive: NDArray[np.bool_], whole: bool) -> ExactGram:
+def masked_columns_gram(columns: Columns, positive: NDArray[np.bool_], whole: bool) -> ExactGram:
+    """The same matrix from masked columns, whatever their numbers: slower."""
     m, d1 = positive.shape
     n = columns.n_features + 1
     count = (n - 1 if whole else 0) + d1 * n

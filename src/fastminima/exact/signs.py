@@ -67,23 +67,31 @@ class Filter:
         Most rows of a block.
     variant : int, optional
         Instruction set; the numbers are the same for all.
+    rounded : bool, optional
+        Whether W1 and b1 are rational numbers rounded to float64, exactly where they are below the normal range.
 
     Notes
     -----
     u = 2**-53, A = |x||w| + |b|, n = dx + 1 terms. In any order of summation, fused or not, z errs by at most
     gamma_n A plus 2**-1075 per product that underflows; the computed A is at least (1 - gamma_n) A less the
     same. (dx + 3) u fl(A) covers both and its own rounding (while n u < 2**-20). The float view of exact data
-    errs by u|x| + 2**-1075: one more u A, and 2**-1074 |w| for the underflow. Entries that overflow get an
-    infinite bound.
+    errs by u|x| + 2**-1075: one more u A, and 2**-1074 |w| for the underflow; a rounded coefficient errs by u of itself,
+    one more u A. Entries that overflow get an infinite bound.
     """
 
     def __init__(
-        self, W1: Floats, b1: Floats, rational: bool, rows: int, variant: int = _patterns.BEST_VARIANT
+        self,
+        W1: Floats,
+        b1: Floats,
+        rational: bool,
+        rows: int,
+        variant: int = _patterns.BEST_VARIANT,
+        rounded: bool = False,
     ) -> None:
         units, dx = W1.shape
         self.W1, self.b1 = W1, b1
         self._variant = variant
-        self._factor = (dx + (5 if rational else 3)) * U * (1 + 2.0**-20)
+        self._factor = (dx + 3 + (2 if rational else 0) + (1 if rounded else 0)) * U * (1 + 2.0**-20)
         with np.errstate(over="ignore"):
             view = 2.0**-1073 * np.abs(W1).sum(axis=1) if rational else np.zeros(units)
         self._tiny = (dx + 2) * 2.0**-1072 + view
@@ -164,10 +172,10 @@ def preactivation_blocks(columns: Columns, filter_: Filter) -> Iterator[Preactiv
         yield Preactivations(begin, filter_.z[:, :count].T, filter_.error[:, :count].T, block)
 
 
-def filter_of(columns: Columns, W1: Floats, b1: Floats) -> Filter:
+def filter_of(columns: Columns, W1: Floats, b1: Floats, rounded: bool = False) -> Filter:
     """The filter for a dataset in memory."""
     rows = min(block_rows(columns.n_features + 2, len(b1)), max(columns.n_samples, 1))
-    return Filter(W1, b1, columns.exact is not None, rows)
+    return Filter(W1, b1, columns.exact is not None, rows, rounded=rounded)
 
 
 def signs(columns: Columns, W1: Floats, b1: Floats) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 _blas
     dgemm, sgemm, dsyrk: products of row-major matrices through SciPy's BLAS, which is called nowhere else; 2 m n k flops.
-    Its .pxd has the same for kernels that hold pointers. Called by `fastminima.exact.masked_gram`.
+    Its .pxd has the same for kernels that hold pointers, such as `_masked`.
 _digest
     blake2s_sums: the sum of the BLAKE2s digests of rows (m, k) of float64, one row per lane; ceil(k / 8) compressions
     a row. packed_rows: rows as they are digested. Called by `fastminima.exact.digest`.
@@ -17,6 +17,9 @@ _gram
     digit_products: exact sums of products of the 24-bit digits of n columns, L digits in all; m L (L + 1) flops.
     column_ends: which powers of two a column spans; columns_of: rows to columns. Called by `fastminima.exact.digits`
     and `.gram`.
+_masked
+    masked_products: exact sums of w m_k m_k' v_a v_b for pairs of masks and pairs of columns: products cut into digits, one
+    dgemm a block; 2 m (pairs of masks) (digits) flops. Called by `fastminima.exact.masked_products`.
 _patterns
     preactivations: z = W1 x + b1 with a proved error bound; sign_keys, equal_keys, grouped_columns: rows grouped by the
     signs of z; quotients: bounds of z / |(x, 1)|. 4 m d1 (dx + 1) flops. Called by `fastminima.exact.signs` and `.stream`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -11,14 +13,11 @@ from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns, affine_numerators
 from fastminima.exact.dyadic import round_fraction
-from fastminima.exact.roundoff import U
+from fastminima.exact.signs import filter_of, preactivation_blocks
 
 __all__ = ["Preactivations", "preactivations"]
 
 F64 = NDArray[np.float64]
-
-
-_ROWS = 16_384
 
 
 class Preactivations(NamedTuple):
@@ -42,26 +41,21 @@ def preactivations(columns: Columns, rows: Sequence[Sequence[Fraction]]) -> Prea
 
     Notes
     -----
-    With u = 2**-53 and A = |x||w| + |b|: rounding the row costs u A, the float view of exact data u A, dx + 1 terms in
-    any order (dx + 1) u A, and the computed A is smaller than A by at most (dx + 2) u A; (dx + 6) u A covers all of
-    it while (dx + 6) u < 2**-20. Numbers below the normal range err by 2**-1075 each, times what they meet.
+    `exact.signs.Filter` on the rounded rows. Where a coefficient is rounded below the normal range, or beyond the largest
+    number, its unit is decided by integers alone.
     """
     m, dx = columns.X.shape
     table = np.array([[round_fraction(v) for v in row] for row in rows]).reshape(len(rows), dx + 1)
+    held = np.array([_within_range(row, floats) for row, floats in zip(rows, table.tolist(), strict=True)])
+    table = np.where(held[:, None], table, 0.0)
     value, error = np.empty((m, len(rows))), np.empty((m, len(rows)))
-    factor = (dx + 6) * U * (1 + 2.0**-20)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        size = np.abs(table)
-        for begin in range(0, m, _ROWS):
-            part = slice(begin, begin + _ROWS)
-            X = columns.X[part]
-            value[part] = X @ table[:, :-1].T + table[:, -1]
-            error[part] = factor * (np.abs(X) @ size[:, :-1].T + size[:, -1])
-            tiny = (np.abs(X).sum(axis=1)[:, None] + size.sum(axis=1) + dx + 2) * 2.0**-1073
-            error[part] += tiny
-        sure = np.abs(value) > error
-    # inf and NaN compare as not sure
-    side = np.where(sure, np.sign(np.where(sure, value, 0.0)), 0.0).astype(np.int8)
+    filter_ = filter_of(columns, table[:, :-1].copy(), table[:, -1].copy(), rounded=True)
+    for block in preactivation_blocks(columns, filter_):
+        part = slice(block.begin, block.begin + len(block.z))
+        value[part], error[part] = block.z, block.error
+    error[:, ~held] = np.inf
+    sure = np.abs(value) > error
+    side = np.where(sure, np.sign(value), 0.0).astype(np.int8)
     for unit, row in enumerate(rows):
         doubtful = np.flatnonzero(~sure[:, unit])
         if len(doubtful):
@@ -69,3 +63,11 @@ def preactivations(columns: Columns, rows: Sequence[Sequence[Fraction]]) -> Prea
             z, _ = affine_numerators(columns, form, doubtful)
             side[doubtful, unit] = [(n > 0) - (n < 0) for n in z.tolist()]
     return Preactivations(value, error, side)
+
+
+def _within_range(row: Sequence[Fraction], floats: Sequence[float]) -> bool:
+    """Whether rounding the row lost no more than half a last bit of each number."""
+    return all(
+        math.isfinite(x) and (abs(x) >= sys.float_info.min or Fraction(x) == v)
+        for x, v in zip(floats, row, strict=True)
+    )

@@ -102,7 +102,7 @@ class Stationarity:
     @cached_property
     def total_weight(self) -> Fraction:
         """Sum of the weights."""
-        return self.moments.gram.total_weight
+        return self.moments.total_weight
 
     @cached_property
     def members(self) -> list[NDArray[np.intp]]:
@@ -208,9 +208,8 @@ class Stationarity:
 
     def curvature(self, unit: int, v: Sequence[Fraction]) -> Fraction:
         """sum_i w_i psi_i^2 with psi_i the change of h(z_ik) per step along v, before any sample changes sides."""
-        form = self.moments.unit_form(unit, v)
-        total = dot(form, self.moments.products(form))
-        # samples on the boundary stand in the form at the slope s-
+        total = self.moments.curvature(unit, v)
+        # samples on the boundary stand there at the slope s-
         for group in np.flatnonzero(self.sides[:, unit] == 0).tolist():
             t = dot(self.x(group), v)
             if t > 0:
