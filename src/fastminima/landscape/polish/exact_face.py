@@ -21,14 +21,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.affine import common_numerators
+from fastminima.exact.affine import Columns, common_numerators
 from fastminima.exact.dyadic import Ints
-from fastminima.exact.masked_gram import MaskedGram
+from fastminima.exact.masked_gram import MaskedGram, Sides
 from fastminima.exact.modular import PRIME, echelon, solve_square
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import first_use
 
-__all__ = ["minimum_on_face"]
+__all__ = ["minimum_of_quadratic", "minimum_on_face"]
 
 Vector = tuple[Fraction, ...]
 # (column of the Gram matrix, its share): a column of the design
@@ -39,14 +39,31 @@ _FLINT_FROM = 24
 
 
 def minimum_on_face(
-    moments: MaskedGram, held: Sequence[Sequence[Vector]], start: RationalNetwork
+    columns: Columns, sides: Sides, held: Sequence[Sequence[Vector]], start: RationalNetwork
 ) -> RationalNetwork:
     """The exact minimum of the quadratic that the risk is on a face.
 
     Parameters
     ----------
+    columns : Columns
+        All samples.
+    sides : (m, d1) int8
+        1 or -1 for the slope that a sample has; 0 on held samples.
+    held, start
+        As for `minimum_of_quadratic`.
+    """
+    return minimum_of_quadratic(MaskedGram(columns, sides, *start.slopes), held, start)
+
+
+def minimum_of_quadratic(
+    moments: MaskedGram, held: Sequence[Sequence[Vector]], start: RationalNetwork
+) -> RationalNetwork:
+    """The same, with the exact sums of the face's sides at hand.
+
+    Parameters
+    ----------
     moments : MaskedGram
-        Of the sides that the face has; held samples count with either slope, as they have no output there.
+        Held samples count with either slope, as they have no output there.
     held : d1 lists of x~ = (x, 1)
         Distinct inputs held on the boundary of each unit.
     start : RationalNetwork

@@ -18,7 +18,7 @@ from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.verdict import PolishStatus
 from fastminima.networks.rational_network import RationalNetwork
 
-from .exact_face import minimum_on_face
+from .exact_face import minimum_of_quadratic
 from .face import Face
 from .line_search import LineSearch
 from .samples import Samples
@@ -170,7 +170,7 @@ class Walk:
             groups[rows, k] = 0
         s_plus, s_minus = self.base.slopes
         moments = MaskedGram(self.columns, groups[self.ids], s_plus, s_minus)
-        return minimum_on_face(moments, self._held(), self._rounded())
+        return minimum_of_quadratic(moments, self._held(), self._rounded())
 
     def _held(self) -> list[list[tuple[Fraction, ...]]]:
         """x~ = (x, 1) of the samples held at each unit."""
