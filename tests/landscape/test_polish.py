@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 import fastminima as fm
 from fastminima.errors import DataTypeError, NetworkError
 from fastminima.landscape.decide import decision
-from fastminima.landscape.polish import line_search
 from fastminima.landscape.polish import polish as module
-from fastminima.landscape.polish.face import Face, Samples
+from fastminima.landscape.polish import walk
+from fastminima.landscape.polish.face import Face
+from fastminima.landscape.polish.line_search import LineSearch
+from fastminima.landscape.polish.samples import Samples
 from profiles import examples
 
 F = Fraction
@@ -115,7 +117,7 @@ def test_an_interrupt_hands_back_the_best_point(monkeypatch):
     def interrupt(self, limit):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module._Walk, "_to_face_minimum", interrupt)
+    monkeypatch.setattr(walk.Walk, "_to_face_minimum", interrupt)
     p = fm.polish(network, data)
     assert (p.status, bool(p)) == ("interrupted", False)
     assert p.exact == fm.RationalNetwork.of(network)
@@ -124,7 +126,7 @@ def test_an_interrupt_hands_back_the_best_point(monkeypatch):
 def test_a_guard_ends_the_walk_by_name(monkeypatch):
     rng = np.random.default_rng(5)
     data = fm.Dataset(rng.normal(size=(40, 3)), rng.normal(size=40))
-    monkeypatch.setattr(module, "_STEPS_PER_PARAMETER", 0)
+    monkeypatch.setattr(walk, "_STEPS_PER_PARAMETER", 0)
     p = fm.polish(start(rng, 3, 4, fm.relu), data)
     assert p.status == "step_limit"
     assert "no end after 0 steps" in p.reason
@@ -140,17 +142,16 @@ def test_a_line_search_ends_where_the_risk_turns_up(seed):
         x, rng.normal(size=m), rng.integers(1, 4, m).astype(float), np.zeros(n - 1), np.ones(n - 1)
     )
     q = rng.normal(size=(d1, n))
-    face = Face(
-        samples, q, 0.3, rng.choice([-1.0, 1.0], d1), (1.0, 0.25), x @ q.T > 0, [[] for _ in range(d1)]
-    )
-    delta, bias = face.step_to_minimum()
+    face = Face(samples, q, 0.3, rng.choice([-1.0, 1.0], d1), (1.0, 0.25), x @ q.T > 0)
+    step = face.step_to_minimum()
+    delta, bias = step[:-1].reshape(d1, n), step[-1]
 
     def risk(t):
         z = x @ (q + t * delta).T
         f = (np.where(z > 0, 1.0, 0.25) * z * face.sign).sum(axis=1) + face.bias + t * bias
         return 0.5 * samples.w @ (f - samples.y) ** 2
 
-    stop = line_search.walk(face, delta, bias)
+    stop = LineSearch(face).walk(step)
     assert stop.fell == pytest.approx(risk(0.0) - risk(stop.t), rel=1e-9, abs=1e-9)
     # the risk falls all the way and turns up beyond
     times = np.linspace(0.0, stop.t, 50)

@@ -46,4 +46,8 @@ _splits
     Sorted partial sums S_p of a payload by key without an argsort: partition into cache-sized buckets, sort
     each with its payload, sweep; O(m) for keys with a bounded density. Called by
     `fastminima.theorems.theorem1.splits`.
+_walk
+    near, meet, cross: a line through the kinks of a piecewise quadratic: which samples are near boundaries, when they meet
+    them, and the meetings in their order until the risk turns up. 2 m n d1 flops a list, then only what is listed.
+    Called by `fastminima.landscape.polish.line_search`.
 """

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import DataError
-from fastminima.exact.affine import Columns, affine_numerators
+from fastminima.exact.affine import Columns, affine_numerators, common_numerators
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
@@ -90,8 +90,7 @@ class Stationarity:
         self.moments = MaskedGram(self.columns, every.side, self.s_plus, self.s_minus)
         form = self.moments.form(network.rows, network.output, network.bias)
         self._products = self.moments.products(form)
-        # <form, G form> / 2: the exact risk
-        self.risk = dot(form, self._products) / 2
+        self.risk = self.moments.gram.quadratic(form) / 2
         self.total = self._products[0]
 
     @property
@@ -119,13 +118,26 @@ class Stationarity:
             values.append(int(integers[0]) * scale)
         return (*values, Fraction(1))
 
+    @cached_property
+    def _integers(self) -> tuple[list[list[int]], int, Fraction]:
+        """Rows a_k u_k and the output bias, as integers over one scale: the largest denominators, met once."""
+        network, n = self.network, self.moments.n
+        values = [a * v for a, row in zip(network.output, network.rows, strict=True) for v in row]
+        integers, scale = common_numerators([*values, network.bias])
+        rows = [integers[k * n : (k + 1) * n] for k in range(network.width)]
+        return rows, integers[-1], scale
+
     def exact_G(self, group: int) -> Fraction:
         """Sum of w_i (f(x_i) - y_i) over the samples of one distinct input."""
-        network, x, rows = self.network, self.x(group), self.members[group]
-        output = network.bias
-        for side, row, a in zip(self.sides[group].tolist(), network.rows, network.output, strict=True):
+        x, rows = self.x(group), self.members[group]
+        integers, unit = common_numerators(x)
+        weights, bias, scale = self._integers
+        total = Fraction(bias)
+        for side, a, own in zip(self.sides[group].tolist(), self.network.output, weights, strict=True):
             if side and a:
-                output += a * (self.s_plus if side > 0 else self.s_minus) * dot(row, x)
+                slope = self.s_plus if side > 0 else self.s_minus
+                total = total + slope * sum(u * v for u, v in zip(own, integers, strict=True)) * unit
+        output = total * scale
         residual, scale = affine_numerators(
             self.columns, [output, *([Fraction(0)] * (len(x) - 1)), Fraction(-1)], rows
         )
@@ -196,8 +208,13 @@ class Stationarity:
         for k, inputs in enumerate(self.boundary):
             sums = self.moments.unit_sums(self._products, k)
             # the masked sums hold boundary samples at the slope s-: alpha - s- = c is missing
-            for one in inputs:
-                sums = [v + self.c * one.G * x for v, x in zip(sums, one.x, strict=True)]
+            if inputs:
+                shares, unit = common_numerators([one.G for one in inputs])
+                missing = [
+                    sum((t * one.x[j] for t, one in zip(shares, inputs, strict=True)), Fraction(0))
+                    for j in range(len(sums))
+                ]
+                sums = [v + self.c * unit * t for v, t in zip(sums, missing, strict=True)]
             found.append(tuple(sums))
         return found
 

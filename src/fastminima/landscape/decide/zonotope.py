@@ -82,6 +82,16 @@ def decide_unit(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> C
     """
     if not inputs:
         return Escaping(tuple(-v for v in p)) if any(p) else Contained("zero")
+    # the condition is homogeneous in (p, d): integers spare every later step the largest denominators
+    numbers, unit = common_numerators([*p, *d])
+    whole = [Fraction(v) for v in numbers]
+    found = _decide(tuple(whole[: len(p)]), inputs, whole[len(p) :])
+    if isinstance(found, Contained):
+        return Contained(found.kind, tuple(tuple(unit * v for v in values) for values in found.multipliers))
+    return found
+
+
+def _decide(p: Vector, inputs: Sequence[Vector], d: Sequence[Fraction]) -> Contained | Escaping | Unknown:
     convex = [(x, t) for x, t in zip(inputs, d, strict=True) if t > 0]
     concave = [(x, -t) for x, t in zip(inputs, d, strict=True) if t < 0]
     basis = in_span((Fraction(0),) * len(p), inputs)[0]

@@ -1,19 +1,20 @@
 """A face in float64: samples held on boundaries, sides elsewhere, and the convex quadratic that the risk is there.
 
 Output weights a_k stay; with q_k = |a_k| u_k and sigma_k = sign a_k the outputs are sum_k sigma_k s_ik <q_k, x~_i> + b2,
-linear in (q, b2) while no sample changes sides. Inputs are standardised first: sides do not depend on that.
+linear in theta = (q, b2) while no sample changes sides. Inputs are standardised first: sides do not depend on that.
 Everything here only chooses; what is claimed is decided in rational numbers afterwards.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["Face", "Samples"]
+from .quadratic import Quadratic
+from .samples import Samples
+
+__all__ = ["Face"]
 
 F64 = NDArray[np.float64]
 
@@ -21,59 +22,18 @@ F64 = NDArray[np.float64]
 _DEPENDENT = 1e-9
 # products with an orthonormal basis this small beside the input are rounding
 _ROUNDING = 1e-13
+# curvatures below this share of their unit's are rounding of the sums they came from
+_NO_CURVATURE = 1e-13
+# pivots and eigenvalues of the scaled Hessian from which on float64 sums can be trusted to give a direction
+_SAFE = 1e-12
+# a slope, beside sqrt(curvature * sum w y^2), that the sums cannot tell from 0
+_NO_SLOPE = 1e-11
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Distinct inputs, standardised, with merged weights and mean targets.
-
-    Attributes
-    ----------
-    x : (m, n) float64
-        (x, 1), standardised.
-    y : (m,) float64
-    w : (m,) float64
-    shift, scale : (dx,) float64
-        x = shift + scale * standardised.
-    """
-
-    x: F64
-    y: F64
-    w: F64
-    shift: F64
-    scale: F64
-
-    @classmethod
-    def of(cls, X: F64, y: F64, w: F64) -> Samples:
-        """Standardise distinct inputs."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            shift, scale = X.mean(axis=0), X.std(axis=0)
-        usable = np.isfinite(shift) & np.isfinite(scale) & (scale > 0.0)
-        shift, scale = np.where(usable, shift, 0.0), np.where(usable, scale, 1.0)
-        x = np.ones((len(X), X.shape[1] + 1))
-        x[:, :-1] = (X - shift) / scale
-        return cls(x, y, w, shift, scale)
-
-    def to_standard(self, rows: F64) -> F64:
-        """Rows u for inputs as given, as rows for standardised ones."""
-        out = rows.copy()
-        out[:, -1] += rows[:, :-1] @ self.shift
-        out[:, :-1] *= self.scale
-        return out
-
-    def to_given(self, rows: F64) -> F64:
-        """The inverse of `to_standard`."""
-        out = rows.copy()
-        out[:, :-1] /= self.scale
-        out[:, -1] -= out[:, :-1] @ self.shift
-        return out
-
-
-@dataclass
 class Face:
     """Where the walk stands.
 
-    Attributes
+    Parameters
     ----------
     samples : Samples
     q : (d1, n) float64
@@ -83,140 +43,195 @@ class Face:
     slopes : (s_plus, s_minus)
     up : (m, d1) bool
         Which slope a sample has; for held samples it is of no consequence.
+
+    Attributes
+    ----------
+    theta : (N,) float64
+        (q, bias).
     held : list of d1 lists of sample numbers
         W_k, with independent inputs.
+    quadratic : Quadratic
     """
 
-    samples: Samples
-    q: F64
-    bias: float
-    sign: F64
-    slopes: tuple[float, float]
-    up: NDArray[np.bool_]
-    held: list[list[int]] = field(default_factory=list)
+    def __init__(
+        self,
+        samples: Samples,
+        q: F64,
+        bias: float,
+        sign: F64,
+        slopes: tuple[float, float],
+        up: NDArray[np.bool_],
+    ) -> None:
+        self.samples, self.sign, self.slopes, self.up = samples, sign, slopes, np.ascontiguousarray(up)
+        self.theta = np.append(q.ravel(), bias)
+        self.held: list[list[int]] = [[] for _ in sign]
+        # (orthogonal matrix whose first columns span the held inputs, triangle)
+        self._frames: list[tuple[F64, F64] | None] = [None for _ in sign]
+        self.quadratic = Quadratic(samples, sign, slopes, self.up, self.theta)
+        self._size = float(np.sqrt(samples.w @ (samples.y * samples.y)))
 
     @property
-    def z(self) -> F64:
-        """(m, d1) preactivations times |a_k|; exactly 0 on held samples."""
-        z = self.samples.x @ self.q.T
-        for k, rows in enumerate(self.held):
-            z[rows, k] = 0.0
-        return z
+    def q(self) -> F64:
+        """(d1, n)."""
+        return self.theta[:-1].reshape(len(self.sign), -1)
 
-    def slope(self) -> F64:
-        """(m, d1) slopes of h, times sigma_k."""
-        return np.where(self.up, self.slopes[0], self.slopes[1]) * self.sign
+    @property
+    def bias(self) -> float:
+        """The output bias."""
+        return float(self.theta[-1])
 
-    def residual(self, z: F64 | None = None) -> F64:
-        """(m,) f - y."""
-        z = self.z if z is None else z
-        return (self.slope() * z).sum(axis=1) + self.bias - self.samples.y
+    @property
+    def gradient(self) -> F64:
+        """(N,) of the risk on the cell."""
+        return self.quadratic.gradient(self.theta)
+
+    @property
+    def reach(self) -> F64:
+        """(d1,) preactivations, beside the length of the input, that are no more than rounding."""
+        size = np.linalg.norm(self.q, axis=1)
+        return np.maximum(_DEPENDENT * size, _ROUNDING * size.max(initial=0.0))
 
     def risk(self) -> float:
-        """Risk without the pure error."""
-        e = self.residual()
+        """Risk without the pure error, from all samples."""
+        e = self.quadratic.residual(self.theta, slice(None))
         return 0.5 * float(self.samples.w @ (e * e))
-
-    def free(self) -> list[F64]:
-        """An orthonormal basis (n, r_k) of the rows orthogonal to the held inputs, per unit."""
-        n = self.samples.x.shape[1]
-        bases = []
-        for k, rows in enumerate(self.held):
-            if not self.sign[k]:
-                bases.append(np.zeros((n, 0)))
-            elif rows:
-                full = linalg.qr(self.samples.x[rows].T, mode="full")[0]
-                bases.append(full[:, len(rows) :])
-            else:
-                bases.append(np.eye(n))
-        return bases
-
-    def step_to_minimum(self) -> tuple[F64, float]:
-        """Step (d1, n) of q and of the bias to the minimum of the quadratic on this face, the shortest one."""
-        x, w = self.samples.x, self.samples.w
-        slope, root = self.slope(), np.sqrt(w)
-        bases = self.free()
-        length = np.linalg.norm(x, axis=1)[:, None]
-        blocks = []
-        for k, basis in enumerate(bases):
-            inputs = x
-            if basis.shape[1] < x.shape[1]:
-                inputs = x @ basis
-                # inputs in the span of those held leave rounding, which scaling would blow up
-                inputs[np.abs(inputs) <= _ROUNDING * length] = 0.0
-            blocks.append(slope[:, k, None] * inputs)
-        design = np.concatenate([*blocks, np.ones((len(x), 1))], axis=1) * root[:, None]
-        target = -root * self.residual()
-        step = _least_squares(design, target)
-        out, at = np.zeros_like(self.q), 0
-        for k, basis in enumerate(bases):
-            part = step[at : at + basis.shape[1]]
-            out[k] = part if basis.shape[1] == x.shape[1] else basis @ part
-            at += basis.shape[1]
-        return out, float(step[-1])
 
     def hold(self, k: int, sample: int) -> bool:
         """Hold a sample on the boundary of unit k; False where its input depends on those held."""
-        x = self.samples.x
-        rows = self.held[k]
-        rest = x[sample].copy()
-        if rows:
-            basis = linalg.qr(x[rows].T, mode="economic")[0]
-            rest -= basis @ (basis.T @ rest)
+        x, frame = self.samples.x, self._frames[k]
+        rest = x[sample]
+        if frame is not None:
+            basis = frame[0][:, : len(self.held[k])]
+            rest = rest - basis @ (basis.T @ rest)
         if np.linalg.norm(rest) <= _DEPENDENT * np.linalg.norm(x[sample]):
             return False
-        rows.append(sample)
+        self.held[k].append(sample)
+        self._frame(k)
         return True
 
-    def worst_multiplier(self) -> tuple[int, int, float] | None:
+    def release(self, k: int, position: int, up: bool) -> None:
+        """Let a held sample go, to one side."""
+        sample = self.held[k].pop(position)
+        self._frame(k)
+        if self.up[sample, k] != up:
+            self.quadratic.cross([(sample, k)], self.theta)
+
+    def _frame(self, k: int) -> None:
+        rows = self.held[k]
+        if not rows:
+            self._frames[k] = None
+            return
+        full, triangle = np.linalg.qr(self.samples.x[rows].T, mode="complete")
+        self._frames[k] = full, triangle[: len(rows)]
+
+    def move(self, delta: F64, t: float, crossed: list[tuple[int, int]]) -> None:
+        """A step along a line, with the samples that change sides on it."""
+        self.theta = self.theta + t * delta
+        # rounding takes rows off the boundaries of what they hold
+        for k, frame in enumerate(self._frames):
+            if frame is not None:
+                basis, row = frame[0][:, : len(self.held[k])], self.q[k]
+                row -= basis @ (basis.T @ row)
+        if crossed:
+            self.quadratic.cross(crossed, self.theta)
+
+    def step_to_minimum(self) -> F64:
+        """Step (N,) to the minimum of the quadratic on this face, a short one where it is flat."""
+        n = self.samples.x.shape[1]
+        A, g = self.quadratic.hessian.copy(), self.gradient
+        free = np.ones(len(g), dtype=bool)
+        for k, frame in enumerate(self._frames):
+            part = slice(k * n, (k + 1) * n)
+            if not self.sign[k]:
+                free[part] = False
+            elif frame is not None:
+                full = frame[0]
+                A[part] = full.T @ A[part]
+                A[:, part] = A[:, part] @ full
+                g[part] = full.T @ g[part]
+                free[k * n : k * n + len(self.held[k])] = False
+        most = np.append(np.repeat(np.diagonal(A)[:-1].reshape(-1, n).max(axis=1), n), A[-1, -1])
+        free &= np.diagonal(A) > _NO_CURVATURE * most
+        step = np.zeros(len(g))
+        if free.all():
+            step = -self._solve(A, g, free)
+        else:
+            step[free] = -self._solve(A[np.ix_(free, free)], g[free], free)
+        return self._unframed(step)
+
+    def _unframed(self, step: F64) -> F64:
+        """Coordinates along the frames as a step of (q, bias)."""
+        rows = step[:-1].reshape(len(self.sign), -1)
+        for k, frame in enumerate(self._frames):
+            if frame is not None and self.sign[k]:
+                rows[k] = frame[0] @ rows[k]
+        return step
+
+    def _solve(self, A: F64, g: F64, free: NDArray[np.bool_]) -> F64:
+        """A s = g for A positive semidefinite: its sums where they are safe, all samples where they are not."""
+        scale = np.sqrt(np.diagonal(A))
+        A = A / scale / scale[:, None]
+        g = g / scale
+        try:
+            factor = linalg.cho_factor(A, lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            pass
+        else:
+            if np.diagonal(factor[0]).min(initial=1.0) ** 2 > _SAFE:
+                step = linalg.cho_solve(factor, g, check_finite=False)
+                step += linalg.cho_solve(factor, g - A @ step, check_finite=False)
+                return step / scale
+        values, vectors = np.linalg.eigh(A)
+        along = vectors.T @ g
+        sure = values > _SAFE
+        if (np.abs(along[~sure]) > _NO_SLOPE * self._size).any():
+            return self._from_samples(free, scale)
+        return vectors[:, sure] @ (along[sure] / values[sure]) / scale
+
+    def _from_samples(self, free: NDArray[np.bool_], scale: F64) -> F64:
+        """The shortest step by the singular values of the design itself, negated."""
+        n, root = self.samples.x.shape[1], np.sqrt(self.samples.w)[:, None]
+        design = self.quadratic.design(slice(None))
+        for k, frame in enumerate(self._frames):
+            if frame is not None and self.sign[k]:
+                part = slice(k * n, (k + 1) * n)
+                design[:, part] = design[:, part] @ frame[0]
+        table = np.empty((len(design), len(scale) + 1))
+        np.divide(design[:, free], scale / root, out=table[:, :-1])
+        table[:, -1] = root[:, 0] * self.quadratic.residual(self.theta, slice(None))
+        if len(table) > 2 * table.shape[1]:
+            table = np.asarray(linalg.qr(table, mode="r", check_finite=False)[0])[: table.shape[1]]
+        return np.asarray(np.linalg.lstsq(table[:, :-1], table[:, -1], rcond=1e-11)[0]) / scale
+
+    def worst_multiplier(self, touching: NDArray[np.intp]) -> tuple[int, int, float] | None:
         """(unit, position in W_k, multiplier) of the held sample that is farthest beyond its limit; None if none is.
 
         A multiplier is beyond its limit when it is so by more than rounding: relative to its own size, and to what
         the sums would be for residuals of the size of y (a residual of 0 leaves nothing but noise).
+
+        Parameters
+        ----------
+        touching : (d1,) intp
+            How many samples are on the boundary of each unit. Where they are more than are held (a row of 0 has all of
+            them), multipliers are not unique, and the exact decision has to look at them together.
         """
         x, w, y = self.samples.x, self.samples.w, self.samples.y
-        e = self.residual()
-        G = w * e
-        middle, c = sum(self.slopes) / 2.0, (self.slopes[0] - self.slopes[1]) / 2.0
-        noise = 1e-13 * float(np.abs(w * y).max(initial=0.0))
+        n, half = x.shape[1], (self.slopes[0] - self.slopes[1]) / 2.0
+        noise = 1e-13 * float(np.abs(w * y).max(initial=0.0)) * np.sqrt(len(w))
+        gradient = self.gradient
         worst: tuple[int, int, float] | None = None
         excess = 0.0
-        z, length, size = np.abs(x @ self.q.T), np.linalg.norm(x, axis=1), np.linalg.norm(self.q, axis=1)
-        for k, rows in enumerate(self.held):
-            # more samples on the boundary than are held (a row of 0 has all of them): multipliers are not unique,
-            # and the exact decision has to look at them together
-            reach = max(_DEPENDENT * float(size[k]), _ROUNDING * float(size.max())) * length
-            if not rows or not self.sign[k] or np.count_nonzero(z[:, k] <= reach) > len(rows):
+        for k, (rows, frame) in enumerate(zip(self.held, self._frames, strict=True)):
+            if frame is None or not self.sign[k] or touching[k] > len(rows):
                 continue
-            slope = np.where(self.up[:, k], *self.slopes)
-            slope[rows] = middle
-            gradient = self.sign[k] * ((G * slope) @ x)
-            values = np.linalg.lstsq(x[rows].T, gradient, rcond=None)[0]
-            limits = self.sign[k] * c * G[rows]
-            floor = noise * np.sqrt(len(w)) + 1e-9 * (np.abs(values) + np.abs(limits))
-            beyond = np.abs(values) - limits - floor
+            G = self.sign[k] * w[rows] * self.quadratic.residual(self.theta, np.array(rows))
+            # the quadratic has held samples at the slope of one side; their multipliers are about the middle
+            own = gradient[k * n : (k + 1) * n] - np.where(self.up[rows, k], half, -half) * G @ x[rows]
+            full, triangle = frame
+            values = linalg.solve_triangular(triangle, full[:, : len(rows)].T @ own)
+            limits = half * G
+            beyond = np.abs(values) - limits - noise - 1e-9 * (np.abs(values) + np.abs(limits))
             position = int(np.argmax(beyond))
             if beyond[position] > excess:
                 worst, excess = (k, position, float(values[position])), float(beyond[position])
         return worst
-
-
-def _least_squares(design: F64, target: F64) -> F64:
-    """The shortest least-squares solution: normal equations where they are safe, singular values where they are not."""
-    size = np.sqrt(np.einsum("ij,ij->j", design, design))
-    scale = np.where(size > 0.0, size, 1.0)
-    if len(design) > 4 * design.shape[1]:
-        scaled = design / scale
-        gram = scaled.T @ scaled
-        live = size > 0.0
-        try:
-            factor = linalg.cho_factor(gram[np.ix_(live, live)])
-            if np.diagonal(factor[0]).min(initial=1.0) > 1e-4:
-                step = np.zeros(design.shape[1])
-                for _ in range(2):
-                    rest = target - scaled @ step
-                    step[live] += linalg.cho_solve(factor, (scaled.T @ rest)[live])
-                return step / scale
-        except linalg.LinAlgError:
-            pass
-    return np.linalg.lstsq(design / scale, target, rcond=1e-11)[0] / scale

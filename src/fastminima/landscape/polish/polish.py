@@ -11,17 +11,15 @@ Every landing lowers the risk and there are finitely many faces, so the walk end
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt_floor
 from fastminima.landscape.decide.decision import Decision, decide
-from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.smooth.polish import SmoothPolish, polish_smooth
 from fastminima.landscape.smooth.problem import as_weight_decay
@@ -33,40 +31,10 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import as_flag
 
-from .exact_face import minimum_on_face
-from .face import Face, Samples
-from .line_search import walk
+from .steps import Step
+from .walk import Walk
 
 __all__ = ["Polish", "PolishStatus", "Step", "polish"]
-
-F64 = NDArray[np.float64]
-
-# landings and releases, per parameter and held sample that a face can have: a guard only
-_STEPS_PER_PARAMETER = 200
-_RESTARTS = 200
-_IDLE = 20
-# a fall of the risk below this share of it is rounding, and so is one below the square of that share of the sum of y^2
-_FLAT = 1e-14
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the walk.
-
-    Attributes
-    ----------
-    risk : float
-    n_held : int
-        Samples held on boundaries.
-    n_crossed : int
-        Samples that changed sides in the step.
-    kind : "start" | "minimum" | "held" | "released" | "exact" | "escape" | "left"
-    """
-
-    risk: float
-    n_held: int
-    n_crossed: int
-    kind: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,7 +173,7 @@ def polish(
     decay = as_weight_decay(weight_decay)
     if decay or not isinstance(found.activation, PiecewiseLinear):
         return polish_smooth(found, dataset, decay)
-    walker = _Walk(RationalNetwork.of(found), dataset)
+    walker = Walk(RationalNetwork.of(found), dataset)
     try:
         status, reason = walker.run(leave)
     except KeyboardInterrupt:
@@ -213,133 +181,7 @@ def polish(
     return _result(walker, status, reason)
 
 
-class _Walk:
-    """The state of a walk: the exact point last judged, and the face in float64."""
-
-    def __init__(self, start: RationalNetwork, data: Dataset) -> None:
-        self.start = start
-        # whose output weights and idle rows the face has
-        self.base = start
-        self.data = data
-        # checks shapes, merges inputs and finds the first sides, exactly
-        sums = Stationarity(start, data)
-        self.inputs = sums
-        weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-        total = np.asarray(np.bincount(sums.ids, weights=weight), dtype=np.float64)
-        mean = np.bincount(sums.ids, weights=weight * data.y) / total
-        self.samples = Samples.of(data.X[sums.first], mean, total)
-        spread = data.y - mean[sums.ids]
-        self.pure = 0.5 * float(weight @ (spread * spread))
-        self.path = [Step(float(sums.risk), sum(map(len, sums.boundary)), 0, "start")]
-        self.decision: Decision | None = None
-        self.face = self._face(start, sums.sides)
-
-    def _face(self, network: RationalNetwork, sides: NDArray[np.int8]) -> Face:
-        rows = np.array([[round_fraction(v) for v in row] for row in network.rows])
-        output = np.array([round_fraction(a) for a in network.output])
-        q = self.samples.to_standard(rows) * np.abs(output)[:, None]
-        slopes = float(network.slopes[0]), float(network.slopes[1])
-        held: list[list[int]] = [[] for _ in rows]
-        face = Face(self.samples, q, round_fraction(network.bias), np.sign(output), slopes, sides > 0, held)
-        for k in range(len(rows)):
-            for sample in np.flatnonzero(sides[:, k] == 0).tolist():
-                if output[k] and rows[k].any():
-                    face.hold(k, sample)
-        return face
-
-    def run(self, leave_off_units: bool) -> tuple[PolishStatus, str]:
-        limit = _STEPS_PER_PARAMETER * (self.face.q.size + 1)
-        for _ in range(_RESTARTS):
-            if not self._to_face_minimum(limit):
-                self._judge(self._rounded())
-                return PolishStatus.STEP_LIMIT, f"no end after {limit} steps"
-            decision = self._judge(self._exact_minimum())
-            if decision.escape is not None:
-                self._go_on(decision.escape.exact, "escape")
-                continue
-            if not decision:
-                return PolishStatus.UNDETERMINED, decision.reason
-            path = decision.leave if leave_off_units else None
-            if path is None:
-                self.decision = decision
-                return PolishStatus.LOCAL_MINIMUM, decision.reason
-            self._go_on(path.exact, "left")
-        return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
-
-    def _go_on(self, network: RationalNetwork, kind: str) -> None:
-        self.base = network
-        side = preactivations(self.inputs.columns.take(self.inputs.first), network.rows).side
-        self.face = self._face(network, side)
-        self.path.append(Step(self.face.risk() + self.pure, sum(map(len, self.face.held)), 0, kind))
-
-    def _judge(self, network: RationalNetwork) -> Decision:
-        """Decide at a point, and keep it if its risk is not higher than before."""
-        decision = decide(network, self.data)
-        if self.decision is None or decision.exact_risk <= self.decision.exact_risk:
-            self.decision = decision
-        self.path.append(Step(decision.risk, len(decision.kinks), 0, "exact"))
-        return decision
-
-    def _to_face_minimum(self, limit: int) -> bool:
-        """(i) and (ii) until there is nothing to let go; False when the guard stopped it."""
-        face, samples = self.face, self.samples
-        floor = 1e3 * _FLAT * _FLAT * float(samples.w @ (samples.y * samples.y))
-        idle = 0
-        for _ in range(limit):
-            delta, bias = face.step_to_minimum()
-            stop = walk(face, delta, bias)
-            falls = stop.fell > _FLAT * face.risk() + floor
-            # a step of no length that ends at a kink holds its sample, a few times in a row
-            if falls or (stop.kink is not None and idle < _IDLE):
-                idle = 0 if falls else idle + 1
-                self._move(delta, bias, stop.t)
-                for sample, unit in stop.crossed:
-                    face.up[sample, unit] ^= True
-                if stop.kink is not None:
-                    sample, unit = stop.kink
-                    if not face.hold(unit, sample):
-                        face.up[sample, unit] ^= True
-                kind = "minimum" if stop.kink is None else "held"
-                self.path.append(
-                    Step(face.risk() + self.pure, sum(map(len, face.held)), len(stop.crossed), kind)
-                )
-                continue
-            worst = face.worst_multiplier()
-            if worst is None:
-                return True
-            unit, position, multiplier = worst
-            sample = face.held[unit].pop(position)
-            # the risk falls along the dual vector v with sigma <v, x_g> of the sign of -multiplier
-            face.up[sample, unit] = multiplier < 0.0
-            self.path.append(Step(face.risk() + self.pure, sum(map(len, face.held)), 0, "released"))
-        return False
-
-    def _move(self, delta: F64, bias: float, t: float) -> None:
-        self.face.q = self.face.q + t * delta
-        self.face.bias += t * bias
-
-    def _rounded(self) -> RationalNetwork:
-        """The face's float64 point as a network with the output weights of the last exact one."""
-        face, output = self.face, self.base.output
-        size = np.array([abs(round_fraction(a)) or 1.0 for a in output])
-        rows = self.samples.to_given(face.q / size[:, None])
-        exact = [
-            tuple(map(Fraction, row)) if a else old
-            for row, a, old in zip(rows.tolist(), output, self.base.rows, strict=True)
-        ]
-        return replace(self.start, rows=tuple(exact), output=output, bias=Fraction(face.bias))
-
-    def _exact_minimum(self) -> RationalNetwork:
-        """(iii): the face's minimum in rational numbers."""
-        face = self.face
-        groups = np.where(face.up, 1, -1).astype(np.int8)
-        for k, rows in enumerate(face.held):
-            groups[rows, k] = 0
-        held = [[self.inputs.x(g) for g in rows] for rows in face.held]
-        return minimum_on_face(self.inputs.columns, groups[self.inputs.ids], held, self._rounded())
-
-
-def _result(walker: _Walk, status: PolishStatus, reason: str) -> Polish:
+def _result(walker: Walk, status: PolishStatus, reason: str) -> Polish:
     decision = walker.decision
     if decision is None:
         decision = decide(walker.start, walker.data)
