@@ -15,12 +15,15 @@ from fastminima.fit.least_squares import least_squares
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
+from fastminima.landscape.smooth.decision import SmoothDecision
+from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.report.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
 from fastminima.report.figures import require_matplotlib
+from fastminima.report.smooth_summary import smooth_rows, summarise_smooth
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_data_arguments, load
@@ -98,6 +101,14 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the activation of a file that does not hold one, such as relu or leaky_relu",
     )
+    parser.add_argument(
+        "--weight-decay",
+        type=float,
+        default=0.0,
+        metavar="L",
+        help="add L/2 times the sum of all parameters squared, biases too, to the risk (needs the extra proof, as smooth "
+        "activations do)",
+    )
     add_data_arguments(parser)
 
 
@@ -118,7 +129,7 @@ class _Found:
     """What a command found, and what is printed and written of it."""
 
     command: str
-    result: Decision | Polish
+    result: Decision | Polish | SmoothDecision | SmoothPolish
     summary: dict[str, Any]
     rows: list[list[str]]
     status: int
@@ -129,7 +140,9 @@ def run_decide(arguments: argparse.Namespace) -> int:
 
     def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
         with stage("decide"):
-            decision = decide(network, data, ball=arguments.ball)
+            decision = decide(network, data, ball=arguments.ball, weight_decay=arguments.weight_decay)
+            if isinstance(decision, SmoothDecision):
+                return _in_balls("decide", decision, squares)
             summary = summarise_decision(decision, squares)
         return _Found("decide", decision, summary, [list(row) for row in decide_rows(summary)], 0)
 
@@ -141,7 +154,11 @@ def run_polish(arguments: argparse.Namespace) -> int:
 
     def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
         with stage("polish"):
-            result = polish(network, data, leave_off_units=arguments.leave_off_units)
+            result = polish(
+                network, data, leave_off_units=arguments.leave_off_units, weight_decay=arguments.weight_decay
+            )
+        if isinstance(result, SmoothPolish):
+            return _in_balls("polish", result, squares)
         summary = summarise_polish(result, squares)
         rows = [list(row) for row in polish_rows(summary)]
         return _Found(
@@ -149,6 +166,15 @@ def run_polish(arguments: argparse.Namespace) -> int:
         )
 
     return _run(arguments, "polish", found)
+
+
+def _in_balls(command: str, result: SmoothDecision | SmoothPolish, squares: float) -> _Found:
+    """What balls found: smooth activations, and weight decay."""
+    summary = summarise_smooth(result, squares)
+    stopped = isinstance(result, SmoothPolish) and result.status == PolishStatus.INTERRUPTED
+    return _Found(
+        command, result, summary, [list(row) for row in smooth_rows(summary)], 130 if stopped else 0
+    )
 
 
 Finder = Callable[[OneHiddenLayer, Dataset, Stages, float], _Found]
@@ -232,7 +258,7 @@ def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None
     # a dollar sign in a name begins no formula
     name = Path(str(summary["network"])).name.replace("$", r"\$")
     about = f"m = {summary['m']:,}, dx = {summary['dx']}, d1 = {summary['d1']}, {result.network.activation}"
-    if isinstance(result, Polish):
+    if isinstance(result, Polish | SmoothPolish):
         result.network.save(folder.file("polished.npz"))
         ends = f"risk {summary['risk_before']:.6g} → {summary['risk']:.6g}"
         plot_descent(result, folder.file("descent.png"), f"{name} polished: {about}\n{ends}")
