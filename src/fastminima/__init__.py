@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from .landscape.probe import Probe as Probe
     from .landscape.probe import ProbeSweep as ProbeSweep
     from .landscape.probe import probe as probe
+    from .landscape.smooth.decision import SmoothDecision as SmoothDecision
+    from .landscape.smooth.minimum import SmoothMinimum as SmoothMinimum
+    from .landscape.smooth.polish import SmoothPolish as SmoothPolish
     from .losses.custom import Loss as Loss
     from .losses.named import HuberLoss as HuberLoss
     from .losses.named import LogCoshLoss as LogCoshLoss
@@ -131,6 +134,9 @@ _NAMES = {
         "ProbeSweep",
         "probe",
     ),
+    "landscape.smooth.decision": ("SmoothDecision",),
+    "landscape.smooth.minimum": ("SmoothMinimum",),
+    "landscape.smooth.polish": ("SmoothPolish",),
     "losses.custom": ("Loss",),
     "losses.named": (
         "HuberLoss",

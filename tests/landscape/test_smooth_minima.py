@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
@@ -13,12 +14,15 @@ import numpy as np
 import pytest
 
 import fastminima as fm
+from fastminima.cli.main import main
 from fastminima.errors import (
+    ActivationError,
     DataError,
     DataTypeError,
     MissingDependencyError,
     NetworkError,
     OptionError,
+    ProofError,
     TargetError,
 )
 from fastminima.landscape.smooth import ball_risk, float_risk
@@ -477,3 +481,77 @@ def test_samples_in_several_blocks(monkeypatch):
     with problem.risk.precisely():
         assert [len(block.y) for block in problem.risk.held.blocks] == [17, 17, 17, 9]
         assert len(problem.risk.jacobian(problem.risk.point(vector_of(problem.network)))) == 60
+
+
+def test_exponents_without_end_fill_no_memory():
+    """e^(-t^2) and its inverse reach 2 to the 10^15 on these; as rationals that would be all the memory there is."""
+    far = fm.OneHiddenLayer([[3e7]], [2e7], [1.0], 0.0, "gaussian")
+    data = fm.Dataset([[1.0], [2.0]], [1.0, 1.0])
+    v = fm.decide(far, data)
+    assert v.verdict == "not_a_minimum"
+    assert v.risk == 1.0
+    # the least risk is approached and not proved: the gaussian is never 0, and b2 alone does not fit two samples
+    assert fm.polish(far, data).status == "undetermined"
+    flat = fm.decide(fm.OneHiddenLayer([[3e7]], [2e7], [1.0], 1.0, "gaussian"), data)
+    assert flat.reason.startswith("the gradient is 0 to 1696 bits")
+    assert flat.near is None
+    problem = Problem.of(far, data, F(0))
+    with problem.risk.precisely():
+        arb = problem.risk.flint.arb
+        low, high = problem.risk.edges(arb(-(10**12)).exp())
+        assert low == 0 < high < F(1, 2**4000)
+        low, high = problem.risk.edges(-arb(-(10**12)).exp())
+        assert high == 0 > low
+        assert problem.risk.edges(arb(0.5)) == (F(1, 2), F(1, 2))
+        with pytest.raises(ActivationError, match="no bounds"):
+            problem.risk.edges(arb(10**12).exp())
+    # far from critical, with weights that have run away
+    rng = np.random.default_rng(0)
+    wide = fm.Dataset(50 * rng.normal(size=(30, 2)), rng.normal(size=30))
+    assert fm.polish(network(rng, 2, 3, "gelu", 30.0), wide).status in ("undetermined", "local_minimum")
+
+
+def test_results_lead_on_with_their_own_weight_decay(tmp_path):
+    pytest.importorskip("matplotlib")
+    net, data = theory_case(1, "gelu")
+    p = fm.polish(net, data, weight_decay=0.1)
+    v = p.decide()
+    assert v.weight_decay == 0.1
+    assert v.near.contains(p.network)
+    assert v.polish().exact.distance(p.exact.centre) < 1e-20
+    walk = fm.descent(p)
+    assert walk.gradient is not None
+    assert walk.kinds[0] == "start"
+    assert walk.kinds[-1] == "certified"
+    assert not walk.held.any()
+    p.plot(tmp_path / "descent.png")
+    v.plot(tmp_path / "plane.png", n=11)
+    assert (tmp_path / "descent.png").stat().st_size > 10_000
+    # the ball is that of the risk with weight decay, which the picture of the data's risk must not show
+    assert p.radius > 0
+    for result in (p, v):
+        with pytest.raises(ProofError, match="has no certificate"):
+            fm.prove(result)
+
+
+def test_the_commands_decide_and_polish_in_balls(tmp_path, capsys):
+    net, data = theory_case(1, "gelu")
+    net.save(tmp_path / "net.npz")
+    table = np.column_stack([data.X, data.y])
+    text = "\n".join(["a,b,c,y", *(",".join(map(repr, row)) for row in table.tolist())])
+    (tmp_path / "data.csv").write_text(text)
+    where = [str(tmp_path / "net.npz"), str(tmp_path / "data.csv"), "--target", "y"]
+    assert main(["polish", *where, "--weight-decay", "0.1", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    p = fm.polish(net, data, weight_decay=0.1)
+    assert summary["status"] == "local_minimum"
+    assert summary["minimum"]["radius"] == p.exact.radius
+    assert summary["polished"]["distance"] == p.distance
+    assert summary["path"][-1]["kind"] == "certified"
+    assert main(["decide", *where, "--ball", "0.01"]) == 0
+    shown = capsys.readouterr().out
+    assert "not a minimum" in shown
+    assert "a lower network, proved" in shown
+    assert "minimum nearby" in shown
+    assert main(["polish", *where]) == 0
+    assert "local minimum" in capsys.readouterr().out or not fm.polish(net, data)

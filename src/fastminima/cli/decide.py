@@ -15,12 +15,15 @@ from fastminima.fit.least_squares import least_squares
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.decide.decision import Decision, decide
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
+from fastminima.landscape.smooth.decision import SmoothDecision
+from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.report.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
 from fastminima.report.figures import require_matplotlib
+from fastminima.report.smooth_summary import smooth_rows, summarise_smooth
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_network_file, load
@@ -61,6 +64,7 @@ def add_parsers(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_network_file(judge)
+    _add_decay(judge)
     judge.add_argument(
         "--ball",
         type=float,
@@ -77,6 +81,7 @@ def add_parsers(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_network_file(walker)
+    _add_decay(walker)
     walker.add_argument(
         "--leave-off-units",
         action="store_true",
@@ -84,6 +89,17 @@ def add_parsers(commands: Any) -> None:
     )
     _add_ends(walker, "polish.json, polished.npz, descent.png and polished.png")
     walker.set_defaults(run=run_polish, accuracy="auto")
+
+
+def _add_decay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weight-decay",
+        type=float,
+        default=0.0,
+        metavar="L",
+        help="add L/2 times the sum of all parameters squared, biases too, to the risk (needs the extra proof, as smooth "
+        "activations do)",
+    )
 
 
 def _add_ends(parser: argparse.ArgumentParser, files: str) -> None:
@@ -103,7 +119,7 @@ class _Found:
     """What a command found, and what is printed and written of it."""
 
     command: str
-    result: Decision | Polish
+    result: Decision | Polish | SmoothDecision | SmoothPolish
     summary: dict[str, Any]
     rows: list[list[str]]
     status: int
@@ -114,7 +130,9 @@ def run_decide(arguments: argparse.Namespace) -> int:
 
     def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
         with stage("decide"):
-            decision = decide(network, data, ball=arguments.ball)
+            decision = decide(network, data, ball=arguments.ball, weight_decay=arguments.weight_decay)
+            if isinstance(decision, SmoothDecision):
+                return _in_balls("decide", decision, squares)
             summary = summarise_decision(decision, squares)
         return _Found("decide", decision, summary, [list(row) for row in decide_rows(summary)], 0)
 
@@ -126,7 +144,11 @@ def run_polish(arguments: argparse.Namespace) -> int:
 
     def found(network: OneHiddenLayer, data: Dataset, stage: Stages, squares: float) -> _Found:
         with stage("polish"):
-            result = polish(network, data, leave_off_units=arguments.leave_off_units)
+            result = polish(
+                network, data, leave_off_units=arguments.leave_off_units, weight_decay=arguments.weight_decay
+            )
+        if isinstance(result, SmoothPolish):
+            return _in_balls("polish", result, squares)
         summary = summarise_polish(result, squares)
         rows = [list(row) for row in polish_rows(summary)]
         return _Found(
@@ -134,6 +156,15 @@ def run_polish(arguments: argparse.Namespace) -> int:
         )
 
     return _run(arguments, "polish", found)
+
+
+def _in_balls(command: str, result: SmoothDecision | SmoothPolish, squares: float) -> _Found:
+    """What balls found: smooth activations, and weight decay."""
+    summary = summarise_smooth(result, squares)
+    stopped = isinstance(result, SmoothPolish) and result.status == PolishStatus.INTERRUPTED
+    return _Found(
+        command, result, summary, [list(row) for row in smooth_rows(summary)], 130 if stopped else 0
+    )
 
 
 Finder = Callable[[OneHiddenLayer, Dataset, Stages, float], _Found]
@@ -217,7 +248,7 @@ def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None
     # a dollar sign in a name begins no formula
     name = Path(str(summary["network"])).name.replace("$", r"\$")
     about = f"m = {summary['m']:,}, dx = {summary['dx']}, d1 = {summary['d1']}, {result.network.activation}"
-    if isinstance(result, Polish):
+    if isinstance(result, Polish | SmoothPolish):
         result.network.save(folder.file("polished.npz"))
         ends = f"risk {summary['risk_before']:.6g} → {summary['risk']:.6g}"
         plot_descent(result, folder.file("descent.png"), f"{name} polished: {about}\n{ends}")

@@ -279,7 +279,10 @@ def _starts(data: Dataset, options: EscapeOptions) -> tuple[EscapeStart, ...]:
 
 
 def _start(one: Any, number: int, data: Dataset, options: EscapeOptions) -> EscapeStart:
-    found = polish(as_exact_network(one, f"start {number}"), data)
+    network = as_exact_network(one, f"start {number}")
+    # refused by name where the activation is not piecewise linear
+    _ = network.slopes
+    found = polish(network, data)
     if found.status is PolishStatus.INTERRUPTED:
         raise KeyboardInterrupt
     if not found:

@@ -27,25 +27,32 @@ class NextSteps:
     # the function of the library that draws the result
     _picture: ClassVar[str] = "plot_slice"
 
-    def decide(self, *, ball: float | None = None) -> fastminima.Decision:
+    def decide(
+        self, *, ball: float | None = None, weight_decay: float | None = None
+    ) -> fastminima.Decision | fastminima.SmoothDecision:
         """`fastminima.decide` at this network (the exact one, where there is one): is it a local minimum?
+
+        With the result's own weight decay, where it has one and no other is given.
 
         Raises
         ------
         NetworkError
             The result has no network, or one whose activation is not covered.
         """
-        return fastminima.decide(self, ball=ball)
+        return fastminima.decide(self, ball=ball, weight_decay=_decay(self, weight_decay))
 
-    def polish(self, *, leave_off_units: bool = False) -> fastminima.Polish:
-        """`fastminima.polish` from this network: down to an exact local minimum.
+    def polish(
+        self, *, leave_off_units: bool = False, weight_decay: float | None = None
+    ) -> fastminima.Polish | fastminima.SmoothPolish:
+        """`fastminima.polish` from this network: down to an exact local minimum; weight decay as in `decide`.
 
         Raises
         ------
         NetworkError
             As `decide`.
         """
-        return fastminima.polish(self, leave_off_units=leave_off_units)
+        decay = _decay(self, weight_decay)
+        return fastminima.polish(self, leave_off_units=leave_off_units, weight_decay=decay)
 
     def probe(self, **options: Any) -> fastminima.Probe | fastminima.ProbeSweep:
         """`fastminima.probe` around this network (rounded to float64 where it is rational), with its options.
@@ -72,3 +79,7 @@ class NextSteps:
             The result has no network.
         """
         return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
+
+
+def _decay(result: NextSteps, given: float | None) -> float:
+    return getattr(result, "weight_decay", 0.0) if given is None else given

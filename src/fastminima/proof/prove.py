@@ -19,6 +19,8 @@ from fastminima.exact.stream import PassResult, exact_moments
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.polish.polish import Polish
+from fastminima.landscape.smooth.decision import SmoothDecision
+from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.given import as_network, data_of
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -97,6 +99,11 @@ def prove(
     """
     if not one_of(method, _METHODS):
         raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {spelled(method)}")
+    if isinstance(result, SmoothDecision | SmoothPolish):
+        raise ProofError(
+            "what balls prove of smooth networks, and with weight decay, has no certificate: the checker reads rational "
+            "numbers, and these minima have none"
+        )
     if isinstance(result, CounterExample):
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):

@@ -18,9 +18,17 @@ from fastminima.landscape.decide.escape import Escape
 from fastminima.landscape.decide.leave import Leave
 from fastminima.landscape.polish.polish import Polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
-__all__ = ["decide_rows", "network_ratios", "polish_rows", "summarise_decision", "summarise_polish"]
+__all__ = [
+    "decide_rows",
+    "network_ratios",
+    "polish_rows",
+    "size_of",
+    "summarise_decision",
+    "summarise_polish",
+]
 
 Row = tuple[str, str]
 
@@ -41,7 +49,7 @@ def summarise_decision(decision: Decision, squares: float) -> dict[str, Any]:
     Beside the verdict: every kink with its limit and multiplier, the units that are off, and the ways out.
     """
     return {
-        **_size(decision.data, decision.network),
+        **size_of(decision.data, decision.network),
         "verdict": str(decision.verdict),
         "reason": decision.reason,
         "risk": decision.risk,
@@ -58,7 +66,7 @@ def summarise_polish(result: Polish, squares: float) -> dict[str, Any]:
     decision = result.decision
     kinds = Counter(step.kind for step in result.path)
     return {
-        **_size(result.data, decision.network),
+        **size_of(result.data, decision.network),
         "status": str(result.status),
         "reason": result.reason,
         "verdict": str(decision.verdict),
@@ -82,7 +90,8 @@ def summarise_polish(result: Polish, squares: float) -> dict[str, Any]:
     }
 
 
-def _size(data: Dataset, network: RationalNetwork) -> dict[str, Any]:
+def size_of(data: Dataset, network: OneHiddenLayer | RationalNetwork) -> dict[str, Any]:
+    """Numbers of samples, inputs and units, and the activation."""
     h = network.activation
     known = {"s_plus": h.s_plus, "s_minus": h.s_minus} if isinstance(h, PiecewiseLinear) else {"name": str(h)}
     return {"m": data.n_samples, "dx": network.n_features, "d1": network.width, "activation": known}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataTypeError
 from fastminima.landscape.polish.polish import Polish
+from fastminima.landscape.smooth.polish import SmoothPolish
 
 from .displays import Display, check_target, figure_for
 from .figures import BLUE, RED, open_axes, save_figure
@@ -28,6 +29,9 @@ _MARKED = {
     "exact": ("D", RED, "exact minimum of a face"),
     "escape": ("^", "#e08214", "by an escape"),
     "left": ("v", "#6a3d9a", "left by a unit that is off"),
+    "curvature": ("^", "#e08214", "along a direction of negative curvature"),
+    "folded": ("v", "#6a3d9a", "units folded"),
+    "certified": ("D", RED, "in a certified ball"),
 }
 
 
@@ -46,7 +50,9 @@ class Descent:
     crossed : ndarray of int, shape (k,)
         Samples that changed sides in the step.
     kinds : tuple of str
-        As of `Step.kind`.
+        As of `Step.kind`, or `SmoothStep.kind`.
+    gradient : ndarray of shape (k,), or None
+        Norm of the gradient, of a `SmoothPolish`: its steps have no faces.
     """
 
     risk: Array
@@ -54,31 +60,35 @@ class Descent:
     held: Counts
     crossed: Counts
     kinds: tuple[str, ...]
+    gradient: Array | None = None
 
     def __repr__(self) -> str:
         return f"Descent({len(self.kinds) - 1} steps, risk {self.risk[0]:.6g} -> {self.risk[-1]:.6g})"
 
 
-def descent(result: Polish) -> Descent:
-    """The walk of a `Polish` as arrays.
+def descent(result: Polish | SmoothPolish) -> Descent:
+    """The walk of a `Polish` or `SmoothPolish` as arrays.
 
     Raises
     ------
     DataTypeError
         If `result` is none.
     """
-    if not isinstance(result, Polish):
+    if not isinstance(result, Polish | SmoothPolish):
         raise DataTypeError(f"a descent is that of a Polish (from polish), got {type(result).__name__}")
     risk = np.array([step.risk for step in result.path])
     excess = risk - result.risk
     excess[excess <= _SEEN * max(risk[0], abs(result.risk))] = 0.0
     held = np.array([step.n_held for step in result.path], np.int64)
     crossed = np.array([step.n_crossed for step in result.path], np.int64)
-    return Descent(risk, excess, held, crossed, tuple(step.kind for step in result.path))
+    gradient = None
+    if isinstance(result, SmoothPolish):
+        gradient = np.array([step.gradient for step in result.path])
+    return Descent(risk, excess, held, crossed, tuple(step.kind for step in result.path), gradient)
 
 
 def plot_descent(
-    result: Polish,
+    result: Polish | SmoothPolish,
     path: str | os.PathLike[str] | None = None,
     title: str | None = None,
     *,
@@ -88,11 +98,12 @@ def plot_descent(
 
     Above: how far the risk still was from that of the point reached, logarithmic, with the exact minima of faces, escapes
     and departures of units that are off marked; a step at the lower edge has the final risk. Below: the face of every
-    step, as the number of samples held on boundaries, and how many samples changed sides on the way there.
+    step, as the number of samples held on boundaries, and how many samples changed sides on the way there; of a smooth
+    network, the norm of the gradient.
 
     Parameters
     ----------
-    result : Polish
+    result : Polish or SmoothPolish
     path : path-like, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
@@ -126,7 +137,7 @@ def plot_descent(
     figure = figure_for(path, (4.2, 4.0))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _draw_excess(upper, walk)
-    _draw_faces(lower, walk)
+    (_draw_faces if walk.gradient is None else _draw_gradient)(lower, walk)
     text = title or _default_title(result)
     if path is not None:
         save_figure(figure, path, text, dpi=220, size=10)
@@ -135,7 +146,7 @@ def plot_descent(
     return Display(walk, upper, figure)
 
 
-def _default_title(result: Polish) -> str:
+def _default_title(result: Polish | SmoothPolish) -> str:
     data, network = result.data, result.network
     about = f"m = {data.n_samples:,}, dx = {data.n_features}, d1 = {network.width}, {network.activation}"
     return f"{about}\nrisk {result.path[0].risk:.6g} → {result.risk:.6g}, {result.status.replace('_', ' ')}"
@@ -174,6 +185,18 @@ def _draw_excess(axes: Any, walk: Descent) -> None:
     axes.legend(
         fontsize=_SMALL, facecolor="white", edgecolor="none", framealpha=0.85, loc="best", labelspacing=0.3
     )
+    open_axes(axes)
+
+
+def _draw_gradient(axes: Any, walk: Descent) -> None:
+    assert walk.gradient is not None
+    axes.plot(np.arange(len(walk.gradient)), walk.gradient, color="black", lw=1.2, marker=".", ms=3)
+    if (walk.gradient > 0.0).any():
+        axes.set_yscale("log")
+    axes.set_ylabel("norm of the gradient", fontsize=_SMALL)
+    axes.set_xlabel("step", fontsize=_SMALL)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(which="both", labelsize=_SMALL)
     open_axes(axes)
 
 

@@ -192,6 +192,9 @@ _CALLED = {
     "Escape": "the escape",
     "Leave": "the point left for",
     "Polish": "the polished network",
+    "SmoothDecision": "the network decided",
+    "SmoothEscape": "the escape",
+    "SmoothPolish": "the polished network",
     "SpuriousMinimum": "the spurious minimum",
 }
 

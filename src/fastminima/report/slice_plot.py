@@ -13,6 +13,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
 from fastminima.landscape.decide.escape import Escape
+from fastminima.landscape.smooth.escape import SmoothEscape
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import exact_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -49,7 +50,9 @@ class _Centre:
         network, dataset = exact_and_data(given, data, "a slice")
         if radius is None:
             known = getattr(given, "radius", 0.0)
-            radius = known if isinstance(known, float) else 0.0
+            # a radius with weight decay is of another risk than the one drawn
+            shown = isinstance(known, float) and not getattr(given, "weight_decay", 0.0)
+            radius = known if shown else 0.0
         elif not as_real(radius) >= 0.0:
             raise OptionError(f"radius must be a number >= 0, got {spelled(radius)}")
         return cls(given, in_float64(network), dataset, float(radius))
@@ -60,7 +63,7 @@ class _Centre:
             return directions
         escape = getattr(self.result, "escape", None)
         # what only rounding leaves below a minimum is nothing to see; a choice
-        if isinstance(escape, Escape) and escape.drop > _SEEN * self.result.exact_risk:
+        if isinstance(escape, Escape | SmoothEscape) and escape.drop > _SEEN * self.result.risk:
             return escape
         return self.result.low if isinstance(self.result, BetterPoint) else "random"
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from fastminima.errors import ActivationError
+from fastminima.exact.dyadic import power_of_two
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.in_series import Series
 from fastminima.networks.rational_network import RationalNetwork
@@ -30,6 +32,9 @@ PRECISION = 106
 """Bits of the midpoints: two float64."""
 
 
+# beyond 2 to this, and below 2 to minus this, balls become no rationals
+_EXPONENT = 4_096
+_TINY = power_of_two(-_EXPONENT)
 # samples whose Jacobian is held at a time
 _ROWS = 1_024
 
@@ -83,8 +88,8 @@ class BallRisk:
 
     Notes
     -----
-    A vector of parameters is a list of balls in the order of `vector`. Every method but `exact` works inside a block of
-    `precisely`, which sets the precision. Where a sample lies on a kink of the activation, derivatives that it enters are
+    A vector of parameters is a list of balls in the order of `vector`. Methods work inside a block of `precisely`,
+    which sets the precision. Where a sample lies on a kink of the activation, derivatives that it enters are
     NaN.
     """
 
@@ -94,6 +99,7 @@ class BallRisk:
         self.flint = import_optional("flint", extra="proof", purpose="ball arithmetic")
         self.samples, self.network, self.weight_decay = samples, network, weight_decay
         self.n, self.d1 = network.n_features + 1, network.width
+        self._huge, self._tiny = self.flint.arb((1, _EXPONENT)), self.flint.arb((1, -_EXPONENT))
         self._at_bits: dict[int, _Held] = {}
         self._held: _Held | None = None
 
@@ -138,9 +144,33 @@ class BallRisk:
         """A vector of parameters."""
         return [self.ball(value) for value in values]
 
+    def edges(self, x: Any) -> tuple[Fraction, Fraction]:
+        """Rationals below and above everything in a ball.
+
+        Exponents of balls have no end, and those of e^(-t^2) fill memory as rationals: below 2^-4096 in size an edge goes
+        outward to 0 or to that.
+
+        Raises
+        ------
+        ActivationError
+            What is not finite, or beyond 2^4096.
+        """
+        if not (x.is_finite() and x.abs_upper() < self._huge):
+            raise ActivationError("an enclosure has no bounds")
+        low, high = x.lower(), x.upper()
+        zero, outward = Fraction(0), 2 * _TINY
+        below = self.balls.edges(low)[0] if low.abs_lower() > self._tiny else zero if low >= 0 else -outward
+        above = self.balls.edges(high)[1] if high.abs_lower() > self._tiny else zero if high <= 0 else outward
+        return below, above
+
+    def middle(self, x: Any) -> Any:
+        """The midpoint of a ball, or 0 where that is below what `edges` holds."""
+        middle = x.mid()
+        return middle if abs(middle) > self._tiny else self.flint.arb(0)
+
     def exact(self, theta: Sequence[Any]) -> list[Fraction]:
-        """The midpoints of balls, which are rational numbers."""
-        return [self.balls.edges(ball.mid())[0] for ball in theta]
+        """Balls made by `middle` as the rational numbers that they are; ActivationError beyond 2^4096."""
+        return [self.edges(ball)[0] for ball in theta]
 
     # ---- values ----------------------------------------------------------------------------------------------
 
@@ -186,7 +216,7 @@ class BallRisk:
         """
         # squares of balls about 0 reach below 0; those of their largest magnitudes do not
         largest = [v.abs_upper() for v in vector]
-        return self.balls.edges(sum((v * v for v in largest), self.flint.arb(0)).sqrt())[1]
+        return self.edges(sum((v * v for v in largest), self.flint.arb(0)).sqrt())[1]
 
     def hessian(self, theta: Sequence[Any], radius: Any = 0) -> Any:
         """hess F as an arb_mat: over the Euclidean ball of this radius about exact parameters, or at them."""

@@ -25,8 +25,8 @@ F64 = NDArray[np.float64]
 # a step of Newton's method is the last when it leaves more than this share of the gradient
 _STALLED = 0.5
 _STEPS = 40
-# exponents of radii: how far apart those that are tried first are, and the largest
-_STRIDE = 4
+# exponents of radii: of the first that is tried, and of the largest
+_PROBED = -24
 _LARGEST = 8
 # precisions in turn, each for points at which the one before was too coarse
 _PRECISIONS = (PRECISION, 2 * PRECISION)
@@ -37,7 +37,7 @@ def newton(risk: BallRisk, floats: FloatRisk, theta: Sequence[Any]) -> list[Any]
 
     It need not be a minimum, and may be the point itself.
     """
-    best = [v.mid() for v in theta]
+    best = [risk.middle(v) for v in theta]
     least = _size(risk, best)
     for _ in range(_STEPS):
         at = np.array([float(v) for v in best])
@@ -48,7 +48,7 @@ def newton(risk: BallRisk, floats: FloatRisk, theta: Sequence[Any]) -> list[Any]
         if not (scale > 0.0 and np.isfinite(H).all() and np.isfinite(scale)):
             break
         step = np.linalg.lstsq(H, np.array([float(g.mid()) / scale for g in residual]), rcond=1e-15)[0]
-        moved = [(v - scale * risk.flint.arb(s)).mid() for v, s in zip(best, step.tolist(), strict=True)]
+        moved = [risk.middle(v - scale * risk.flint.arb(s)) for v, s in zip(best, step.tolist(), strict=True)]
         size = _size(risk, moved)
         if size is None or (least is not None and size >= least):
             break
@@ -107,14 +107,20 @@ def _largest_ball(curvature: Curvature, gamma: Fraction) -> tuple[Fraction, Frac
     # below this no radius can do
     needed = gamma / curvature.at_centre
     lowest = bit_size(needed) - 1 if needed else -1074
-    exponent, mu = 0, None
-    while exponent >= lowest:
-        mu = holds(exponent)
-        if mu is not None:
-            break
-        exponent -= _STRIDE
-    if mu is None:
+    if lowest > 0:
+        # far from critical, and functions of balls that wide cost much to enclose
         return None
+    exponent = max(_PROBED, lowest)
+    change = curvature.change(power_of_two(exponent))
+    if change:
+        # small changes grow like the radius
+        exponent = min(_LARGEST, exponent + bit_size(curvature.at_centre / change) - 1)
+    mu, stride = holds(exponent), 1
+    while mu is None:
+        exponent, stride = exponent - stride, 2 * stride
+        if exponent < lowest:
+            return None
+        mu = holds(exponent)
     while exponent < _LARGEST:
         larger = holds(exponent + 1)
         if larger is None:
@@ -126,7 +132,7 @@ def _largest_ball(curvature: Curvature, gamma: Fraction) -> tuple[Fraction, Frac
 def _minimum(
     risk: BallRisk, theta: Sequence[Any], gamma: Fraction, radius: Fraction, mu: Fraction
 ) -> SmoothMinimum:
-    low, high = risk.balls.edges(risk.risk(theta))
+    low, high = risk.edges(risk.risk(theta))
     return SmoothMinimum(
         centre=network_of(risk.exact(theta), risk.network),
         error=round_up(gamma / mu),

@@ -63,27 +63,23 @@ class Curvature:
         if least is not None and size is not None and least > 0:
             self.at_centre = least / (1 + size)
 
+    def change(self, radius: Fraction) -> Fraction | None:
+        """|E|: how far the Hessian is, at most, from the one at the centre; None where nothing is known of it."""
+        around = self.risk.hessian(self.theta, self.risk.ball(radius))
+        rows = (around - self.hessian).tolist()
+        largest = self._row_sum(rows)
+        return None if largest is None else min(largest, self.risk.norm([v for row in rows for v in row]))
+
     def within(self, radius: Fraction) -> Fraction | None:
         """mu(R) > 0, or None where no such bound was found."""
-        if self.at_centre is None:
+        change = None if self.at_centre is None else self.change(radius)
+        if change is None or self.at_centre is None or change >= self.at_centre:
             return None
-        around = self.risk.hessian(self.theta, self.risk.ball(radius))
-        change = (around - self.hessian).tolist()
-        rows = self._row_sum(change)
-        if rows is None:
-            return None
-        mu = self.at_centre - min(rows, self.risk.norm([v for row in change for v in row]))
-        return mu if mu > 0 else None
-
-    def along(self, direction: Sequence[Any]) -> Any:
-        """v'Hv."""
-        mat, size = self.risk.flint.arb_mat, len(direction)
-        v = mat(size, 1, list(direction))
-        return (v.transpose() * self.hessian * v)[0, 0]
+        return self.at_centre - change
 
     def _least(self, values: Sequence[Any]) -> Fraction | None:
         try:
-            return min(self.risk.balls.edges(value)[0] for value in values)
+            return min(self.risk.edges(value)[0] for value in values)
         except ActivationError:
             return None
 
@@ -91,6 +87,6 @@ class Curvature:
         """The largest sum of absolute values in a row, which bounds the norm of a symmetric matrix."""
         zero = self.risk.flint.arb(0)
         try:
-            return max(self.risk.balls.edges(sum((abs(v) for v in row), zero))[1] for row in rows)
+            return max(self.risk.edges(sum((abs(v) for v in row), zero))[1] for row in rows)
         except ActivationError:
             return None

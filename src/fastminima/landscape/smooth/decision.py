@@ -18,6 +18,7 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError, NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction
 from fastminima.landscape.verdict import OffUnit, Verdict
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -36,7 +37,7 @@ _PRECISIONS = (PRECISION, 4 * PRECISION, 16 * PRECISION)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SmoothDecision:
+class SmoothDecision(NextSteps):
     """What `decide` found of a smooth network, or of any with weight decay; truthy at a local minimum.
 
     Attributes
@@ -242,9 +243,12 @@ def _answer(problem: Problem, verdict: Verdict, reason: str, **more: Any) -> Smo
     risk = problem.risk
     with risk.precisely(2 * PRECISION):
         value = risk.risk(risk.point(vector_of(problem.network)))
-        if not value.is_finite():
-            raise NetworkError(f"the risk of this network is beyond the numbers that balls hold: {value}")
-        bounds = risk.balls.edges(value)
+        try:
+            bounds = risk.edges(value)
+        except ActivationError as error:
+            raise NetworkError(
+                f"the risk of this network is beyond the numbers that balls hold: {value}"
+            ) from error
     return SmoothDecision(
         verdict, reason, problem.network, problem.data, round_fraction(problem.weight_decay), bounds,
         off_units=_off(problem.network), **more,

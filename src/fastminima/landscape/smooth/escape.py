@@ -192,7 +192,7 @@ def _drop(risk: BallRisk, theta: Sequence[Fraction], moved: Sequence[Fraction]) 
             fell = risk.fall(risk.point(theta), risk.point(moved))
             if fell > 0:
                 try:
-                    return risk.balls.edges(fell)[0]
+                    return risk.edges(fell)[0]
                 except ActivationError:
                     return None
             if fell < 0:

@@ -17,6 +17,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_fraction, round_up, sqrt_floor
 from fastminima.landscape.verdict import PolishStatus, Verdict
+from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -43,7 +44,7 @@ _AT_KINK = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SmoothPolish:
+class SmoothPolish(NextSteps):
     """What `polish` found for a smooth activation, or for any with weight decay; truthy at a certified minimum.
 
     Attributes
@@ -72,6 +73,8 @@ class SmoothPolish:
         Whether the start, its units taken out, lay in the ball in which theta* is the only critical point.
     path : tuple of SmoothStep
     """
+
+    _picture = "plot_descent"
 
     status: PolishStatus
     reason: str
@@ -265,8 +268,8 @@ def _excess(problem: Problem, network: OneHiddenLayer, found: SmoothMinimum) -> 
     with risk.precisely(2 * PRECISION):
         theta = risk.point(vector_of(RationalNetwork.of(network)))
         if not found.strict:
-            return round_up(risk.balls.edges(risk.risk(theta))[1] - found.risk_bounds[0])
+            return round_up(risk.edges(risk.risk(theta))[1] - found.risk_bounds[0])
         centre = risk.point(vector_of(found.centre))
-        above = risk.balls.edges(risk.fall(theta, centre))[1]
+        above = risk.edges(risk.fall(theta, centre))[1]
     gamma, mu = Fraction(found.gradient), Fraction(found.curvature)
     return round_up(max(Fraction(0), above + gamma * gamma / (2 * mu)))

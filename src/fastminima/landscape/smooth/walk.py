@@ -48,6 +48,16 @@ class SmoothStep:
     gradient: float
     kind: str
 
+    @property
+    def n_held(self) -> int:
+        """No sample is held on a boundary."""
+        return 0
+
+    @property
+    def n_crossed(self) -> int:
+        """No sides are counted."""
+        return 0
+
 
 def descend(floats: FloatRisk, theta: F64) -> Iterator[tuple[F64, SmoothStep]]:
     """Points, each lower than the one before, until float64 sees no lower one, or after 1,000 steps."""

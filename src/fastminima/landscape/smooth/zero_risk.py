@@ -56,7 +56,7 @@ def certified_zero(risk: BallRisk, floats: FloatRisk, start: Sequence[Fraction])
         theta, step = _solved(risk, C, risk.point(start), chosen.tolist())
         try:
             # a residual that is 0 exactly leaves room for any box
-            least = max(max(risk.balls.edges(abs(v))[1] for v in step), power_of_two(-PRECISION))
+            least = max(max(risk.edges(abs(v))[1] for v in step), power_of_two(-PRECISION))
             for factor in _LARGER:
                 rho = short_above(least * factor)
                 if _maps_into_itself(risk, C, theta, step, chosen.tolist(), rho):
@@ -72,7 +72,7 @@ def _solved(risk: BallRisk, C: Any, theta: list[Any], chosen: list[int]) -> tupl
     for _ in range(_STEPS):
         moved = list(theta)
         for j, s in zip(chosen, step, strict=True):
-            moved[j] = (moved[j] - s).mid()
+            moved[j] = risk.middle(moved[j] - s)
         after = _step(risk, C, moved)
         if not max(abs(v.mid()) for v in after) < max(abs(v.mid()) for v in step):
             break
