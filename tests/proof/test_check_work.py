@@ -52,6 +52,28 @@ def near(network: Any, radius: str) -> Case:
     return of_rows(1, ["1", "0"], [FIT, claim])
 
 
+def shifted(b2: str) -> dict[str, Any]:
+    """A constant."""
+    return {"W1": [["0", "0"]], "b1": ["0"], "W2": ["1"], "b2": b2}
+
+
+def lower(network: Any) -> dict[str, Any]:
+    return {"claim": "lower_point", "network": network, "lower": shifted("0"), "drop": "1", "radius": None}
+
+
+def constant_minimum() -> dict[str, Any]:
+    """The mean, by a unit of which every row is a kink."""
+    mean = sum(F(row[-1]) for row in ROWS) / len(ROWS)
+    risk = sum((F(row[-1]) - mean) ** 2 for row in ROWS) / 2
+    return {
+        "claim": "local_minimum",
+        "network": shifted(str(mean)),
+        "risk": str(risk),
+        "radius_squared": "1",
+        "units": ["lines"],
+    }
+
+
 def chain(depth: int, width: int, number: Callable[[int], str]) -> Case:
     numbers = map(number, count())
 
@@ -108,6 +130,14 @@ FORGED: dict[str, Callable[[], Case]] = {
         ["1", "0"],
         [FIT | {"coef": ["1/" + digits(90_000), "1"]}, *[{"claim": "set J", "positions": []}] * 20_000],
     ),
+    "many lower points": lambda: of_rows(1, ["1", "0"], [lower(shifted("1" + "0" * 9))] * 4_000),
+    "a long lower point": lambda: of_rows(
+        1, ["1", "0"], [lower(units_of(20, lambda n: digits(10_000, seed=n)))]
+    ),
+    "a lower point of many units": lambda: of_rows(
+        1, ["1", "0"], [lower(units_of(12_000, lambda n: f"1/{2 * n + 3}"))]
+    ),
+    "many lines": lambda: of_rows(1, ["1", "0"], [constant_minimum()]),
     "many floors": lambda: of_rows(1, ["1", "0"], [FIT, *[{"claim": "pure error", "floor": "1"}] * 24_000]),
     "deep, of one unit": lambda: chain(45_000, 1, lambda n: "1/" + digits(8, seed=n)),
     "deep, of many units": lambda: chain(10, 80, lambda n: "1/" + digits(8, seed=n)),

@@ -290,11 +290,11 @@ class OneHiddenLayer:
             self.distinct = X, S, [at(x, x) for x in X], *self.table.integral(*self.groups.values())
         (forms, unit, sides, common, bits, work), (X, S, _, sums, D) = self.integers(words), self.distinct
         T, long = unit * common * S, words_of(longest(*X) + longest(*sums))  # numbers of a row, in 64 bits each
-        self.table.spend(4 * len(X) * long * work + reduction(2 * bits + 128 * long + longest([T, D])))
+        self.table.spend(2 * len(X) * long * work + reduction(2 * bits + 128 * long + longest([T, D])))
         z = [[at(x, row) for row in forms] for x in X]
         f = [sum(t * (plus if t > 0 else minus) for t, (plus, minus) in zip(row, sides)) for row in z]
         G = [w * v - wy * T for v, (w, wy, _) in zip(f, sums)]
-        square = sum(v * (g - wy * T) + wyy * T**2 for v, g, (_, wy, wyy) in zip(f, G, sums))
+        square = sum(v * (g - wy * T) for v, g, (_, wy, _) in zip(f, G, sums)) + T**2 * sum(wyy for *_, wyy in sums)
         return Point([*sum(W1, b1), *W2, b2], W2, z, unit, G, D * T, Fraction(square, 2 * D * T**2))
 
     def distance(self, p, q):
@@ -318,11 +318,10 @@ class OneHiddenLayer:
         self.low = p, R2, [self.vanishes(p, k, words) for k, words in enumerate(units)]
         need(not any(p.G) if R2 is None else R2 > 0, "expected a radius above 0, or none where no function has a lower risk")
         bound, near = (0, 1) if R2 is None else (R2.numerator * p.z_unit**2, R2.denominator)
-        bits = longest([bound, near], self.distinct[2], *p.z)
-        self.table.spend(len(p.z) * len(units) * 4 * times(bits, bits))
+        norms, z, R = self.distinct[2], longest(*p.z), bound.bit_length()
+        self.table.spend(len(p.z) * len(units) * (times(z, z) + times(2 * z, near.bit_length()) + times(R, longest(norms))))
         for k, a in enumerate(p.W2):
-            rows = zip(p.G, p.z, self.distinct[2])
-            close = [g for g, z, norm in rows if 0 < z[k] ** 2 * near < bound * norm]
+            close = [g for g, z, norm in zip(p.G, p.z, norms) if 0 < z[k] ** 2 * near < bound * norm]
             self.inside(k, bound <= (a * p.z_unit) ** 2 * near, close)
 
     def inside(self, k, kept, turned):
@@ -348,8 +347,7 @@ class OneHiddenLayer:
         is nowhere negative. Is it 0 everywhere?"""
         (X, *_), a, (plus, minus) = self.distinct, p.W2[k], self.slopes
         (slopes,), unit = self.table.integral([(plus + minus) / 2, plus, minus])  # for z = 0, z > 0, z < 0
-        bits = longest(p.G, slopes) + longest(slopes) + longest(*X)
-        self.table.spend(len(X) * (self.dx + 2) * times(bits, bits))
+        self.table.spend(len(X) * (self.dx + 2) * times(longest(p.G) + longest(slopes), longest(slopes, *X)))
         force = [g * slopes[(z[k] > 0) - (z[k] < 0)] for g, z in zip(p.G, p.z)]
         P, kinks = [at(force, column) for column in zip(*X)], [(x, g) for x, g, z in zip(X, p.G, p.z) if g and not z[k]]
         zero = not kinks and not any(P)
@@ -404,7 +402,7 @@ class OneHiddenLayer:
                 pivots.append(j)
         return rows[: len(pivots)], pivots
 
-    claims = {claim.__name__: partial(merged, claim) for claim in (local_minimum, near_minimum, lower_point)}  # noqa: RUF012
+    of_any = {claim.__name__: partial(merged, claim) for claim in (local_minimum, near_minimum, lower_point)}  # noqa: RUF012
 
 
 # ---- theorem 1: least squares, and networks beside it --------------------------------------------------------------
@@ -493,7 +491,7 @@ class Theorem1(OneHiddenLayer):
             parts = [sum(parts[i : i + 2]) for i in range(0, len(parts), 2)]
         need(parts == [2 * exact(floor)], "the floor is another number")
 
-    claims = OneHiddenLayer.claims | {"least squares": least_squares, "lower risk": lower_risk, "set J": set_J}
+    claims = OneHiddenLayer.of_any | {"least squares": least_squares, "lower risk": lower_risk, "set J": set_J}
     claims |= {"no lower risk within": affine_near, "linearly fittable": partial(after, linearly_fittable)}
     claims |= {"pure error": partial(merged, pure_error)}
 

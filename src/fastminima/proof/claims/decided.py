@@ -22,6 +22,9 @@ from fastminima.proof.certificate import matrix_words, word
 
 __all__ = ["exact_risk", "local_minimum", "lower_point", "of_decision", "of_polish", "setting_of"]
 
+# bits of a number that is stated as it is
+_SHORT = 256
+
 
 def setting_of(network: RationalNetwork) -> list[str]:
     """The slopes (s+, s-)."""
@@ -91,9 +94,7 @@ def lower_point(network: RationalNetwork, lower: RationalNetwork, drop: Fraction
 
 def local_minimum(decision: Decision) -> dict[str, Any]:
     """The point of a decision is a local minimum: what is shown of each unit, and the radius."""
-    region = decision.region
-    assert region is not None
-    square = region.radius_squared
+    square = _radius_squared(decision)
     return {
         "claim": "local_minimum",
         "network": _words(decision.network),
@@ -101,6 +102,16 @@ def local_minimum(decision: Decision) -> dict[str, Any]:
         "radius_squared": None if square is None else word(square),
         "units": [_unit(decision, k) for k in range(decision.network.width)],
     }
+
+
+def _radius_squared(decision: Decision) -> Fraction | None:
+    """R^2, a float64 below it where it is long: the checker multiplies every preactivation by it."""
+    assert decision.region is not None
+    square = decision.region.radius_squared
+    if square is None or square.numerator.bit_length() + square.denominator.bit_length() <= _SHORT:
+        return square
+    short = Fraction(round_down(square))
+    return short if short > 0 else square
 
 
 def _unit(decision: Decision, k: int) -> Any:
@@ -124,7 +135,8 @@ def _near_minimum(decision: Decision, network: OneHiddenLayer | RationalNetwork)
     near, region = RationalNetwork.of(network), decision.region
     assert region is not None
     square = near.distance_squared(decision.network)
-    within = region.radius_squared is None or square < region.radius_squared
+    radius = _radius_squared(decision)
+    within = radius is None or square < radius
     inside = region.contains(near)
     if not within and not inside:
         return None

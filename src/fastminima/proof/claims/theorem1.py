@@ -187,7 +187,7 @@ def affine_near(numbers: NetworkNumbers) -> bool:
 
 
 def _minimum(exact: Solution, network: OneHiddenLayer, numbers: NetworkNumbers) -> dict[str, Any]:
-    if not affine_near(numbers):
+    if not affine_near(numbers) or numbers.radius is None:
         raise ProofError(
             "the network has a preactivation that is not above 0 by a float64 number (nor below 0 on all samples), so "
             "theorem 1 says nothing about it"
