@@ -205,9 +205,12 @@ def networks(count: int, start: int = 0) -> Iterator[tuple[Job, str, fm.Dataset,
 
 
 def certified(found: fm.Polish) -> str:
-    """Is the certificate of the result accepted by the checker?"""
-    certificate = fm.prove(found)
-    return "accepted" if certificate.checked else "refused"
+    """Is the certificate of the result accepted by the checker? "refused" and why, if not."""
+    try:
+        certificate = fm.prove(found)
+    except fm.errors.ProofError as error:
+        return f"refused: {error}"
+    return "accepted" if certificate.checked else "refused: not checked"
 
 
 def judged(
@@ -239,7 +242,7 @@ def lines(rows: list[Row]) -> Iterator[str]:
     yield f"end in a certified local minimum: {len(done)} of {n}" + "".join(
         f"; {c} {why}" for why, c in left.items()
     )
-    proofs = Counter(row.certificate for row in done if row.certificate)
+    proofs = Counter(row.certificate.partition(":")[0] for row in done if row.certificate)
     if proofs:
         yield "certificates: " + ", ".join(f"{count} {word}" for word, count in proofs.items())
     kinked = [row for row in done if row.kinks]
@@ -272,7 +275,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=320)
+    parser.add_argument("--start", type=int, default=0, help="the first network, a multiple of 8")
+    parser.add_argument("--count", type=int, default=320, help="one after the last")
     parser.add_argument("--prove", action="store_true", help="make and check a certificate of each")
     parser.add_argument("--rows", help="a file for one JSON line a network")
     arguments = parser.parse_args()
@@ -281,14 +285,14 @@ def main() -> int:
     torch.set_num_threads(1)
     rows: list[Row] = []
     stream = open(arguments.rows, "w") if arguments.rows else None  # noqa: SIM115
-    for found in networks(arguments.count):
+    for found in networks(arguments.count, arguments.start):
         rows.append(judged(*found, arguments.prove)[0])
         if stream:
             print(json.dumps(asdict(rows[-1])), file=stream, flush=True)
     for line in lines(rows):
         print(line)
     failed = sum(row.status != "local_minimum" for row in rows)
-    return int(100 * failed >= len(rows) or any(row.certificate == "refused" for row in rows))
+    return int(100 * failed >= len(rows) or any(row.certificate.startswith("refused") for row in rows))
 
 
 if __name__ == "__main__":

@@ -263,6 +263,8 @@ def test_what_does_not_fit_is_refused_by_name(data):
         fm.escape_benchmark(data, [lambda params: None])
     with pytest.raises(DataTypeError, match="from a name to a function"):
         fm.escape_benchmark(data, {1: torch.optim.Adam})
+    with pytest.raises(NetworkError, match="start 0 has the activation"):
+        fm.escape_benchmark(data, starts=[fm.OneHiddenLayer([[0.0, 1.0]], [1.0], [1.0], 0.0, "tanh")])
     with pytest.raises(NetworkError, match="width"):
         fm.escape_benchmark(data, width=0)
     with pytest.raises(TargetError, match="escape_benchmark"):

@@ -167,7 +167,7 @@ def escape_benchmark(
     OptionError
         An option out of its range; an unknown optimiser; a start that is no certified minimum, or that no network beats.
     NetworkError
-        If `width` is out of range, or a noisy start leaves float64.
+        If `width` is out of range, a start's activation is not piecewise linear, or a noisy start leaves float64.
     MissingDependencyError
         If torch is not installed (extra `torch`).
     TargetError
@@ -276,7 +276,13 @@ def _starts(data: Dataset, options: EscapeOptions) -> tuple[EscapeStart, ...]:
 
 
 def _start(one: Any, number: int, data: Dataset, options: EscapeOptions) -> EscapeStart:
-    found = polish(as_exact_network(one, f"start {number}"), data)
+    network = as_exact_network(one, f"start {number}")
+    if not isinstance(network.activation, PiecewiseLinear):
+        raise NetworkError(
+            f"start {number} has the activation {network.activation!r}; the benchmark's regions and exact risks are about "
+            "piecewise linear ones"
+        )
+    found = polish(network, data)
     if found.status is PolishStatus.INTERRUPTED:
         raise KeyboardInterrupt
     if not found:
