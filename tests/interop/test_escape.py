@@ -203,7 +203,7 @@ def test_starts_of_the_users_own(data):
     rng = np.random.default_rng(3)
     network = fm.OneHiddenLayer(rng.normal(size=(3, 2)), rng.normal(size=3), rng.normal(size=3), 0.0, fm.relu)
     p = fm.polish(network, data)
-    starts = [p, p.decision, p.network, fm.spurious_minimum(data, width=3)]
+    starts = [p, p.decision, p.network.to_torch(), fm.spurious_minimum(data, width=3)]
     known = {"noise": 0.5, "repeats": 1, "steps": 30}
     found = fm.escape_benchmark(data, "adam", starts=starts, **known)
     assert [start.exact_risk for start in found.starts[:3]] == [p.decision.exact_risk] * 3
@@ -257,12 +257,14 @@ def test_what_does_not_fit_is_refused_by_name(data):
     ):
         with pytest.raises((OptionError, DataTypeError), match=message):
             fm.escape_benchmark(data, **({"steps": 5, "width": 2, "starts": 1} | options))
-    with pytest.raises(DataTypeError, match="takes a Dataset or"):
+    with pytest.raises(DataTypeError, match="takes a Dataset, "):
         fm.escape_benchmark([[0.0]])
     with pytest.raises(DataTypeError, match="a function needs a name"):
         fm.escape_benchmark(data, [lambda params: None])
     with pytest.raises(DataTypeError, match="from a name to a function"):
         fm.escape_benchmark(data, {1: torch.optim.Adam})
+    with pytest.raises(NetworkError, match="start 0 has the activation"):
+        fm.escape_benchmark(data, starts=[fm.OneHiddenLayer([[0.0, 1.0]], [1.0], [1.0], 0.0, "tanh")])
     with pytest.raises(NetworkError, match="width"):
         fm.escape_benchmark(data, width=0)
     with pytest.raises(TargetError, match="escape_benchmark"):

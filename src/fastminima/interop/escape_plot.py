@@ -94,7 +94,7 @@ def draw_risks(
     """
     if not lines:
         raise OptionError(f"there is no run with noise {noise:g} to draw")
-    ax = _axes(ax, 6.4, 4.0)
+    ax = _axes(ax, 8.0, 4.0)
     names = list(dict.fromkeys(name for name, _, _ in lines))
     colours = {name: _LINES[k % len(_LINES)] for k, name in enumerate(names)}
     seen: set[str] = set()
@@ -111,5 +111,5 @@ def draw_risks(
     ax.set_ylabel("risk over that of the bad minimum")
     ax.set_title(f"noise {noise:g} ({unit})", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=9, loc="upper right")
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

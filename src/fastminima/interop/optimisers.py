@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, OptionError
-from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.excess_risk import excess_risk
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import (
     as_count,
     as_flag,
@@ -35,7 +33,7 @@ from fastminima.system.options import (
     spelled,
 )
 from fastminima.system.progress import bar
-from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
+from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.status import MinimumStatus
 
 from .escape_runs import EscapeBenchmark, EscapeRun, EscapeStart, Outcome
@@ -43,7 +41,6 @@ from .training import NAMED, Builder, Trace, Trainer, named_builder, one_torch_t
 
 __all__ = ["escape_benchmark"]
 
-Start = SpuriousMinimum | OneHiddenLayer | RationalNetwork | Decision | Polish
 Optimisers = str | Sequence[str | type] | Mapping[str, Callable[[list[Any]], Any]]
 
 # members drawn for each that is kept, the largest for their size
@@ -65,7 +62,7 @@ class EscapeOptions:
     """
 
     noise: InitVar[float | Iterable[float]]
-    starts: int | Sequence[Start]
+    starts: int | Sequence[Any]
     repeats: int
     steps: int
     batch_size: int | None
@@ -106,11 +103,11 @@ def _length(value: Any) -> float:
 
 
 def escape_benchmark(
-    data: Dataset | tuple[Any, Any],
+    data: Dataset | tuple[Any, ...],
     optimisers: Optimisers = ("sgd", "momentum", "adam", "lbfgs"),
     *,
     noise: float | Iterable[float] = (0.5, 2.0, 8.0, 32.0),
-    starts: int | Sequence[Start] = 3,
+    starts: int | Sequence[Any] = 3,
     repeats: int = 2,
     steps: int = 2_000,
     batch_size: int | None = None,
@@ -125,7 +122,7 @@ def escape_benchmark(
 
     Parameters
     ----------
-    data : Dataset or (X, y)
+    data : Dataset, (X, y) or (X, y, sample_weight)
         In the units in which it is to be trained: standardise columns and target first where that is what you do.
     optimisers : str, sequence or mapping
         Names ("sgd", "momentum", "adam", "adamw", "lbfgs"), classes of torch.optim (called with their defaults), or
@@ -138,8 +135,8 @@ def escape_benchmark(
     starts : int or sequence, default 3
         How many members of theorem 1's family to start at: of eight times as many draws of
         `spurious_minimum(data, activation, width).sample`, with live units, those with the largest `radius_relative`.
-        Or the starts themselves: minima of theorem 1, networks, or results of `decide` and `polish`; each is polished
-        to the exact local minimum beside it.
+        Or the starts themselves: networks, torch modules, or whatever result has a network; each is polished to the
+        exact local minimum beside it.
     repeats : int, default 2
         Directions of the noise at each start.
     steps : int, default 2,000
@@ -170,7 +167,7 @@ def escape_benchmark(
     OptionError
         An option out of its range; an unknown optimiser; a start that is no certified minimum, or that no network beats.
     NetworkError
-        If `width` is out of range, or a noisy start leaves float64.
+        If `width` is out of range, a start's activation is not piecewise linear, or a noisy start leaves float64.
     MissingDependencyError
         If torch is not installed (extra `torch`).
     TargetError
@@ -280,8 +277,11 @@ def _starts(data: Dataset, options: EscapeOptions) -> tuple[EscapeStart, ...]:
 
 def _start(one: Any, number: int, data: Dataset, options: EscapeOptions) -> EscapeStart:
     network = as_exact_network(one, f"start {number}")
-    # refused by name where the activation is not piecewise linear
-    _ = network.slopes
+    if not isinstance(network.activation, PiecewiseLinear):
+        raise NetworkError(
+            f"start {number} has the activation {network.activation!r}; the benchmark's regions and exact risks are about "
+            "piecewise linear ones"
+        )
     found = polish(network, data)
     if found.status is PolishStatus.INTERRUPTED:
         raise KeyboardInterrupt
