@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +78,24 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--verbose", action="store_true", help="a line on standard error for each step")
     parser.set_defaults(run=run)
     return parser
 
 
 class _Stages:
-    """Times the stages; shows the one at work on a terminal, nothing when piped."""
+    """Times the stages; shows the one at work on a terminal, nothing when piped, or if asked for a line for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: bool) -> None:
         self.seconds: dict[str, float] = {}
+        self._lines = lines
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
-        with _spinner(name):
+        if self._lines:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+        with nullcontext() if self._lines else _spinner(name):
             yield
         self.seconds[name] = time.perf_counter() - start
 
@@ -125,7 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    stage = _Stages()
+    stage = _Stages(arguments.verbose)
+    if arguments.verbose:
+        print(f"reading {arguments.data} ...", file=sys.stderr, flush=True)
     # the readers draw their own progress bars
     start = time.perf_counter()
     data = load(arguments, tell=False)  # the table has the notes

@@ -15,7 +15,7 @@ Modules, lowest first:
 - `excel`: the first sheet of an Excel file.
 - `rows`: where the numbers of a dataset are.
 - `dataset`: dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view.
-- `demos`: named datasets for first steps: scikit-learn's diabetes table and parity functions.
+- `demos`: named datasets for first steps: the diabetes table, which lies beside it, and parity functions.
 - `read`: files to datasets: text (also compressed), Excel, npy, npz, Parquet.
 - `sources`: rows in blocks, as often as they are asked for, from data larger than memory.
 """

@@ -78,7 +78,7 @@ class BetterPoint:
 
     @cached_property
     def risk(self) -> float:
-        """Risk of the network, rounded from the exact one where that is cheap, else l_LS - drop; the minimum's without one."""
+        """Of the network, rounded from the exact one where that is cheap, else l_LS - drop; of the minimum without one."""
         fit, network = self.low.fit, self.network
         if network is None:
             return self.low.risk
