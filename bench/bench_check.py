@@ -33,8 +33,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="no more than 1e4 rows")
     quick = parser.parse_args().quick
-    print("m x dx        construct   prove, unchecked   prove, checked   check / prove   us a row   bytes   checksum")
-    for m, dx in [(1_000, 2), (1_000, 10), (10_000, 10), (1_000, 30), *([] if quick else [(100_000, 10), (100_000, 2)])]:
+    print(
+        "m x dx        construct   prove, unchecked   prove, checked   check / prove   us a row   bytes   checksum"
+    )
+    for m, dx in [
+        (1_000, 2),
+        (1_000, 10),
+        (10_000, 10),
+        (1_000, 30),
+        *([] if quick else [(100_000, 10), (100_000, 2)]),
+    ]:
         rng = np.random.default_rng(m + dx)
         X = rng.standard_normal((m, dx))
         data = fm.Dataset(X, X.sum(axis=1) + rng.standard_normal(m))

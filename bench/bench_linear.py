@@ -18,6 +18,8 @@ import numpy as np
 
 import fastminima as fm
 
+QUICK = ("100",)
+
 
 def orders(count: int, seed: int = 0) -> Any:
     """Widths and kinds; every (H, case, j*) comes up."""
@@ -99,7 +101,8 @@ def numerical_hessian(weights: list[Any], X: Any, Y: Any) -> int:
     return int((values < -1e-9 * np.abs(values).max(initial=1.0)).sum())
 
 
-def main(count: int) -> None:
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     times: dict[str, list[float]] = {name: [] for name in ("make", "classify", "verify", "pair", "hessian")}
     verdicts: dict[str, int] = {}
     bad = 0
@@ -134,4 +137,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main()

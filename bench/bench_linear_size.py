@@ -20,6 +20,7 @@ from fastminima.theorems.theorem4.decide_within_tolerance import within_toleranc
 from fastminima.theorems.theorem4.escape_float import escape_by_singular_vectors
 
 ROWS = 4096
+QUICK = ("10000", "64", "3")
 
 
 def saddle(m: int, width: int, H: int, seed: int = 0) -> tuple[Any, Any, list[Any]]:

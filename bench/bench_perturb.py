@@ -129,7 +129,9 @@ def main() -> None:
             line, total = f"P = {P:4} {label:14}", 0.0
             for distribution in (0, 1, 2):
                 times = [
-                    clock(lambda v=variant, d=distribution, o=out: _perturb.perturbations(1, 0, d, 1.0, v, o))[0]
+                    clock(
+                        lambda v=variant, d=distribution, o=out: _perturb.perturbations(1, 0, d, 1.0, v, o)
+                    )[0]
                     for _ in range(9)
                 ]
                 line += f"{np.median(times) / out.size * 1e9:12.2f}"
@@ -139,7 +141,9 @@ def main() -> None:
         if len(sums) > 1:
             sys.exit("two variants drew different perturbations")
     print(f"\nvariant {options.variant}; 1e9 perturbations x samples a second")
-    print("workload dtype    radius    probe  spread | batched risk  of it  as called | sign changes  checksum")
+    print(
+        "workload dtype    radius    probe  spread | batched risk  of it  as called | sign changes  checksum"
+    )
     for name in WORKLOADS:
         network, data, K = problem(name, 0.1 if options.quick else 1.0)
         work = len(data.y) * K / 1e9
@@ -157,7 +161,11 @@ def main() -> None:
                     )
                     own.append(seconds)
                     called.append(
-                        clock(lambda b=base, r=radius, k=K, t=dtype: fm.probe(*b, r, k, dtype=t, method="direct"))[0]
+                        clock(
+                            lambda b=base, r=radius, k=K, t=dtype: fm.probe(
+                                *b, r, k, dtype=t, method="direct"
+                            )
+                        )[0]
                     )
                 rate, peer = work / float(np.median(own)), work / float(np.median(peers))
                 print(

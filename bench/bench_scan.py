@@ -35,6 +35,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.system.threads import single_threaded_blas
 
 DX = 10
+QUICK = ("large", "1e5")
 READ_ROWS = 65_536
 
 

@@ -588,13 +588,17 @@ def test_xor_and_unknown_demos():
             load_demo(name)
 
 
-def test_diabetes_without_scikit_learn(monkeypatch):
+def test_diabetes_is_that_of_scikit_learn_and_does_without_it(monkeypatch):
+    theirs = pytest.importorskip("sklearn.datasets").load_diabetes()
     for loaded in [key for key in sys.modules if key.partition(".")[0] == "sklearn"]:
         monkeypatch.setitem(sys.modules, loaded, None)
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'fastminima\[demo\]'"):
-        load_demo("diabetes")
-    assert load_demo("xor").n_samples == 4
+    data = load_demo("diabetes")
+    assert data.X.shape == (442, 10)
+    assert data.X.flags.c_contiguous
+    assert data.X.tobytes() == theirs.data.tobytes()
+    assert data.y.tobytes() == theirs.target.tobytes()
+    assert list(data.feature_names) == theirs.feature_names
+    assert data.target_name == "progression"
 
 
 def test_reading_leaves_warning_filters_alone(table):

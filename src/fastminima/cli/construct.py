@@ -91,6 +91,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--seed", type=int, metavar="S", help="of --sample (default 0): the same members every time"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--verbose", action="store_true", help="a line on standard error for each step")
     parser.set_defaults(run=run)
     return parser
 
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    stage = Stages()
+    stage = Stages(lines=arguments.verbose)
     # the readers draw their own progress bars
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table has the notes

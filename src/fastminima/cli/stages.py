@@ -11,16 +11,19 @@ __all__ = ["Stages"]
 
 
 class Stages:
-    """Times the stages; shows the one at work on a terminal, nothing when piped."""
+    """Times the stages; shows the one at work on a terminal, nothing when piped, or `lines`: one for each stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lines: bool = False) -> None:
         self.seconds: dict[str, float] = {}
+        self._lines = lines
 
     @contextmanager
     def __call__(self, name: str, *, shown: bool = True) -> Iterator[None]:
         """One stage; not `shown` where it draws its own progress."""
         start = time.perf_counter()
-        with _spinner(name if shown else None):
+        if self._lines:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+        with _spinner(name if shown and not self._lines else None):
             yield
         self.seconds[name] = time.perf_counter() - start
 

@@ -17,7 +17,7 @@ Modules, lowest first:
 - `feature_order`: columns by name: in what order a network's inputs stand in these data, where both sides have names.
 - `dataset`: dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view.
 - `given`: what functions that take data are given: a Dataset, a pair (X, y), or (X, y, weights).
-- `demos`: named datasets for first steps: scikit-learn's diabetes table and parity functions.
+- `demos`: named datasets for first steps: the diabetes table, which lies beside it, and parity functions.
 - `read`: files to datasets: text (also compressed), Excel, npy, npz, Parquet.
 - `sources`: rows in blocks, as often as they are asked for, from data larger than memory.
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import shlex
+from pathlib import Path
 from types import ModuleType
 
 from fastminima.errors import MissingDependencyError
@@ -10,6 +12,21 @@ from fastminima.errors import MissingDependencyError
 from .first_use import first_use
 
 __all__ = ["import_optional"]
+
+# the folder with pyproject.toml, where the package is used from a checkout
+_CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def _install_line(extra: str) -> str:
+    """What installs an extra: by name where the package is installed, which pip then finds here; else by the checkout."""
+    from importlib import metadata
+
+    try:
+        metadata.distribution("fastminima")
+    except metadata.PackageNotFoundError:
+        if (_CHECKOUT / "pyproject.toml").is_file():
+            return f"pip install {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
+    return f"pip install 'fastminima[{extra}]'"
 
 
 def import_optional(module: str, *, extra: str | None, purpose: str) -> ModuleType:
@@ -34,7 +51,7 @@ def import_optional(module: str, *, extra: str | None, purpose: str) -> ModuleTy
             return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        install = f"pip install 'fastminima[{extra}]'" if extra else f"pip install {package}"
+        install = _install_line(extra) if extra else f"pip install {package}"
         raise MissingDependencyError(
             f"{purpose} needs {package}, which is not installed: {install}"
         ) from error

@@ -19,9 +19,10 @@ from fastminima.errors import NetworkError, OptionError, TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.stream import PassNetwork
-from fastminima.fit.least_squares import EXACT_WORK, LeastSquares
+from fastminima.fit.least_squares import EXACT_WORK
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width, one_of, spelled
 
@@ -48,8 +49,6 @@ class BetterPoint(NextSteps):
     reason : str
     network : OneHiddenLayer or None
         None unless better.
-    risk : float
-        Risk of the network (l_LS minus `drop`); the risk of the minimum when there is none.
     drop : float
         Decrease of the risk by the closed form of the construction; at most the least-squares risk.
     drop_certified : float
@@ -73,12 +72,21 @@ class BetterPoint(NextSteps):
     case: int | None
     method: str
     network: OneHiddenLayer | None = None
-    risk: float = math.nan
     drop: float = 0.0
     drop_certified: float = 0.0
     certificate: str | None = None
     split: PushedSplit | TiedSplit | None = None
     tried: int = 0
+
+    @cached_property
+    def risk(self) -> float:
+        """Of the network, rounded from the exact one where that is cheap, else l_LS - drop; of the minimum without one."""
+        fit, network = self.low.fit, self.network
+        if network is None:
+            return self.low.risk
+        if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
+            return round_fraction(exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram))
+        return max(fit.risk - self.drop, 0.0) if math.isfinite(self.drop) else math.nan
 
     @property
     def data(self) -> Dataset:
@@ -184,7 +192,6 @@ def better_point(
             low=low,
             case=None,
             method=method,
-            risk=low.risk,
         )
     try:
         draws = np.random.default_rng(random_state)
@@ -234,7 +241,6 @@ def _first_certified(
         low=low,
         case=case,
         method=method,
-        risk=low.risk,
         tried=tried,
     )
 
@@ -266,18 +272,9 @@ def _certified_result(
         case=case,
         method=candidate.method,
         network=network.with_names(low.data.feature_names),
-        risk=_risk(low.fit, network, drop),
         drop=drop,
         drop_certified=min(proved.lower, drop),
         certificate=proved.method,
         split=candidate.split,
         tried=tried,
     )
-
-
-def _risk(fit: LeastSquares, network: OneHiddenLayer, drop: float) -> float:
-    """Risk of the network: rounded from the exact one where that is cheap, else l_LS - drop."""
-    if fit.data.n_samples * (fit.data.n_features + 2) ** 2 <= EXACT_WORK:
-        risk = exact_network_risk(PassNetwork.of(network), fit.data, fit.exact.gram)
-        return round_fraction(risk)
-    return max(fit.risk - drop, 0.0) if math.isfinite(drop) else math.nan

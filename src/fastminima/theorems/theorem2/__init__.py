@@ -19,6 +19,7 @@ Modules, lowest first:
   to exist.
 - `local_minimum_search`: search for the witnesses of theorem 2's bad minimum in float64: fixed grids, refined around
   the best, certified elsewhere.
+- `witnesses`: what the searches found for the activations known by name: numbers that are certified again at use.
 - `local_minimum`: Theorem 2's bad local minimum, from float64 witnesses to a network with the radius in which it is
   proved.
 - `counterexample`: Theorem 2 and corollary 3: one dataset of three samples on which almost any activation has a bad

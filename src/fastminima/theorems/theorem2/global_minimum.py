@@ -27,7 +27,13 @@ from .certify_zero_risk import distance_bound, enclosed_risk, root_of_c21
 from .conditions import Condition
 from .global_minimum_search import biased_witnesses, largest_denominator, paper_witnesses
 
-__all__ = ["ZERO_RISK", "GlobalMinimum", "find_global_minimum", "why_no_global_minimum"]
+__all__ = [
+    "ZERO_RISK",
+    "GlobalMinimum",
+    "find_global_minimum",
+    "known_global_minimum",
+    "why_no_global_minimum",
+]
 
 ZERO_RISK = 1e-28
 """What the risk of the float64 network must stay below."""
@@ -102,6 +108,22 @@ def find_global_minimum(h: Activation, data: Dataset, form: str, balls: Balls | 
         if below is not None:
             return below
     return least
+
+
+def known_global_minimum(
+    h: Activation, data: Dataset, form: str, witness: tuple[float, ...], balls: Balls
+) -> GlobalMinimum | None:
+    """The point of a witness that somebody found before, proved here as a searched one is; None where that fails."""
+    if form == "bias":
+        t, p, q = witness
+        points = _biased(h, data, t, p, q, balls)
+    elif isinstance(h, PiecewiseLinear) and h.s_minus == 0.0:
+        points = _appendix_a6(h, data, balls)
+    else:
+        v1, v2, v3, v4 = witness
+        points = _paper(h, data, (v1, v2, v3, v4), balls)
+    found = next(iter(points), None)
+    return found if found is not None and found.proved and found.risk < ZERO_RISK else None
 
 
 def why_no_global_minimum(h: Activation, form: str) -> tuple[str, Condition]:

@@ -14,11 +14,11 @@ from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 from .bending import Bending
-from .certify_radius import certified_radius
+from .certify_radius import certified_radius, convex_holds, mixed_holds
 from .conditions import Condition
 from .local_minimum_search import MinimumCandidate, biased_candidates, paper_candidates
 
-__all__ = ["LocalMinimum", "find_local_minimum"]
+__all__ = ["LocalMinimum", "find_local_minimum", "known_local_minimum"]
 
 # a candidate must be better by more than bisection leaves open
 _HAIR = 2.0**-10
@@ -76,6 +76,20 @@ def find_local_minimum(
             # with new balls: the work that went into these is spent
             clear_of_zero = search(h, Bending(h, strict=True))
             best, radius = _certified([*clear_of_zero, best], Balls(balls.formula, balls.precision))
+    return _at(h, best, balls, form, radius)
+
+
+def known_local_minimum(
+    h: Activation, candidate: MinimumCandidate, radius: float, form: str, balls: Balls
+) -> LocalMinimum | None:
+    """The minimum of a witness that somebody found before, with its radius, if that is proved here; else None."""
+    holds = convex_holds if candidate.case == "convex" else mixed_holds
+    if not holds(balls, (candidate.v1, candidate.v2), (candidate.u1, candidate.u2), radius):
+        return None
+    return _at(h, candidate, balls, form, radius)
+
+
+def _at(h: Activation, best: MinimumCandidate, balls: Balls | None, form: str, radius: float) -> LocalMinimum:
     return LocalMinimum(
         network=_network(h, best, balls),
         witness={"v1": best.v1, "v2": best.v2, "u1": best.u1, "u2": best.u2},
