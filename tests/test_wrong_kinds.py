@@ -100,7 +100,7 @@ RESULTS = {
 } | {
     "BetterPoint", "Certificate", "CounterExample", "CriticalPoint", "LeastSquares", "LinearEscape", "LinearReport",
     "Decision", "LocalInverse", "Polish", "Probe", "ProbeSweep", "RationalNetwork",
-    "ScanReport", "ScanResult", "SpuriousMinimum",
+    "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum", "SmoothPolish", "SpuriousMinimum",
 }  # fmt: skip
 
 
