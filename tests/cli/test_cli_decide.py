@@ -234,3 +234,21 @@ def test_data_are_read_as_everywhere(capsys, place):
     assert status == 0
     assert rows["samples m"] == "3"
     assert "1" in rows["note"]
+
+
+def test_certificates_are_accepted(capsys, place):
+    for command, network, table_, claims in (
+        ("polish", "near.npz", "t.csv", {"local_minimum", "near_minimum"}),
+        ("decide", "tie.npz", "tie.csv", {"local_minimum"}),
+        ("decide", "near.npz", "t.csv", {"lower_point"}),
+    ):
+        status, out, _ = run(
+            capsys, command, network, table_, "--target=y", "--out", "o", "--prove", "--json"
+        )
+        proof = json.loads(out)["proof"]
+        assert (status, proof["checked"], proof["open"]) == (0, True, [])
+        status, out, _ = run(capsys, "check", "o/proof.json", table_, "--target=y")
+        assert status == 0
+        assert {line.split()[1] for line in out.splitlines() if line.startswith("holds")} == claims
+        for name in os.listdir("o"):
+            os.remove(f"o/{name}")
