@@ -14,6 +14,7 @@ import fastminima as fm
 from fastminima.cli import decide as commands
 from fastminima.cli.main import main
 from fastminima.errors import ProofError
+from fastminima.landscape.verdict import PolishStatus
 
 ROWS = [(-3, 2), (-2, -3), (-1, -2), (0, -2), (1, -2), (2, 2), (3, 3)]
 
@@ -175,12 +176,15 @@ def test_models_of_torch_are_read(capsys, place, suffix):
 
 
 def test_an_interrupted_walk_is_printed_written_and_reported(capsys, place, monkeypatch):
-    from fastminima.landscape.polish import polish as module
+    real = commands.polish
 
-    def interrupt(*_given):
-        raise KeyboardInterrupt
+    def polish(*given, **options):
+        # how the library hands back a walk that Ctrl-C stopped
+        return dataclasses.replace(
+            real(*given, **options), status=PolishStatus.INTERRUPTED, reason="stopped; the best point so far"
+        )
 
-    monkeypatch.setattr(module._Walk, "run", interrupt)
+    monkeypatch.setattr(commands, "polish", polish)
     status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--out", "p")
     rows = table(out)
     assert status == 130
