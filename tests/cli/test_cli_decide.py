@@ -14,6 +14,7 @@ import fastminima as fm
 from fastminima.cli import decide as commands
 from fastminima.cli.main import main
 from fastminima.errors import ProofError
+from fastminima.landscape.verdict import PolishStatus
 
 ROWS = [(-3, 2), (-2, -3), (-1, -2), (0, -2), (1, -2), (2, 2), (3, 3)]
 
@@ -175,12 +176,15 @@ def test_models_of_torch_are_read(capsys, place, suffix):
 
 
 def test_an_interrupted_walk_is_printed_written_and_reported(capsys, place, monkeypatch):
-    from fastminima.landscape.polish import polish as module
+    real = commands.polish
 
-    def interrupt(*_given):
-        raise KeyboardInterrupt
+    def polish(*given, **options):
+        # how the library hands back a walk that Ctrl-C stopped
+        return dataclasses.replace(
+            real(*given, **options), status=PolishStatus.INTERRUPTED, reason="stopped; the best point so far"
+        )
 
-    monkeypatch.setattr(module._Walk, "run", interrupt)
+    monkeypatch.setattr(commands, "polish", polish)
     status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--out", "p")
     rows = table(out)
     assert status == 130
@@ -234,3 +238,21 @@ def test_data_are_read_as_everywhere(capsys, place):
     assert status == 0
     assert rows["samples m"] == "3"
     assert "1" in rows["note"]
+
+
+def test_certificates_are_accepted(capsys, place):
+    for command, network, table_, claims in (
+        ("polish", "near.npz", "t.csv", {"local_minimum", "near_minimum"}),
+        ("decide", "tie.npz", "tie.csv", {"local_minimum"}),
+        ("decide", "near.npz", "t.csv", {"lower_point"}),
+    ):
+        status, out, _ = run(
+            capsys, command, network, table_, "--target=y", "--out", "o", "--prove", "--json"
+        )
+        proof = json.loads(out)["proof"]
+        assert (status, proof["checked"], proof["open"]) == (0, True, [])
+        status, out, _ = run(capsys, "check", "o/proof.json", table_, "--target=y")
+        assert status == 0
+        assert {line.split()[1] for line in out.splitlines() if line.startswith("holds")} == claims
+        for name in os.listdir("o"):
+            os.remove(f"o/{name}")

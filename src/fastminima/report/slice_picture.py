@@ -80,6 +80,9 @@ def draw_slice(axes: Any, shown: Shown, own: bool) -> None:
     axes.set_xlabel(found.plane.labels[0], fontsize=_SMALL)
     axes.set_ylabel(found.plane.labels[1], fontsize=_SMALL)
     axes.tick_params(labelsize=_SMALL)
+    axes.locator_params(nbins=5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_offset_text().set_fontsize(_SMALL)
     style = {
         "handles": handles,
         "frameon": False,
