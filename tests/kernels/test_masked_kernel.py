@@ -64,7 +64,7 @@ def case(m, dx, d1, seed, **options):
 
 @pytest.mark.parametrize("s_minus", [F(0), F(1, 4)])
 @pytest.mark.parametrize("weights", ["none", "counts", "halves", "any"])
-@pytest.mark.parametrize(("m", "dx", "d1"), [(1, 1, 1), (40, 2, 3), (60, 5, 1), (9, 1, 4)])
+@pytest.mark.parametrize(("m", "dx", "d1"), [(1, 1, 1), (40, 2, 3), (60, 5, 1), (9, 1, 4), (5, 4, 5)])
 def test_a_masked_gram_is_that_of_the_masked_columns(m, dx, d1, weights, s_minus):
     rng = np.random.default_rng(m)
     w = {
@@ -76,8 +76,9 @@ def test_a_masked_gram_is_that_of_the_masked_columns(m, dx, d1, weights, s_minus
     columns, sides = case(m, dx, d1, m, sample_weight=w[weights])
     moments = MaskedGram(columns, sides, F(1), s_minus)
     v = [F(2 * j + 1, 3) for j in range(dx + 1)]
-    # first without the matrix, then with it
+    # first without the matrix, where it is the larger, then with it
     ours = [moments.curvature(k, v) for k in range(d1)]
+    sums = moments.products(moments.unit_form(0, v))
     plain = masked_columns_gram(columns, sides > 0, s_minus != 0)
     n = len(plain.scales)
     assert [[moments.gram.value(a, b) for b in range(n)] for a in range(n)] == [
@@ -85,6 +86,7 @@ def test_a_masked_gram_is_that_of_the_masked_columns(m, dx, d1, weights, s_minus
     ]
     assert moments.gram.n_samples == plain.n_samples == m
     assert moments.total_weight == plain.total_weight
+    assert sums == moments.products(moments.unit_form(0, v))
     for k in range(d1):
         form = moments.unit_form(k, v)
         assert ours[k] == moments.curvature(k, v) == plain.quadratic(form)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from fastminima.system.first_use import cached_property
 
-from .affine import Columns, common_numerators
+from .affine import Columns, affine_numerators, common_numerators
 from .gram import ExactGram, GramState, add_numerators, rescaled
-from .masked_products import MaskedProducts, masked_products
+from .masked_products import masked_products
 
 __all__ = ["MaskedGram", "Sides", "masked_columns_gram"]
 
@@ -71,16 +71,24 @@ class MaskedGram:
             return masked_columns_gram(self._columns, self._positive, self._whole)
         return found.gram(masks, inputs)
 
-    @cached_property
-    def _own(self) -> MaskedProducts | None:
-        """Sums over all samples and over those of each unit, without pairs of units."""
-        pairs = [(0, 0), *((0, k) for k in range(1, self.width + 1))]
-        return masked_products(self._columns, self._positive, pairs)
+    @property
+    def _by_rows(self) -> bool:
+        """Whether a number per sample costs less than the matrix: two products an entry of the design, against its square.
+
+        A network with more parameters than the data have numbers; the choice changes no result.
+        """
+        count = 2 + self.width * self.n + (self.n - 1 if self._whole else 0)
+        return "gram" not in self.__dict__ and count > 2 * self._columns.n_samples
 
     def curvature(self, unit: int, v: Sequence[Fraction]) -> Fraction:
         """sum_i w_i (s_ik <v, x~_i>)^2, boundary samples at the slope s-."""
-        if "gram" not in self.__dict__ and (own := self._own) is not None:
-            whole, masked = own.quadratic(0, v), own.quadratic(unit + 1, v)
+        if self._by_rows:
+            t, scale = affine_numerators(self._columns, [v[-1], *v[:-1], Fraction(0)])
+            weight, weight_unit = self._columns.weight_integers()
+            squares = t * t if weight is None else t * t * weight
+            factor = scale * scale * weight_unit
+            masked = int(squares[self._positive[:, unit]].sum()) * factor
+            whole = int(squares.sum()) * factor
         else:
             start = len(self.gram.entries) - 1 - (self.width - unit) * self.n
             masked = self._quadratic(range(start, start + self.n), v)
@@ -123,6 +131,8 @@ class MaskedGram:
 
     def products(self, form: Sequence[Fraction]) -> list[Fraction]:
         """G form: the sums over the samples of each column times the form."""
+        if self._by_rows:
+            return self._products_by_rows(form)
         gram = self.gram
         integers, unit = common_numerators([c * s for c, s in zip(form, gram.scales, strict=True)])
         unit *= gram.weight_scale
@@ -130,6 +140,36 @@ class MaskedGram:
             sum(g * c for g, c in zip(row, integers, strict=True) if g and c) * scale * unit
             for row, scale in zip(gram.entries, gram.scales, strict=True)
         ]
+
+    def _products_by_rows(self, form: Sequence[Fraction]) -> list[Fraction]:
+        """The same with integers per sample."""
+        n, head = self.n, 1 + (self.n - 1 if self._whole else 0)
+        pairs = [self._columns.integers(j) for j in range(n)]
+        inputs, scales = [c for c, _ in pairs[:-1]], [*(scale for _, scale in pairs[:-1]), Fraction(1)]
+        every = [Fraction(1), *scales[: head - 1], *scales * self.width, pairs[-1][1]]
+        numbers, unit = common_numerators([c * s for c, s in zip(form, every, strict=True)])
+        value = numbers[0] + numbers[-1] * pairs[-1][0]
+        for c, x in zip(numbers[1:head], inputs, strict=False):
+            value = value + c * x
+        rows = [np.flatnonzero(mask) for mask in self._positive.T]
+        for k, inside in enumerate(rows):
+            own = numbers[head + k * n : head + (k + 1) * n]
+            value[inside] += own[-1]
+            for c, x in zip(own[:-1], inputs, strict=True):
+                if c:
+                    value[inside] += c * x[inside]
+        weight, weight_unit = self._columns.weight_integers()
+        value = value if weight is None else value * weight
+        whole: list[int] = []
+        masked: list[list[int]] = [[] for _ in rows]
+        for x in [*inputs, 1]:
+            terms = value * x
+            whole.append(int(terms.sum()))
+            for own_sums, inside in zip(masked, rows, strict=True):
+                own_sums.append(int(terms[inside].sum()))
+        sums = [whole[-1], *whole[: head - 1], *(v for own in masked for v in own)]
+        sums.append(int((value * pairs[-1][0]).sum()))
+        return [v * scale * unit * weight_unit for v, scale in zip(sums, every, strict=True)]
 
     def unit_sums(self, products: Sequence[Fraction], unit: int) -> list[Fraction]:
         """sum_i w_i e_i s_ik x~_i out of `products`, boundary samples at the slope s-."""
