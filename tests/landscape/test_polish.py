@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 
@@ -206,3 +209,36 @@ def test_trained_networks_end_in_certified_minima():
 @pytest.mark.parametrize("part", [decision, module])
 def test_examples_run(part):
     assert doctest.testmod(part).failed == 0
+
+
+def test_ctrl_c_in_a_walk_hands_back_the_point_reached():
+    """A real SIGINT: the walk answers within seconds, with a point that is better than the start and float64 throughout."""
+    code = (
+        "import time, signal, numpy as np, fastminima as fm\n"
+        # a shell's background jobs ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "rng = np.random.default_rng(0)\n"
+        "X, y = rng.normal(size=(20_000, 10)), rng.normal(size=20_000)\n"
+        "net = fm.OneHiddenLayer(rng.normal(size=(8, 10)), rng.normal(size=8), rng.normal(size=8), 0.0, fm.relu)\n"
+        "data = fm.Dataset(X, y)\n"
+        "fm.polish(net, fm.Dataset(X[:20], y[:20]))\n"
+        "from fastminima.landscape.polish import walk\n"
+        "step = walk.LineSearch.walk\n"
+        "count = []\n"
+        "def told(self, delta):\n"
+        "    count.append(0)\n"
+        "    if len(count) == 20:\n"
+        "        print('walking', flush=True)\n"
+        "    return step(self, delta)\n"
+        "walk.LineSearch.walk = told\n"
+        "p = fm.polish(net, data)\n"
+        "print(p.status.value, bool(p), p.path[-1].risk < p.path[0].risk, p.distance, p.excess)\n"
+        "print(p.decision.verdict.value, len(p.path) >= 20)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "walking\n"
+        run.send_signal(signal.SIGINT)
+        out = run.stdout.read().splitlines()
+    assert run.returncode == 0
+    assert out == ["interrupted False True 0.0 0.0", "not_a_minimum True"]

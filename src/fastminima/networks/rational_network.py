@@ -9,6 +9,7 @@ import numpy as np
 
 from fastminima.data.feature_order import input_order
 from fastminima.errors import NetworkError
+from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
@@ -128,4 +129,5 @@ class RationalNetwork:
             (a, b) for r, s in zip(self.rows, other.rows, strict=True) for a, b in zip(r, s, strict=True)
         ]
         pairs += [*zip(self.output, other.output, strict=True), (self.bias, other.bias)]
-        return sum(((a - b) ** 2 for a, b in pairs), Fraction(0))
+        integers, scale = common_numerators([a - b for a, b in pairs])
+        return sum(v * v for v in integers) * scale * scale

@@ -31,8 +31,9 @@ from .evidence import BIAS, Evidence, Kink, Unit, falls_along
 from .first_order import first_order
 from .leave import Leave, leave
 from .region import Region, rounded_radius
+from .stationarity import KnownSums
 
-__all__ = ["Decision", "Kink", "OffUnit", "Verdict", "decide"]
+__all__ = ["Decision", "Kink", "OffUnit", "Verdict", "decide", "decide_rational"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -234,9 +235,18 @@ def decide(
             along = tuple(f"unit {k}" for k in falls.units)
             reason = falls_along((BIAS, *along) if falls.bias else along)
             return Decision(Verdict.NOT_A_MINIMUM, reason, dataset, evidence, falls.risk)
+    return _settled(evidence)
+
+
+def decide_rational(network: RationalNetwork, data: Dataset, known: KnownSums | None = None) -> Decision:
+    """`decide` of a rational network with a piecewise linear activation, exact sums at hand."""
+    return _settled(Evidence(network, data, None, known))
+
+
+def _settled(evidence: Evidence) -> Decision:
     verdict, reason = evidence.verdict
     if verdict is Verdict.NOT_A_MINIMUM:
         _ = evidence.risk, evidence.kinks, evidence.off_units
     else:
         evidence.settle()
-    return Decision(verdict, reason, dataset, evidence)
+    return Decision(verdict, reason, evidence.data, evidence)

@@ -22,7 +22,7 @@ from fastminima.system.first_use import cached_property
 
 from .escape import Escape, escape_by_bias, escape_by_row, escape_by_weight
 from .region import Region, region_of
-from .stationarity import Stationarity
+from .stationarity import KnownSums, Stationarity
 from .zonotope import Contained, Escaping, Unknown, decide_unit
 
 __all__ = ["BIAS", "Evidence", "Kink", "Unit", "falls_along"]
@@ -62,12 +62,18 @@ class Evidence:
     data : Dataset
     ball : Fraction, optional
         The escape lies within this distance.
+    known : KnownSums, optional
+        Exact sums over the same data that stand already.
     """
 
     def __init__(
-        self, given: OneHiddenLayer | RationalNetwork, data: Dataset, ball: Fraction | None = None
+        self,
+        given: OneHiddenLayer | RationalNetwork,
+        data: Dataset,
+        ball: Fraction | None = None,
+        known: KnownSums | None = None,
     ) -> None:
-        self.given, self.data, self.ball = given, data, ball
+        self.given, self.data, self.ball, self._known_sums = given, data, ball, known
 
     @cached_property
     def network(self) -> RationalNetwork:
@@ -77,7 +83,7 @@ class Evidence:
     @cached_property
     def sums(self) -> Stationarity:
         """Exact sums; let go as soon as all else is known."""
-        return Stationarity(self.network, self.data)
+        return Stationarity(self.network, self.data, self._known_sums)
 
     @cached_property
     def risk(self) -> Fraction:
@@ -142,6 +148,7 @@ class Evidence:
         """Compute everything but the escape, and let go of the sums, which are as large as the data."""
         _ = self.risk, self.kinks, self.off_units, self.verdict, self.region
         self.__dict__.pop("sums", None)
+        self._known_sums = None
 
     def known(self, name: str) -> bool:
         """Whether a part has been computed."""

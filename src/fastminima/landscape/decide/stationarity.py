@@ -31,7 +31,7 @@ from fastminima.system.first_use import cached_property
 
 from .sides import Preactivations, preactivations
 
-__all__ = ["BoundaryInput", "Stationarity"]
+__all__ = ["BoundaryInput", "KnownSums", "Stationarity"]
 
 F64 = NDArray[np.float64]
 Vector = tuple[Fraction, ...]
@@ -57,6 +57,18 @@ class BoundaryInput:
     G: Fraction
 
 
+@dataclass(frozen=True)
+class KnownSums:
+    """Exact sums that stand already, and the sides of all samples that they were made for."""
+
+    positive: NDArray[np.bool_]
+    moments: MaskedGram
+
+    def fits(self, sides: NDArray[np.int8]) -> bool:
+        """Whether they are those of other sides too: a sample on a boundary has no output there."""
+        return np.array_equal(self.positive, sides > 0)
+
+
 class Stationarity:
     """The sums above for one network on one dataset.
 
@@ -64,6 +76,8 @@ class Stationarity:
     ----------
     network : RationalNetwork
     data : Dataset
+    known : KnownSums, optional
+        Sums over the same data, used if they fit.
 
     Attributes
     ----------
@@ -75,7 +89,7 @@ class Stationarity:
         First sample of each distinct input.
     """
 
-    def __init__(self, network: RationalNetwork, data: Dataset) -> None:
+    def __init__(self, network: RationalNetwork, data: Dataset, known: KnownSums | None = None) -> None:
         if network.n_features != data.n_features:
             raise DataError(f"X has {data.n_features} columns; the network takes {network.n_features} inputs")
         self.network, self.data = network, data
@@ -87,7 +101,11 @@ class Stationarity:
         self._every = every
         self.z = Preactivations(every.value[self.first], every.error[self.first], every.side[self.first])
         self.sides = self.z.side
-        self.moments = MaskedGram(self.columns, every.side, self.s_plus, self.s_minus)
+        self.moments = (
+            known.moments
+            if known is not None and known.fits(every.side)
+            else MaskedGram(self.columns, every.side, self.s_plus, self.s_minus)
+        )
         form = self.moments.form(network.rows, network.output, network.bias)
         self._products = self.moments.products(form)
         self.risk = self.moments.gram.quadratic(form) / 2

@@ -9,6 +9,7 @@ Modules, lowest first:
   there.
 - `line_search`: along a line through the kinks of a piecewise quadratic: cross those beyond which it still falls,
   stop at the others.
+- `near_risk`: the exact risk of a network near one whose exact sums stand already.
 - `steps`: the steps of a walk.
 - `walk`: the walk itself; floats choose, rationals judge.
 - `polish`: `polish`: from a trained network to an exact local minimum.

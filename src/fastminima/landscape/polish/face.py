@@ -65,7 +65,7 @@ class Face:
         self.samples, self.sign, self.slopes, self.up = samples, sign, slopes, np.ascontiguousarray(up)
         self.theta = np.append(q.ravel(), bias)
         self.held: list[list[int]] = [[] for _ in sign]
-        # (orthogonal matrix whose first columns span the held inputs, triangle)
+        # (orthogonal matrix whose first columns span the held inputs, map from a gradient to multipliers)
         self._frames: list[tuple[F64, F64] | None] = [None for _ in sign]
         self.quadratic = Quadratic(samples, sign, slopes, self.up, self.theta)
         self._size = float(np.sqrt(samples.w @ (samples.y * samples.y)))
@@ -122,7 +122,8 @@ class Face:
             self._frames[k] = None
             return
         full, triangle = np.linalg.qr(self.samples.x[rows].T, mode="complete")
-        self._frames[k] = full, triangle[: len(rows)]
+        held = len(rows)
+        self._frames[k] = full, np.linalg.solve(triangle[:held], full[:, :held].T)
 
     def move(self, delta: F64, t: float, crossed: list[tuple[int, int]]) -> None:
         """A step along a line, with the samples that change sides on it."""
@@ -172,15 +173,12 @@ class Face:
         scale = np.sqrt(np.diagonal(A))
         A = A / scale / scale[:, None]
         g = g / scale
-        try:
-            factor = linalg.cho_factor(A, lower=True, check_finite=False)
-        except linalg.LinAlgError:
-            pass
-        else:
-            if np.diagonal(factor[0]).min(initial=1.0) ** 2 > _SAFE:
-                step = linalg.cho_solve(factor, g, check_finite=False)
-                step += linalg.cho_solve(factor, g - A @ step, check_finite=False)
-                return step / scale
+        # LAPACK itself: at this size a wrapper's checks cost as much as the work
+        factor, failed = linalg.lapack.dpotrf(A, lower=1)
+        if not failed and np.diagonal(factor).min(initial=1.0) ** 2 > _SAFE:
+            step = linalg.lapack.dpotrs(factor, g, lower=1)[0]
+            step += linalg.lapack.dpotrs(factor, g - A @ step, lower=1)[0]
+            return np.asarray(step).reshape(g.shape) / scale
         values, vectors = np.linalg.eigh(A)
         along = vectors.T @ g
         sure = values > _SAFE
@@ -221,14 +219,17 @@ class Face:
         gradient = self.gradient
         worst: tuple[int, int, float] | None = None
         excess = 0.0
+        every = np.array([sample for rows in self.held for sample in rows], dtype=np.intp)
+        residual = w[every] * self.quadratic.residual(self.theta, every)
+        end = 0
         for k, (rows, frame) in enumerate(zip(self.held, self._frames, strict=True)):
+            begin, end = end, end + len(rows)
             if frame is None or not self.sign[k] or touching[k] > len(rows):
                 continue
-            G = self.sign[k] * w[rows] * self.quadratic.residual(self.theta, np.array(rows))
+            G = self.sign[k] * residual[begin:end]
             # the quadratic has held samples at the slope of one side; their multipliers are about the middle
             own = gradient[k * n : (k + 1) * n] - np.where(self.up[rows, k], half, -half) * G @ x[rows]
-            full, triangle = frame
-            values = linalg.solve_triangular(triangle, full[:, : len(rows)].T @ own)
+            values = frame[1] @ own
             limits = half * G
             beyond = np.abs(values) - limits - noise - 1e-9 * (np.abs(values) + np.abs(limits))
             position = int(np.argmax(beyond))

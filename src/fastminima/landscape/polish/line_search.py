@@ -23,11 +23,11 @@ F64 = NDArray[np.float64]
 # a speed this small beside what its terms allow is rounding
 _STILL = 1e-12
 # what a list holds: so many pairs, or this share of all; a choice of speed, about 0.3 ms a search
-_PAIRS, _SHARE = 8192, 1.0 / 128.0
+_PAIRS, _SHARE = 8192, 1.0 / 256.0
 # tries at that length
 _TRIES = 4
 # a list that reaches less far than this share of a fresh one is made anew, and so is one this many times too long
-_SPENT, _TOO_LONG = 0.25, 8.0
+_SPENT, _TOO_LONG = 0.25, 3.0
 # how much farther a search looks when it comes to the end of the list, and beyond which t it looks at everything
 _FARTHER, _LAST = 8.0, 64.0
 

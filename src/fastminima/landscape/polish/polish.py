@@ -19,8 +19,7 @@ import numpy as np
 
 from fastminima.data.dataset import Dataset
 from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt_floor
-from fastminima.landscape.decide.decision import Decision, decide
-from fastminima.landscape.decide.stationarity import Stationarity
+from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.smooth.polish import SmoothPolish, polish_smooth
 from fastminima.landscape.smooth.problem import as_weight_decay
 from fastminima.landscape.verdict import PolishStatus
@@ -31,6 +30,7 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.options import as_flag
 
+from .near_risk import risk_near
 from .steps import Step
 from .walk import Walk
 
@@ -183,14 +183,18 @@ def polish(
 
 def _result(walker: Walk, status: PolishStatus, reason: str) -> Polish:
     decision = walker.decision
-    if decision is None:
-        decision = decide(walker.start, walker.data)
+    if decision is None or status is PolishStatus.INTERRUPTED:
+        decision = walker.stopped()
     exact = decision.network
     rounded = exact.rounded()
     near = RationalNetwork.of(rounded)
     square = near.distance_squared(exact)
     distance = sqrt_above(square)
-    excess = round_fraction(_risk(near, walker.data) - decision.exact_risk)
+    # a point that float64 holds has no excess, and no exact sum is needed to say so
+    excess = 0.0
+    if square:
+        sums = walker.sums if decision is walker.decision else None
+        excess = round_fraction(risk_near(near, walker.data, sums) - decision.exact_risk)
     inner = Fraction(decision.radius) - Fraction(distance) if decision.radius < np.inf else None
     radius = np.inf if inner is None else max(0.0, round_down(inner))
     moved = exact.distance_squared(walker.start)
@@ -202,7 +206,3 @@ def _result(walker: Walk, status: PolishStatus, reason: str) -> Polish:
         started_in_region=region is not None and region.contains(walker.start),
         started_within_radius=within, path=tuple(walker.path),
     )  # fmt: skip
-
-
-def _risk(network: RationalNetwork, data: Dataset) -> Fraction:
-    return Stationarity(network, data).risk

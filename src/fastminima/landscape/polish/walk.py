@@ -13,8 +13,9 @@ from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
-from fastminima.landscape.decide.decision import Decision, decide
+from fastminima.landscape.decide.decision import Decision, decide, decide_rational
 from fastminima.landscape.decide.sides import preactivations
+from fastminima.landscape.decide.stationarity import KnownSums
 from fastminima.landscape.verdict import PolishStatus
 from fastminima.networks.rational_network import RationalNetwork
 
@@ -63,6 +64,9 @@ class Walk:
         spread = data.y - mean[self.ids]
         self.pure = 0.5 * float(weight @ (spread * spread))
         self.decision: Decision | None = None
+        # exact sums of the face last minimised, and of the best point's
+        self._sums: KnownSums | None = None
+        self.sums: KnownSums | None = None
         self.path: list[Step] = []
         self._enter(start, "start")
 
@@ -101,16 +105,29 @@ class Walk:
                 return PolishStatus.UNDETERMINED, decision.reason
             path = decision.leave if leave_off_units else None
             if path is None:
-                self.decision = decision
+                self.decision, self.sums = decision, self._sums
                 return PolishStatus.LOCAL_MINIMUM, decision.reason
             self._enter(path.exact, "left")
         return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
 
+    def stopped(self) -> Decision:
+        """After an interrupt: what is known of the best point so far."""
+        best = self.path[0].risk if self.decision is None else self.decision.risk
+        if self.risk + self.pure < best:
+            near = self._rounded().rounded()
+            # float64 tells of most networks that they are no minimum; exact sums wait until somebody asks
+            found = decide(near, self.data)
+            assert isinstance(found, Decision)
+            return found
+        if self.decision is not None:
+            return self.decision
+        return decide_rational(self.start, self.data)
+
     def _judge(self, network: RationalNetwork) -> Decision:
         """Decide at a point, and keep it if its risk is not higher than before."""
-        decision = decide(network, self.data)
+        decision = decide_rational(network, self.data, self._sums)
         if self.decision is None or decision.exact_risk <= self.decision.exact_risk:
-            self.decision = decision
+            self.decision, self.sums = decision, self._sums
         self.path.append(Step(decision.risk, len(decision.kinks), 0, "exact"))
         return decision
 
@@ -168,8 +185,9 @@ class Walk:
         groups = np.where(face.up, 1, -1).astype(np.int8)
         for k, rows in enumerate(face.held):
             groups[rows, k] = 0
-        s_plus, s_minus = self.base.slopes
-        moments = MaskedGram(self.columns, groups[self.ids], s_plus, s_minus)
+        sides = groups[self.ids]
+        moments = MaskedGram(self.columns, sides, *self.base.slopes)
+        self._sums = KnownSums(sides > 0, moments)
         return minimum_of_quadratic(moments, self._held(), self._rounded())
 
     def _held(self) -> list[list[tuple[Fraction, ...]]]:
