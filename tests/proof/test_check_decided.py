@@ -211,6 +211,87 @@ def test_lines_decide_in_three_dimensions():
     assert "do not add up" in made([1.0, -2.0, 1.5, 0.0, 0.0, 0.0, 0.0], "lines").reason
 
 
+def test_a_rate_that_falls_on_one_line_alone_is_found():
+    """sum G |x - t| at t = 0, ..., 4 is 0, 10, -1 or 1, 10, 0: the sign at t = 2 decides."""
+    for middle, reason in ((-1, "the risk falls along a line"), (1, "every claim holds")):
+        first, second = 5.0, (middle - 20) / 2
+        third = (10 - 30 - 4 * second) / 2
+        fourth = -(40 + 6 * second + 4 * third) / 2
+        G = [first, second, third, fourth, -(first + second + third + fourth)]
+        rows = [[float(x), -g] for x, g in enumerate(G)]
+        risk = sum(F(g) ** 2 for g in G) / 2
+        claim = minimum_of(network([[0]], [0], [1], 0), risk, 1, ["lines"])
+        assert reason in verdict(case(1, rows, (1, 1, False), ["1", "0"], [claim])).reason
+
+
+def test_the_signs_of_weight_and_slopes_say_which_samples_push():
+    """A weight below 0 mirrors everything; with s- above s+ the residuals that push have the other sign."""
+    made = balanced(F(1, 2))
+    for row_of in made.rows:
+        row_of[-1] = -row_of[-1]
+    claim = made.words["claims"][0]
+    claim["network"]["W2"] = ["-1"]
+    assert verdict(case(1, made.rows, (1, 1, False), ["1", "0"], [claim]))
+    larger = claim | {"radius_squared": text_of(F(1, 5) + HAIR)}
+    assert LEAVES in verdict(case(1, made.rows, (1, 1, False), ["1", "0"], [larger])).reason
+    # x = 0..3, u = (1, -1), s = (1, 3): d = -G at x = 1, and lambda = (t - 1)/2 for t = G at x = 3
+    t = F(1, 5)
+    G = [(1 + t) / 4, F(-1), (3 - 5 * t) / 4, t]
+    rows = [[F(x), (x - 1 if x > 1 else 3 * F(x - 1)) - g] for x, g in enumerate(G)]
+    risk = sum(g * g for g in G) / 2
+    low = network([[1]], [-1], [1], 0)
+    for square, multiplier, reason in (
+        (F(1, 5), (t - 1) / 2, "every claim holds"),
+        (F(1, 5) + HAIR, (t - 1) / 2, LEAVES),
+        (F(1, 5), (t - 1) / 2 + HAIR, BALANCE),
+    ):
+        claim = minimum_of(low, risk, square, [[[text_of(multiplier)]]])
+        assert reason in verdict(case(1, rows, (1, 1, False), ["1", "3"], [claim])).reason
+
+
+def test_a_radius_of_whole_numbers_is_compared_too():
+    made = balanced(F(1, 2))
+    set_in(LOW + "radius_squared", "1")(made)
+    assert LEAVES in verdict(made).reason
+
+
+def test_a_unit_without_weight_may_turn_while_it_has_none():
+    made = CASES["dead"]
+    low = made.words["claims"][0]
+    for weight, row_of, reason in (
+        (0, [2, 1], "every claim holds"),
+        (F(1, 8), [-2, -1], "every claim holds"),
+        (F(1, 8), [2, 1], "unit 1 " + LEAVES),
+    ):
+        net = network([[-1, -1], row_of], [-1, -1], [1, weight], F(7, 2))
+        square = sum((F(a) - b) ** 2 for a, b in zip(row_of, (-2, -1), strict=True)) + F(weight) ** 2
+        z = [row_of[0] + row_of[1] * x - 1 for x in (2, 3)]
+        errors = [F(7, 2) + F(weight) * max(v, 0) - y for v, y in zip(z, (3, 4), strict=True)]
+        claim = {
+            "claim": "near_minimum",
+            "network": net,
+            "distance_squared": text_of(square),
+            "excess": text_of(sum(e * e for e in errors) / 2 - F(1, 4)),
+            "in_ball": False,
+            "in_region": True,
+        }
+        assert reason in verdict(case(1, made.rows, (2, 1, False), ["1", "0"], [low, claim])).reason
+
+
+def test_a_lower_point_may_lie_on_the_edge():
+    rows = [[0.0, 1.0], [1.0, 1.0]]
+    claim = {
+        "claim": "lower_point",
+        "network": network([[0]], [0], [0], 0),
+        "lower": network([[0]], [0], [0], 1),
+        "drop": "1",
+        "radius": "1",
+    }
+    assert verdict(case(1, rows, (1, 1, False), ["1", "0"], [claim]))
+    claim["radius"] = text_of(1 - HAIR)
+    assert "farther away" in verdict(case(1, rows, (1, 1, False), ["1", "0"], [claim])).reason
+
+
 def test_samples_on_a_line_leave_more_than_a_line():
     """dx = 3: three of the kinks that are tried together may be dependent."""
     inputs = [(0, 0, 0), (1, 0, 0), (2, 0, 0), (0, 1, 1), (0, 2, 3), (0, 3, 5)]
