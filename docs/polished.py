@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -278,12 +279,20 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0, help="the first network, a multiple of 8")
     parser.add_argument("--count", type=int, default=320, help="one after the last")
     parser.add_argument("--prove", action="store_true", help="make and check a certificate of each")
+    parser.add_argument(
+        "--read", nargs="+", metavar="FILE", help="the figures of rows that earlier runs wrote"
+    )
     parser.add_argument("--rows", help="a file for one JSON line a network")
     arguments = parser.parse_args()
+    if arguments.read:
+        texts = [Path(name).read_text() for name in arguments.read]
+        rows = [Row(**json.loads(line)) for text in texts for line in text.splitlines()]
+        print("\n".join(lines(rows)))
+        return 0
     import torch
 
     torch.set_num_threads(1)
-    rows: list[Row] = []
+    rows = []
     stream = open(arguments.rows, "w") if arguments.rows else None  # noqa: SIM115
     for found in networks(arguments.count, arguments.start):
         rows.append(judged(*found, arguments.prove)[0])
