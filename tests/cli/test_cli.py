@@ -282,3 +282,9 @@ def test_a_full_standard_output_is_one_line_on_stderr(option):
 def test_options_for_files_are_refused_on_demos(option, capsys):
     assert main(["construct", "demo:xor", *option]) == 2
     assert option[0] in capsys.readouterr().err
+
+
+def test_verbose_says_each_step_on_standard_error(capsys):
+    status, _, err = run(capsys, "construct", "demo:xor", "--verbose")
+    assert status == 0
+    assert err.splitlines() == ["reading demo:xor ...", "least squares ...", "minimum ...", "better point ..."]
