@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction as F
 
 import numpy as np
@@ -12,6 +13,7 @@ import fastminima as fm
 from certificates_by_hand import rational
 from decided_by_hand import decided_true
 from fastminima.errors import OptionError, ProofError
+from fastminima.landscape.polish.polish import PolishStatus
 from fastminima.proof.certificate import data_rows
 from profiles import examples
 
@@ -81,11 +83,10 @@ def test_what_is_undetermined_has_no_certificate(monkeypatch):
     assert decision.verdict == "undetermined"
     with pytest.raises(ProofError, match="no certificate of a point that is undetermined: unit 0: 2 concave"):
         fm.prove(decision)
-    monkeypatch.setattr(
-        fm.polish.__globals__["_Walk"], "run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    monkeypatch.undo()
+    stopped = replace(fm.polish(NEAR, KINK), decision=fm.decide(NEAR, KINK), status=PolishStatus.INTERRUPTED)
     with pytest.raises(ProofError, match="a walk that ended with interrupted"):
-        fm.prove(fm.polish(NEAR, KINK))
+        fm.prove(stopped)
 
 
 def test_concave_kinks_by_vertices_and_by_lines():
