@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from fastminima.system.first_use import cached_property
 
 from .affine import Columns, affine_numerators, common_numerators
+from .dyadic import Ints
 from .gram import ExactGram, GramState, add_numerators, rescaled
 from .masked_products import masked_products
 
@@ -148,7 +150,7 @@ class MaskedGram:
         inputs, scales = [c for c, _ in pairs[:-1]], [*(scale for _, scale in pairs[:-1]), Fraction(1)]
         every = [Fraction(1), *scales[: head - 1], *scales * self.width, pairs[-1][1]]
         numbers, unit = common_numerators([c * s for c, s in zip(form, every, strict=True)])
-        value = numbers[0] + numbers[-1] * pairs[-1][0]
+        value: Ints = numbers[0] + numbers[-1] * pairs[-1][0]
         for c, x in zip(numbers[1:head], inputs, strict=False):
             value = value + c * x
         rows = [np.flatnonzero(mask) for mask in self._positive.T]
@@ -159,11 +161,11 @@ class MaskedGram:
                 if c:
                     value[inside] += c * x[inside]
         weight, weight_unit = self._columns.weight_integers()
-        value = value if weight is None else value * weight
+        if weight is not None:
+            value = value * weight
         whole: list[int] = []
         masked: list[list[int]] = [[] for _ in rows]
-        for x in [*inputs, 1]:
-            terms = value * x
+        for terms in itertools.chain((value * x for x in inputs), [value]):
             whole.append(int(terms.sum()))
             for own_sums, inside in zip(masked, rows, strict=True):
                 own_sums.append(int(terms[inside].sum()))

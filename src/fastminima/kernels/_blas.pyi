@@ -2,6 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST: int
+__pyx_capi__: dict[str, object]
 
 def dgemm(
     a: NDArray[np.float64],

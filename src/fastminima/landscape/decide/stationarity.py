@@ -122,10 +122,16 @@ class Stationarity:
         return self.moments.total_weight
 
     @cached_property
-    def members(self) -> list[NDArray[np.intp]]:
-        """Samples of each distinct input."""
+    def _by_group(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Samples in the order of their groups, and where each group begins."""
         order = np.argsort(self.ids, kind="stable").astype(np.intp)
-        return np.split(order, np.cumsum(np.bincount(self.ids, minlength=self.n_groups))[:-1])
+        sizes = np.bincount(self.ids, minlength=self.n_groups)
+        return order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
+
+    def members(self, group: int) -> NDArray[np.intp]:
+        """Samples of a distinct input."""
+        order, starts = self._by_group
+        return order[starts[group] : starts[group + 1]]
 
     def x(self, group: int) -> Vector:
         """x~ = (x, 1) of a distinct input."""
@@ -147,7 +153,7 @@ class Stationarity:
 
     def exact_G(self, group: int) -> Fraction:
         """Sum of w_i (f(x_i) - y_i) over the samples of one distinct input."""
-        x, rows = self.x(group), self.members[group]
+        x, rows = self.x(group), self.members(group)
         integers, unit = common_numerators(x)
         weights, bias, scale = self._integers
         total = Fraction(bias)
@@ -254,5 +260,6 @@ class Stationarity:
 
     def weight(self, group: int) -> Fraction:
         """Sum of the weights of one distinct input."""
-        weight, unit = self.columns.weight_integers(self.members[group])
-        return Fraction(len(self.members[group])) if weight is None else int(weight.sum()) * unit
+        rows = self.members(group)
+        weight, unit = self.columns.weight_integers(rows)
+        return Fraction(len(rows)) if weight is None else int(weight.sum()) * unit
