@@ -24,7 +24,7 @@ SHAPES = [
     ("m = 442, dx = 10, width 8", 442, 10, 8, 5, 0.5, 2000, 500),
     ("thin: 2000, 2, 4", 2000, 2, 4, 3, 0.3, 1000, 300),
     ("m = 1e5, dx = 10, width 16", 100_000, 10, 16, 8, 0.5, 400, 300),
-    # 489 parameters for 500 samples: the exact numbers have tens of thousands of bits
+    # 489 parameters for 500 samples: most of the time goes into exact numbers
     ("wide: 500, 60, 8", 500, 60, 8, 4, 0.5, 1000, 300),
 ]
 
