@@ -1,8 +1,7 @@
 """`polish` from trained networks, against the training that made them and against one gradient evaluation in NumPy.
 
 Torch trains (float64, Adam, then L-BFGS with a strong Wolfe search, one thread), then `polish` walks to an exact local
-minimum, everything included: the walk, the exact minimum of its face, the decision, and
-what is proved of the rounded network. Times
+minimum, everything included: the walk, the exact minimum of its face, the decision, what is proved of the rounded one. Times
 are CPU time of one thread, the median of the runs; a gradient is the median of several evaluations beside them.
 
     OPENBLAS_NUM_THREADS=1 python bench/bench_polish.py [--quick] [--runs 3]
@@ -24,8 +23,9 @@ import fastminima as fm
 SHAPES = [
     ("m = 442, dx = 10, width 8", 442, 10, 8, 5, 0.5, 2000, 500),
     ("thin: 2000, 2, 4", 2000, 2, 4, 3, 0.3, 1000, 300),
-    ("wide: 500, 60, 8", 500, 60, 8, 4, 0.5, 1000, 300),
     ("m = 1e5, dx = 10, width 16", 100_000, 10, 16, 8, 0.5, 400, 300),
+    # 489 parameters for 500 samples: most of the time goes into exact numbers
+    ("wide: 500, 60, 8", 500, 60, 8, 4, 0.5, 1000, 300),
 ]
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="without the last shape")
+    parser.add_argument("--quick", action="store_true", help="the first two shapes")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     # what is imported at the first call is no part of a polish
@@ -97,7 +97,7 @@ def main() -> None:
         "| network | polish s | / training | / gradient | steps | kinks | moved | status: risk before, after |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name, m, dx, d1, units, noise, adam, lbfgs in SHAPES[: -1 if options.quick else None]:
+    for name, m, dx, d1, units, noise, adam, lbfgs in SHAPES[: 2 if options.quick else None]:
         X, y = table(m, dx, units, noise)
         training, network = clock(lambda X=X, y=y, d1=d1, a=adam, b=lbfgs: trained(X, y, d1, a, b))
         data = fm.Dataset(X, y)

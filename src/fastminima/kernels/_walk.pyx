@@ -87,12 +87,12 @@ def meet(const double[:, ::1] x, const double[::1] norm, const double[:, ::1] q,
 
 def cross(const double[:, ::1] x, const double[::1] y, const double[::1] w, const double[:, ::1] q,
           const double[:, ::1] delta, const double[::1] bias, const double[::1] sign, const double[::1] slopes,
-          const Py_ssize_t[::1] sample, const Py_ssize_t[::1] unit, const Py_ssize_t[::1] event, const double[::1] time,
-          double end, double[::1] state_out, uint8_t[:, ::1] up_out, Py_ssize_t[::1] heap_out,
+          const Py_ssize_t[::1] sample, const Py_ssize_t[::1] unit, const Py_ssize_t[::1] event,
+          const double[::1] time, double end, double[::1] state_out, uint8_t[:, ::1] up_out, Py_ssize_t[::1] heap_out,
           Py_ssize_t[::1] crossed_out):
     """Through the meetings in the order of their times until the risk turns up: (number crossed, where it ended).
 
-    bias (2,): the output bias and its speed; slopes (2,): s+, s-; state_out (4,): t, l', l'' and how much l fell, changed.
+    bias (2,): the output bias and its speed; slopes (2,): s+, s-; state_out (4,): t, l', l'', how much l fell, changed.
     The sides up_out of those crossed change; crossed_out gets their places among the events. The end: the event at
     which the risk turns up; -1: at a minimum between events, or before `end`; -2: it still falls at `end`.
     """
