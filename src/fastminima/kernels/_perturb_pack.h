@@ -167,35 +167,3 @@ FM_TARGET static void FM_NAME(fp_pack)(const fp_base *base, const double *X, con
 #undef FP_SIDES
 #undef FP_UNALIGNED
 #undef FP_SPREAD
-
-/* ||(w, b)||^2 */
-FM_TARGET FM_INLINE REAL FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, REAL b)
-{
-    REAL s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
-    ptrdiff_t j = 0;
-    if (dx >= 2 * LANES) {
-        REAL lanes[LANES];
-        VEC sum = V_SET1(0);
-        int l;
-        for (; j + LANES <= dx; j += LANES)
-            sum = V_FMA(V_LOADU(w + j), V_LOADU(w + j), sum);
-        V_STOREU(lanes, sum);
-        for (l = 0; l + 4 <= LANES; l += 4) {
-            s0 += lanes[l];
-            s1 += lanes[l + 1];
-            s2 += lanes[l + 2];
-            s3 += lanes[l + 3];
-        }
-        for (; l < LANES; l++)
-            s1 += lanes[l];
-    }
-    for (; j + 4 <= dx; j += 4) {
-        s0 += w[j] * w[j];
-        s1 += w[j + 1] * w[j + 1];
-        s2 += w[j + 2] * w[j + 2];
-        s3 += w[j + 3] * w[j + 3];
-    }
-    for (; j < dx; j++)
-        s1 += w[j] * w[j];
-    return (s0 + s2) + (s1 + s3);
-}

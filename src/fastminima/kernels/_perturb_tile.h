@@ -3,13 +3,37 @@
 #define PANEL (3 * LANES)
 #include "_perturb_pack.h"
 
-/* Where the compiler has vectors, plain C is there to be compared with: it needs no tile of its own for every number of
- * units. */
-#if LANES == 1 && defined(FM_HAVE_VECTOR16)
-#define FM_LEAN 1
-#else
-#define FM_LEAN 0
-#endif
+/* ||(w, b)||^2 */
+FM_TARGET FM_INLINE REAL FM_NAME(fp_square)(const REAL *w, ptrdiff_t dx, REAL b)
+{
+    REAL s0 = b * b, s1 = 0, s2 = 0, s3 = 0;
+    ptrdiff_t j = 0;
+    if (dx >= 2 * LANES) {
+        REAL lanes[LANES];
+        VEC sum = V_SET1(0);
+        int l;
+        for (; j + LANES <= dx; j += LANES)
+            sum = V_FMA(V_LOADU(w + j), V_LOADU(w + j), sum);
+        V_STOREU(lanes, sum);
+        for (l = 0; l + 4 <= LANES; l += 4) {
+            s0 += lanes[l];
+            s1 += lanes[l + 1];
+            s2 += lanes[l + 2];
+            s3 += lanes[l + 3];
+        }
+        for (; l < LANES; l++)
+            s1 += lanes[l];
+    }
+    for (; j + 4 <= dx; j += 4) {
+        s0 += w[j] * w[j];
+        s1 += w[j + 1] * w[j + 1];
+        s2 += w[j + 2] * w[j + 2];
+        s3 += w[j + 3] * w[j + 3];
+    }
+    for (; j < dx; j++)
+        s1 += w[j] * w[j];
+    return (s0 + s2) + (s1 + s3);
+}
 
 #if V_MOVES
 /* delta += sum over the watched units of gap |z'| in the lanes whose sign the tile's dz changes; returns how many did. All
@@ -248,7 +272,7 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
             wild |= !((REAL)fabs(errors[v]) < (REAL)FM_INFINITY);
         often = !wild;
     }
-    if (width == 3 && d1 <= ROWS / 2 && !FM_LEAN) {
+    if (width == 3 && d1 <= ROWS / 2) {
 #define FP_SMALL(n) FM_NAME(fp_small)(n, theta, bias, slopes, (unsigned)watch[0], often, tuples, dx, x, weighted, total, \
                                       change, crossed, spill, n_changed, ahead)
         switch (d1) {
@@ -274,34 +298,22 @@ FM_TARGET FM_INLINE void FM_NAME(fp_panel)(const int width, const REAL *theta, c
         for (i = 0; i < tiles; i++) {
             const ptrdiff_t units = (rest + tiles - i - 1) / (tiles - i);
             fm_fetch(ahead);
-#define FP_TILE(n, often, r) \
-    FM_NAME(fp_tile)(n, width, often, (unsigned)watch[i] >> (r), w + (r) * dx, b + (r), dv + (r), slope + (r), d1, dx, x, \
-                     base + (r) * PANEL, D, moved, (COUNT *)crossed, spill)
-#define FP_CASE(n) flips += V_MOVES && often ? FP_TILE(n, 1, 0) : FP_TILE(n, 0, 0); break
-            if (width < 3 || FM_LEAN) {
-                /* the last few samples, in pieces: the same operations in the same order, and a fifth of the code */
-                ptrdiff_t r = 0;
-                for (; r + 4 <= units; r += 4)
-                    flips += FP_TILE(4, 0, r);
-                if (r + 2 <= units) {
-                    flips += FP_TILE(2, 0, r);
-                    r += 2;
-                }
-                if (r < units)
-                    flips += FP_TILE(1, 0, r);
-            } else
-                switch (units) {
-                case 1: FP_CASE(1);
-                case 2: FP_CASE(2);
-                case 3: FP_CASE(3);
+#define FP_TILE(n, often) \
+    FM_NAME(fp_tile)(n, width, often, (unsigned)watch[i], w, b, dv, slope, d1, dx, x, base, D, moved, \
+                     (COUNT *)crossed, spill)
+#define FP_CASE(n) flips += V_MOVES && often ? FP_TILE(n, 1) : FP_TILE(n, 0); break
+            switch (units) {
+            case 1: FP_CASE(1);
+            case 2: FP_CASE(2);
+            case 3: FP_CASE(3);
 #if ROWS > 4
-                case 5: FP_CASE(5);
-                case 6: FP_CASE(6);
-                case 7: FP_CASE(7);
-                case 8: FP_CASE(8);
+            case 5: FP_CASE(5);
+            case 6: FP_CASE(6);
+            case 7: FP_CASE(7);
+            case 8: FP_CASE(8);
 #endif
-                default: FP_CASE(4);
-                }
+            default: FP_CASE(4);
+            }
 #undef FP_CASE
 #undef FP_TILE
             w += units * dx, b += units, dv += units, slope += units, base += units * PANEL, rest -= units;
@@ -469,5 +481,4 @@ FM_TARGET static void FM_NAME(fp_excess)(fp_base base, const double *X, const do
     }
 }
 
-#undef FM_LEAN
 #undef PANEL
