@@ -22,6 +22,7 @@ from fastminima.landscape.polish import walk
 from fastminima.landscape.polish.face import Face
 from fastminima.landscape.polish.line_search import LineSearch
 from fastminima.landscape.polish.samples import Samples
+from fastminima.landscape.polish.walk import Walk
 from profiles import examples
 
 F = Fraction
@@ -71,6 +72,27 @@ def test_any_start_ends_at_an_exact_local_minimum(seed, grid, slopes):
     p = fm.polish(network, data)
     check(p, data)
     assert p.decision.exact_risk <= fm.decide(network, data).exact_risk
+
+
+@pytest.mark.parametrize("seed", [193, 236])
+def test_a_row_that_shrank_to_0_is_gone_round_where_it_cannot_be_decided(seed):
+    """Then every input is on the boundary, too many of them concave; but the unit moves at constant risk."""
+    rng = np.random.default_rng(seed)
+    m, dx, d1 = int(rng.integers(10, 61)), int(rng.integers(1, 5)), int(rng.integers(1, 6))
+    data = fm.Dataset(rng.normal(size=(m, dx)), rng.normal(size=m))
+    p = fm.polish(start(rng, dx, d1, fm.relu), data)
+    check(p, data)
+
+
+def test_the_way_round_a_row_of_0_is_a_strictly_lower_point():
+    rng = np.random.default_rng(0)
+    data = fm.Dataset(rng.normal(size=(40, 3)), rng.normal(size=40))
+    network = fm.OneHiddenLayer(np.zeros((1, 3)), [0.0], [1.0], float(data.y.mean()), fm.relu)
+    decision = fm.decide(fm.RationalNetwork.of(network), data)
+    path = Walk(decision.network, data)._around(decision)
+    assert fm.decide(path.exact, data).exact_risk == decision.exact_risk - path.drop < decision.exact_risk
+    still = fm.spurious_minimum(data, width=2)
+    assert Walk(fm.RationalNetwork.of(still.network), data)._around(fm.decide(still)) is None
 
 
 def test_diabetes_ends_where_it_is_known_to():

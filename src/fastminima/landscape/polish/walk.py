@@ -14,9 +14,10 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.groups import group_ids
 from fastminima.exact.masked_gram import MaskedGram
 from fastminima.landscape.decide.decision import Decision, decide, decide_rational
+from fastminima.landscape.decide.leave import Leave, leave
 from fastminima.landscape.decide.sides import preactivations
 from fastminima.landscape.decide.stationarity import KnownSums
-from fastminima.landscape.verdict import PolishStatus
+from fastminima.landscape.verdict import OffUnit, PolishStatus
 from fastminima.networks.rational_network import RationalNetwork
 
 from .exact_face import minimum_of_quadratic
@@ -101,14 +102,25 @@ class Walk:
             if decision.escape is not None:
                 self._enter(decision.escape.exact, "escape")
                 continue
-            if not decision:
+            path = self._around(decision) if not decision else decision.leave if leave_off_units else None
+            if path is None and not decision:
                 return PolishStatus.UNDETERMINED, decision.reason
-            path = decision.leave if leave_off_units else None
             if path is None:
                 self.decision, self.sums = decision, self._sums
                 return PolishStatus.LOCAL_MINIMUM, decision.reason
             self._enter(path.exact, "left")
         return PolishStatus.STEP_LIMIT, f"no end after {_RESTARTS} exact minima of faces"
+
+    def _around(self, decision: Decision) -> Leave | None:
+        """The way round a point that could not be decided because of a row that shrank to 0.
+
+        Such a unit adds nothing, so it can be moved at constant risk to where its output weight lowers the risk: whether
+        the point is a minimum or not, a strictly better one is there.
+        """
+        for unit, why in decision.off_units.items():
+            if why is OffUnit.NO_ROW and (path := leave(decision.network, self.data, unit)) is not None:
+                return path
+        return None
 
     def stopped(self) -> Decision:
         """After an interrupt: what is known of the best point so far."""
