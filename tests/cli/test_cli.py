@@ -287,4 +287,4 @@ def test_options_for_files_are_refused_on_demos(option, capsys):
 def test_verbose_says_each_step_on_standard_error(capsys):
     status, _, err = run(capsys, "construct", "demo:xor", "--verbose")
     assert status == 0
-    assert err.splitlines() == ["reading demo:xor ...", "least squares ...", "minimum ...", "better point ..."]
+    assert err.splitlines() == ["read ...", "least squares ...", "minimum ...", "better point ..."]

@@ -154,7 +154,7 @@ def test_shapes_that_do_not_fit() -> None:
         ((W1[:, :0], b1[:, :0], W2[:, :0], b2), "d1 >= 1"),
         ((W1, b1[:3], W2, b2), r"b1 must have shape \(K, d1\) = \(4, 3\) to fit W1, got \(3, 3\)"),
         ((W1, b1, W2[:, :2], b2), r"W2 must have shape \(K, d1\) = \(4, 3\)"),
-        ((W1, b1, W2, b2[:, None]), r"b2 must have shape \(K,\) = \(4,\)"),
+        ((W1, b1, W2, np.stack([b2, b2], axis=1)), r"b2 must have shape \(K,\) = \(4,\)"),
         ((W1[:, :, :1], b1, W2, b2), "dx = 1, but the data have 2 features"),
         ((W1.astype(complex), b1, W2, b2), "W1 must hold"),
         ((W1, b1.astype(str), W2, b2), "b1 must hold"),

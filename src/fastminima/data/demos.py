@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from importlib.resources import files
+from importlib.resources import as_file, files
 
 import numpy as np
 
 from fastminima.errors import ReadError
+from fastminima.system.files import open_npz
 from fastminima.system.options import one_of, spelled
 
 from .dataset import Accuracy, Dataset
@@ -51,7 +52,10 @@ def load_demo(name: str, *, accuracy: Accuracy = "auto") -> Dataset:
             f"unknown demo {spelled(name)}; known: diabetes, xor, parityN and pmparityN for N = 1..12.{hint}"
         )
     if name == "diabetes":
-        with files(__package__).joinpath("diabetes.npz").open("rb") as stream, np.load(stream) as table:
+        with (
+            as_file(files(__package__).joinpath("diabetes.npz")) as path,
+            open_npz(path, "is not the table that comes with the package", "; install it again") as table,
+        ):
             X, y = np.ascontiguousarray(table["X"]), table["y"].astype(np.float64)
         return Dataset(
             X,

@@ -8,7 +8,7 @@ with is judged exactly: by the start's region, or by the exact local minimum tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class EscapeOptions:
         An option is none of its values or out of its range.
     """
 
-    noise: InitVar[float | Iterable[float]]
+    noise: InitVar[float | Sequence[float]]
     starts: int | Sequence[Any]
     repeats: int
     steps: int
@@ -74,8 +74,8 @@ class EscapeOptions:
     progress: bool
     levels: tuple[float, ...] = field(init=False)
 
-    def __post_init__(self, noise: float | Iterable[float]) -> None:
-        many = isinstance(noise, Iterable) and not isinstance(noise, str | bytes | np.ndarray)
+    def __post_init__(self, noise: float | Sequence[float]) -> None:
+        many = isinstance(noise, Sequence | Set) and not isinstance(noise, str | bytes)
         values = list(noise) if many else np.ravel(np.asarray(noise, dtype=object)).tolist()  # type: ignore[arg-type]
         object.__setattr__(self, "levels", tuple(dict.fromkeys(_length(value) for value in values)))
         if not self.levels:
@@ -106,7 +106,7 @@ def escape_benchmark(
     data: Dataset | tuple[Any, ...],
     optimisers: Optimisers = ("sgd", "momentum", "adam", "lbfgs"),
     *,
-    noise: float | Iterable[float] = (0.5, 2.0, 8.0, 32.0),
+    noise: float | Sequence[float] = (0.5, 2.0, 8.0, 32.0),
     starts: int | Sequence[Any] = 3,
     repeats: int = 2,
     steps: int = 2_000,

@@ -418,6 +418,7 @@ def scan_large(source: BlockSource, settings: Settings, resources: Resources, st
             fit = scan.fit()
             low = spurious_minimum(fit, settings.activation, settings.width)
             better = better_point(low) if settings.width > 1 else None
+            _ = better and better.risk  # while the rows are there
         stopped = False
     except Exception as error:
         stopped = False

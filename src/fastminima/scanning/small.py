@@ -62,6 +62,7 @@ def _scan_one(source: BlockSource, activation: PiecewiseLinear, width: int) -> S
                 data = source.dataset()
             low = spurious_minimum(data, activation, width)
             better = better_point(low) if width > 1 else None
+            _ = better and better.risk  # while the rows are there
     except Exception as error:
         # whatever it is, it is about this dataset: the scan goes on, and the row says what happened
         return failed(source.name, error, time.perf_counter() - start)

@@ -157,7 +157,7 @@ def bracket(
     dataset = data_of(data, "bracket", data)
     check_one_target(dataset, "bracket")
     limits, h = SearchLimits(seconds, n_starts, workers, progress), as_piecewise(activation, "bracket")
-    several = not isinstance(width, int | np.integer | str) and isinstance(width, Sequence | np.ndarray)
+    several = isinstance(width, Sequence | np.ndarray) and not isinstance(width, str | bytes)
     widths = sorted({as_count(w, "width", 1) for w in (width if several else [width])})  # type: ignore[union-attr]
     if not widths:
         raise OptionError("width must name at least one width, got none")

@@ -29,6 +29,7 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, re
 from fastminima.networks.given import data_of
 from fastminima.networks.rational_network import RationalNetwork
 
+from .fit_network import as_piecewise
 from .lines import DistinctInputs
 
 __all__ = ["Interpolation", "interpolation_width"]
@@ -73,8 +74,8 @@ def interpolation_width(data: Any, *, activation: PiecewiseLinear = relu) -> Int
 
     Raises
     ------
-    DataTypeError, TargetError
-        For other data, or several targets.
+    DataTypeError, TargetError, NetworkError
+        For other data, several targets, and activations that are not piecewise linear.
 
     Examples
     --------
@@ -84,6 +85,7 @@ def interpolation_width(data: Any, *, activation: PiecewiseLinear = relu) -> Int
     """
     dataset = data_of(data, "interpolation_width", data)
     check_one_target(dataset, "interpolation_width")
+    activation = as_piecewise(activation, "interpolation_width")
     inputs = DistinctInputs(Columns(dataset))
     pure, network = inputs.pure_error, None
     exact = least_squares(dataset).exact

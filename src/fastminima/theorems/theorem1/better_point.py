@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -22,7 +22,6 @@ from fastminima.exact.stream import PassNetwork
 from fastminima.fit.least_squares import EXACT_WORK
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
-from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count, check_width, one_of, spelled
 
@@ -77,10 +76,21 @@ class BetterPoint(NextSteps):
     certificate: str | None = None
     split: PushedSplit | TiedSplit | None = None
     tried: int = 0
+    # what `risk` has found, for results that outlive their rows
+    known_risk: float | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def risk(self) -> float:
-        """Of the network, rounded from the exact one where that is cheap, else l_LS - drop; of the minimum without one."""
+        """Of the network, rounded from the exact one where that is cheap, else l_LS - drop; of the minimum without one.
+
+        Computed at first use.
+        """
+        if self.known_risk is None:
+            object.__setattr__(self, "known_risk", self._risk())
+        assert self.known_risk is not None
+        return self.known_risk
+
+    def _risk(self) -> float:
         fit, network = self.low.fit, self.network
         if network is None:
             return self.low.risk
