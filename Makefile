@@ -16,8 +16,10 @@ demo: $(VENV)/.demo
 	@echo "theorem 1 on demo:diabetes, files in $(OUT):"
 	@$(VENV)/bin/fastminima construct demo:diabetes --out $(OUT) --verbose
 
+# on every core; WORKERS=0 runs the tests in one process
+WORKERS ?= auto
 test: kernels
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: hints
 	$(PY) -m pip install --quiet -e ".[lint]" --no-build-isolation
@@ -64,7 +66,7 @@ house:
 
 # slower checks than the suite's ten minutes allow
 verify: kernels
-	FASTMINIMA_VERIFY=1 $(PY) -m pytest $(PYTEST_ARGS)
+	FASTMINIMA_VERIFY=1 $(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 # does a test notice every change of the checker? about ten minutes; what may live is in docs/mutants.md
 MUTANTS := build/mutants
