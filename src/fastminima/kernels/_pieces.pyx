@@ -34,8 +34,8 @@ BEST_VARIANT = fm_best_variant()
 VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
 
 
-def independent(const double[::1] t_hi, const double[::1] t_lo, const double[::1] w, const double[::1] r, double ceiling,
-                double[:, ::1] sums, double[:, ::1] best_out):
+def independent(const double[::1] t_hi, const double[::1] t_lo, const double[::1] w, const double[::1] r,
+                double ceiling, double[:, ::1] sums, double[:, ::1] best_out):
     """best_out[p, j]: at most the least risk of the first j points with p + 1 pieces; sums: (n + 1, 12)."""
     with nogil:
         if t_hi.shape[0] > 0 and best_out.shape[0] > 0:

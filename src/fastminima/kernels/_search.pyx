@@ -1,16 +1,16 @@
 # cython: language_level=3
 """Descent of the risk of small networks through their activation patterns, and the best place for a new unit.
 
-a.  Form. f(x) = b + sum_k sigma_k h(<q_k, (x, 1)>) with sigma_k = 1 or -1, h = h_{s+,s-}: every network of width w without a
-    unit that is off is of this form. Rows and targets come times the root of the weight, so the risk is half the sum of
-    squares of the residuals; the last entry of a row is that root.
-b.  Step. Where no unit changes sides f is linear in (b, q_1, ..., q_w): the Gauss-Newton step is the least-squares point of the
-    pattern, from the Gram matrix of the masked design (dsyrk on blocks that stay in the cache) and one Cholesky
-    factorisation, damped where a step is blocked.
+a.  Form. f(x) = b + sum_k sigma_k h(<q_k, (x, 1)>) with sigma_k = 1 or -1, h = h_{s+,s-}: every network of width w
+    without a unit that is off is of this form. Rows and targets come times the root of the weight, so the risk is
+    half the sum of squares of the residuals; the last entry of a row is that root.
+b.  Step. Where no unit changes sides f is linear in (b, q_1, ..., q_w): the Gauss-Newton step is the least-squares
+    point of the pattern, from the Gram matrix of the masked design (dsyrk on blocks that stay in the cache) and one
+    Cholesky factorisation, damped where a step is blocked.
 c.  Line. Along the step the risk is a piecewise quadratic with a kink where a unit meets a sample: all of them sorted
     (buckets, O(m w)), the least value over all pieces taken, not the first.
-d.  Hinge. Along a direction with sorted projections, the best knot of c max(p - knot, 0) beside a constant and a slope, by
-    running sums from the right, O(m).
+d.  Hinge. Along a direction with sorted projections, the best knot of c max(p - knot, 0) beside a constant and a
+    slope, by running sums from the right, O(m).
 Floating point only proposes here; what is handed out is proved elsewhere.
 """
 
@@ -85,7 +85,7 @@ cdef int solved(double *gram, double *factor, double *gradient, double *step, in
 def descend(const double[:, ::1] X, const double[::1] y, double plus, double minus, const double[::1] sign,
             double[::1] parameters, Py_ssize_t steps, double tolerance, double[::1] work, int32_t[::1] counts,
             double[::1] kinks):
-    """Lowers the risk at `parameters` = (b, q_1, ..., q_w) in place, by at most `steps` steps; returns (risk, steps taken).
+    """Lowers the risk at `parameters` = (b, q_1, ..., q_w) in place, in at most `steps` steps; returns (risk, steps).
 
     It ends where two steps in a row lower the risk by less than `tolerance` of it. With N = w n + 1, work holds
     m (2 w + 4) + 512 N + 2 N^2 + 2 N numbers, counts m w + 2, kinks 4 m w.
@@ -149,7 +149,7 @@ def descend(const double[:, ::1] X, const double[::1] y, double plus, double min
 
 def best_hinge(const double[:, ::1] X, const double[::1] r, const double[:, ::1] directions, double[::1] work,
                int32_t[::1] counts, double[::1] kinks, double[::1] found_out):
-    """found_out = (drop, direction, knot, coefficient) of the best hinge for the residuals r; drop 0 where there is none.
+    """found_out = (drop, direction, knot, coefficient) of the best hinge for the residuals r; drop 0 without one.
 
     work holds 3 m numbers, counts m + 2, kinks 4 m.
     """
