@@ -5,7 +5,8 @@
 (b) Swap: one or two random units are taken out and put back where the best hinge against what is left is found, among
     directions between two samples, random ones and the residual's gradient; a descent; kept if the risk fell. The
     start ends when so many swaps in a row have failed.
-(c) Many rows: (a) and (b) on a random part of them, with a short descent on all between the two and a long one after.
+(c) Many rows: (a) and (b) on a random part of them, with a short descent on all between the two and a long one after; there
+    the random starts come first, which are there sooner.
 Which network a start ends at depends on its number and the seed alone.
 """
 
@@ -26,13 +27,13 @@ __all__ = ["Search", "linear_candidate"]
 F64 = NDArray[np.float64]
 
 # All of these are only choices: directions tried for a hinge, descents' lengths and tolerances, failures in a row.
-_DIRECTIONS, _SHORT, _LONG, _LAST = 24, 10, 200, 500
+_DIRECTIONS, _SHORT, _PART, _LONG, _LAST = 24, 10, 40, 200, 500
 _ROUGH, _FINE, _FINEST = 1e-3, 1e-6, 1e-12
 # a swap counts that lowers the risk by this share
 _GAIN = 1e-6
 # rows beyond which a start works on a part: this many, or so many per parameter
 _ROWS, _ROWS_PER_PARAMETER = 4_000, 24
-_FULL_STEPS = 6
+_FULL_STEPS, _PART_SWAPS = 2, 6
 
 
 @dataclass(frozen=True)
@@ -62,39 +63,53 @@ class Search:
         rows, part = self.rows, self._part(draws)
         room = Workspace(part.n_samples, part.X.shape[1], self.width)
 
+        if part is not rows:
+            self._on_a_part(number, part, draws, room)
+            return
         begin = self._random if number % 2 else self._greedy
-        best = part.descend(begin(number, part, draws, room), room, _LONG, _FINE)
-        if part is rows:
-            self.report(number, best)
-        else:
-            best = part.descend(self._on_all(number, best, 1), room, _SHORT, _ROUGH)
-        failed = 0
-        while failed < 2 * self.width + 2 and not self.expired():
-            other = self._swapped(part, best, draws, room)
-            other = part.descend(other, room, _LONG, _FINE)
+        best = rows.descend(begin(number, rows, draws, room), room, _LONG, _FINE)
+        self.report(number, best)
+        best = self._after_swaps(number, rows, best, draws, room)
+        self.report(number, rows.descend(best, room, _LAST, _FINEST))
+
+    def _after_swaps(
+        self, number: int, rows: ScaledRows, best: Candidate, draws: np.random.Generator, room: Workspace
+    ) -> Candidate:
+        """(b)."""
+        whole = rows is self.rows
+        steps, tolerance = (_LONG, _FINE) if whole else (_PART, _ROUGH)
+        failed, most = 0, 2 * self.width + 2 if whole else _PART_SWAPS
+        while failed < most and not self.expired():
+            other = rows.descend(self._swapped(rows, best, draws, room), room, steps, tolerance)
             if other.risk < best.risk * (1.0 - _GAIN):
                 best, failed = other, 0
-                if part is rows:
+                if whole:
                     self.report(number, best)
             else:
                 failed += 1
-        if part is rows:
-            self.report(number, part.descend(best, room, _LAST, _FINEST))
-        else:
-            self._on_all(number, best, _LAST)
+        return best
 
-    def _on_all(self, number: int, best: Candidate, rounds: int) -> Candidate:
-        """(c): the descent on all rows, a few steps at a time."""
+    def _on_a_part(self, number: int, part: ScaledRows, draws: np.random.Generator, room: Workspace) -> None:
+        """(c): what all rows cost is paid for few steps, and for what a part has shown to be good."""
+        begin = self._greedy if number % 2 else self._random
+        best = part.descend(begin(number, part, draws, room), room, _PART, _ROUGH)
+        best = self._on_all(number, best, _ROUGH)
+        if number > 0:  # the first start is there for an early answer
+            best = part.descend(best, room, _SHORT, _ROUGH)
+            best = self._after_swaps(number, part, best, draws, room)
+            self._on_all(number, best, _FINE)
+
+    def _on_all(self, number: int, best: Candidate, tolerance: float) -> Candidate:
+        """The descent on all rows, a few steps at a time, until they lower the risk by no more than a share."""
         rows = self.rows
         room = Workspace(rows.n_samples, rows.X.shape[1], self.width)
         before = np.inf
-        for _ in range(rounds):
-            best = rows.descend(best, room, _FULL_STEPS, _FINE)
+        while True:
+            best = rows.descend(best, room, _FULL_STEPS, tolerance)
             self.report(number, best)
-            if self.expired() or best.risk > before * (1.0 - _FINE):
-                break
+            if self.expired() or best.risk > before * (1.0 - _FULL_STEPS * tolerance):
+                return best
             before = best.risk
-        return best
 
     def _part(self, draws: np.random.Generator) -> ScaledRows:
         size = max(_ROWS, _ROWS_PER_PARAMETER * (self.width * self.rows.X.shape[1] + 1))
