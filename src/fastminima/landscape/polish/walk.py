@@ -32,6 +32,8 @@ __all__ = ["Walk"]
 _STEPS_PER_PARAMETER = 200
 _RESTARTS = 200
 _IDLE = 20
+# steps in a row on one face, before its multipliers are looked at
+_STILL = 4
 # a fall of the risk below this share of it is rounding, and so is one below the square of that share of the sum of y^2
 _FLAT = 1e-14
 # crossings after which the quadratic is summed anew
@@ -147,7 +149,7 @@ class Walk:
         """(i) and (ii) until there is nothing to let go; False when the guard stopped it."""
         face, samples = self.face, self.samples
         floor = 1e3 * _FLAT * _FLAT * float(samples.w @ (samples.y * samples.y))
-        idle = 0
+        idle = still = 0
         for _ in range(limit):
             if face.quadratic.n_crossed > _CROSSINGS:
                 face.quadratic.sum_anew(face.theta)
@@ -155,7 +157,9 @@ class Walk:
             stop = self.search.walk(delta)
             falls = stop.fell > _FLAT * self.risk + floor
             # a step of no length that ends at a kink holds its sample, a few times in a row
-            if falls or (stop.kink is not None and idle < _IDLE):
+            # one step without a kink is the minimum of the face; several in a row are what rounding makes of a singular one
+            still = still + 1 if stop.kink is None and not stop.crossed else 0
+            if still <= _STILL and (falls or (stop.kink is not None and idle < _IDLE)):
                 idle = 0 if falls else idle + 1
                 face.move(delta, stop.t, stop.crossed)
                 if stop.kink is not None:
@@ -166,6 +170,7 @@ class Walk:
                     self.risk - stop.fell, len(stop.crossed), "minimum" if stop.kink is None else "held"
                 )
                 continue
+            still = 0
             worst = face.worst_multiplier(self.search.touching)
             if worst is not None:
                 unit, position, multiplier = worst
