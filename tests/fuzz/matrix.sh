@@ -21,7 +21,7 @@ for version in $versions; do
   [ -x "$room/venv/bin/python" ] || "$python" -m venv "$room/venv"
   # sources of its own: kernels of two Pythons may lie beside each other, but their C files and build logs may not
   mkdir -p "$room/project"
-  tar cf - --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' src tests docs bench examples setup.py pyproject.toml README.md \
+  tar cf - --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' src tests docs bench examples setup.py build_backend.py pyproject.toml README.md \
     LICENSE MANIFEST.in PAPER.md CONTRIBUTING.md CHANGELOG.md Makefile .ci .gitignore | tar xf - -C "$room/project"
   if (
     cd "$room/project"
