@@ -22,11 +22,11 @@ d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 
     the panels of the group pass it, panels outer and tuples inner: each panel is fetched once per block, not
     once per tuple. Each tile asks for a few lines of what comes next from memory: the next group of samples,
     or the next block of tuples where one group is all.
-    Wide networks (`is_wide`): a panel no longer fits into the first level, nor W1 into the second. There a group of up to
-    16 panels (8 MiB) meets blocks of 128 units and slices of 128 inputs: the slice of a panel stays in the first level
-    while the block passes it, the z of the group wait in the second for the next slice. Each z is added up in the same
-    order as otherwise: outputs have the same bits. A product through BLAS (`_blas`) and a pass over its result would be
-    slower: the tile is faster than OpenBLAS's product alone, and needs no second look at z (bench/bench_forward.md).
+    Wide networks (`is_wide`): a panel no longer fits into the first level, nor W1 into the second. There a group of
+    up to 16 panels (8 MiB) meets blocks of 128 units and slices of 128 inputs: the slice of a panel stays in the
+    first level while the block passes it, the z of the group wait in the second for the next slice. Each z is added
+    up in the same order as otherwise: outputs have the same bits. A product through BLAS (`_blas`) and a pass over
+    its result would be slower: the tile beats OpenBLAS's product alone (bench/bench_forward.md).
 e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
     flushed: at most 48 additions in a chain before, so float32 arithmetic loses no digits to long sums. The
     order depends on m, d1, dx and the variant alone: never on K, on how K is cut, or on threads.
