@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # what pyproject.toml says for the extra "demo"; installed first, so that each step says what it does
 DEMO_NEEDS := "numpy>=1.25" "scipy>=1.11" "threadpoolctl>=3.1" "matplotlib>=3.8" "rich>=13"
-BUILD_NEEDS := "setuptools>=77" "Cython>=3.2.1" wheel
+BUILD_NEEDS := "setuptools>=77" "Cython>=3.2.1" "scipy>=1.11" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 

@@ -23,8 +23,8 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-# a source distribution has a PKG-INFO and the C files beside it
-_TRANSLATOR = [] if Path("PKG-INFO").exists() else ["Cython>=3.2.1"]
+# a source distribution has a PKG-INFO and the C files beside it; SciPy declares the BLAS that kernels call (cython_blas.pxd)
+_TRANSLATOR = [] if Path("PKG-INFO").exists() else ["Cython>=3.2.1", "scipy>=1.11"]
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:

@@ -39,6 +39,10 @@ WORKLOADS = {
     "W2": (100_000, 16, 8, 1_000),
     "W3": (1_000_000, 32, 16, 64),
     "W4": (200, 64, 32, 10_000),
+    # wide networks: inputs in slices
+    "V1": (5_000, 784, 512, 4),
+    "V2": (2_000, 784, 1_024, 4),
+    "V3": (5_000, 256, 256, 8),
 }
 
 
@@ -185,13 +189,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the tuples")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(WORKLOADS), help="workloads, with commas")
     options = parser.parse_args()
     share = 0.1 if options.quick else 1.0
     print(f"memory read by one core: {bandwidth() / 1e9:.1f} GB/s")
     print(f"variant {_forward.VARIANTS[-1]}; GFLOP/s of CPU time; the twin runs on a hundredth of the tuples")
     print("workload dtype   fused (of peak)       ReLU two wkrs*  chunked  numba  numpy | of best | checksum")
     for dtype in ("float64", "float32"):
-        for name in WORKLOADS:
+        for name in options.only.split(","):
             network, data = problem(name, dtype, share)
             few = tuple(a[: max(2, len(a) // 100)] for a in network)
             K = len(network[0])

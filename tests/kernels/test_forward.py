@@ -211,6 +211,85 @@ def test_wide_inputs_use_smaller_groups(variant: int, item: int) -> None:
         check_twin(item, variant, network, data, (1.0, 0.0))
 
 
+# -- wide networks, whose inputs are taken in slices
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_every_remainder_of_slices_and_blocks_of_units(variant: int, item: int) -> None:
+    # units at the edges of tiles and of blocks of 128; inputs at the edges of slices of 128; several networks a block
+    for d1, dx in (
+        *((units, 192 + units % 5) for units in (349, 384, 385)),
+        *((257, inputs) for inputs in (256, 257, 385)),
+        *((units, -(-65536 // units)) for units in (1, 3, 9, 42, 43, 64, 65, 128, 129)),
+    ):
+        assert _forward.is_wide(d1, dx)
+        network, data = problem(4 if d1 < 50 else 2, d1, dx, 7, item=item)
+        check_twin(item, variant, network, data, SLOPES[(d1 + dx) % len(SLOPES)])
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_every_remainder_of_m_where_inputs_are_wide(variant: int, item: int) -> None:
+    panel, group = _forward.layout(variant, item)
+    lanes = panel // 3
+    for m in sorted({1, lanes, lanes + 1, 2 * lanes, 2 * lanes + 1, panel, panel + 1, panel * group + 1}):
+        network, data = problem(1, 342, 192, m, weighted=m % 3 == 0, item=item)
+        check_twin(item, variant, network, data, (1.0, 0.25))
+    # so wide that a group has fewer panels
+    network, data = problem(2, 1, 200_000, 2 * panel + 1, item=item)
+    check_twin(item, variant, network, data, (1.0, 0.25))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_slices_change_no_bit_of_an_output(variant: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # inputs that are zero lead to the other side of the choice, and add nothing
+    monkeypatch.setattr(batched, "_VARIANT", variant)
+    (W1, b1, W2, b2), data = problem(1, 400, 150, 61)
+    wide = np.zeros((400, 260))
+    wide[:, :150] = W1[0]
+    inputs = np.zeros((61, 260))
+    inputs[:, :150] = data.X
+    assert _forward.is_wide(400, 260)
+    assert not _forward.is_wide(400, 150)
+    for slopes in SLOPES:
+        act = PiecewiseLinear(*slopes)
+        f = predict(W1[0], b1[0], W2[0], b2[0], data.X, act)
+        np.testing.assert_array_equal(predict(wide, b1[0], W2[0], b2[0], inputs, act), f)
+        for i in range(0, 61, 20):
+            one = SimpleNamespace(X=inputs[i : i + 1], y=data.y[i : i + 1], sample_weight=None)
+            residual = f[i] - data.y[i]
+            assert batched_risk(wide[None], b1, W2, b2, one, act)[0] == 0.5 * (residual * residual)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_bits_of_wide_networks_do_not_depend_on_the_cut(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batched, "_MIN_FLOPS", 0)
+    panel, group = _forward.layout(batched._VARIANT, 4 if dtype == "float32" else 8)
+    network, data = problem(5, 130, 512, panel * group * group + 3, weighted=True)
+    alone = batched_risk(*network, data, relu, dtype=dtype)
+    for workers, units in ((2, 256), (3, 0), (2, 1 << 20)):
+        monkeypatch.setattr(batched, "_MIN_UNITS", units)
+        monkeypatch.setattr(batched, "_MANY_UNITS", units)
+        again = batched_risk(*network, data, relu, dtype=dtype, workers=workers)
+        np.testing.assert_array_equal(again, alone)
+    one = batched_risk(*(a[3:4] for a in network), data, relu, dtype=dtype)
+    assert one[0] == alone[3]
+
+
+def test_wide_networks_of_integers_are_exact() -> None:
+    rng = np.random.default_rng(6)
+    shapes = ((3, 130, 512), (3, 130), (3, 130), (3,))
+    W1, b1, W2, b2 = (rng.integers(-1, 2, shape) for shape in shapes)
+    X, y = rng.integers(-1, 2, (50, 512)).astype(np.float64), rng.integers(-9, 10, 50).astype(np.float64)
+    z = np.einsum("kjd,id->kij", W1, X) + b1[:, None, :]
+    f = np.einsum("kij,kj->ki", relu(z), W2) + b2[:, None]
+    data = SimpleNamespace(X=X, y=y, sample_weight=None)
+    for variant, item in BOTH:
+        network = tuple(a.astype(np.float32 if item == 4 else np.float64) for a in (W1, b1, W2, b2))
+        np.testing.assert_array_equal(
+            call(_forward, item, variant, network, data, (1.0, 0.0)), ((f - y) ** 2).sum(axis=1)
+        )
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_outputs_twin_and_bits(variant: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batched, "_VARIANT", variant)

@@ -11,7 +11,8 @@ _first_order
     least |z| / |(x, 1)|; 9 m d1 (dx + 1) flops. Called by `fastminima.landscape.decide.first_order`.
 _forward
     sums_f64, sums_f32: sum_i w_i (f_k(x_i) - y_i)^2 for K networks f_k(x) = b2 + W2 h(W1 x + b1) of one shape,
-    W1 (K, d1, dx), X (m, dx); 2 m K d1 (dx + 1) flops, the hidden layer never leaves the registers.
+    W1 (K, d1, dx), X (m, dx); 2 m K d1 (dx + 1) flops; the hidden layer never leaves the registers, for
+    wide inputs, taken in slices, the second-level cache.
     outputs_f64: the outputs of one network. Called by `fastminima.networks.batched_risk`.
 _gram
     digit_products: exact sums of products of the 24-bit digits of n columns, L digits in all; m L (L + 1) flops.

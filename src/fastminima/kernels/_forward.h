@@ -13,6 +13,33 @@ static inline ptrdiff_t fm_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
     return fits < 1 ? 1 : fits > FM_BLOCK_TUPLES ? FM_BLOCK_TUPLES : fits;
 }
 
+/* From so many inputs, and so many numbers in W1, on the inputs are taken in slices: a choice by measurements, which stand in
+ * bench/bench_forward.md. A panel's slice of FM_WIDE_TERMS is 24 KiB and stays in the first-level cache while the units of
+ * a block pass it; the block's slice, 128 KiB, and what a group's panels keep between slices stay in the second. */
+#define FM_WIDE_FROM 192
+#define FM_WIDE_NUMBERS 65536
+#define FM_WIDE_TERMS 128
+#define FM_WIDE_UNITS 128
+/* packed samples of a group: enough panels to pay for scaling the parameters once a group */
+#define FM_WIDE_BYTES (8 * 1024 * 1024)
+
+static inline ptrdiff_t fm_wide_panels(ptrdiff_t stride, size_t item)
+{
+    const ptrdiff_t fits = FM_WIDE_BYTES / (ptrdiff_t)item / stride;
+    return fits < 1 ? 1 : fits > FM_GROUP_PANELS ? FM_GROUP_PANELS : fits;
+}
+
+static inline int fm_is_wide(ptrdiff_t d1, ptrdiff_t dx)
+{
+    return dx >= FM_WIDE_FROM && d1 >= (FM_WIDE_NUMBERS + dx - 1) / dx;
+}
+
+/* networks in a block */
+static inline ptrdiff_t fm_wide_tuples(ptrdiff_t d1)
+{
+    return d1 < FM_WIDE_UNITS ? FM_WIDE_UNITS / d1 : 1;
+}
+
 #define FM_BODY "_forward_tile.h"
 #include "_each.h"
 
@@ -21,9 +48,15 @@ static void fm_sums_f64(int variant, const double *W1, const double *b1, const d
                         const double *weight, ptrdiff_t m, double s_plus, double s_minus, double *workspace,
                         double *out)
 {
-#define CALL(v) fm_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
-    FM_DISPATCH(variant, CALL)
-#undef CALL
+#define SLIM(v) fm_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+#define WIDE(v) fm_wide_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+    if (fm_is_wide(d1, dx)) {
+        FM_DISPATCH(variant, WIDE)
+    } else {
+        FM_DISPATCH(variant, SLIM)
+    }
+#undef SLIM
+#undef WIDE
 }
 
 static void fm_sums_f32(int variant, const float *W1, const float *b1, const float *W2, const float *b2,
@@ -31,18 +64,30 @@ static void fm_sums_f32(int variant, const float *W1, const float *b1, const flo
                         const double *weight, ptrdiff_t m, double s_plus, double s_minus, float *workspace,
                         double *out)
 {
-#define CALL(v) fm_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
-    FM_DISPATCH(variant, CALL)
-#undef CALL
+#define SLIM(v) fm_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+#define WIDE(v) fm_wide_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+    if (fm_is_wide(d1, dx)) {
+        FM_DISPATCH(variant, WIDE)
+    } else {
+        FM_DISPATCH(variant, SLIM)
+    }
+#undef SLIM
+#undef WIDE
 }
 
 static void fm_outputs_f64(int variant, const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
                            ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus, double s_minus,
                            double *workspace, double *out)
 {
-#define CALL(v) fm_outputs_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, s_plus, s_minus, workspace, out)
-    FM_DISPATCH(variant, CALL)
-#undef CALL
+#define SLIM(v) fm_outputs_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, s_plus, s_minus, workspace, out)
+#define WIDE(v) fm_wide_predict_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, s_plus, s_minus, workspace, out)
+    if (fm_is_wide(d1, dx)) {
+        FM_DISPATCH(variant, WIDE)
+    } else {
+        FM_DISPATCH(variant, SLIM)
+    }
+#undef SLIM
+#undef WIDE
 }
 
 static double fm_probe_f64(int variant, ptrdiff_t rounds, double factor)

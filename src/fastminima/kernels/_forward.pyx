@@ -22,9 +22,14 @@ d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 
     the panels of the group pass it, panels outer and tuples inner: each panel is fetched once per block, not
     once per tuple. Each tile asks for a few lines of what comes next from memory: the next group of samples,
     or the next block of tuples where one group is all.
+    Wide networks (`is_wide`): a panel no longer fits into the first level, nor W1 into the second. There a group of
+    up to 16 panels (8 MiB) meets blocks of 128 units and slices of 128 inputs: the slice of a panel stays in the
+    first level while the block passes it, the z of the group wait in the second for the next slice. Each z is added
+    up in the same order as otherwise: outputs have the same bits. A product through BLAS (`_blas`) and a pass over
+    its result would be slower: the tile beats OpenBLAS's product alone (bench/bench_forward.md).
 e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
     flushed: at most 48 additions in a chain before, so float32 arithmetic loses no digits to long sums. The
-    order depends on m, dx and the variant alone: never on K, on how K is cut, or on threads.
+    order depends on m, d1, dx and the variant alone: never on K, on how K is cut, or on threads.
 f.  Overflow. No branch looks at a value, so overflow ends in inf or NaN in the sum; the caller reads NaN as
     inf (from finite parameters nothing but overflow makes a NaN).
 g.  Instruction sets. See _forward.h. The variant is an argument; BEST_VARIANT is the widest this machine has,
@@ -38,6 +43,11 @@ cdef extern from "_forward.h" nogil:
         FM_GROUP_BYTES
         FM_BLOCK_BYTES
         FM_BLOCK_TUPLES
+        FM_WIDE_FROM
+        FM_WIDE_NUMBERS
+        FM_WIDE_TERMS
+        FM_WIDE_UNITS
+        FM_WIDE_BYTES
     void fm_sums_f64(int, const double *, const double *, const double *, const double *, Py_ssize_t,
                      Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
                      double, double, double *, double *)
@@ -60,11 +70,21 @@ def layout(variant, item):
     return 3 * lanes, FM_GROUP_PANELS
 
 
+def is_wide(d1, dx):
+    """Whether networks of this shape take their inputs in slices (d above)."""
+    return dx >= FM_WIDE_FROM and d1 * dx >= FM_WIDE_NUMBERS
+
+
 def workspace_items(variant, item, d1, dx):
     """Numbers of `item` bytes that the workspace of the functions below must hold."""
     # Python's integers: the sizes asked for may exceed any C integer
     panel, _ = layout(variant, item)
     stride = (dx + 2) * panel
+    if is_wide(d1, dx):
+        group = min(max(FM_WIDE_BYTES // item // stride, 1), FM_GROUP_PANELS)
+        outputs = max(FM_WIDE_UNITS // d1, 1) * group * panel
+        kept = FM_WIDE_UNITS * (group * panel + FM_WIDE_TERMS + 4)
+        return 64 // item + group * stride + kept + outputs + panel // 3
     group = min(max(FM_GROUP_BYTES // item // stride, 1), FM_GROUP_PANELS)
     block = min(max(FM_BLOCK_BYTES // item // (d1 * (dx + 3) + 1), 1), FM_BLOCK_TUPLES)
     return 64 // item + group * stride + block * (panel // 3 + d1 * (dx + 4)) + 2 * panel

@@ -40,18 +40,17 @@ FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const d
     }
 }
 
-/* Parameters of networks as the tiles want them: rows of W1 and b1 times |W2| and the larger slope (times -1 if that is
- * s_minus), and of each unit the codes of +-1 and +-smaller / larger slope. `all` numbers may be read from W1. */
-FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *FM_RESTRICT b1,
-                                        const REAL *FM_RESTRICT W2, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t all,
-                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
-                                        REAL *FM_RESTRICT b, REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
+/* What the tiles want of each unit: the scale of its row, |W2| and the larger slope (times -1 if that is s_minus), its
+ * bias times that, and the codes of +-1 and +-smaller / larger slope. */
+FM_TARGET static void FM_NAME(fm_signs)(const REAL *FM_RESTRICT b1, const REAL *FM_RESTRICT W2, ptrdiff_t units,
+                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT b,
+                                        REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
 {
     /* h(t) = -g(-t), g with the slopes exchanged: the ratio is at most 1, and what is small is not made smaller */
     const int turned = s_minus > s_plus;
     const double larger = turned ? s_minus : s_plus, smaller = turned ? s_plus : s_minus;
     const REAL ratio = (REAL)(smaller / larger), above = V_UP(1), below = V_UP(-1), turn = turned ? -1 : 1;
-    ptrdiff_t u, j;
+    ptrdiff_t u;
     /* no branches: the signs are as good as random */
     for (u = 0; u < units; u++) {
         const REAL size = (REAL)fabs(W2[u] * (REAL)larger);
@@ -60,6 +59,16 @@ FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *
         up[u] = W2[u] * turn < 0 ? below : above;
         down[u] = W2[u] * turn < 0 ? -ratio : ratio;
     }
+}
+
+/* Parameters of networks as the tiles want them: fm_signs and the scaled rows. `all` numbers may be read from W1. */
+FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *FM_RESTRICT b1,
+                                        const REAL *FM_RESTRICT W2, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t all,
+                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
+                                        REAL *FM_RESTRICT b, REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
+{
+    ptrdiff_t u, j;
+    FM_NAME(fm_signs)(b1, W2, units, s_plus, s_minus, scale, b, up, down);
     /* whole vectors: what a row writes beyond its end the next row overwrites */
     for (u = 0; u < units && u * dx + dx + LANES <= all; u++) {
         const VEC s = V_SET1(scale[u]);
@@ -71,24 +80,19 @@ FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *
             w[u * dx + j] = W1[u * dx + j] * scale[u];
 }
 
-/* z = W1 x + b1 of `units` hidden units on the first `width` vectors of one panel, from scaled parameters. Both are
- * constants after inlining, so that z is width * units registers and never memory. */
-FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, const REAL *FM_RESTRICT w,
-                                          const REAL *FM_RESTRICT b, ptrdiff_t dx, const REAL *FM_RESTRICT x,
-                                          VEC z[ROWS][3])
+/* z += W1 x of `units` hidden units on the first `width` vectors of one panel, from scaled rows that lie `step` numbers
+ * apart. Both are constants after inlining, so that z is width * units registers and never memory. */
+FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, const REAL *FM_RESTRICT w, ptrdiff_t step,
+                                          ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC z[ROWS][3])
 {
     ptrdiff_t j;
-    int r, v;
-    FM_UNROLL
-    for (r = 0; r < units; r++)
-        for (v = 0; v < width; v++)
-            z[r][v] = V_SET1(b[r]);
+    int r;
     for (j = 0; j < dx; j++, x += PANEL) {
         const VEC x0 = V_LOAD(x);
         const VEC x1 = width > 1 ? V_LOAD(x + LANES) : x0, x2 = width > 2 ? V_LOAD(x + 2 * LANES) : x0;
         FM_UNROLL
         for (r = 0; r < units; r++) {
-            const VEC s = V_SET1(w[r * dx + j]);
+            const VEC s = V_SET1(w[r * step + j]);
             z[r][0] = V_FMA(s, x0, z[r][0]);
             if (width > 1)
                 z[r][1] = V_FMA(s, x1, z[r][1]);
@@ -96,6 +100,15 @@ FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, cons
                 z[r][2] = V_FMA(s, x2, z[r][2]);
         }
     }
+}
+
+FM_TARGET FM_INLINE void FM_NAME(fm_biases)(const int units, const int width, const REAL *FM_RESTRICT b, VEC z[ROWS][3])
+{
+    int r, v;
+    FM_UNROLL
+    for (r = 0; r < units; r++)
+        for (v = 0; v < width; v++)
+            z[r][v] = V_SET1(b[r]);
 }
 
 /* f += sum over `units` hidden units of W2 h(z) */
@@ -116,7 +129,8 @@ FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, cons
                                           const REAL *up, const REAL *down, ptrdiff_t dx, const REAL *x, VEC *f)
 {
     VEC z[ROWS][3];
-    FM_NAME(fm_dots)(units, width, w, b, dx, x, z);
+    FM_NAME(fm_biases)(units, width, b, z);
+    FM_NAME(fm_dots)(units, width, w, dx, dx, x, z);
     FM_NAME(fm_bend)(units, width, up, down, z, f);
 }
 
@@ -149,7 +163,8 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const int units, const REAL *w, 
     int n, v;
     for (t = 0; t + many <= tuples; t += many) {
         VEC z[ROWS][3];
-        FM_NAME(fm_dots)(many * units, 3, w, b, dx, x, z);
+        FM_NAME(fm_biases)(many * units, 3, b, z);
+        FM_NAME(fm_dots)(many * units, 3, w, dx, dx, x, z);
         FM_UNROLL
         for (n = 0; n < many; n++) {
             VEC f[3];
@@ -218,6 +233,8 @@ FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const
         FM_NAME(fm_squares)(width, f, targets, weights, weighted, total);
     }
 }
+
+#include "_forward_wide.h"
 
 /* out[k] = sum_i weight_i (f_k(x_i) - y_i)^2. Workspace: see workspace_items in _forward.pyx. */
 FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,

@@ -209,7 +209,8 @@ def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threa
     )
     flops = max(1.0, 2.0 * m * d1 * (dx + 2))
     if not copied:
-        chunk = max(chunk, int(_CALL_FLOPS / flops))
+        # wide networks: at least so many units that packing the samples does not show
+        chunk = max(chunk, int(_CALL_FLOPS / flops), _MANY_UNITS // d1)
     if K * flops < _MIN_FLOPS:
         threads = 1
     by_samples = 1 < threads <= len(segments) and K * d1 < _MANY_UNITS * threads

@@ -1,0 +1,217 @@
+/* Wide inputs, in the words of _words.h: the tiles of _forward_tile.h over slices of the inputs. */
+
+/* Units of W1 from `row` on, `terms` inputs of each, times their scales: one row every `terms` numbers. */
+FM_TARGET static void FM_NAME(fm_slice)(const REAL *FM_RESTRICT row, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t terms,
+                                        const REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w)
+{
+    ptrdiff_t u, j;
+    for (u = 0; u < units; u++, row += dx, w += terms) {
+        const VEC s = V_SET1(scale[u]);
+        for (j = 0; j + LANES <= terms; j += LANES)
+            V_STOREU(w + j, V_MUL(s, V_LOADU(row + j)));
+        for (; j < terms; j++)
+            w[j] = row[j] * scale[u];
+    }
+}
+
+/* Which slice of the inputs: the first starts from the bias, the last goes through the activation. */
+typedef struct {
+    ptrdiff_t terms;
+    int first, last;
+} FM_NAME(fm_cut);
+
+/* z of `units` hidden units goes on from the bias or from `kept`, and into `kept` or, with the last inputs, into the
+ * output, which is read only then: the loop before needs every register. */
+FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const int units, const int width, const FM_NAME(fm_cut) *cut,
+                                                const REAL *w, const REAL *b, const REAL *up, const REAL *down,
+                                                const REAL *x, REAL *kept, REAL *output)
+{
+    VEC z[ROWS][3];
+    int r, v;
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        FM_UNROLL
+        for (v = 0; v < width; v++)
+            z[r][v] = cut->first ? V_SET1(b[r]) : V_LOAD(kept + r * PANEL + v * LANES);
+    }
+    FM_NAME(fm_dots)(units, width, w, cut->terms, cut->terms, x, z);
+    if (cut->last) {
+        VEC f[3];
+        for (v = 0; v < width; v++)
+            f[v] = V_LOAD(output + v * LANES);
+        FM_NAME(fm_bend)(units, width, up, down, z, f);
+        for (v = 0; v < width; v++)
+            V_STORE(output + v * LANES, f[v]);
+        return;
+    }
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        FM_UNROLL
+        for (v = 0; v < width; v++)
+            V_STORE(kept + r * PANEL + v * LANES, z[r][v]);
+    }
+}
+
+/* Some hidden units of one network on one slice of one panel; `kept` and `output` go from slice to slice. */
+FM_TARGET FM_INLINE void FM_NAME(fm_slice_units)(const int width, const FM_NAME(fm_cut) *cut, const REAL *w,
+                                                 const REAL *b, const REAL *up, const REAL *down, ptrdiff_t rest,
+                                                 const REAL *x, REAL *kept, REAL *output)
+{
+    ptrdiff_t tiles = (rest + ROWS - 1) / ROWS;
+    for (; tiles > 0; tiles--) {
+        const ptrdiff_t units = (rest + tiles - 1) / tiles;
+        switch (units) {
+        case 1: FM_NAME(fm_slice_tile)(1, width, cut, w, b, up, down, x, kept, output); break;
+        case 2: FM_NAME(fm_slice_tile)(2, width, cut, w, b, up, down, x, kept, output); break;
+        case 3: FM_NAME(fm_slice_tile)(3, width, cut, w, b, up, down, x, kept, output); break;
+#if ROWS > 4
+        case 5: FM_NAME(fm_slice_tile)(5, width, cut, w, b, up, down, x, kept, output); break;
+        case 6: FM_NAME(fm_slice_tile)(6, width, cut, w, b, up, down, x, kept, output); break;
+        case 7: FM_NAME(fm_slice_tile)(7, width, cut, w, b, up, down, x, kept, output); break;
+        case 8: FM_NAME(fm_slice_tile)(8, width, cut, w, b, up, down, x, kept, output); break;
+#endif
+        default: FM_NAME(fm_slice_tile)(4, width, cut, w, b, up, down, x, kept, output); break;
+        }
+        w += units * cut->terms, b += units, up += units, down += units, kept += units * PANEL, rest -= units;
+    }
+}
+
+/* What the passes over one group of samples share; arrays lie in the workspace. */
+typedef struct {
+    ptrdiff_t d1, dx, stride, panels, vectors, group;
+    REAL *pack, *w, *b, *up, *down, *scale, *kept, *output, *total;
+    double s_plus, s_minus;
+} FM_NAME(fm_wide);
+
+/* `units` rows, from row `from` of their networks on, of `tuples` networks: outputs of the group go on by these units. */
+FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const REAL *W1, ptrdiff_t tuples,
+                                             ptrdiff_t units)
+{
+    const ptrdiff_t cuts = (s->dx + FM_WIDE_TERMS - 1) / FM_WIDE_TERMS;
+    ptrdiff_t from = 0, n, p, t;
+    for (n = cuts; n > 0; n--) {
+        const FM_NAME(fm_cut) cut = {(s->dx - from + n - 1) / n, from == 0, n == 1};
+        FM_NAME(fm_slice)(W1 + from, tuples * units, s->dx, cut.terms, s->scale, s->w);
+        for (p = 0; p < s->panels; p++) {
+            const REAL *x = s->pack + p * s->stride + from * PANEL;
+            REAL *kept = s->kept + p * tuples * units * PANEL;
+            /* the last panel may hold fewer vectors */
+            const ptrdiff_t width = p + 1 < s->panels ? 3 : s->vectors;
+            for (t = 0; t < tuples; t++) {
+                const ptrdiff_t u = t * units;
+                REAL *output = s->output + (t * s->group + p) * PANEL;
+#define CALL(width) FM_NAME(fm_slice_units)(width, &cut, s->w + u * cut.terms, s->b + u, s->up + u, s->down + u, units, \
+                                            x, kept + u * PANEL, output)
+                if (width == 3)
+                    CALL(3);
+                else if (width == 2)
+                    CALL(2);
+                else
+                    CALL(1);
+#undef CALL
+            }
+        }
+        from += cut.terms;
+    }
+}
+
+/* Outputs of up to fm_wide_tuples networks on the packed group. */
+FM_TARGET static void FM_NAME(fm_wide_outputs)(const FM_NAME(fm_wide) *s, const REAL *W1, const REAL *b1,
+                                               const REAL *W2, const REAL *b2, ptrdiff_t tuples)
+{
+    ptrdiff_t blocks = (s->d1 + FM_WIDE_UNITS - 1) / FM_WIDE_UNITS, from = 0, t, i;
+    for (t = 0; t < tuples; t++)
+        for (i = 0; i < s->panels * PANEL; i++)
+            s->output[t * s->group * PANEL + i] = b2[t];
+    for (; blocks > 0; blocks--) {
+        /* more networks than one only where one block holds all their units */
+        const ptrdiff_t units = (s->d1 - from + blocks - 1) / blocks;
+        FM_NAME(fm_signs)(b1 + from, W2 + from, tuples * units, s->s_plus, s->s_minus, s->scale, s->b, s->up, s->down);
+        FM_NAME(fm_wide_units)(s, W1 + from * s->dx, tuples, units);
+        from += units;
+    }
+}
+
+FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t dx, double s_plus, double s_minus,
+                                                        REAL *workspace)
+{
+    const ptrdiff_t stride = (dx + 2) * PANEL, group = fm_wide_panels(stride, sizeof(REAL));
+    const ptrdiff_t tuples = fm_wide_tuples(d1);
+    FM_NAME(fm_wide) s = {d1, dx, stride, 0, 0, group};
+    s.s_plus = s_plus, s.s_minus = s_minus;
+    s.pack = (REAL *)fm_align(workspace);
+    s.kept = s.pack + group * stride;
+    s.output = s.kept + group * FM_WIDE_UNITS * PANEL;
+    s.total = s.output + tuples * group * PANEL;
+    s.w = s.total + LANES;
+    s.b = s.w + FM_WIDE_UNITS * FM_WIDE_TERMS;
+    s.up = s.b + FM_WIDE_UNITS, s.down = s.up + FM_WIDE_UNITS, s.scale = s.down + FM_WIDE_UNITS;
+    return s;
+}
+
+/* sum of weight (f - y)^2 over the group for network t of the block */
+FM_TARGET static double FM_NAME(fm_wide_total)(const FM_NAME(fm_wide) *s, ptrdiff_t t, ptrdiff_t count, int weights)
+{
+    double sum = 0;
+    ptrdiff_t p, i;
+    for (i = 0; i < LANES; i++)
+        s->total[i] = 0;
+    for (p = 0; p < s->panels; p++) {
+        const REAL *targets = s->pack + p * s->stride + s->dx * PANEL, *f = s->output + (t * s->group + p) * PANEL;
+        const int weighted = weights || count - p * PANEL < PANEL;
+        const ptrdiff_t width = p + 1 < s->panels ? 3 : s->vectors;
+        for (i = 0; i < width; i++) {
+            const VEC one[1] = {V_LOAD(f + i * LANES)};
+            FM_NAME(fm_squares)(1, one, targets + i * LANES, targets + PANEL + i * LANES, weighted, s->total);
+        }
+    }
+    for (i = 0; i < LANES; i++)
+        sum += s->total[i];
+    return sum;
+}
+
+/* fm_sums where the inputs are wide: a group of samples outside, then networks, blocks of units, slices of the inputs,
+ * panels. Every z is added up in the order in which fm_dots does it at once. */
+FM_TARGET static void FM_NAME(fm_wide_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,
+                                            ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
+                                            const double *weight, ptrdiff_t m, double s_plus, double s_minus,
+                                            REAL *workspace, double *out)
+{
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, s_plus, s_minus, workspace);
+    const ptrdiff_t block = fm_wide_tuples(d1), most = s.group * PANEL;
+    ptrdiff_t first, k, t;
+    for (k = 0; k < K; k++)
+        out[k] = 0;
+    for (first = 0; first < m; first += most) {
+        const ptrdiff_t count = m - first < most ? m - first : most;
+        s.panels = (count + PANEL - 1) / PANEL;
+        s.vectors = (count - (s.panels - 1) * PANEL + LANES - 1) / LANES;
+        FM_NAME(fm_pack)(X + first * dx, y + first, weight ? weight + first : 0, count, dx, s.pack);
+        for (k = 0; k < K; k += block) {
+            const ptrdiff_t tuples = K - k < block ? K - k : block;
+            FM_NAME(fm_wide_outputs)(&s, W1 + k * d1 * dx, b1 + k * d1, W2 + k * d1, b2 + k, tuples);
+            for (t = 0; t < tuples; t++)
+                out[k + t] += FM_NAME(fm_wide_total)(&s, t, count, weight != 0);
+        }
+    }
+}
+
+#if FM_ITEM == 8
+/* fm_outputs where the inputs are wide: bit for bit the outputs inside fm_wide_sums */
+FM_TARGET static void FM_NAME(fm_wide_predict)(const REAL *W1, const REAL *b1, const REAL *W2, REAL b2, ptrdiff_t d1,
+                                               ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus,
+                                               double s_minus, REAL *workspace, double *out)
+{
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, s_plus, s_minus, workspace);
+    const ptrdiff_t most = s.group * PANEL;
+    ptrdiff_t first;
+    for (first = 0; first < m; first += most) {
+        const ptrdiff_t count = m - first < most ? m - first : most;
+        s.panels = (count + PANEL - 1) / PANEL;
+        s.vectors = (count - (s.panels - 1) * PANEL + LANES - 1) / LANES;
+        FM_NAME(fm_pack)(X + first * dx, 0, 0, count, dx, s.pack);
+        FM_NAME(fm_wide_outputs)(&s, W1, b1, W2, &b2, 1);
+        memcpy(out + first, s.output, (size_t)count * sizeof *out);
+    }
+}
+#endif
