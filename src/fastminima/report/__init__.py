@@ -17,5 +17,6 @@ Modules, lowest first:
 - `slice_plot`: the risk on a plane through any network, as numbers and as a picture.
 - `decide_summary`: what `decide` and `polish` found as plain data and as tables.
 - `smooth_summary`: the same where balls decide: smooth activations, and weight decay.
+- `bracket_summary`: what `bracket` found as plain data and as a table.
 - `summary`: one result as plain data: for JSON files, for `--json`, and for the printed table.
 """

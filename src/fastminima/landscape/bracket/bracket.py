@@ -175,7 +175,15 @@ def _brackets(
             bounds[small] = replace(bounds[large], width=small)
     brackets: list[Bracket] = []
     for width in widths:
-        found = searched(fit, width, activation, limits, seed)
+        try:
+            found = searched(fit, width, activation, limits, seed)
+        except KeyboardInterrupt:
+            # after the search, where the risk is computed; the brackets of smaller widths are there
+            if not brackets:
+                raise
+            last = brackets[-1]
+            brackets[-1] = replace(last, found=replace(last.found, end=SearchEnd.INTERRUPTED))
+            break
         if brackets and brackets[-1].found.exact_risk < found.exact_risk:
             found = _widened(brackets[-1].found, width, found)
         brackets.append(Bracket(width, bounds[width], found, fit.exact.risk))
