@@ -77,7 +77,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help=f"write bracket.json and width-2.npz ... there{OUT_RULE}",
+        help=f"write bracket.json, width-2.npz ..., bracket.png and trace.png there{OUT_RULE}",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
@@ -141,10 +141,17 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
 
 
 def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
-    """Networks."""
+    """Networks and pictures."""
+    from fastminima.report.bracket_plot import plot_bracket, plot_trace
+
     for one, told in zip(found, summary["brackets"], strict=True):
         told["file"] = f"width-{one.width}.npz"
         one.network.save(folder.file(told["file"]))
+    # a dollar sign in a name begins no formula
+    name = Path(str(summary["source"])).name.replace("$", r"\$")
+    title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {found[0].network.activation}"
+    plot_bracket(found, folder.file("bracket.png"), title)
+    plot_trace(found, folder.file("trace.png"), title)
 
 
 def _print(summary: dict[str, Any], files: list[str]) -> None:

@@ -8,6 +8,7 @@ Modules, lowest first:
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment between two networks, as numbers and as a picture.
 - `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
+- `bracket_plot`: brackets as pictures: the staircase of a table's widths, and how the search came there.
 - `planes`: planes in the space of all parameters: through a network along random directions, its gradient, other
   networks, a path.
 - `plane_risks`: the risk on a plane through a network, and the cells of the plane: numbers without a picture.

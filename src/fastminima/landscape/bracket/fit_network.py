@@ -22,7 +22,7 @@ from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
-from fastminima.networks.given import data_of
+from fastminima.networks.given import own_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -176,7 +176,7 @@ def fit_network(
     >>> fm.fit_network(data, width=3, n_starts=2)
     NetworkFit(width 3, risk 1.77778, 2 starts, all starts done)
     """
-    dataset = data_of(data, "fit_network", data)
+    dataset = own_data(data, "fit_network")
     check_one_target(dataset, "fit_network")
     limits = SearchLimits(seconds, n_starts, workers, progress)
     width, seed = as_count(width, "width", 1), seed_of(random_state)
