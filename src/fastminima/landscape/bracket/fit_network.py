@@ -17,7 +17,9 @@ import numpy as np
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dyadic import round_up
+from fastminima.fit.chain import Search, linear_candidate
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.fit.scaled_rows import Candidate, ScaledRows
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
@@ -30,9 +32,6 @@ from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
-
-from .chain import Search, linear_candidate
-from .scaled_rows import Candidate, ScaledRows
 
 __all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "as_piecewise", "fit_network", "searched", "seed_of"]
 
@@ -230,7 +229,7 @@ def searched(
     seed: int,
 ) -> NetworkFit:
     """The search with arguments that have been checked."""
-    rows, best = ScaledRows.of(fit.data, activation), _Best()
+    rows, best = ScaledRows.of(fit.data, (activation.s_plus, activation.s_minus)), _Best()
     best.report(-1, linear_candidate(rows, width))
     stopped = False
 
@@ -273,18 +272,20 @@ def searched(
                 end = SearchEnd.SECONDS
         except KeyboardInterrupt:
             stopped, end = True, SearchEnd.INTERRUPTED
-    return _result(rows, best, fit, begun, end)
+    return _result(rows, best, fit, activation, begun, end)
 
 
-def _result(rows: ScaledRows, best: _Best, fit: LeastSquares, begun: int, end: SearchEnd) -> NetworkFit:
+def _result(
+    rows: ScaledRows, best: _Best, fit: LeastSquares, activation: PiecewiseLinear, begun: int, end: SearchEnd
+) -> NetworkFit:
     assert best.candidate is not None
-    network = rows.network(best.candidate)
-    if network is None:
+    parameters = rows.outside(best.candidate)
+    if parameters is None:
         raise NetworkError(
             "the best network found has parameters beyond float64: the inputs or the target span too many powers of 2; "
             "scale the columns"
         )
-    network = network.with_names(fit.data.feature_names)
+    network = OneHiddenLayer(*parameters, activation, fit.data.feature_names)
     exact = Stationarity(RationalNetwork.of(network), fit.data).risk
     with np.errstate(over="ignore"):
         weight = 1.0 if fit.data.sample_weight is None else float(fit.data.sample_weight.max())
