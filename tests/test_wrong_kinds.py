@@ -101,7 +101,7 @@ RESULTS = {
     "BetterPoint", "Bracket", "Certificate", "CounterExample", "CriticalPoint", "Decision", "EscapeBenchmark",
     "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse", "NetworkFit", "Polish",
     "Probe", "ProbeSweep", "RationalNetwork", "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum",
-    "SmoothPolish", "SpuriousMinimum",
+    "SmoothPolish", "SpuriousMinimum", "Staircase",
 }  # fmt: skip
 
 

@@ -80,6 +80,10 @@ if TYPE_CHECKING:
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
+    from .report.bracket_plot import Staircase as Staircase
+    from .report.bracket_plot import plot_bracket as plot_bracket
+    from .report.bracket_plot import plot_trace as plot_trace
+    from .report.bracket_plot import staircase as staircase
     from .report.descent_plot import descent as descent
     from .report.descent_plot import plot_descent as plot_descent
     from .report.probe_plot import plot_probe as plot_probe
@@ -166,6 +170,7 @@ _NAMES = {
         "check",
         "prove",
     ),
+    "report.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
     "report.descent_plot": ("descent", "plot_descent"),
     "report.probe_plot": ("plot_probe",),
     "report.segment": (

@@ -76,6 +76,14 @@ def test_the_ends_are_in_order_for_every_width(data, activation):
         assert wide.lower <= narrow.lower
 
 
+def test_a_result_stands_for_its_data():
+    low = fm.spurious_minimum(([[0.0], [1], [2], [3]], [0.0, 2, 1, 3]))
+    for result in (low, fm.better_point(low), low.decide()):
+        assert fm.bracket(result, 2, n_starts=1).data is low.data
+        assert fm.fit_network(result, 2, n_starts=1).data is low.data
+        assert fm.interpolation_width(result).width == 3
+
+
 def test_one_width_gives_one_bracket_whose_network_is_at_its_upper_end():
     x = np.arange(-3.0, 4)
     one = fm.bracket((x[:, None], [0.0, 0, 2, 3, -3, -2, 2]), width=2, n_starts=4)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import DataTypeError, NetworkError, OptionError, TargetError
-from fastminima.landscape.bracket import chain
-from fastminima.landscape.bracket.chain import linear_candidate
+from fastminima.fit import chain
+from fastminima.fit.chain import linear_candidate
+from fastminima.fit.scaled_rows import ScaledRows
 from fastminima.landscape.bracket.fit_network import SearchEnd
 from fastminima.landscape.bracket.lower_bound import lower_bounds
-from fastminima.landscape.bracket.scaled_rows import ScaledRows
 from profiles import examples
 
 SLOPES = [fm.relu, fm.leaky_relu(0.25), fm.PiecewiseLinear(3.0, 0.5)]
@@ -110,8 +110,10 @@ def test_the_linear_candidate_is_the_linear_fit_for_every_slope():
     data = _table(50, 3, 6)
     risk = fm.least_squares(data).risk
     for activation in SLOPES:
-        rows = ScaledRows.of(data, activation)
-        network = rows.network(linear_candidate(rows, 2))
+        rows = ScaledRows.of(data, (activation.s_plus, activation.s_minus))
+        parameters = rows.outside(linear_candidate(rows, 2))
+        assert parameters is not None
+        network = fm.OneHiddenLayer(*parameters, activation)
         assert fm.decide(network, data).risk == pytest.approx(risk, rel=1e-9)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import fastminima as fm
 from fastminima.errors import DataTypeError, MissingDependencyError, OptionError, OutputError
-from fastminima.report import descent_plot, probe_plot, segment, slice_plot
+from fastminima.report import bracket_plot, descent_plot, probe_plot, segment, slice_plot
 
 BEGINS = {
     ".png": b"\x89PNG",
@@ -40,6 +40,7 @@ def draw():
     sweep = fm.probe(low.network, low.data, radius=[1e-3, 1.0], n=50)
     pair = fm.counterexample("tanh")
     walk = better.polish()
+    bracket = fm.bracket(low, 2, n_starts=1)
     return {
         "segment": lambda *given: fm.plot_segment(low, better, *given),
         "probe": lambda *given: fm.plot_probe(once, *given),
@@ -47,10 +48,12 @@ def draw():
         "slice": lambda *given: fm.plot_slice(pair, *given),
         "plane": lambda *given: fm.plot_slice(low.network, low.data, *given, n=9),
         "descent": lambda *given: fm.plot_descent(walk, *given),
+        "bracket": lambda *given: fm.plot_bracket(bracket, *given),
+        "trace": lambda *given: fm.plot_trace(bracket, *given),
     }
 
 
-PICTURES = ("segment", "probe", "sweep", "slice", "plane", "descent")
+PICTURES = ("segment", "probe", "sweep", "slice", "plane", "descent", "bracket", "trace")
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -76,7 +79,7 @@ def test_an_unknown_suffix_is_named_before_any_work(draw, name, tmp_path, monkey
 
     for module, function in (
         (segment, "segment"), (slice_plot, "risk_slice"), (slice_plot, "plane_through"), (descent_plot, "descent"),
-        (probe_plot, "new_figure"),
+        (probe_plot, "new_figure"), (bracket_plot, "staircase"), (bracket_plot, "figure_for"),
     ):  # fmt: skip
         monkeypatch.setattr(module, function, work)
     for suffix in (".pgn", ".txt", ".xyz", ".png.bak", ". pdf"):
@@ -128,6 +131,7 @@ def test_a_missing_matplotlib_is_named_before_any_work(draw, name, tmp_path, mon
     monkeypatch.setattr(slice_plot, "risk_slice", work)
     monkeypatch.setattr(slice_plot, "plane_through", work)
     monkeypatch.setattr(descent_plot, "descent", work)
+    monkeypatch.setattr(bracket_plot, "staircase", work)
     with pytest.raises(MissingDependencyError, match=r"fastminima\[plot\]"):
         draw[name](tmp_path / "figure.png")
     assert not list(tmp_path.iterdir())

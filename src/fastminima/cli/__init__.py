@@ -13,6 +13,7 @@ Modules, lowest first:
 - `counterexample`: the command `fastminima counterexample`: theorem 2's example for any activation.
 - `decide`: the commands `fastminima decide` and `fastminima polish`: is this network at a local minimum, and which one is
   near?
+- `bracket`: the command `fastminima bracket`: between which bounds lies the least risk of all networks of a width?
 - `linear`: the command `fastminima linear`: is this deep linear network at a minimum or at a saddle, and where is the
   way out?
 - `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?

@@ -21,6 +21,7 @@ __all__ = [
     "add_data_arguments",
     "add_network_arguments",
     "add_network_file",
+    "add_slope_arguments",
     "add_text_arguments",
     "features_of",
     "join_positions",
@@ -127,6 +128,11 @@ def add_network_file(parser: argparse.ArgumentParser) -> None:
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the width and the slopes of theorem 1's network."""
     parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
+    add_slope_arguments(parser)
+
+
+def add_slope_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the slopes of a piecewise linear activation."""
     parser.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
     parser.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
 

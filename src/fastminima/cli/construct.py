@@ -56,7 +56,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
     )
     parser.add_argument(
-        "--method", choices=("paper", "kink"), default="paper", help="construction of the better point"
+        "--method",
+        choices=("paper", "kink", "best"),
+        default="paper",
+        help="construction of the better point; best: the largest proved drop of paper, kink and a search",
     )
     parser.add_argument(
         "--reach",

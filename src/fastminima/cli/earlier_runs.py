@@ -66,6 +66,12 @@ COMMANDS = {
         ("polished.npz", "descent.png", "polished.png", "proof.json"),
         ("status", "risk_before", "files"),
     ),
+    "bracket": Layout(
+        ("bracket.json",),
+        ("bracket.png", "trace.png", "proof.json"),
+        ("brackets", "widths_not_reached", "files"),
+        r"width-\d+\.npz",
+    ),
     "probe": Layout(("probe.json",), ("probe.png",), ("probes", "network", "files")),
     "linear": Layout(("linear.json",), ("up.npz", "down.npz"), ("verdict", "widths", "files")),
     "counterexample": Layout(

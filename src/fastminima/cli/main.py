@@ -13,6 +13,7 @@ from fastminima.errors import FastMinimaError
 from fastminima.system.plain_text import printable
 
 from . import (
+    bracket,
     certificates,
     construct,
     counterexample,
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     construct.add_parser(commands)
     decide.add_parsers(commands)
+    bracket.add_parser(commands)
     probe.add_parser(commands)
     linear.add_parser(commands)
     counterexample.add_parser(commands)

@@ -42,7 +42,7 @@ _screen
 _search
     descend: steps of a descent of the risk of a small network through its activation patterns, each an exact line search;
     m (w n)^2 + O(m w) operations a step. best_hinge: where one more kink lowers a risk most, O(m n) a direction. Called by
-    `fastminima.landscape.bracket.chain` and `.scaled_rows`.
+    `fastminima.fit.chain` and `.scaled_rows`.
 _splits
     Sorted partial sums S_p of a payload by key without an argsort: partition into cache-sized buckets, sort
     each with its payload, sweep; O(m) for keys with a bounded density. Called by

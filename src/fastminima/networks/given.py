@@ -16,7 +16,7 @@ from .one_hidden_layer import OneHiddenLayer
 from .rational_network import RationalNetwork
 from .torch_modules import from_torch
 
-__all__ = ["as_exact_network", "as_network", "data_of", "exact_and_data", "network_and_data"]
+__all__ = ["as_exact_network", "as_network", "data_of", "exact_and_data", "network_and_data", "own_data"]
 
 
 def as_network(value: Any, asker: str) -> OneHiddenLayer:
@@ -90,14 +90,32 @@ def data_of(data: Any, asker: str, *carriers: Any) -> Dataset:
     """
     if data is None:
         for one in carriers:
-            for holder in (one, getattr(one, "low", None), getattr(one, "decision", None)):
-                if isinstance(found := getattr(holder, "data", None), Dataset):
-                    return found
+            if (found := _known(one)) is not None:
+                return found
         raise DataTypeError(
             f"{asker} takes a Dataset, (X, y) or (X, y, sample_weight) as data; only a result that knows its own does "
             "without"
         )
     return as_dataset(data, asker)
+
+
+def own_data(given: Any, asker: str) -> Dataset:
+    """The data given, or those that a given result knows.
+
+    Raises
+    ------
+    DataTypeError
+        As `as_dataset`.
+    """
+    found = _known(given)
+    return as_dataset(given, asker) if found is None else found
+
+
+def _known(result: Any) -> Dataset | None:
+    for holder in (result, getattr(result, "low", None), getattr(result, "decision", None)):
+        if isinstance(found := getattr(holder, "data", None), Dataset):
+            return found
+    return None
 
 
 def network_and_data(network: Any, data: Any, asker: str) -> tuple[OneHiddenLayer, Dataset]:

@@ -71,7 +71,7 @@ class NextSteps:
     ) -> Any:
         """The picture of this result: `fastminima.plot_slice` around its network, with its options.
 
-        A `Polish` is drawn by `fastminima.plot_descent`.
+        A `Polish` is drawn by `fastminima.plot_descent`, a `Bracket` by `fastminima.plot_bracket`.
 
         Raises
         ------

@@ -8,6 +8,7 @@ Modules, lowest first:
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment between two networks, as numbers and as a picture.
 - `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
+- `bracket_plot`: brackets as pictures: the staircase of a table's widths, and how the search came there.
 - `planes`: planes in the space of all parameters: through a network along random directions, its gradient, other
   networks, a path.
 - `plane_risks`: the risk on a plane through a network, and the cells of the plane: numbers without a picture.
@@ -17,5 +18,6 @@ Modules, lowest first:
 - `slice_plot`: the risk on a plane through any network, as numbers and as a picture.
 - `decide_summary`: what `decide` and `polish` found as plain data and as tables.
 - `smooth_summary`: the same where balls decide: smooth activations, and weight decay.
+- `bracket_summary`: what `bracket` found as plain data and as a table.
 - `summary`: one result as plain data: for JSON files, for `--json`, and for the printed table.
 """

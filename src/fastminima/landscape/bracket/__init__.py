@@ -4,8 +4,6 @@ Modules, lowest first:
 
 - `points_on_a_line`: the least risk of few kinks on points of one input, from below, proved.
 - `lines`: rows that agree in all inputs but one: where every unit bends at most once.
-- `scaled_rows`: the rows that the search works on, and the way back to the data's units.
-- `chain`: one start of the search: random or greedy, a descent, then units taken out and put back elsewhere.
 - `fit_network`: `fit_network`: the best network of a width that a search finds, with its exact risk.
 - `lower_bound`: `lower_bounds`: the best proved lower bound of the risk for each width, and the fact behind it.
 - `interpolation`: `interpolation_width`: a width at which the risk is the pure error.

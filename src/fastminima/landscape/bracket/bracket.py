@@ -14,7 +14,7 @@ from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_down, round_up
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
-from fastminima.networks.given import data_of
+from fastminima.networks.given import own_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
@@ -44,6 +44,7 @@ class Bracket(NextSteps):
     bound: LowerBound
     found: NetworkFit
     linear_risk: Fraction
+    _picture = "plot_bracket"
 
     @property
     def data(self) -> Dataset:
@@ -154,7 +155,7 @@ def bracket(
     >>> fm.bracket((x, [0.0, 0, 2, 3, -3, -2, 2]), width=2, n_starts=4)
     Bracket(width 2: 0.346154 <= least risk <= 3.375, by pieces joined at kinks; gap 76.81 % to 97.62 %)
     """
-    dataset = data_of(data, "bracket", data)
+    dataset = own_data(data, "bracket")
     check_one_target(dataset, "bracket")
     limits, h = SearchLimits(seconds, n_starts, workers, progress), as_piecewise(activation, "bracket")
     several = isinstance(width, Sequence | np.ndarray) and not isinstance(width, str | bytes)
@@ -175,7 +176,15 @@ def _brackets(
             bounds[small] = replace(bounds[large], width=small)
     brackets: list[Bracket] = []
     for width in widths:
-        found = searched(fit, width, activation, limits, seed)
+        try:
+            found = searched(fit, width, activation, limits, seed)
+        except KeyboardInterrupt:
+            # after the search, where the risk is computed; the brackets of smaller widths are there
+            if not brackets:
+                raise
+            last = brackets[-1]
+            brackets[-1] = replace(last, found=replace(last.found, end=SearchEnd.INTERRUPTED))
+            break
         if brackets and brackets[-1].found.exact_risk < found.exact_risk:
             found = _widened(brackets[-1].found, width, found)
         brackets.append(Bracket(width, bounds[width], found, fit.exact.risk))

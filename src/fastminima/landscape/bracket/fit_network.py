@@ -17,12 +17,14 @@ import numpy as np
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dyadic import round_up
+from fastminima.fit.chain import Search, linear_candidate
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.fit.scaled_rows import Candidate, ScaledRows
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
-from fastminima.networks.given import data_of
+from fastminima.networks.given import own_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -30,9 +32,6 @@ from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
-
-from .chain import Search, linear_candidate
-from .scaled_rows import Candidate, ScaledRows
 
 __all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "as_piecewise", "fit_network", "searched", "seed_of"]
 
@@ -176,7 +175,7 @@ def fit_network(
     >>> fm.fit_network(data, width=3, n_starts=2)
     NetworkFit(width 3, risk 1.77778, 2 starts, all starts done)
     """
-    dataset = data_of(data, "fit_network", data)
+    dataset = own_data(data, "fit_network")
     check_one_target(dataset, "fit_network")
     limits = SearchLimits(seconds, n_starts, workers, progress)
     width, seed = as_count(width, "width", 1), seed_of(random_state)
@@ -230,7 +229,7 @@ def searched(
     seed: int,
 ) -> NetworkFit:
     """The search with arguments that have been checked."""
-    rows, best = ScaledRows.of(fit.data, activation), _Best()
+    rows, best = ScaledRows.of(fit.data, (activation.s_plus, activation.s_minus)), _Best()
     best.report(-1, linear_candidate(rows, width))
     stopped = False
 
@@ -273,18 +272,20 @@ def searched(
                 end = SearchEnd.SECONDS
         except KeyboardInterrupt:
             stopped, end = True, SearchEnd.INTERRUPTED
-    return _result(rows, best, fit, begun, end)
+    return _result(rows, best, fit, activation, begun, end)
 
 
-def _result(rows: ScaledRows, best: _Best, fit: LeastSquares, begun: int, end: SearchEnd) -> NetworkFit:
+def _result(
+    rows: ScaledRows, best: _Best, fit: LeastSquares, activation: PiecewiseLinear, begun: int, end: SearchEnd
+) -> NetworkFit:
     assert best.candidate is not None
-    network = rows.network(best.candidate)
-    if network is None:
+    parameters = rows.outside(best.candidate)
+    if parameters is None:
         raise NetworkError(
             "the best network found has parameters beyond float64: the inputs or the target span too many powers of 2; "
             "scale the columns"
         )
-    network = network.with_names(fit.data.feature_names)
+    network = OneHiddenLayer(*parameters, activation, fit.data.feature_names)
     exact = Stationarity(RationalNetwork.of(network), fit.data).risk
     with np.errstate(over="ignore"):
         weight = 1.0 if fit.data.sample_weight is None else float(fit.data.sample_weight.max())

@@ -26,7 +26,7 @@ from fastminima.exact.dyadic import Ints
 from fastminima.exact.modular import solve_square
 from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
-from fastminima.networks.given import data_of
+from fastminima.networks.given import own_data
 from fastminima.networks.rational_network import RationalNetwork
 
 from .fit_network import as_piecewise
@@ -83,7 +83,7 @@ def interpolation_width(data: Any, *, activation: PiecewiseLinear = relu) -> Int
     >>> fm.interpolation_width(([[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 0.0, 1.0]))
     Interpolation(width 3, risk 0)
     """
-    dataset = data_of(data, "interpolation_width", data)
+    dataset = own_data(data, "interpolation_width")
     check_one_target(dataset, "interpolation_width")
     activation = as_piecewise(activation, "interpolation_width")
     inputs = DistinctInputs(Columns(dataset))

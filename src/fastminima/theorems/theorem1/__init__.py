@@ -23,6 +23,8 @@ Modules, lowest first:
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.
 - `kink_candidates`: step 2 by greedy kinks: candidates whose bends are fitted to the residuals.
 - `exact_kinks`: the same in rational arithmetic, where rounding the slopes costs a visible share of the risk.
+- `reduced_kinks`: the same on fewer columns, where some are collinear up to rounding.
+- `searched_candidates`: step 2 by a search over all networks of the width.
 - `better_point`: theorem 1, step 2: a network of the same width that is strictly better than the spurious minimum.
 - `plain_values`: what a construction found as plain values, each under one name; reports choose and rename.
 """

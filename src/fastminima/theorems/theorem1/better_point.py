@@ -33,6 +33,8 @@ from .drop import Drop
 from .exact_kinks import exact_kink_candidates
 from .kink_candidates import kink_candidates
 from .minimum import SpuriousMinimum
+from .reduced_kinks import reduced_kink_candidates
+from .searched_candidates import searched_candidates
 from .status import BetterStatus
 
 __all__ = ["BetterPoint", "better_point"]
@@ -49,7 +51,8 @@ class BetterPoint(NextSteps):
     network : OneHiddenLayer or None
         None unless better.
     drop : float
-        Decrease of the risk by the closed form of the construction; at most the least-squares risk.
+        Decrease of the risk by the closed form of the construction; at most the least-squares risk. Of a search, which has
+        none, `drop_certified`.
     drop_certified : float
         Proved lower bound on (exact least-squares risk) - (exact risk of `network`), > 0 when better, but 0.0 for
         a drop below float64's range.
@@ -57,8 +60,8 @@ class BetterPoint(NextSteps):
         How the bound was proved: float64 with error bounds, or rational arithmetic.
     case : 1, 2 or None
         Which case of theorem 1 the data are in; None where no better point exists.
-    method : "paper" or "kink"
-        The construction of `network`; "kink" also where the paper's did not survive rounding (see `reason`).
+    method : "paper", "kink" or "search"
+        The construction of `network`; one that was not asked for where that did not survive rounding (see `reason`).
     split : PushedSplit, TiedSplit or None
     low : SpuriousMinimum
     tried : int
@@ -148,26 +151,29 @@ def better_point(
     ----------
     low : SpuriousMinimum
         From `spurious_minimum`, width >= 2.
-    method : {"paper", "kink"}
+    method : {"paper", "kink", "best"}
         "paper": the construction of theorem 1, step 2 (case 1 where J is not empty, else case 2). "kink": the best single
-        kink along many directions, all linear coefficients refitted; its drop is usually far larger.
+        kink along many directions, all linear coefficients refitted; its drop is usually far larger. Where columns are
+        collinear up to rounding it is tried without them, too. "best": the largest certified drop of these two and of a
+        search over all networks of the width, whose length is counted and not timed; it takes a second or a few.
     reach : {"limit", "paper"}
         How far the paper's push may go: as far as its closed form holds (|gamma| <= gap/2 in case 1,
         |rho| <= v'(x_j1 - x_j2)/2 in case 2), or half of that, the bound in the paper's proof.
     n_kinks : int
-        For "kink": hidden units beyond the first to use, added greedily, at most width - 1.
+        For kinks: hidden units beyond the first to use, added greedily, at most width - 1.
     directions : (k, n_features) array_like, optional
-        For "kink": the directions to try.
+        For kinks: the directions to try.
     n_directions : int
-        For "kink": random directions beside the coordinates, the fit and pairs of coordinates.
+        For kinks: random directions beside the coordinates, the fit and pairs of coordinates.
     random_state : int, Generator or None
-        For "kink".
+        For kinks and the search.
 
     Returns
     -------
     BetterPoint
         Where float64 rounding of the construction is not better than the exact least-squares risk, smaller pushes
-        and then a kink are tried; status "undecided" says that none could be proved better.
+        and then a kink are tried, and after kinks the paper's push; status "undecided" says that none could be proved
+        better.
 
     Raises
     ------
@@ -186,8 +192,8 @@ def better_point(
     if not isinstance(low, SpuriousMinimum):
         raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
     check_width(low.network.width, 2)
-    if not one_of(method, ("paper", "kink")):
-        raise OptionError(f'method must be "paper" or "kink", got {spelled(method)}')
+    if not one_of(method, ("paper", "kink", "best")):
+        raise OptionError(f'method must be "paper", "kink" or "best", got {spelled(method)}')
     if not one_of(reach, tuple(REACHES)):
         raise OptionError(f'reach must be "limit" or "paper", got {spelled(reach)}')
     most = low.network.width - 1
@@ -208,37 +214,58 @@ def better_point(
     except (TypeError, ValueError) as error:
         raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
     search = (low, n_kinks, directions, n_directions, draws)
-    fallback = chain(exact_kink_candidates(*search), kink_candidates(*search))
-    if method == "kink":
-        return _first_certified(low, evidence.case, method, fallback, ())
     paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)
-    return _first_certified(low, evidence.case, method, paper, fallback)
+    kink = chain(exact_kink_candidates(*search), kink_candidates(*search))
+    reduced = reduced_kink_candidates(*search)
+    rounds: list[list[Iterator[Candidate]]]
+    if method == "paper":
+        rounds = [[paper], [chain(kink, reduced)]]
+    elif method == "kink":
+        rounds = [[kink, reduced], [paper]]
+    else:
+        rounds = [[paper, kink, reduced, searched_candidates(low, draws)]]
+    return _best_certified(low, evidence.case, method, rounds)
 
 
-def _first_certified(
-    low: SpuriousMinimum,
-    case: int | None,
-    method: str,
-    candidates: Iterator[Candidate],
-    fallback: Iterator[Candidate] | tuple[()],
+@dataclass(frozen=True)
+class _Certified:
+    """A candidate that is proved better."""
+
+    candidate: Candidate
+    network: OneHiddenLayer
+    drop: Drop
+
+
+def _best_certified(
+    low: SpuriousMinimum, case: int | None, method: str, rounds: list[list[Iterator[Candidate]]]
 ) -> BetterPoint:
-    tried = 0
-    try:
-        for kind, source in (("asked", candidates), ("fallback", fallback)):
-            for candidate in source:
-                tried += 1
-                if candidate.network is None:
-                    continue
-                drop = certify_drop(candidate.network, low.fit, split=candidate.found)
-                if drop.better:
-                    fell_back = kind == "fallback"
-                    return _certified_result(
-                        low, case, candidate, candidate.network, drop, fell_back=fell_back, tried=tried
-                    )
-    except TooLargeError as error:
+    """The largest certified drop of the first candidates that are proved, of the first round that has any."""
+    tried, closed = 0, ""
+    for position, sources in enumerate(rounds):
+        proved: list[_Certified] = []
+        before = tried
+        for source in sources:
+            try:
+                for candidate in source:
+                    tried += 1
+                    if candidate.network is None:
+                        continue
+                    drop = certify_drop(candidate.network, low.fit, split=candidate.found)
+                    if drop.better:
+                        proved.append(_Certified(candidate, candidate.network, drop))
+                        break
+            except TooLargeError as error:
+                closed = closed or str(error)
+        if proved:
+            # of equal drops the first: max keeps it
+            best = max(proved, key=lambda one: one.drop.lower)
+            fell_back = method if position else ""
+            lost = len(sources) == 1 and tried - before > 1
+            return _certified_result(low, case, best, fell_back=fell_back, tried=tried, lost=lost)
+    if closed:
         reason = (
             f"a strictly better network exists (case {case}), but float64 cannot prove the one at hand better, and the "
-            f"exact way is closed: {error}"
+            f"exact way is closed: {closed}"
         )
     else:
         reason = (
@@ -255,22 +282,20 @@ def _first_certified(
     )
 
 
+_FELL_BACK = {
+    "paper": "the paper's construction does not survive float64 rounding on these data; a kink does: ",
+    "kink": "no kink survives float64 rounding on these data; the paper's construction does: ",
+}
+
+
 def _certified_result(
-    low: SpuriousMinimum,
-    case: int | None,
-    candidate: Candidate,
-    network: OneHiddenLayer,
-    proved: Drop,
-    *,
-    fell_back: bool,
-    tried: int,
+    low: SpuriousMinimum, case: int | None, best: _Certified, *, fell_back: str, tried: int, lost: bool
 ) -> BetterPoint:
+    candidate, proved = best.candidate, best.drop
     reason = f"exact risk proved below the exact least-squares risk ({proved.method} certificate)"
     if fell_back:
-        reason = (
-            "the paper's construction does not survive float64 rounding on these data; a kink does: " + reason
-        )
-    elif tried > 1:
+        reason = _FELL_BACK[fell_back] + reason
+    elif lost:
         reason += f"; found as candidate {tried}, earlier ones were lost to rounding"
     # where rounding moved the network, the closed form is the claim and the enclosure the truth: never claim more
     # and no risk falls below 0: the drop is at most the least-squares risk, whose float64 view ends the rounding here
@@ -281,7 +306,7 @@ def _certified_result(
         low=low,
         case=case,
         method=candidate.method,
-        network=network.with_names(low.data.feature_names),
+        network=best.network.with_names(low.data.feature_names),
         drop=drop,
         drop_certified=min(proved.lower, drop),
         certificate=proved.method,

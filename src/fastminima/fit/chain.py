@@ -185,7 +185,7 @@ def linear_candidate(rows: ScaledRows, width: int) -> Candidate:
     solution: F64 = np.linalg.lstsq(rows.X, rows.y, rcond=None)[0].astype(np.float64, copy=False)
     inputs = rows.X[:, :-1] / rows.X[:, -1:]
     offset = float(np.abs(inputs @ solution[:-1] + solution[-1]).max()) + 4.0
-    plus = rows.activation.s_plus
+    plus = rows.slopes[0]
     parameters = np.zeros(1 + width * n)
     parameters[1:n], parameters[n] = solution[:-1] / plus, (solution[-1] + offset) / plus
     parameters[0] = -offset

@@ -1,7 +1,7 @@
 """The rows that the search works on: centred, scaled, times the root of their weight; and the way back to the data's units.
 
 f(x) = b + sum_k sigma_k h(<q_k, (z, 1)>), sigma_k = 1 or -1, for z = (x - mean)/scale, in units of the target's own
-scatter. Everything here is rounded: what comes back is a float64 network like any other, and is judged on the data.
+scatter. Everything here is rounded: what comes back are float64 parameters of a network, which is judged on the data.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.kernels import _search
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
 __all__ = ["Candidate", "ScaledRows", "Workspace"]
 
@@ -68,7 +66,8 @@ class ScaledRows:
     centre, scale : (dx,) float64
     level, unit : float
         The target is level + unit times the scaled one.
-    activation : PiecewiseLinear
+    slopes : (float, float)
+        s+ and s- of h.
     """
 
     X: F64
@@ -77,10 +76,10 @@ class ScaledRows:
     scale: F64
     level: float
     unit: float
-    activation: PiecewiseLinear
+    slopes: tuple[float, float]
 
     @classmethod
-    def of(cls, data: Dataset, activation: PiecewiseLinear) -> ScaledRows:
+    def of(cls, data: Dataset, slopes: tuple[float, float]) -> ScaledRows:
         """All rows of a dataset; columns that do not vary get scale 1."""
         weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
         with np.errstate(all="ignore"):
@@ -91,7 +90,7 @@ class ScaledRows:
             y = np.nan_to_num((data.y - level) / unit, posinf=0.0, neginf=0.0)
         root = np.sqrt(share)
         X = np.ascontiguousarray(np.column_stack([Z, np.ones(len(y))]) * root[:, None])
-        return cls(X, y * root, centre, scale, float(level), float(unit), activation)
+        return cls(X, y * root, centre, scale, float(level), float(unit), slopes)
 
     @property
     def n_samples(self) -> int:
@@ -101,7 +100,7 @@ class ScaledRows:
     def take(self, index: NDArray[np.intp]) -> ScaledRows:
         """Some of the rows, in the same units."""
         parts = np.ascontiguousarray(self.X[index]), self.y[index]
-        return ScaledRows(*parts, self.centre, self.scale, self.level, self.unit, self.activation)
+        return ScaledRows(*parts, self.centre, self.scale, self.level, self.unit, self.slopes)
 
     def residuals(self, candidate: Candidate, keep: NDArray[np.bool_] | None = None) -> F64:
         """f - y per row, times the root of its weight, of all units or of some."""
@@ -109,20 +108,20 @@ class ScaledRows:
         if keep is not None:
             rows, sign = rows[keep], sign[keep]
         z = self.X @ rows.T
-        h = np.where(z > 0.0, self.activation.s_plus, self.activation.s_minus) * z
+        h = np.where(z > 0.0, *self.slopes) * z
         return np.asarray(candidate.parameters[0] * self.X[:, -1] + h @ sign - self.y)
 
     def descend(self, candidate: Candidate, room: Workspace, steps: int, tolerance: float) -> Candidate:
         """The candidate after a descent of at most `steps` steps."""
         parameters = candidate.parameters.copy()
         risk, _ = _search.descend(
-            self.X, self.y, self.activation.s_plus, self.activation.s_minus, candidate.sign, parameters, steps,
+            self.X, self.y, *self.slopes, candidate.sign, parameters, steps,
             tolerance, room.work, room.counts, room.kinks,
         )  # fmt: skip
         return Candidate(risk, parameters, candidate.sign)
 
-    def network(self, candidate: Candidate) -> OneHiddenLayer | None:
-        """The candidate in the data's units; None where float64 cannot hold it."""
+    def outside(self, candidate: Candidate) -> tuple[F64, F64, F64, float] | None:
+        """(W1, b1, W2, b2) of the candidate in the data's units; None where float64 cannot hold it."""
         rows = candidate.rows
         with np.errstate(all="ignore"):
             W1 = rows[:, :-1] / self.scale
@@ -131,7 +130,7 @@ class ScaledRows:
             b2 = self.level + self.unit * float(candidate.parameters[0])
         if not all(np.isfinite(part).all() for part in (W1, b1, W2, np.array(b2))):
             return None
-        return OneHiddenLayer(W1, b1, W2, b2, self.activation)
+        return W1, b1, W2, b2
 
 
 def _moments(X: F64, share: F64) -> tuple[F64, F64]:

@@ -1,0 +1,173 @@
+"""The command `fastminima bracket`: between which bounds lies the least risk of all networks of a width?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastminima.exact.shown import rounded_down
+from fastminima.landscape.bracket.bracket import Bracket, bracket
+from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.report.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
+from fastminima.report.figures import require_matplotlib
+from fastminima.system.options import as_count, check_count
+from fastminima.system.plain_json import json_ready
+
+from .arguments import add_data_arguments, add_slope_arguments, load
+from .folder import OUT_RULE, OutputFolder
+from .output import print_table, say
+from .stages import Stages
+
+__all__ = ["add_parser", "run"]
+
+_SEEDS = 2**63
+_EPILOG = """\
+examples:
+  fastminima bracket demo:diabetes --width 2 4 8
+  fastminima bracket houses.csv --target price --width 2 4 8 --seconds 10 --out bracketed
+  fastminima bracket houses.csv --target price --width 4 --starts 20 --seed 1 --json
+
+lower and upper hold between them the least risk of all networks of the width: lower is proved for all slopes s+ != s-,
+upper is the exact risk of the network that is written. gap: the share of the least-squares risk by which the spurious
+minimum of theorem 1 exceeds the best network. Numbers are rounded outward.
+
+Exit status: 0, 2 for bad input, 130 after Ctrl-C, which ends the search at the best brackets so far: they are printed and
+written like any others. Before the first search there is none, and what an earlier run wrote stays.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add `bracket` to the subcommands made by `ArgumentParser.add_subparsers`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "bracket",
+        help="how far from the best? a proved interval for the least risk of a width",
+        description="Bracket the least risk of all networks of a width: a proved lower end, and the exact risk of the best "
+        "network that a search finds.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--width",
+        type=int,
+        nargs="+",
+        default=[2, 4, 8],
+        metavar="D1",
+        help="hidden units, one or more widths (default 2 4 8)",
+    )
+    add_slope_arguments(parser)
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="T",
+        help="time for the search of each width (default 5, without --starts)",
+    )
+    parser.add_argument(
+        "--starts",
+        type=int,
+        metavar="N",
+        help="starts of the search of each width; without --seconds the same seed gives the same networks",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default 0)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads (default 1)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"write bracket.json, width-2.npz ..., bracket.png and trace.png there{OUT_RULE}",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
+    )
+    parser.set_defaults(run=run, accuracy="auto")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `fastminima bracket`; returns the exit status."""
+    check_count(arguments.seed, "--seed", _SEEDS)
+    for width in arguments.width:
+        as_count(width, "--width", 1)
+    # bad limits are better known before a large file is read than after
+    SearchLimits(arguments.seconds, arguments.starts, arguments.workers, progress=False)
+    if arguments.out is None:
+        return _run(arguments, None)
+    require_matplotlib()
+    with OutputFolder(arguments.out, "bracket", [arguments.data]) as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
+    activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
+    stage = Stages()
+    # the readers draw their own progress bars, as the search does
+    with stage("read", shown=False):
+        data = load(arguments, tell=False)  # the table's end has the notes
+    with stage("bracket", shown=False):
+        found = bracket(
+            data,
+            arguments.width,
+            activation=activation,
+            seconds=arguments.seconds,
+            n_starts=arguments.starts,
+            random_state=arguments.seed,
+            workers=arguments.workers,
+            progress=True,
+        )
+    stopped = found[-1].end is SearchEnd.INTERRUPTED
+    missing = sorted(set(arguments.width) - {b.width for b in found})
+    summary = {
+        "source": arguments.data,
+        "seed": arguments.seed,
+        "interrupted": stopped,
+        "widths_not_reached": missing,
+        **summarise_brackets(found),
+        "notes": list(data.notes),
+    }
+    files: list[str] = []
+    if folder is not None:
+        with stage("pictures"):
+            _write(folder, found, summary)
+        files = folder.finish_with({**summary, "seconds": stage.seconds})
+        summary["files"] = files
+    summary["seconds"] = stage.seconds
+    if arguments.json:
+        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+    else:
+        _print(summary, files)
+    return 130 if stopped else 0
+
+
+def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
+    """Networks and pictures."""
+    from fastminima.report.bracket_plot import plot_bracket, plot_trace
+
+    for one, told in zip(found, summary["brackets"], strict=True):
+        told["file"] = f"width-{one.width}.npz"
+        one.network.save(folder.file(told["file"]))
+    # a dollar sign in a name begins no formula
+    name = Path(str(summary["source"])).name.replace("$", r"\$")
+    title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {found[0].network.activation}"
+    plot_bracket(found, folder.file("bracket.png"), title)
+    plot_trace(found, folder.file("trace.png"), title)
+
+
+def _print(summary: dict[str, Any], files: list[str]) -> None:
+    h = PiecewiseLinear(**summary["activation"])
+    size = f"m = {summary['m']:,}, dx = {summary['dx']}, {h}"
+    title = f"fastminima bracket {summary['source']}: {size}"
+    print_table(title, BRACKET_HEAD, list(bracket_rows(summary)), named_rows=True)
+    say(
+        f"share, gap: of the least-squares risk {summary['least_squares_risk']:.10g}; pure error "
+        f"{rounded_down(summary['pure_error'], 10)}"
+    )
+    for note in summary["notes"]:
+        say(f"note: {note}")
+    if summary["interrupted"]:
+        left = ", ".join(map(str, summary["widths_not_reached"]))
+        say("interrupted: the best so far" + (f"; no bracket of width {left}" if left else ""))
+    if files:
+        say(f"written: {', '.join(Path(name).name for name in files)} in {Path(files[0]).parent}")
+    say("time: " + ", ".join(f"{name} {seconds:.3f} s" for name, seconds in summary["seconds"].items()))
