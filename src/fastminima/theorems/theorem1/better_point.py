@@ -155,7 +155,7 @@ def better_point(
         "paper": the construction of theorem 1, step 2 (case 1 where J is not empty, else case 2). "kink": the best single
         kink along many directions, all linear coefficients refitted; its drop is usually far larger. Where columns are
         collinear up to rounding it is tried without them, too. "best": the largest certified drop of these two and of a
-        search over all networks of the width, whose length is counted and not timed; it takes a second or a few.
+        search over all networks of the width, whose length is counted and not timed: seconds, as a rule.
     reach : {"limit", "paper"}
         How far the paper's push may go: as far as its closed form holds (|gamma| <= gap/2 in case 1,
         |rho| <= v'(x_j1 - x_j2)/2 in case 2), or half of that, the bound in the paper's proof.
