@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from .networks.activations.piecewise_linear import relu as relu
     from .networks.activations.smooth import Smooth as Smooth
     from .networks.batched_risk import batched_risk as batched_risk
+    from .networks.deep_network import DeepNetwork as DeepNetwork
     from .networks.one_hidden_layer import OneHiddenLayer as OneHiddenLayer
     from .networks.rational_network import RationalNetwork as RationalNetwork
     from .networks.torch_modules import from_torch as from_torch
@@ -162,6 +163,7 @@ _NAMES = {
     ),
     "networks.activations.smooth": ("Smooth",),
     "networks.batched_risk": ("batched_risk",),
+    "networks.deep_network": ("DeepNetwork",),
     "networks.rational_network": ("RationalNetwork",),
     "networks.torch_modules": ("from_torch",),
     "networks.one_hidden_layer": ("OneHiddenLayer",),
