@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from .scanning.scan import scan as scan
     from .theorems.theorem1.better_point import BetterPoint as BetterPoint
     from .theorems.theorem1.better_point import better_point as better_point
+    from .theorems.theorem1.deep_minimum import DeepMinimum as DeepMinimum
     from .theorems.theorem1.minimum import SpuriousMinimum as SpuriousMinimum
     from .theorems.theorem1.minimum import spurious_minimum as spurious_minimum
     from .theorems.theorem1.splits.search import best_split as best_split
@@ -192,6 +193,7 @@ _NAMES = {
         "BetterPoint",
         "better_point",
     ),
+    "theorems.theorem1.deep_minimum": ("DeepMinimum",),
     "theorems.theorem1.minimum": (
         "SpuriousMinimum",
         "spurious_minimum",
