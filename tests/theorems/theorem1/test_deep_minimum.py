@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import math
+import re
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -414,3 +417,12 @@ def test_an_optimiser_sees_a_critical_point():
             weights = max(float(p.abs().max()) for p in module.parameters())
         assert gradient <= 1e-12 * scale * max(1.0, weights)
         assert all(a.shape[0] == b.shape[1] for (a, _), (b, _) in pairwise(low.network.layers))
+        assert fm.to_torch(low)[0].weight.shape == (5, 4)
+
+
+def test_the_page_is_true():
+    page = Path(__file__).parents[3] / "docs" / "deep.md"
+    text = "".join(re.findall(r"```pycon\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    session = doctest.DocTestParser().get_doctest(text, {}, "deep.md", str(page), 0)
+    found = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session)
+    assert (found.failed, found.attempted >= 10) == (0, True)

@@ -147,7 +147,8 @@ class DeepMinimum:
         )
 
     def __str__(self) -> str:
-        shape = f"widths {'-'.join(map(str, self.widths))}, {self.data.n_targets} outputs, {self.activation}"
+        dy = self.data.n_targets
+        shape = f"widths {'-'.join(map(str, self.widths))}, {dy} output{'s' * (dy > 1)}, {self.activation}"
         if self.network is None:
             return f"no minimum built: {self.status}, {shape}\n  {self.reason}"
         return "\n".join(
