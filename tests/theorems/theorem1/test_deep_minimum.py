@@ -400,6 +400,17 @@ def test_far_from_the_origin_and_exact_numbers():
     assert exact.radius > 0
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e120])
+def test_units_at_the_ends_of_float64(scale):
+    rng = np.random.default_rng(4)
+    X, Y = rng.integers(-9, 10, (9, 2)) * scale, rng.integers(-9, 10, (9, 2)) * 1.0
+    for h in ("relu", "hardtanh"):
+        low = fm.spurious_minimum((X, Y), h, (3, 3))
+        assert low.radius > 0
+        assert low.excess < 1e-25 * low.loss
+        condition_holds(low)
+
+
 def test_an_optimiser_sees_a_critical_point():
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(3)

@@ -203,12 +203,17 @@ def _holds(layers: list[_Layer], slope: float, R: float) -> NDArray[np.bool_]:
     # at most 12 roundings a layer, each of a term that is not negative
     slack = 1.0 + (12 * len(layers) + 20) * 2 * U
     result = np.ones(len(layers[0].size), dtype=bool)
-    later = np.zeros(len(layers[0].size))
+    # T_l, None where it is 0: norms of the first layer, which may be as large as can be, are in no term
+    later: Floats | None = None
     with np.errstate(over="ignore", invalid="ignore"):
         for layer in layers:
-            moved = layer.size[:, None] + (layer.rows + R) ** 2 * later[:, None]
+            moved = layer.size[:, None]
+            if later is not None:
+                moved = moved + (layer.rows + R) ** 2 * later[:, None]
             result &= (R * R * moved * slack < layer.room * layer.room * (1.0 - 4 * U)).all(axis=1)
-            later = slope * slope * (layer.size + (layer.norm + R) ** 2 * later)
+            # a product overflows to inf, a power of Python's floats would raise
+            reach = layer.norm + R
+            later = slope * slope * (layer.size if later is None else layer.size + reach * reach * later)
     return result
 
 

@@ -10,14 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.data.given import as_dataset
-from fastminima.errors import NetworkError, TooLargeError
+from fastminima.errors import DataTypeError, NetworkError, TooLargeError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
@@ -265,7 +265,7 @@ def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
     activation: PiecewiseLinear = relu,
     width: int = 2,
-    alpha: float | None = None,
+    alpha: float | Literal["auto"] = "auto",
     *,
     loss: Literal["squared"] = "squared",
     gain: float = 8.0,
@@ -275,7 +275,7 @@ def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
     activation: Any = relu,
     width: int | Sequence[int] = 2,
-    alpha: float | None = None,
+    alpha: float | Literal["auto"] = "auto",
     *,
     loss: Any = "squared",
     gain: float = 8.0,
@@ -284,7 +284,7 @@ def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
     activation: Any = relu,
     width: int | Sequence[int] = 2,
-    alpha: float | None = None,
+    alpha: float | Literal["auto"] = "auto",
     *,
     loss: Any = "squared",
     gain: float = 8.0,
@@ -302,7 +302,7 @@ def spurious_minimum(
         Hidden units d1 >= 1, or the widths of several hidden layers, such as (16, 16, 16). With one hidden layer, from 2
         on a better network exists wherever some function of x is better (see `better_point`); with one unit the linear
         fit can be the best there is, and the status says what is proved.
-    alpha : float, default 1.0 for one hidden layer and one output, else 2.0
+    alpha : float, default 1.0 for a `SpuriousMinimum`, 2.0 for a `DeepMinimum`
         Scale of the hidden layer, alpha > 0. The certified radius grows in proportion; of deep networks, alpha is how far
         inside its half-line the first layer lies, and the radius grows with alpha and `gain` together. Bounded
         segments (hard tanh) take no notice of either.
@@ -330,7 +330,7 @@ def spurious_minimum(
     TooLargeError
         If the parameters would not fit in memory.
     DataTypeError
-        If `data` is neither a Dataset nor a pair.
+        If `data` is neither a Dataset nor a pair, or `activation` is nothing that can be called or named.
 
     Notes
     -----
@@ -352,11 +352,20 @@ def spurious_minimum(
     dataset = source.data if isinstance(source, LeastSquares) else source
     check_loss(loss)
     activation = as_activation(activation)
+    if not callable(activation):
+        raise DataTypeError(
+            "activation must be a fastminima.PiecewiseLinear or Smooth, the name of one, or a torch module, "
+            f"got {type(activation).__name__}"
+        )
     classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1
     if not classic or isinstance(width, Sequence | np.ndarray):
-        return deep_minimum(dataset, activation, width, loss, Scales(2.0 if alpha is None else alpha, gain))
-    alpha = _check_alpha(1.0 if alpha is None else alpha)
+        return deep_minimum(dataset, activation, width, loss, Scales(_or_default(alpha, 2.0), gain))
+    alpha = _check_alpha(_or_default(alpha, 1.0))
     return _one_hidden_layer(source, activation, check_width(width), alpha)
+
+
+def _or_default(alpha: float | Literal["auto"], default: float) -> float:
+    return default if isinstance(alpha, str) and alpha == "auto" else cast(float, alpha)
 
 
 def _one_hidden_layer(
