@@ -98,8 +98,9 @@ RESULTS = {
     if inspect.isclass(getattr(fm, name))
     and (issubclass(getattr(fm, name), (str, tuple)) or "Status" in name or "Verdict" in name)
 } | {
-    "BetterPoint", "Bracket", "Certificate", "CounterExample", "CriticalPoint", "Decision", "EscapeBenchmark",
-    "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse", "NetworkFit", "Polish",
+    "BetterPoint", "Bracket", "Certificate", "CounterExample", "CriticalPoint", "Decision",
+    "DeepMinimum", "EscapeBenchmark", "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
+    "NetworkFit", "Polish",
     "Probe", "ProbeSweep", "RationalNetwork", "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum",
     "SmoothPolish", "SpuriousMinimum", "Staircase",
 }  # fmt: skip

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from .networks.activations.piecewise_linear import relu as relu
     from .networks.activations.smooth import Smooth as Smooth
     from .networks.batched_risk import batched_risk as batched_risk
+    from .networks.deep_network import DeepNetwork as DeepNetwork
     from .networks.one_hidden_layer import OneHiddenLayer as OneHiddenLayer
     from .networks.rational_network import RationalNetwork as RationalNetwork
     from .networks.torch_modules import from_torch as from_torch
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from .scanning.scan import scan as scan
     from .theorems.theorem1.better_point import BetterPoint as BetterPoint
     from .theorems.theorem1.better_point import better_point as better_point
+    from .theorems.theorem1.deep_minimum import DeepMinimum as DeepMinimum
     from .theorems.theorem1.minimum import SpuriousMinimum as SpuriousMinimum
     from .theorems.theorem1.minimum import spurious_minimum as spurious_minimum
     from .theorems.theorem1.splits.search import best_split as best_split
@@ -162,6 +164,7 @@ _NAMES = {
     ),
     "networks.activations.smooth": ("Smooth",),
     "networks.batched_risk": ("batched_risk",),
+    "networks.deep_network": ("DeepNetwork",),
     "networks.rational_network": ("RationalNetwork",),
     "networks.torch_modules": ("from_torch",),
     "networks.one_hidden_layer": ("OneHiddenLayer",),
@@ -190,6 +193,7 @@ _NAMES = {
         "BetterPoint",
         "better_point",
     ),
+    "theorems.theorem1.deep_minimum": ("DeepMinimum",),
     "theorems.theorem1.minimum": (
         "SpuriousMinimum",
         "spurious_minimum",

@@ -179,8 +179,6 @@ NETWORK = fm.OneHiddenLayer(np.ones((2, 3)), np.zeros(2), np.ones(2), 0.0, fm.re
         ("y", lambda data: data.y),
         ("target_name", lambda data: data.target_name),
         ("least_squares", fm.least_squares),
-        ("spurious_minimum", fm.spurious_minimum),
-        ("spurious_minimum", lambda data: fm.spurious_minimum((data.X, data.Y))),
         ("risk", NETWORK.risk),
         (
             "batched_risk",
@@ -213,7 +211,7 @@ def test_what_takes_one_target_says_so(asker, ask):
         ask(SEVERAL)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, FastMinimaError)
-    if asker not in ("a scan", "check of a Dataset", "spurious_minimum"):
+    if asker not in ("a scan", "check of a Dataset"):
         assert "the data have 2 targets ('a', 'b'): choose one, such as data.one_target('a')" in str(
             caught.value
         )

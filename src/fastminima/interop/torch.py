@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.given import as_network
 from fastminima.networks.torch_modules import from_torch
 
@@ -18,14 +19,14 @@ def to_torch(network: Any, dtype: Any = None) -> Any:
 
     Parameters
     ----------
-    network : OneHiddenLayer, or a result with a network
+    network : OneHiddenLayer or DeepNetwork, or a result with a network
     dtype : {"float64", "float32"} or torch.dtype, default "float64"
         float64 keeps every bit.
 
     Returns
     -------
     torch.nn.Sequential
-        Linear(dx, d1), activation, Linear(d1, 1); outputs have shape (m, 1).
+        Linear(dx, d1), activation, ..., Linear(dH, dy); outputs have shape (m, dy).
 
     Raises
     ------
@@ -38,4 +39,7 @@ def to_torch(network: Any, dtype: Any = None) -> Any:
     OptionError
         Another `dtype`.
     """
+    deep = getattr(network, "network", network)
+    if isinstance(deep, DeepNetwork):
+        return deep.to_torch(dtype)
     return as_network(network, "to_torch").to_torch(dtype)

@@ -23,7 +23,6 @@ from fastminima.errors import (
     DataError,
     DataTypeError,
     NetworkError,
-    OptionError,
     ReadError,
 )
 from fastminima.networks.activations.in_torch import torch_activation
@@ -31,12 +30,12 @@ from fastminima.networks.activations.named import as_activation, stored_activati
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.files import open_npz, replacing
-from fastminima.system.options import spelled
 from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
+from .torch_layers import torch_dtype, torch_linear
 
-__all__ = ["OneHiddenLayer"]
+__all__ = ["OneHiddenLayer", "as_parameter"]
 
 Elementwise = Callable[[NDArray[np.float64]], NDArray[np.floating]]
 
@@ -51,7 +50,7 @@ _BLOCK_ROWS = 4_096
 _RISK_ROWS = 65_536
 
 
-def _parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
+def as_parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
     """A float64 C-ordered read-only copy; parameters are float64 numbers, so anything rounded is refused.
 
     W2 and b2 may have one dimension more, of size 1: what layers with one output hold.
@@ -113,8 +112,12 @@ class OneHiddenLayer:
     feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        W1, b1, W2 = _parameter(self.W1, "W1", 2), _parameter(self.b1, "b1", 1), _parameter(self.W2, "W2", 1)
-        b2 = _parameter(self.b2, "b2", 0)
+        W1, b1, W2 = (
+            as_parameter(self.W1, "W1", 2),
+            as_parameter(self.b1, "b1", 1),
+            as_parameter(self.W2, "W2", 1),
+        )
+        b2 = as_parameter(self.b2, "b2", 0)
         if not len(W1) == len(b1) == len(W2):
             raise NetworkError(
                 "W1 (d1, dx), b1 (d1,) and W2 (d1,) must agree on the width d1, got shapes "
@@ -349,9 +352,9 @@ class OneHiddenLayer:
         torch = import_optional("torch", extra="torch", purpose="to_torch")
         # first: a refusal should come before any layer is made
         activation = torch_activation(torch, self.activation)
-        kind = _torch_dtype(torch, dtype)
-        hidden = _torch_linear(torch, self.W1, self.b1, kind)
-        output = _torch_linear(torch, self.W2[None, :], np.array([self.b2]), kind)
+        kind = torch_dtype(torch, dtype)
+        hidden = torch_linear(torch, self.W1, self.b1, kind)
+        output = torch_linear(torch, self.W2[None, :], np.array([self.b2]), kind)
         return torch.nn.Sequential(hidden, activation, output)
 
     def __eq__(self, other: object) -> bool:
@@ -416,24 +419,3 @@ def _from_fields(cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], sou
         return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation, names)  # type: ignore[arg-type]
     except (ActivationError, NetworkError, ValueError, RecursionError) as error:
         raise ReadError(f"{source} is damaged: {error}") from error
-
-
-def _torch_dtype(torch: Any, dtype: Any) -> Any:
-    kinds = {"float64": torch.float64, "float32": torch.float32} if dtype is not None else {}
-    for name, kind in kinds.items():
-        if dtype is kind or (isinstance(dtype, str) and dtype == name):
-            return kind
-    if dtype is None:
-        return torch.float64
-    raise OptionError(f'dtype must be "float64", "float32" or torch\'s of these, got {spelled(dtype)}')
-
-
-def _torch_linear(torch: Any, weight: NDArray[np.float64], bias: NDArray[np.float64], dtype: Any) -> Any:
-    # skip_init: the random start values would be overwritten, and drawing them moves torch's global generator
-    layer = torch.nn.utils.skip_init(torch.nn.Linear, weight.shape[1], weight.shape[0], dtype=dtype)
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor(weight, dtype=torch.float64))
-        layer.bias.copy_(torch.tensor(bias, dtype=torch.float64))
-        if not (layer.weight.isfinite().all() and layer.bias.isfinite().all()):
-            raise NetworkError(f"a parameter overflows {dtype}; use float64, or rescale the network")
-    return layer

@@ -25,7 +25,7 @@ from fastminima.system.options import spelled
 from .named_tensors import Layer, check_layers, network_of_tensors, tensor_values
 from .one_hidden_layer import OneHiddenLayer
 
-__all__ = ["from_torch"]
+__all__ = ["Parts", "called", "from_torch", "layer_of", "parts_of", "points_through"]
 
 F64 = NDArray[np.float64]
 
@@ -90,9 +90,9 @@ def from_torch(
             + ("; give an instance, not the class" if isinstance(model, type) else "")
         )
     given = None if activation is None else as_activation(activation)
-    parts = _parts(model, given is not None)
+    parts = parts_of(model, given is not None)
     source = module_name(model)
-    pairs = check_layers([_layer(name, module) for name, module in parts.linear], source)
+    pairs = check_layers([layer_of(name, module) for name, module in parts.linear], source)
     h = given if given is not None else _activation(parts, source)
     complaint: NetworkError | None = None
     for hidden, output in pairs:
@@ -108,7 +108,7 @@ def from_torch(
 
 
 @dataclass
-class _Parts:
+class Parts:
     """What a module is made of, in the order in which it was put together: (name, module)."""
 
     linear: list[tuple[str, Any]] = field(default_factory=list)
@@ -116,9 +116,10 @@ class _Parts:
     identities: list[tuple[str, Any]] = field(default_factory=list)
 
 
-def _parts(model: Any, activation_given: bool) -> _Parts:
+def parts_of(model: Any, activation_given: bool) -> Parts:
+    """The linear layers and activations of a module, in order; NetworkError for what is neither nor passed over."""
     torch: Any = sys.modules["torch"]
-    parts = _Parts()
+    parts = Parts()
     inside: list[str] = []
     for name, module in model.named_modules(remove_duplicate=False):
         if any(name.startswith(f"{layer}.") for layer in inside):
@@ -145,7 +146,7 @@ def _refuse_own_tensors(name: str, module: Any) -> None:
         )
 
 
-def _leaf(parts: _Parts, name: str, module: Any, activation_given: bool) -> None:
+def _leaf(parts: Parts, name: str, module: Any, activation_given: bool) -> None:
     kind = type(module).__name__
     home = type(module).__module__
     if home.startswith("torch.nn.") and kind in _PASSED:
@@ -182,7 +183,7 @@ def _is_activation(module: Any) -> bool:
     return type(module).__name__ != "Identity"
 
 
-def _activation(parts: _Parts, source: str) -> Any:
+def _activation(parts: Parts, source: str) -> Any:
     found = parts.activations or parts.identities
     if not found:
         raise NetworkError(
@@ -198,8 +199,8 @@ def _activation(parts: _Parts, source: str) -> Any:
     return as_activation(found[0][1])
 
 
-def _layer(name: str, module: Any) -> Layer:
-    """The numbers of a Linear layer."""
+def layer_of(name: str, module: Any) -> Layer:
+    """The numbers of a Linear layer; NetworkError where it has none of its own yet, or none that float64 holds."""
     torch: Any = sys.modules["torch"]
     weight, bias = module.weight, module.bias
     for what, tensor in (("weight", weight), ("bias", bias)):
@@ -218,16 +219,16 @@ def _layer(name: str, module: Any) -> Layer:
     return Layer(name, values, np.zeros(len(values)) if bias is None else tensor_values(bias, f"{name}.bias"))
 
 
-def _points(network: OneHiddenLayer) -> F64:
+def points_through(W1: F64, b1: F64) -> F64:
     """Inputs at which the module is called: 0, Gaussian ones of several sizes, and lines through the units' kinks."""
-    rng, dx = np.random.default_rng(0), network.n_features
-    at_most = max(8, _NUMBERS // max(1, dx, network.width))
+    rng, dx = np.random.default_rng(0), W1.shape[1]
+    at_most = max(8, _NUMBERS // max(1, dx, len(b1)))
     sizes = np.repeat([0.125, 1.0, 8.0, 64.0], [16, 64, 32, 16])
     blocks = [np.zeros((1, dx)), rng.standard_normal((len(sizes), dx)) * sizes[:, None]]
-    chosen = np.unique(np.linspace(0, network.width - 1, _UNITS).astype(int))
+    chosen = np.unique(np.linspace(0, len(b1) - 1, _UNITS).astype(int))
     for k in chosen if dx else ():
-        row, square = network.W1[k], float(network.W1[k] @ network.W1[k])
-        blocks.append((_GRID - network.b1[k])[:, None] * (row / square))
+        row, square = W1[k], float(W1[k] @ W1[k])
+        blocks.append((_GRID - b1[k])[:, None] * (row / square))
     points = np.vstack(blocks)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) > at_most:
@@ -245,9 +246,11 @@ def _compare(model: Any, network: OneHiddenLayer, weight: Any) -> None:
     torch: Any = sys.modules["torch"]
     name, limits = module_name(model), torch.finfo(weight.dtype)
     with np.errstate(all="ignore"):
-        tensor = torch.tensor(_points(network), dtype=weight.dtype, device=weight.device)
+        tensor = torch.tensor(
+            points_through(network.W1, network.b1), dtype=weight.dtype, device=weight.device
+        )
         X = tensor.to("cpu", torch.float64).numpy().copy()
-        values = _called(model, tensor, name)
+        values = called(model, tensor, name, 1)[:, 0]
         W1, b1, W2, b2 = network.parameters()
         z, size = X @ W1.T + b1, np.abs(X) @ np.abs(W1).T + np.abs(b1)
         delta = (X.shape[1] + 3) * limits.eps * size
@@ -274,8 +277,8 @@ def _compare(model: Any, network: OneHiddenLayer, weight: Any) -> None:
         )
 
 
-def _called(model: Any, inputs: Any, name: str) -> F64:
-    """The module's outputs as float64 numbers of shape (n,)."""
+def called(model: Any, inputs: Any, name: str, outputs_wanted: int) -> F64:
+    """The module's outputs as float64 numbers of shape (n, outputs_wanted); NetworkError where they are none."""
     torch: Any = sys.modules["torch"]
     try:
         with torch.no_grad(), warnings.catch_warnings():
@@ -294,9 +297,13 @@ def _called(model: Any, inputs: Any, name: str) -> F64:
         raise NetworkError(
             f"{name} does not compute on a tensor of shape {tuple(inputs.shape)}: {error!s:.200}"
         ) from error
-    if values.shape not in ((len(inputs), 1), (len(inputs),)):
+    if values.shape != (len(inputs), outputs_wanted) and (values.shape, outputs_wanted) != (
+        (len(inputs),),
+        1,
+    ):
+        count = "one output" if outputs_wanted == 1 else f"{outputs_wanted} outputs"
         raise NetworkError(
-            f"{name} gives a tensor of shape {values.shape} for inputs of shape {tuple(inputs.shape)}; expected one output "
+            f"{name} gives a tensor of shape {values.shape} for inputs of shape {tuple(inputs.shape)}; expected {count} "
             "a row"
         )
-    return values.reshape(-1)
+    return values.reshape(-1, outputs_wanted)

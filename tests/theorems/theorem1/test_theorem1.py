@@ -282,7 +282,7 @@ def test_wrong_types_are_named():
     with pytest.raises(TypeError, match="Dataset"):
         fm.spurious_minimum(np.eye(3))
     with pytest.raises(TypeError, match="PiecewiseLinear"):
-        fm.spurious_minimum(([[0.0], [1.0]], [0.0, 1.0]), activation="relu")
+        fm.spurious_minimum(([[0.0], [1.0]], [0.0, 1.0]), activation=3)
 
 
 @pytest.mark.parametrize("slope", [(5e-324, 0.0), (1e308, 1.7e308), (1e-200, 1e-300), (1e300, 0.0)])

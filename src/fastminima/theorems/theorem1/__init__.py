@@ -18,6 +18,12 @@ Modules, lowest first:
 - `two_rows`: the minimum of step 1 with its slopes in two hidden rows, high halves and low halves, where one row would
   round too much away.
 - `width_one`: whether a network with one hidden unit is better than the linear fit, exactly for one input.
+- `certify_cell`: the certified radius of a deep network whose units all stay inside one affine segment.
+- `hidden_row`: the arrays of step 1: the slopes in one hidden row, shifted until every preactivation is positive.
+- `several_outputs`: the exact least-squares fit of several targets, and its rank.
+- `width_condition`: whether a strictly better network with these hidden widths exists.
+- `deep_construction`: layers inside the segment that compute the least-squares map, rounded to float64.
+- `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.

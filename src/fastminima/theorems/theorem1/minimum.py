@@ -7,20 +7,22 @@ x, so no point of the open cone {W1 x_i + b1 > 0 for all i} has risk below the l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.dataset import Dataset
 from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, TooLargeError
-from fastminima.exact.dyadic import bit_size, round_down, round_fraction, round_up
+from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -30,8 +32,11 @@ from fastminima.system.options import as_count, check_width, spelled
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import Margin, certify_margin, excess_bound, positive_affine
+from .deep_construction import Scales
+from .deep_minimum import DeepMinimum, check_loss, deep_minimum
 from .evidence import SplitEvidence, split_evidence
-from .rounded_networks import EXPONENT_LIMIT, power_of_two_scale
+from .hidden_row import hidden_row_parameters, least_room, no_representation, with_output_bias
+from .rounded_networks import power_of_two_scale
 from .status import MinimumStatus
 from .two_rows import SHRINKS, in_two_rows, with_remainder
 from .width_one import best_of_width_one
@@ -40,8 +45,6 @@ __all__ = ["COSTLY_EXCESS", "SpuriousMinimum", "spurious_minimum"]
 
 Array = NDArray[np.float64]
 
-# Below this spread of the target the paper's -1 in eta costs the intercept more than ten of its 53 bits.
-_SMALL_SPREAD = 2.0**-10
 # From this share of the risk on, the rounding of the parameters is worth a second row, or a word. Only a choice.
 COSTLY_EXCESS = 2.0**-20
 
@@ -172,7 +175,7 @@ class SpuriousMinimum(NextSteps):
     def _member(self, rng: np.random.Generator) -> SpuriousMinimum:
         fit, width = self.fit, self.network.width
         plan = Plan(self.status, self.reason, self.alpha, self.eta, self.notes, self.evidence)
-        network = _with_output_bias(fit, self._drawn(rng, width))
+        network = with_output_bias(fit, self._drawn(rng, width))
         excess = excess_bound(positive_affine(network), fit)
         solved = _solved(fit, excess) if width > 1 and excess > fit.risk * COSTLY_EXCESS else None
         if solved is not None and solved.risk:
@@ -203,10 +206,10 @@ class SpuriousMinimum(NextSteps):
             for _, X, _, _ in frame.blocks():
                 smallest = np.minimum(smallest, (X @ V.T).min(axis=0))
             spread = max(fit.sums.highest, -fit.sums.lowest) or 1.0
-            room = np.maximum(spread, [_least_room(row, fit) for row in V])
+            room = np.maximum(spread, [least_room(row, fit) for row in V])
             level = room * (0.1 + rng.exponential(size=width)) - smallest
         if not (np.isfinite(V).all() and np.isfinite(level).all()):
-            raise _no_representation("of a member of the family")
+            raise no_representation("of a member of the family")
         # the unit of y moves into W1: W1 x = 2^e_y V x', and W2 stays of order one
         rows = [frame.from_frame([Fraction(v) for v in row], Fraction(0)) for row in V.tolist()]
         unit = Fraction(2) ** frame.exponent_y
@@ -216,7 +219,7 @@ class SpuriousMinimum(NextSteps):
         ]
         scale = power_of_two_scale([v for slopes, _ in rows for v in slopes] + biases, 1 / s_plus)
         if scale is None:
-            raise _no_representation("of a member of the family")
+            raise no_representation("of a member of the family")
         W1 = np.array([[round_fraction(scale * v) for v in slopes] for slopes, _ in rows]).reshape(width, -1)
         b1 = np.array([round_fraction(scale * v) for v in biases])
         W2 = np.array([round_fraction(Fraction(v) / (scale * s_plus)) for v in a.tolist()])
@@ -257,39 +260,77 @@ def _check_alpha(alpha: float) -> float:
     return number
 
 
+@overload
 def spurious_minimum(
-    data: Dataset | LeastSquares | tuple[Any, Any],
+    data: Dataset | LeastSquares | tuple[Any, ...],
     activation: PiecewiseLinear = relu,
     width: int = 2,
-    alpha: float = 1.0,
-) -> SpuriousMinimum:
+    alpha: float | Literal["auto"] = "auto",
+    *,
+    loss: Literal["squared"] = "squared",
+    gain: float = 8.0,
+) -> SpuriousMinimum: ...
+@overload
+def spurious_minimum(
+    data: Dataset | LeastSquares | tuple[Any, ...],
+    activation: Any = relu,
+    width: int | Sequence[int] = 2,
+    alpha: float | Literal["auto"] = "auto",
+    *,
+    loss: Any = "squared",
+    gain: float = 8.0,
+) -> SpuriousMinimum | DeepMinimum: ...
+def spurious_minimum(
+    data: Dataset | LeastSquares | tuple[Any, ...],
+    activation: Any = relu,
+    width: int | Sequence[int] = 2,
+    alpha: float | Literal["auto"] = "auto",
+    *,
+    loss: Any = "squared",
+    gain: float = 8.0,
+) -> SpuriousMinimum | DeepMinimum:
     """Construct the spurious local minimum of theorem 1 and certify it.
 
     Parameters
     ----------
     data : Dataset, LeastSquares, (X, y) or (X, y, sample_weight)
-        A fit is used as it is: several activations or widths on one dataset need only one.
-    activation : PiecewiseLinear, default ReLU
-    width : int, default 2
-        Hidden units d1 >= 1. From 2 on a better network exists wherever some function of x is better (see
-        `better_point`); with one unit the linear fit can be the best there is, and the status says what is proved.
-    alpha : float, default 1.0
-        Scale of the hidden layer, alpha > 0. The certified radius grows in proportion.
+        One target or several, Y of shape (m, dy). A fit is used as it is: several activations or widths on one dataset
+        need only one.
+    activation : PiecewiseLinear, name, Smooth or torch.nn module, default ReLU
+        Anything that is affine on an interval: "relu", "leaky_relu", "elu", "selu", "relu6", "hardtanh", "hardswish" ...
+    width : int or sequence of int, default 2
+        Hidden units d1 >= 1, or the widths of several hidden layers, such as (16, 16, 16). With one hidden layer, from 2
+        on a better network exists wherever some function of x is better (see `better_point`); with one unit the linear
+        fit can be the best there is, and the status says what is proved.
+    alpha : float, default 1.0 for a `SpuriousMinimum`, 2.0 for a `DeepMinimum`
+        Scale of the hidden layer, alpha > 0. The certified radius grows in proportion; of deep networks, alpha is how far
+        inside its half-line the first layer lies, and the radius grows with alpha and `gain` together. Bounded
+        segments (hard tanh) take no notice of either.
+    loss : "squared"
+        Others are not supported yet.
+    gain : float, default 8.0
+        Of deep networks: each layer lies so many times further inside its half-line than the one before. With 1 the radius
+        stays below about 1 / sqrt(width), whatever alpha is; large gains make large weights.
 
     Returns
     -------
     SpuriousMinimum
+        For an int width, one target and a `PiecewiseLinear` activation.
+    DeepMinimum
+        For everything else.
 
     Raises
     ------
     NetworkError
-        If `width` or `alpha` are out of range, or the least-squares slopes have no float64 representation.
+        If a width, `alpha` or `gain` is out of range, or parameters have no float64 representation.
+    LossError
+        Another loss than "squared".
+    ActivationError
+        No such activation, or a function without a formula.
     TooLargeError
         If the parameters would not fit in memory.
     DataTypeError
-        If `data` is neither a Dataset nor a pair.
-    TargetError
-        If the data have several targets.
+        If `data` is neither a Dataset nor a pair, or `activation` is nothing that can be called or named.
 
     Notes
     -----
@@ -297,21 +338,45 @@ def spurious_minimum(
     inside the family the theorem allows: where the targets spread over less than 2^-10 the -1 becomes a power of two
     near the spread (it would cost the intercept its digits), and b2 is the rounding of the value that makes the output
     right at the centre of the data *given* the rounded W1, b1, W2, which in exact arithmetic is eta itself.
+
+    `DeepMinimum` is not in the paper: `deep_minimum`, `certify_cell` and `width_condition` derive it.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"), "elu", (16, 16), alpha=4.0)
+    >>> str(low.status), round(low.loss, 4), low.radius > 0.5
+    ('spurious', 631992.8928, True)
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
-    check_one_target(dataset, "spurious_minimum")
-    width = check_width(width)
-    alpha = _check_alpha(alpha)
-    if not isinstance(activation, PiecewiseLinear):
+    check_loss(loss)
+    activation = as_activation(activation)
+    if not callable(activation):
         raise DataTypeError(
-            f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(activation).__name__}"
+            "activation must be a fastminima.PiecewiseLinear or Smooth, the name of one, or a torch module, "
+            f"got {type(activation).__name__}"
         )
+    classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1
+    if not classic or isinstance(width, Sequence | np.ndarray):
+        return deep_minimum(dataset, activation, width, loss, Scales(_or_default(alpha, 2.0), gain))
+    alpha = _check_alpha(_or_default(alpha, 1.0))
+    return _one_hidden_layer(source, activation, check_width(width), alpha)
+
+
+def _or_default(alpha: float | Literal["auto"], default: float) -> float:
+    return default if isinstance(alpha, str) and alpha == "auto" else cast(float, alpha)
+
+
+def _one_hidden_layer(
+    source: Dataset | LeastSquares, activation: PiecewiseLinear, width: int, alpha: float
+) -> SpuriousMinimum:
+    dataset = source.data if isinstance(source, LeastSquares) else source
     # the arrays, the networks of three steps, and a rational for each unit on the exact route
     require_memory(width * (4 * 8 * (dataset.n_features + 2) + 200), f"a network of width {spelled(width)}")
     fit = source if isinstance(source, LeastSquares) else least_squares(dataset)
     evidence = split_evidence(fit, activation)
-    W1, b1, W2, eta, used = _parameters(fit, activation, width, alpha)
+    W1, b1, W2, eta, used = hidden_row_parameters(fit, activation, width, alpha)
     notes = list(dataset.notes)
     if used != alpha:
         notes.append(f"alpha = {alpha:g} would leave float64; rescaled to {used:g}")
@@ -322,77 +387,8 @@ def spurious_minimum(
             status, reason = best_of_width_one(fit, activation)
     plan = Plan(status, reason, used, eta, tuple(notes), evidence)
     with single_threaded_blas():
-        plain = _with_output_bias(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation))
+        plain = with_output_bias(fit, OneHiddenLayer(W1, b1, W2, 0.0, activation))
         return _certified(fit, plain, plan, may_split=True)
-
-
-def _parameters(
-    fit: LeastSquares, activation: PiecewiseLinear, width: int, alpha: float
-) -> tuple[Array, Array, Array, float, float]:
-    """W1, b1, W2, eta and the alpha used."""
-    frame, n = fit.frame, fit.data.n_features
-    unit = Fraction(2) ** frame.exponent_y
-    spread = Fraction(fit.y_max) * unit  # |y - c_y|
-    one = Fraction(1)
-    if 0 < spread < _SMALL_SPREAD:
-        one = Fraction(2) ** bit_size(spread)
-    lowest = (Fraction(fit.sums.lowest) + Fraction(frame.centre_y)) * unit
-    slopes, intercept = fit.affine
-    eta = min(-one, 2 * lowest)
-    # far from the origin the bias is rounded to an ulp of itself: keep the preactivations well above that
-    eta = min(eta, lowest - unit * Fraction(_least_room(fit.slopes, fit)))
-    row = [*slopes, intercept - eta, -eta]
-    used = _representable_alpha(row, alpha, activation.s_plus)
-    if math.isinf(round_fraction(eta)):
-        raise _no_representation("the output bias lies beyond 2^1024")
-    factor = Fraction(used)
-    W1 = np.zeros((width, n))
-    W1[0] = [round_fraction(factor * v) for v in slopes]
-    b1 = np.full(width, round_fraction(-factor * eta))
-    b1[0] = round_fraction(factor * (intercept - eta))
-    W2 = np.zeros(width)
-    W2[0] = round_fraction(1 / (factor * Fraction(activation.s_plus)))
-    return W1, b1, W2, round_fraction(eta), used
-
-
-def _least_room(slopes: Array, fit: LeastSquares) -> float:
-    """32 ulps of the bias of a unit with these slopes, in the frame: the least room above zero worth having."""
-    frame = fit.frame
-    size = float(np.abs(slopes) @ (np.abs(frame.centre) + fit.column_max)) + abs(frame.centre_y)
-    return size * 2.0**-48
-
-
-def _representable_alpha(row: list[Fraction], alpha: float, s_plus: float) -> float:
-    """alpha, times a power of two where alpha*row or 1/(alpha s_plus) would leave the range of float64."""
-    top = max(bit_size(v) for v in row if v) + bit_size(Fraction(alpha))
-    weight = -bit_size(Fraction(alpha) * Fraction(s_plus))
-    if abs(top) <= EXPONENT_LIMIT and abs(weight) <= EXPONENT_LIMIT:
-        return alpha
-    # a shift by k moves the row up and the output weight down: centre the two
-    shift = (weight - top) // 2
-    used = Fraction(alpha) * Fraction(2) ** shift
-    if max(abs(top + shift), abs(weight - shift), abs(bit_size(used))) > EXPONENT_LIMIT:
-        raise _no_representation(f"about 2^{top}")
-    return float(used)
-
-
-def _no_representation(size: str) -> NetworkError:
-    return NetworkError(
-        f"the least-squares slopes of these data have no float64 representation ({size}); "
-        "rescale columns or target by powers of two"
-    )
-
-
-def _with_output_bias(fit: LeastSquares, hidden: OneHiddenLayer) -> OneHiddenLayer:
-    """Choose b2 for the rounded W1, b1, W2 of `hidden`."""
-    frame = fit.frame
-    slopes, intercept = positive_affine(hidden)
-    _, level = frame.to_frame(slopes, intercept)
-    wanted = (Fraction(fit.value_at_centre) - level) * Fraction(2) ** frame.exponent_y
-    b2 = round_fraction(wanted)
-    if not math.isfinite(b2):
-        raise _no_representation("the output bias lies beyond 2^1024")
-    return replace(hidden, b2=b2)
 
 
 def _certified(

@@ -18,6 +18,10 @@ class MinimumStatus(StrEnum):
     UNDECIDED = "undecided"
     """A local minimum; whether a better network of its width exists is open: float64 cannot tell and the data are too large
     for the exact way, or the width is 1, where no better network was found and none is ruled out."""
+    BOTTLENECK = "bottleneck"
+    """Of deep networks: the narrowest layer has fewer units than the rank of the best affine map; nothing is built."""
+    NO_AFFINE_SEGMENT = "no_affine_segment"
+    """The activation is affine on no interval (tanh, GELU): the construction does not apply; nothing is built."""
 
 
 class BetterStatus(StrEnum):

@@ -1,0 +1,276 @@
+"""Theorem 1 beyond one hidden layer and one output: a certified bad local minimum of any network of affine pieces.
+
+Any depth, any number of outputs, any activation with an affine segment; squared loss. Where all units of all samples stay
+inside the segment the network is an affine map, so no network nearby has a loss below the least-squares loss
+(`certify_cell` says how near), and `width_condition` says whether better networks of the same widths exist.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from fastminima.data.dataset import Dataset
+from fastminima.errors import LossError, NetworkError
+from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
+from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.networks.activations.affine_segment import AffineSegment, affine_segment
+from fastminima.networks.activations.named import as_activation
+from fastminima.networks.deep_network import DeepNetwork
+from fastminima.system.first_use import cached_property
+from fastminima.system.memory import require_memory
+from fastminima.system.options import as_real, check_width, spelled
+from fastminima.system.threads import single_threaded_blas
+
+from .certify_cell import cell_forms, certified_radius
+from .deep_construction import Scales, layers_in_segment
+from .several_outputs import AffineFits
+from .status import MinimumStatus
+from .width_condition import compared_with_widths
+
+__all__ = ["DeepMinimum", "deep_minimum"]
+
+_KINDS = {
+    MinimumStatus.SPURIOUS: "spurious local minimum",
+    MinimumStatus.GLOBAL: "global minimum",
+    MinimumStatus.UNDECIDED: "local minimum (spurious or global: undecided)",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class DeepMinimum:
+    """A certified local minimum of a network of any depth, as float64 arrays; falsy where none was built.
+
+    Attributes
+    ----------
+    network : DeepNetwork or None
+        None for the statuses "bottleneck" and "no_affine_segment".
+    status : MinimumStatus
+        "spurious": a strictly better network of these widths exists, proved. "global": none exists. "undecided": neither is
+        proved, for the reason given. "bottleneck": a layer is narrower than the rank of the best affine map.
+        "no_affine_segment": the activation is affine nowhere.
+    reason : str
+    excess : float
+        Proved upper bound on the exact loss of `network` minus the exact least-squares loss (rounding of the parameters).
+        nan without a network.
+    radius : float
+        No network whose hidden layers together move by at most this (Euclidean norm of all their weights and biases), with
+        any output layer, has a loss below the least-squares loss. inf where the activation is affine; 0.0 without a network.
+    widths : tuple of int
+    activation : PiecewiseLinear or Smooth
+    segment : AffineSegment or None
+        Where the preactivations of all samples lie.
+    fits : AffineFits
+        The exact least-squares fits, one of each target.
+    alpha, gain : float
+        As given.
+    """
+
+    network: DeepNetwork | None
+    status: MinimumStatus
+    reason: str
+    excess: float
+    radius: float
+    widths: tuple[int, ...]
+    activation: Any
+    segment: AffineSegment | None
+    fits: AffineFits
+    alpha: float
+    gain: float
+
+    @property
+    def data(self) -> Dataset:
+        """The dataset the minimum belongs to."""
+        return self.fits.data
+
+    @property
+    def rank(self) -> int:
+        """Of the slopes of the best affine map: what the narrowest layer must have."""
+        return self.fits.rank
+
+    @property
+    def bound(self) -> float:
+        """The exact least-squares loss, rounded down: no network within the radius has less."""
+        return round_down(self.fits.loss)
+
+    @cached_property
+    def affine(self) -> tuple[Rationals, list[Fraction]]:
+        """Exact affine map of the network inside its cell: slopes (dy, dx) and intercepts.
+
+        Raises
+        ------
+        NetworkError
+            No network was built.
+        """
+        return _affine(self._built(), self.segment)
+
+    @cached_property
+    def loss(self) -> float:
+        """Exact loss of `network`, half the weighted sum of squared errors, rounded; nan without a network."""
+        if self.network is None:
+            return math.nan
+        return round_fraction(self.fits.loss + self.fits.excess(*self.affine))
+
+    @property
+    def risk(self) -> float:
+        """`loss`, which is the paper's empirical risk where there is one output."""
+        return self.loss
+
+    @property
+    def radius_relative(self) -> float:
+        """`radius` over the Euclidean norm of all parameters, rounded down; 0.0 without a network."""
+        if self.network is None or math.isinf(self.radius):
+            return math.inf if self.network is not None else 0.0
+        squares = Fraction(0)
+        for part in (array for layer in self.network.layers for array in layer):
+            exact = RationalMatrix.of_floats(part.reshape(1, -1))
+            squares += exact.inner(exact)
+        return round_down(Fraction(self.radius) / Fraction(sqrt_above(squares))) if squares else math.inf
+
+    def _built(self) -> DeepNetwork:
+        if self.network is None:
+            raise NetworkError(f"no network was built: {self.reason}")
+        return self.network
+
+    def __bool__(self) -> bool:
+        return self.network is not None
+
+    def __repr__(self) -> str:
+        return (
+            f"DeepMinimum(status={str(self.status)!r}, loss={self.loss:.10g}, radius={self.radius:.6g}, "
+            f"widths={self.widths}, {self.activation})"
+        )
+
+    def __str__(self) -> str:
+        dy = self.data.n_targets
+        shape = f"widths {'-'.join(map(str, self.widths))}, {dy} output{'s' * (dy > 1)}, {self.activation}"
+        if self.network is None:
+            return f"no minimum built: {self.status}, {shape}\n  {self.reason}"
+        return "\n".join(
+            [
+                f"{_KINDS[self.status]}, {shape}",
+                f"  loss              {self.loss:.10g}   (least squares, within {self.excess:.1e})",
+                f"  certified radius  {self.radius:.6g}   ({self.radius_relative:.3g} of the parameters' norm)",
+                f"  {self.reason}",
+            ]
+        )
+
+
+def deep_minimum(
+    data: Dataset,
+    activation: Any,
+    width: int | Sequence[int],
+    loss: Any = "squared",
+    scales: Scales | None = None,
+) -> DeepMinimum:
+    """Construct and certify the minimum; see `spurious_minimum`, which hands on to it."""
+    widths, scales = as_widths(width), _checked(scales or Scales(2.0, 8.0))
+    check_loss(loss)
+    h = as_activation(activation)
+    sizes = (data.n_features, *widths, data.n_targets)
+    # the arrays, and a rational for each coefficient of each unit
+    numbers = sum(a * (b + 1) for a, b in zip(sizes[1:], sizes, strict=False))
+    forms = sum(widths) * (data.n_features + 1)
+    require_memory(numbers * 4 * 8 + forms * 400, f"a network of widths {spelled(widths)}")
+    segment = affine_segment(h)
+    with single_threaded_blas():
+        fits = AffineFits.of(data)
+        refused = _refused(fits, widths, segment, h)
+        if refused is not None or segment is None:
+            status, reason = refused or (MinimumStatus.NO_AFFINE_SEGMENT, "")
+            return DeepMinimum(
+                network=None,
+                status=status,
+                reason=reason,
+                excess=math.nan,
+                radius=0.0,
+                widths=widths,
+                activation=h,
+                segment=segment,
+                fits=fits,
+                alpha=scales.alpha,
+                gain=scales.gain,
+            )
+        status, reason = compared_with_widths(fits, widths, segment)
+        network = DeepNetwork(layers_in_segment(fits, segment, widths, scales), h, data.feature_names)
+        radius = certified_radius(
+            network.layers, cell_forms(network.layers, segment), segment, data.one_target(0)
+        )
+    if not radius > 0.0:
+        raise NetworkError(
+            "the preactivations of the minimum do not stay inside the affine segment by a distance that float64 can hold "
+            f"(alpha = {scales.alpha:g}, gain = {scales.gain:g}); take them nearer to 1, or standardise the columns"
+        )
+    return DeepMinimum(
+        network=network,
+        status=status,
+        reason=reason,
+        excess=round_up(fits.excess(*_affine(network, segment))),
+        radius=radius,
+        widths=widths,
+        activation=h,
+        segment=segment,
+        fits=fits,
+        alpha=scales.alpha,
+        gain=scales.gain,
+    )
+
+
+def _affine(network: DeepNetwork, segment: AffineSegment | None) -> tuple[Rationals, list[Fraction]]:
+    assert segment is not None
+    rows = cell_forms(network.layers, segment).output.rows()
+    return [row[1:] for row in rows], [row[0] for row in rows]
+
+
+def _refused(
+    fits: AffineFits, widths: tuple[int, ...], segment: AffineSegment | None, h: Any
+) -> tuple[MinimumStatus, str] | None:
+    """Status and reason where nothing can be built."""
+    if segment is None:
+        return (
+            MinimumStatus.NO_AFFINE_SEGMENT,
+            f"{h} is affine on no interval that its formula shows; relu, leaky_relu, elu, selu, celu, relu6, hardtanh, "
+            "hardsigmoid, hardswish, softshrink are",
+        )
+    if min(widths) < fits.rank:
+        layer = widths.index(min(widths)) + 1
+        return (
+            MinimumStatus.BOTTLENECK,
+            f"layer {layer} has {min(widths)} units, and the best affine map has rank {fits.rank}: a network that is affine "
+            "on the data cannot reach it; widen the layer",
+        )
+    return None
+
+
+def as_widths(width: int | Sequence[int]) -> tuple[int, ...]:
+    """Hidden widths, one or more, each at least 1; NetworkError for others."""
+    if isinstance(width, str | bytes) or not isinstance(width, Sequence | np.ndarray):
+        return (check_width(width),)  # type: ignore[arg-type]
+    if not len(width):
+        raise NetworkError("width is empty; give one width for each hidden layer, such as (16, 16)")
+    return tuple(check_width(w) for w in width)
+
+
+def check_loss(loss: Any) -> None:
+    """Refuse what is no squared loss, by name."""
+    if isinstance(loss, str) and loss == "squared":
+        return
+    if isinstance(loss, str) and loss not in ("huber", "logistic", "softmax"):
+        raise LossError(f'loss must be "squared", got {spelled(loss)}')
+    name = loss if isinstance(loss, str) else type(loss).__name__
+    raise LossError(f'loss {name} is not supported yet by spurious_minimum; "squared" is')
+
+
+def _checked(scales: Scales) -> Scales:
+    found = {}
+    for name, value in (("alpha", scales.alpha), ("gain", scales.gain)):
+        number = as_real(value)
+        if not (math.isfinite(number) and number > 0.0):
+            raise NetworkError(f"{name} must be a finite number > 0, got {spelled(value)}")
+        found[name] = number
+    return Scales(**found)

@@ -1,0 +1,112 @@
+"""Does a strictly better network with these hidden widths exist? Squared loss, any depth, several outputs.
+
+With A the slopes of the best affine map, rho their rank, r its residuals, and R_g the weighted sum of r over a group of
+equal inputs:
+
+(a) All R_g = 0: the affine map is best among all functions (convexity: L(F) >= L + sum_i <w_i r_i, F(x_i) - f(x_i)>, and
+    the sum vanishes). Residuals 0: the loss is 0.
+(b) Some R_g != 0: along any direction that tells inputs apart let g be the last group with R_g != 0. A unit with all
+    groups before g inside the segment and g just beyond an end has feature sums v = psi(z_g) R_g, psi the distance of h
+    from its line: affine parts cancel, as sum_i w_i r_i (x_i, 1)^T = 0. An output weight -v on it lowers the loss. That
+    takes one unit beside the rho that carry A x, in some layer k. Earlier layers must hand on x or (A x, direction):
+    min(rho + 1, dx) units each, else inputs are told apart by A x alone. Later layers must hand on (A x, unit):
+    min(rho + 1, dy) units, else the unit moves the output in the range of A only and A^T R_g != 0 is asked for.
+(c) All widths rho >= 2: at a vertex p of the convex hull of the points A x, some basis of the rho units has a first one
+    that is largest at p alone and whose column in the output goes against R = sum of w r over the samples at p, if
+    A^T R != 0. Moved by epsilon beyond an end at which h is continuous, it changes the output at p and nowhere else.
+(d) rho = width = 1 asks for a sign, and y = x^3 on -2..2 with ReLU shows that "no" occurs: left undecided.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastminima.networks.activations.affine_segment import AffineSegment
+
+from .several_outputs import AffineFits
+from .status import MinimumStatus
+
+__all__ = ["compared_with_widths"]
+
+# directions in which a vertex is looked for, beside the targets' own. Only a choice
+_DIRECTIONS = 32
+
+
+def compared_with_widths(
+    fits: AffineFits, widths: tuple[int, ...], segment: AffineSegment
+) -> tuple[MinimumStatus, str]:
+    """Status and reason of the least-squares point among networks of these widths, all at least `fits.rank`."""
+    if fits.loss == 0:
+        return MinimumStatus.GLOBAL, "linearly_fittable: the data are exactly affine, and the loss is 0"
+    if not fits.any_group:
+        return (
+            MinimumStatus.GLOBAL,
+            "no_better_point: every group of equal inputs has residual sum 0: the affine fit is best among all functions",
+        )
+    if segment.whole:
+        return (
+            MinimumStatus.GLOBAL,
+            "no_better_point: the activation is affine, and so is every network with it",
+        )
+    if not segment.bends:
+        return (
+            MinimumStatus.UNDECIDED,
+            "that the activation leaves its line at the end of the segment is not proved by its formula",
+        )
+    layer = _layer_with_room(fits, widths)
+    if layer:
+        return (
+            MinimumStatus.SPURIOUS,
+            f"a strictly better network of these widths exists: layer {layer} has a unit beside the {fits.rank} that carry "
+            "the affine fit, and the residuals push it",
+        )
+    if fits.rank >= 2 and segment.bends_continuously and _pushed_vertex(fits):
+        return (
+            MinimumStatus.SPURIOUS,
+            "a strictly better network of these widths exists: a vertex of the fitted values is pushed by its residuals",
+        )
+    return (
+        MinimumStatus.UNDECIDED,
+        f"width_is_rank: no layer has a useful unit beside the {fits.rank} that carry the affine fit, and "
+        + (
+            "no vertex of the fitted values was found pushed"
+            if fits.rank > 1
+            else "one unit gains for one sign only"
+        ),
+    )
+
+
+def _layer_with_room(fits: AffineFits, widths: tuple[int, ...]) -> int:
+    """A layer (counted from 1) in which one more unit gains, see (b); 0 where there is none."""
+    rank, data = fits.rank, fits.data
+    answers: dict[tuple[bool, bool], bool] = {(False, False): fits.any_group}
+    for k, width in enumerate(widths):
+        if width <= rank:
+            continue
+        merged = min(widths[:k], default=rank + 1) < min(rank + 1, data.n_features)
+        through = min(widths[k + 1 :], default=rank + 1) < min(rank + 1, data.n_targets)
+        if (merged, through) not in answers:
+            ids = fits.by_fitted_value if merged else fits.by_input
+            answers[merged, through] = fits.pushes(ids, through)
+        if answers[merged, through]:
+            return k + 1
+    return 0
+
+
+def _pushed_vertex(fits: AffineFits) -> bool:
+    """Is a vertex of the fitted values found at which A^T R is not 0? See (c)."""
+    values, ids = fits.fitted, fits.by_fitted_value
+    count = len(values)
+    draws = np.random.default_rng(0).integers(-99, 100, (_DIRECTIONS, count)).tolist()
+    units = np.eye(count, dtype=int).tolist()
+    for direction in [*units, *draws]:
+        along = sum(c * v for c, v in zip(direction, values, strict=True))
+        for best in (along.max(), along.min()):
+            members = along == best
+            if len(set(ids[members].tolist())) > 1:
+                # a face, no vertex
+                continue
+            sums = [int(r[members].sum()) for r in fits.weighted_residuals]
+            if any(fits.carried(sums)):
+                return True
+    return False
