@@ -472,7 +472,7 @@ class Points:
         table.spend(1_000 * (self.kinks + 2) * self.n)
 
     def pieces(self, i, before):
-        """(j, cost, sums) of the pieces i, ..., j - 1 until `before` and the cost reach the aim: more points cost no less."""
+        """(j, cost, sums) of pieces i, ..., j - 1 until `before` and the cost reach the aim: more points cost no less."""
         w = wt = wtt = wy = wty = wyy = 0
         for j, (t, a, b) in enumerate(zip(self.T[i:], self.W[i:], self.Y[i:]), i + 1):
             self.table.spend(self.work)
@@ -519,8 +519,8 @@ class Points:
         return True
 
     def line(self, sums, k, sides, units):
-        """The best line of a piece on both sides of the gap before point k: its value, rounded down, and its leverage, rounded
-        up, times the number of gaps beside the piece; nothing of a single point."""
+        """The best line of a piece on both sides of the gap before point k: its value, rounded down, and its leverage,
+        rounded up, times the number of gaps beside the piece; nothing of a single point."""
         (w, wt, wtt, wy, wty, spread), (of_h, of_value) = sums, units
         return spread and [
             (floored(wtt * wy - wt * wty + (w * wty - wt * wy) * t, spread, of_value),

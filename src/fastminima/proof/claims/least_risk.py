@@ -1,7 +1,8 @@
 """Certificates of brackets: no network of a width has a lower risk, and a network that is not far above.
 
 The checker runs the recursions over affine pieces again, on integers (docs/proofs.md): joined at kinks on short lines,
-independent on longer ones, and on every so-manieth point of still longer ones. So the floor of a certificate may lie below that of the bracket, and `open` then says so.
+independent on longer ones, and on every so-manieth point of still longer ones. So the floor of a certificate may lie
+below that of the bracket, and `open` then says so.
 """
 
 from __future__ import annotations
