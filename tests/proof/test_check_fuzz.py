@@ -23,8 +23,9 @@ from certificates_by_hand import Case, all_cases, data_words, rational
 from decided_by_hand import decided_cases, decided_true
 from fastminima.proof import check as checker
 from profiles import examples
+from width_by_hand import width_cases, width_true
 
-CASES = all_cases() | decided_cases()
+CASES = all_cases() | decided_cases() | width_cases()
 
 # ---- the judge -----------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,8 @@ def theorem1_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
             true = claim["positions"] == sorted(J)
         elif kind in ("local_minimum", "near_minimum", "lower_point"):
             true = decided_true(words["claims"], rows, weighted, (plus, minus))
+        elif kind == "no lower risk at width":
+            true = width_true(claim, rows, dx, weighted)
         else:
             assert kind == "pure error"
             floor = F(0)

@@ -31,6 +31,8 @@ __all__ = ["Certificate", "block_rows", "data_rows", "network_words", "numbers_l
 Row = Sequence[float] | Sequence[Fraction]
 
 _FORMAT = "fastminima certificate"
+# claims that theorem 1 does not make
+_OF_ANY = {"local_minimum", "near_minimum", "lower_point"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +125,7 @@ class Certificate:
     def _about(self) -> str:
         """What the claims are of: a theorem of the paper, or networks of which it says nothing."""
         kinds = {claim.get("claim") for claim in self.content["claims"]}
-        if kinds and kinds <= {"local_minimum", "near_minimum", "lower_point"}:
+        if "no lower risk at width" in kinds or (kinds and kinds <= _OF_ANY):
             return "one hidden layer"
         return f"theorem {self.content.get('theorem')}"
 
@@ -139,6 +141,8 @@ class Certificate:
             shown = {
                 name: _shown(claim[name]) for name in claim if name in _SHOWN and claim[name] is not None
             }
+            if type(claim.get("width")) is int:
+                shown = {"width": str(claim["width"]), **shown}
             if isinstance(claim.get("positions"), list):
                 shown["elements"] = f"{len(claim['positions']):,}"
             found.append((str(claim.get("claim")), shown))

@@ -8,9 +8,9 @@ What is trusted: Python's integers, `fractions`, `decimal` (exp, ln and sqrt, wh
 is so, and every claim is derived again from the data, in exact arithmetic. docs/proofs.md shows why what is accepted
 implies the claims.
 
-The parts, in order: the words of a certificate; the data as integers; theorem 1; local minima of any network; interval
-arithmetic; activations; theorem 2; theorem 4; the whole certificate; data files and the command. Whatever raises an
-error is a rejection.
+The parts, in order: the words of a certificate; the data as integers; local minima of any network, and
+floors of the risk; pieces of a line; theorem 1; interval arithmetic; activations; theorem 2; theorem 4; the whole
+certificate; data files and the command. Whatever raises an error is a rejection.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, combinations, groupby, islice, pairwise, product, repeat
-from math import comb, isfinite, isinf, isqrt, lcm, prod
+from math import comb, gcd, isfinite, isinf, isqrt, lcm, prod
 from operator import add, mul
 
 FORMAT, VERSION, LONGEST_FILE, LONGEST_NUMBER, LONGEST_FORMULA = "fastminima certificate", 1, 1 << 24, 100_000, 2_000
@@ -402,7 +402,138 @@ class OneHiddenLayer:
                 pivots.append(j)
         return rows[: len(pivots)], pivots
 
+    def scatter(self):
+        """What no function of x goes below: among equal inputs the weighted mean of y is best."""
+        parts = [squares - sums**2 / n for n, sums, squares in self.groups.values()]
+        while len(parts) > 1:  # in pairs, because denominators grow
+            self.table.spend(sum(reduction(longest([part])) for part in parts))
+            parts = [sum(parts[i : i + 2]) for i in range(0, len(parts), 2)]
+        return parts[0] / 2
+
+    def at_width(self, width, floor, lines):
+        """No network of this width has a lower risk: the scatter of equal inputs, and lines, on which a unit bends once."""
+        total, width, free, known = self.scatter(), whole(width, 1), [*self.groups.values()], {}
+        X, _ = self.table.integral(*([*map(Fraction, x)] for x in self.groups))
+        for line in lines:
+            first, second, every, bound, joined = fields(line, "first", "second", "every", "bound", "joined")
+            need(max(whole(first, 0), whole(second, 0)) < len(X), "there is no such input")
+            j, on = self.straight(X, X[first], X[second], known)
+            on, bound = sorted((i for i in on if free[i]), key=lambda i: X[i][j])[:: whole(every, 1)], exact(bound)
+            self.table.spend(1_000 * len(on) + reduction(longest([bound, total]), 2))
+            need(bound > 0 and len(on) > 1 and type(joined) is bool, "expected a bound above 0, two inputs, true or false")
+            points = Points(self.table, [(X[i][j], *free[i][:2]) for i in on], bound, width)
+            need(points.joined() if joined else points.apart(), "the risk on a line may fall below its bound")
+            for i in on:  # no input counts twice
+                free[i] = None
+            total += bound
+        need(0 <= exact(floor) <= total, "the floor is not reached")
+
+    def straight(self, X, x, y, known):
+        """The inputs on the straight line through two of them, and a coordinate that tells them apart."""
+        way = [b - a for a, b in zip(x, y)]
+        j = next((j for j, v in enumerate(way) if v), None)
+        need(j is not None, "a line goes through two inputs")
+        unit = gcd(*way) * (1 if way[j] > 0 else -1)
+        way = tuple(v // unit for v in way)
+        if way not in known:  # all lines of one direction at once
+            self.table.spend(len(X) * (3_000 + 3 * (self.dx + 1) * times(longest(*X), longest(way))))
+            known[way] = {}
+            for i, z in enumerate(X):
+                known[way].setdefault(tuple(v * way[j] - z[j] * d for v, d in zip(z, way)), []).append(i)
+        return j, known[way][tuple(v * way[j] - x[j] * d for v, d in zip(x, way))]
+
     of_any = {claim.__name__: partial(merged, claim) for claim in (local_minimum, near_minimum, lower_point)}  # noqa: RUF012
+    of_any["no lower risk at width"] = partial(merged, at_width)
+
+
+# ---- functions of one input with few kinks: their risk is at least that of affine pieces ----------------------------
+
+
+def floored(p, q, shift):
+    return (p << shift) // q if shift > 0 else p // (q << -shift)
+
+
+class Points:
+    """Points (t, w, w y), t increasing; a risk, or a bound of it, is counted in units of 2^-64 of the bound or less. Is the
+    risk with so many kinks nowhere below the bound?"""
+
+    def __init__(self, table, points, bound, kinks):
+        T, W, Y = zip(*points)
+        step = gcd(*(t - T[0] for t in T))
+        ((W,), of_w), ((Y,), of_y) = table.integral(W), table.integral(Y)
+        self.table, self.T, self.W, self.Y, self.n = table, [(t - T[0]) // step for t in T], W, Y, len(T)
+        self.kinks = min(kinks, self.n)
+        table.spend(reduction(longest([bound]) + 2 * of_y.bit_length() + of_w.bit_length(), 2))
+        twice = bound * Fraction(2 * of_y**2, of_w)
+        self.shift = 65 - twice.numerator.bit_length() + twice.denominator.bit_length()
+        self.aim = -floored(-twice.numerator, twice.denominator, self.shift)
+        bits = 2 * (longest(self.T) + longest(Y)) + longest(W) + 3 * self.n.bit_length() + abs(self.shift)
+        self.work = reduction(bits) // 2 + 6 * times(bits, bits) + 100 * self.kinks
+        table.spend(1_000 * (self.kinks + 2) * self.n)
+
+    def pieces(self, i, before):
+        """(j, cost, sums) of pieces i, ..., j - 1 until `before` and the cost reach the aim: more points cost no less."""
+        w = wt = wtt = wy = wty = wyy = 0
+        for j, (t, a, b) in enumerate(zip(self.T[i:], self.W[i:], self.Y[i:]), i + 1):
+            self.table.spend(self.work)
+            w, wt, wtt, wy, wty = w + a, wt + a * t, wtt + a * t * t, wy + b, wty + b * t
+            wyy += floored(b * b, a, self.shift)
+            spread = w * wtt - wt * wt
+            fitted = wtt * wy * wy - 2 * wt * wy * wty + w * wty * wty
+            cost = max(0, wyy + floored(-fitted, spread, self.shift)) if spread else 0
+            if before + cost >= self.aim:
+                return
+            yield j, cost, (w, wt, wtt, wy, wty, spread)
+
+    def apart(self):
+        """Every piece has a line of its own."""
+        best = [[self.aim] * (self.n + 1) for _ in range(self.kinks + 2)]  # of so many pieces on so many points
+        best[0][0] = 0
+        for i in range(self.n):
+            costs = [cost for _, cost, _ in self.pieces(i, min(row[i] for row in best[:-1]))]
+            part = slice(i + 1, i + 1 + len(costs))
+            for shorter, longer in pairwise(best):
+                if shorter[i] < self.aim:
+                    longer[part] = map(min, longer[part], [shorter[i] + cost for cost in costs])
+        return min(row[-1] for row in best) >= self.aim
+
+    def joined(self):
+        """A break is one kink if lines that meet in its gap pay a penalty, and two if they pay nothing."""
+        of_h = longest([sum(self.W)]) + 64
+        of_h += (of_h + self.shift) % 2
+        ended, units = [[] for _ in range(self.n)], (of_h, (of_h + self.shift) // 2)
+        for i, arrived in enumerate(ended):
+            before = min((min(values) for values, _ in arrived), default=self.aim) if i else 0
+            for j, cost, sums in self.pieces(i, before):
+                self.table.spend(6 * self.work + len(arrived) * (3_000 + 200 * self.kinks))
+                best, sides = [self.aim if i else cost, *[self.aim] * self.kinks], 1 + (i > 0 and j < self.n)
+                here = self.line(sums, i, sides, units) if i else None
+                for values, line in arrived:
+                    once = cost + self.penalty(line, here)
+                    best[1:] = map(min, best[1:], [v + once for v in values])
+                    best[2:] = map(min, best[2:], [v + cost for v in values])
+                if min(best) < self.aim:
+                    if j == self.n:
+                        return False
+                    ended[j].append((best, self.line(sums, j, sides, units)))
+        return True
+
+    def line(self, sums, k, sides, units):
+        """The best line of a piece on both sides of the gap before point k: its value, rounded down, and its leverage,
+        rounded up, times the number of gaps beside the piece; nothing of a single point."""
+        (w, wt, wtt, wy, wty, spread), (of_h, of_value) = sums, units
+        return spread and [
+            (floored(wtt * wy - wt * wty + (w * wty - wt * wy) * t, spread, of_value),
+             -sides * floored(2 * wt * t - wtt - w * t * t, spread, of_h))
+            for t in self.T[k - 1 : k + 1]
+        ]  # fmt: skip
+
+    def penalty(self, line, other):
+        """What two lines pay at least to meet in the gap between them; nothing if they do."""
+        apart = [(f - g, h + k) for (f, h), (g, k) in zip(line, other)] if line and other else [(0, 1)]
+        if min(d for d, _ in apart) > 0 or max(d for d, _ in apart) < 0:
+            return min((abs(d) - 1) ** 2 // h for d, h in apart)
+        return 0
 
 
 # ---- theorem 1: least squares, and networks beside it --------------------------------------------------------------
@@ -484,12 +615,8 @@ class Theorem1(OneHiddenLayer):
         need(positions == J and all(type(j) is int for j in positions), "J is another set")
 
     def pure_error(self, floor):
-        """No function of x has a lower risk: among equal inputs the weighted mean of y is best."""
-        parts = [squares - sums**2 / n for n, sums, squares in self.groups.values()]
-        while len(parts) > 1:  # in pairs, because denominators grow
-            self.table.spend(sum(reduction(longest([part])) for part in parts))
-            parts = [sum(parts[i : i + 2]) for i in range(0, len(parts), 2)]
-        need(parts == [2 * exact(floor)], "the floor is another number")
+        """No function of x has a lower risk."""
+        need(self.scatter() == exact(floor), "the floor is another number")
 
     claims = OneHiddenLayer.of_any | {"least squares": least_squares, "lower risk": lower_risk, "set J": set_J}
     claims |= {"no lower risk within": affine_near, "linearly fittable": partial(after, linearly_fittable)}
@@ -926,8 +1053,8 @@ class Checking:
         need(meaning != "rational" or table.beyond, "the certificate is about rational numbers, these data are binary")
         for self.place, name, claim, task in tasks:
             need(next(task, True), "it is not decided")
-            numbers = (f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str))
-            self.found.append(" ".join([name, *numbers]))
+            numbers = [f"{word}~{show(claim[word])}" for word in claim if isinstance(claim[word], str)]
+            self.found.append(" ".join([name, *(str(claim[word]) for word in claim if word == "width"), *numbers]))
 
 
 # ---- data files: what a file says for certain, or nothing ----------------------------------------------------------

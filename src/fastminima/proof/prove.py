@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from fastminima.exact.digest import Digests
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.stream import PassResult, exact_moments
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.landscape.bracket.bracket import Bracket
+from fastminima.landscape.bracket.lower_bound import LowerBound
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.polish.polish import Polish
 from fastminima.landscape.smooth.decision import SmoothDecision
@@ -42,7 +45,7 @@ from .certificate import (
     matrix_words,
     word,
 )
-from .claims import decided, pair, theorem1, theorem2, theorem4
+from .claims import decided, least_risk, pair, theorem1, theorem2, theorem4
 
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
@@ -68,11 +71,13 @@ def prove(
 
     Parameters
     ----------
-    result : SpuriousMinimum, CounterExample, LinearReport, Decision, Polish, OneHiddenLayer or None
+    result : SpuriousMinimum, CounterExample, LinearReport, Decision, Polish, Bracket, LowerBound, OneHiddenLayer or None
         Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A decision: that the network is at a local
         minimum, or the lower network beside it. A polished network: the exact local minimum, and that the float64 one,
-        and perhaps the start, are near it. A network, with `data`, is proved to have no lower risk near by; None leaves
-        that out.
+        and perhaps the start, are near it. A bracket: that no network of the width has a lower risk than what independent
+        affine pieces leave on straight lines (its own lower end may be higher: `open` says so), and that its network's
+        risk is at most the upper end; a lower bound, with `data`: the first of the two. A network, with `data`, is proved
+        to have no lower risk near by; None leaves that out.
     other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Two networks: one that is lower than the first. Theorem 4: the loss.
     data : Dataset, (X, y), (X, y, sample_weight) or source of blocks, optional
@@ -117,6 +122,8 @@ def prove(
             )
         return _finished(*_decided(result), verify)
     with single_threaded_blas():
+        if isinstance(result, Bracket | LowerBound):
+            return _finished(*_least_risk(result, other, data), verify)
         return _finished(*_theorem1(result, other, data, method), verify)
 
 
@@ -208,6 +215,28 @@ def _decided(result: Decision | Polish) -> Made:
         exact_moments(data, []), data.n_features, data.sample_weight is not None, data.exact is None
     )
     content = assemble(1, data.meaning, words, decided.setting_of(decision.network), claims)
+    return Certificate(content, "exact", open=opened), lambda: data_rows(data)
+
+
+def _least_risk(result: Bracket | LowerBound, other: Any, data: Any) -> Made:
+    if other is not None or (isinstance(result, Bracket) and data is not None):
+        raise OptionError("a Bracket knows its data and its network: give nothing beside it")
+    data = data_of(data, "prove of a lower bound", result)
+    check_one_target(data, "a certificate of a lower bound")
+    network = result.network if isinstance(result, Bracket) else None
+    claims, opened = least_risk.no_lower(result.bound if isinstance(result, Bracket) else result, data)
+    # a lower bound holds for all slopes; those of the ReLU stand for them
+    setting = ["1", "0"] if network is None else [word(s) for s in theorem1.same_activation(network, None)]
+    drop = least_risk.drop_to(result) if isinstance(result, Bracket) else Fraction(0)
+    numbers = exact_moments(data, theorem1.networks(None, network if drop > 0 else None, data.X[0]))
+    if network is not None:
+        exact = ExactFit.of(data, numbers.gram)
+        upper = theorem1.claims_of(None, exact, numbers, None, network if drop > 0 else None)
+        claims += [claim | {"drop": word(drop)} if "drop" in claim else claim for claim in upper]
+    if not claims:
+        raise ProofError(f"there is nothing to prove: {opened[-1]}")
+    words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
+    content = assemble(1, data.meaning, words, setting, claims)
     return Certificate(content, "exact", open=opened), lambda: data_rows(data)
 
 

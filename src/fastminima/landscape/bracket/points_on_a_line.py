@@ -66,10 +66,11 @@ class Pieces:
     joined: bool
 
 
-def pieces_bounds(points: PointsOnALine, kinks: int) -> Pieces | None:
+def pieces_bounds(points: PointsOnALine, kinks: int, join: bool = True) -> Pieces | None:
     """Lower bounds of the risk of functions with at most `kinks` kinks; None where the points are too many or too close.
 
-    The risk is 1/2 sum w (f - mean)^2 over the points: what their samples have beyond it no function removes.
+    The risk is 1/2 sum w (f - mean)^2 over the points: what their samples have beyond it no function removes. Pieces are
+    joined at kinks if that is asked for, and affordable.
     """
     n = points.n_points
     most = min(kinks, max(n - 2, 0))  # n - 2 kinks interpolate
@@ -79,7 +80,7 @@ def pieces_bounds(points: PointsOnALine, kinks: int) -> Pieces | None:
     if prepared is None:
         return None
     (high, low, w, r), unit = prepared
-    joined = n <= MOST_JOINED
+    joined = join and n <= MOST_JOINED
     sums = np.empty((n + 1, 12))
     if joined:
         work = np.empty((7 + most) * (n * (n + 1) // 2) + n)

@@ -6,6 +6,7 @@ Modules, lowest first:
   risk, and J.
 - `decided`: certificates about any network: a local minimum with its radius, a network near one, a network with a lower
   risk.
+- `least_risk`: brackets: no network of a width has a lower risk, and the network found is not far above.
 - `pair`: two networks of one's own: what is true of them beside theorem 1, or where theorem 1 says nothing about them.
 - `theorem2`: certificates of theorem 2: the minimum with the radius in which it is proved, and the point of risk 0.
 - `theorem4`: certificates of theorem 4: a saddle by its vectors and one pair around it, or a global minimum by its
