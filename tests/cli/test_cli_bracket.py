@@ -157,3 +157,30 @@ def test_ctrl_c_ends_the_search_with_whole_files(place):
     summary = json.loads((place / "b" / "bracket.json").read_text())
     assert sorted(summary["files"]) == sorted(os.listdir("b"))
     assert [b["end"] for b in summary["brackets"]] == ["interrupted"]
+
+
+def test_prove_writes_a_certificate_of_each_width_that_check_accepts(capsys, place):
+    status, out, err = run(
+        capsys,
+        "bracket",
+        "t.csv",
+        "--target",
+        "y",
+        "--width",
+        "1",
+        "2",
+        "--starts",
+        "1",
+        "--prove",
+        "--out",
+        "found",
+    )
+    assert (status, err) == (0, "")
+    assert out.count("proved: the checker accepts proof-") == 2
+    for width in (1, 2):
+        status, out, _ = run(capsys, "check", f"found/proof-{width}.json", "t.csv", "--target", "y")
+        assert status == 0
+        assert f"width {width}" in out
+    status, _, err = run(capsys, "bracket", "t.csv", "--target", "y", "--prove")
+    assert status == 2
+    assert "--out" in err

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fastminima.errors import OptionError
 from fastminima.exact.shown import rounded_down
 from fastminima.landscape.bracket.bracket import Bracket, bracket
 from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.proof.prove import prove
 from fastminima.report.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
 from fastminima.report.figures import require_matplotlib
 from fastminima.system.options import as_count, check_count
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_data_arguments, add_slope_arguments, load
+from .certificates import proof_row
 from .folder import OUT_RULE, OutputFolder
 from .output import print_table, say
 from .stages import Stages
@@ -80,6 +83,11 @@ def add_parser(commands: Any) -> None:
         help=f"write bracket.json, width-2.npz ..., bracket.png and trace.png there{OUT_RULE}",
     )
     parser.add_argument(
+        "--prove",
+        action="store_true",
+        help="write proof-2.json ... too: certificates anyone can check (needs --out)",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
     )
     parser.set_defaults(run=run, accuracy="auto")
@@ -93,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     # bad limits are better known before a large file is read than after
     SearchLimits(arguments.seconds, arguments.starts, arguments.workers, progress=False)
     if arguments.out is None:
+        if arguments.prove:
+            raise OptionError("--prove writes proof-2.json and so on: say where with --out DIR")
         return _run(arguments, None)
     require_matplotlib()
     with OutputFolder(arguments.out, "bracket", [arguments.data]) as folder:
@@ -128,6 +138,9 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     }
     files: list[str] = []
     if folder is not None:
+        if arguments.prove:
+            with stage("prove"):
+                _prove(folder, found, summary)
         with stage("pictures"):
             _write(folder, found, summary)
         files = folder.finish_with({**summary, "seconds": stage.seconds})
@@ -138,6 +151,18 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     else:
         _print(summary, files)
     return 130 if stopped else 0
+
+
+def _prove(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
+    """A certificate for each width, and what is told of it."""
+    for one, told in zip(found, summary["brackets"], strict=True):
+        name = f"proof-{one.width}.json"
+        certificate = prove(one)
+        certificate.save(folder.file(name))
+        told["proof"] = {
+            "file": name, "checked": certificate.checked, "open": list(certificate.open),
+            "said": proof_row(certificate, name),
+        }  # fmt: skip
 
 
 def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
@@ -163,6 +188,9 @@ def _print(summary: dict[str, Any], files: list[str]) -> None:
         f"share, gap: of the least-squares risk {summary['least_squares_risk']:.10g}; pure error "
         f"{rounded_down(summary['pure_error'], 10)}"
     )
+    for told in summary["brackets"]:
+        if "proof" in told:
+            say(f"width {told['width']}: {'; '.join([told['proof']['said'], *told['proof']['open']])}")
     for note in summary["notes"]:
         say(f"note: {note}")
     if summary["interrupted"]:

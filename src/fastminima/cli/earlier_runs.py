@@ -68,9 +68,9 @@ COMMANDS = {
     ),
     "bracket": Layout(
         ("bracket.json",),
-        ("bracket.png", "trace.png", "proof.json"),
+        ("bracket.png", "trace.png"),
         ("brackets", "widths_not_reached", "files"),
-        r"width-\d+\.npz",
+        r"width-\d+\.npz|proof-\d+\.json",
     ),
     "probe": Layout(("probe.json",), ("probe.png",), ("probes", "network", "files")),
     "linear": Layout(("linear.json",), ("up.npz", "down.npz"), ("verdict", "widths", "files")),
