@@ -126,3 +126,10 @@ def test_exact_data_are_bracketed_as_they_are():
     assert fm.decide(found.network, data).exact_risk == 0
     one = fm.bracket(data, 1, n_starts=1)
     assert 0 < one.lower <= one.upper
+
+
+def test_a_number_of_numpy_is_one_width_and_an_array_is_none():
+    data = fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 1, 0])
+    assert fm.bracket(data, np.array(2), n_starts=1).width == 2
+    with pytest.raises(OptionError, match="width"):
+        fm.bracket(data, np.array([2]))

@@ -158,7 +158,7 @@ def bracket(
     dataset = own_data(data, "bracket")
     check_one_target(dataset, "bracket")
     limits, h = SearchLimits(seconds, n_starts, workers, progress), as_piecewise(activation, "bracket")
-    several = isinstance(width, Sequence | np.ndarray) and not isinstance(width, str | bytes)
+    several = isinstance(width, Sequence) and not isinstance(width, str | bytes)
     widths = sorted({as_count(w, "width", 1) for w in (width if several else [width])})  # type: ignore[union-attr]
     if not widths:
         raise OptionError("width must name at least one width, got none")

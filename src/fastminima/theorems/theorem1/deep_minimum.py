@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from fastminima.data.dataset import Dataset
 from fastminima.errors import LossError, NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
@@ -249,7 +247,7 @@ def _refused(
 
 def as_widths(width: int | Sequence[int]) -> tuple[int, ...]:
     """Hidden widths, one or more, each at least 1; NetworkError for others."""
-    if isinstance(width, str | bytes) or not isinstance(width, Sequence | np.ndarray):
+    if isinstance(width, str | bytes) or not isinstance(width, Sequence):
         return (check_width(width),)  # type: ignore[arg-type]
     if not len(width):
         raise NetworkError("width is empty; give one width for each hidden layer, such as (16, 16)")

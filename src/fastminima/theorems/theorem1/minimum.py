@@ -358,7 +358,7 @@ def spurious_minimum(
             f"got {type(activation).__name__}"
         )
     classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1
-    if not classic or isinstance(width, Sequence | np.ndarray):
+    if not classic or isinstance(width, Sequence):
         return deep_minimum(dataset, activation, width, loss, Scales(_or_default(alpha, 2.0), gain))
     alpha = _check_alpha(_or_default(alpha, 1.0))
     return _one_hidden_layer(source, activation, check_width(width), alpha)
