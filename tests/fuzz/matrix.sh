@@ -21,6 +21,8 @@ for version in $versions; do
   [ -x "$room/venv/bin/python" ] || "$python" -m venv "$room/venv"
   # sources of its own: kernels of two Pythons may lie beside each other, but their C files and build logs may not
   mkdir -p "$room/project"
+  # files that have moved must not be left behind; kernels that were built may
+  find "$room/project" -type f ! -path "$room/project/build/*" ! -name "*.so" ! -name "*.c" -delete
   tar cf - --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' src tests docs bench examples setup.py build_backend.py pyproject.toml README.md \
     LICENSE MANIFEST.in PAPER.md CONTRIBUTING.md CHANGELOG.md Makefile .ci .gitignore | tar xf - -C "$room/project"
   if (
