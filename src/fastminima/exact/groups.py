@@ -20,7 +20,7 @@ from .dd import DoubleDouble
 from .dyadic import Ints
 from .roundoff import U
 
-__all__ = ["Groups", "find_groups", "group_ids"]
+__all__ = ["Groups", "find_groups", "group_ids", "pure_error"]
 
 
 def group_ids(columns: Columns) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -106,10 +106,11 @@ class Groups:
     @cached_property
     def pure_error(self) -> Fraction:
         """Half the weighted sum of squares of y about the means of its groups: risk every model leaves."""
-        return _pure_error(self._columns, self.ids, self.size)
+        return pure_error(self._columns, self.ids, self.size)
 
 
-def _pure_error(columns: Columns, ids: NDArray[np.intp], size: NDArray[np.intp]) -> Fraction:
+def pure_error(columns: Columns, ids: NDArray[np.intp], size: NDArray[np.intp]) -> Fraction:
+    """Half the weighted sum of squares of y about the means of its groups, `size` samples each."""
     rows = np.flatnonzero(size[ids] > 1)
     if not len(rows):
         return Fraction(0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
+from fractions import Fraction
 
-__all__ = ["OffUnit", "PolishStatus", "Verdict"]
+__all__ = ["OffUnit", "PolishStatus", "Verdict", "why_off"]
 
 
 class Verdict(enum.StrEnum):
@@ -30,3 +32,10 @@ class OffUnit(enum.StrEnum):
     NO_OUTPUT_WEIGHT = "a_k = 0"
     NO_ROW = "u_k = 0"
     DEAD = "dead: z < 0 on every sample and s- = 0"
+
+
+def why_off(row: Sequence[Fraction], weight: Fraction) -> OffUnit | None:
+    """Why a unit adds nothing whatever the data are; None where it does not say so."""
+    if not weight:
+        return OffUnit.NO_OUTPUT_WEIGHT
+    return None if any(row) else OffUnit.NO_ROW

@@ -9,6 +9,7 @@ Modules, lowest first:
 - `batched_smooth`: risks of many networks with a smooth activation: NumPy's functions and BLAS, on blocks that stay
   in the cache.
 - `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
+- `named_inputs`: networks whose inputs may have names, held against the columns of what they are evaluated on.
 - `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.
 - `rational_network`: networks whose parameters are rational numbers: what exact decisions speak of.
 - `named_tensors`: a network from tensors by name, as a state dict or a file of weights has them.

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.data.coerce import as_matrix, check_names, sealed
+from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
 from fastminima.data.feature_order import input_order
 from fastminima.data.given import as_dataset
-from fastminima.errors import ActivationError, DataError, LossError, NetworkError, ReadError, TargetError
+from fastminima.errors import ActivationError, LossError, NetworkError, ReadError, TargetError
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
@@ -28,6 +28,7 @@ from fastminima.system.options import spelled
 from fastminima.system.packages import import_optional
 
 from .deep_torch import layers_of_torch
+from .named_inputs import NamedInputs, activation_name, checked_input_names
 from .one_hidden_layer import as_parameter
 from .torch_layers import torch_dtype, torch_linear
 
@@ -65,7 +66,7 @@ class _Squared:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DeepNetwork:
+class DeepNetwork(NamedInputs):
     """f(x) = W_{H+1} a_H + b_{H+1} with a_0 = x and a_l = h_l(W_l a_{l-1} + b_l), H >= 1.
 
     Parameters
@@ -106,12 +107,8 @@ class DeepNetwork:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", _as_layers(self.layers))
         object.__setattr__(self, "activation", _as_activations(self.activation, self.depth))
-        if self.feature_names is not None:
-            try:
-                names = check_names(self.feature_names, self.n_features, "feature_names")
-            except DataError as error:
-                raise NetworkError(str(error)) from error
-            object.__setattr__(self, "feature_names", names)
+        names = checked_input_names(self.feature_names, self.n_features)
+        object.__setattr__(self, "feature_names", names)
 
     @property
     def activations(self) -> tuple[Elementwise, ...]:
@@ -139,10 +136,6 @@ class DeepNetwork:
         """dy, the number of outputs."""
         return len(self.layers[-1][1])
 
-    def with_names(self, feature_names: Sequence[str] | None) -> DeepNetwork:
-        """The same network with its inputs called so, in their order; NetworkError for another number of names."""
-        return self if feature_names == self.feature_names else replace(self, feature_names=feature_names)  # type: ignore[arg-type]
-
     def in_order_of(self, columns: tuple[str, ...] | None) -> DeepNetwork:
         """The network with its inputs in the order of columns with these names; itself where that is its own order.
 
@@ -157,23 +150,6 @@ class DeepNetwork:
         (W, b), *rest = self.layers
         return replace(self, layers=((W[:, order], b), *rest), feature_names=columns)
 
-    def _inputs(self, X: ArrayLike | Dataset) -> tuple[DeepNetwork, F64]:
-        """The network in the order of these columns, and their values."""
-        names: tuple[str, ...] | None
-        if isinstance(X, Dataset):
-            values, names = X.X, X.feature_names
-        else:
-            table = as_matrix(X, "X", allow_empty=True)
-            if table.rounded:
-                raise DataError(
-                    "X holds numbers that float64 cannot represent; convert it to float64 to evaluate at the "
-                    "rounded inputs"
-                )
-            values, names = table.values, table.names
-        if values.shape[1] != self.n_features:
-            raise DataError(f"X has {values.shape[1]} columns; the network takes {self.n_features} inputs")
-        return self.in_order_of(names), values
-
     def preactivations(self, X: ArrayLike | Dataset) -> list[F64]:
         """z_l = W_l a_{l-1} + b_l of every hidden layer for every row of X, shapes (m, d_l).
 
@@ -183,7 +159,7 @@ class DeepNetwork:
             As `Dataset`, and if the number of columns is not `n_features`, or they have other names than the network's
             inputs. m = 0 is accepted.
         """
-        network, a = self._inputs(X)
+        network, a = self.evaluated_on(X)
         found = []
         with np.errstate(over="ignore", invalid="ignore"):
             for (W, b), h in zip(network.layers[:-1], network.activations, strict=True):
@@ -199,7 +175,7 @@ class DeepNetwork:
         DataError, DataTypeError
             As `preactivations`.
         """
-        network, values = self._inputs(X)
+        network, values = self.evaluated_on(X)
         return network._outputs(values)
 
     def _outputs(self, values: F64) -> F64:
@@ -235,7 +211,7 @@ class DeepNetwork:
             raise LossError(
                 f"loss must be one of fastminima.losses.pointwise, such as Squared(), got {spelled(loss)}"
             )
-        network, _ = self._inputs(data)
+        network, _ = self.evaluated_on(data)
         targets = phi.targets(data.Y)
         if targets.shape[1] != self.n_outputs:
             raise TargetError(
@@ -380,7 +356,7 @@ class DeepNetwork:
 
     def __repr__(self) -> str:
         widths = "-".join(map(str, (self.n_features, *self.widths, self.n_outputs)))
-        names = [_name(h) for h in self.activations]
+        names = [activation_name(h) for h in self.activations]
         return f"DeepNetwork({widths}, {names[0] if len(set(names)) == 1 else ', '.join(names)})"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -391,13 +367,6 @@ class DeepNetwork:
 
 
 _HEAD = ("format", "version", "n_layers", "activations", "feature_names")
-
-
-def _name(h: Any) -> str:
-    # not every callable prints itself well
-    if isinstance(h, PiecewiseLinear | Smooth):
-        return str(h)
-    return str(getattr(h, "__name__", type(h).__name__))
 
 
 def _as_layers(layers: Any) -> Layers:
@@ -443,7 +412,7 @@ def _stored(h: Any) -> dict[str, Any]:
         return {"slopes": [h.s_plus, h.s_minus]}
     if not isinstance(h, Smooth) or h.formula is None:
         raise NetworkError(
-            f"a network with activation {_name(h)} has no file form: a function cannot be stored; "
+            f"a network with activation {activation_name(h)} has no file form: a function cannot be stored; "
             "use Smooth.from_formula"
         )
     return {"name": h.name, "parameters": h.parameters, "formula": h.formula}

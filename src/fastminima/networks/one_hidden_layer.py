@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastminima.data.coerce import as_matrix, check_names, sealed
+from fastminima.data.coerce import as_matrix, sealed
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.feature_order import input_order
 from fastminima.data.given import as_dataset
@@ -33,6 +33,7 @@ from fastminima.system.files import open_npz, replacing
 from fastminima.system.packages import import_optional
 
 from .batched_risk import predict
+from .named_inputs import NamedInputs, activation_name, checked_input_names
 from .torch_layers import torch_dtype, torch_linear
 
 __all__ = ["OneHiddenLayer", "as_parameter"]
@@ -70,7 +71,7 @@ def as_parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.flo
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OneHiddenLayer:
+class OneHiddenLayer(NamedInputs):
     """f(x) = W2 h(W1 x + b1) + b2.
 
     Parameters
@@ -131,12 +132,8 @@ class OneHiddenLayer:
         object.__setattr__(self, "activation", activation)
         for name, value in (("W1", W1), ("b1", b1), ("W2", W2), ("b2", float(b2))):
             object.__setattr__(self, name, value)
-        if self.feature_names is not None:
-            try:
-                names = check_names(self.feature_names, self.n_features, "feature_names")
-            except DataError as error:
-                raise NetworkError(str(error)) from error
-            object.__setattr__(self, "feature_names", names)
+        names = checked_input_names(self.feature_names, self.n_features)
+        object.__setattr__(self, "feature_names", names)
 
     @property
     def width(self) -> int:
@@ -167,16 +164,6 @@ class OneHiddenLayer:
         """(W1, b1, W2, b2)."""
         return self.W1, self.b1, self.W2, self.b2
 
-    def with_names(self, feature_names: Sequence[str] | None) -> OneHiddenLayer:
-        """The same network with its inputs called so, in their order.
-
-        Raises
-        ------
-        NetworkError
-            Another number of names than of inputs.
-        """
-        return self if feature_names == self.feature_names else replace(self, feature_names=feature_names)  # type: ignore[arg-type]
-
     def in_order_of(self, columns: tuple[str, ...] | None) -> OneHiddenLayer:
         """The network with its inputs in the order of columns with these names; itself where that is its own order.
 
@@ -188,23 +175,6 @@ class OneHiddenLayer:
         order = input_order(self.feature_names, columns)
         return self if order is None else replace(self, W1=self.W1[:, order], feature_names=columns)
 
-    def _inputs(self, X: ArrayLike | Dataset) -> tuple[OneHiddenLayer, NDArray[np.float64]]:
-        """The network in the order of these columns, and their values."""
-        names: tuple[str, ...] | None
-        if isinstance(X, Dataset):
-            values, names = X.X, X.feature_names
-        else:
-            table = as_matrix(X, "X", allow_empty=True)
-            if table.rounded:
-                raise DataError(
-                    "X holds numbers that float64 cannot represent; convert it to float64 to evaluate at the "
-                    "rounded inputs"
-                )
-            values, names = table.values, table.names
-        if values.shape[1] != self.n_features:
-            raise DataError(f"X has {values.shape[1]} columns; the network takes {self.n_features} inputs")
-        return self.in_order_of(names), values
-
     def preactivations(self, X: ArrayLike | Dataset) -> NDArray[np.float64]:
         """W1 x + b1 for every row of X, shape (m, d1).
 
@@ -214,7 +184,7 @@ class OneHiddenLayer:
             As `Dataset`, and if the number of columns is not `n_features`, or they have other names than the network's
             inputs. m = 0 is accepted.
         """
-        network, values = self._inputs(X)
+        network, values = self.evaluated_on(X)
         with np.errstate(over="ignore", invalid="ignore"):
             result: NDArray[np.float64] = values @ network.W1.T + network.b1
         return result
@@ -227,7 +197,7 @@ class OneHiddenLayer:
         DataError, DataTypeError
             As `preactivations`.
         """
-        network, values = self._inputs(X)
+        network, values = self.evaluated_on(X)
         return network._outputs(values)
 
     def _outputs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -247,7 +217,7 @@ class OneHiddenLayer:
         """
         data = as_dataset(data, "risk")
         check_one_target(data, "risk")
-        network, _ = self._inputs(data)
+        network, _ = self.evaluated_on(data)
         sums = []
         with np.errstate(over="ignore", invalid="ignore"):
             for X, y, weight in data.blocks(_RISK_ROWS):
@@ -298,7 +268,7 @@ class OneHiddenLayer:
             }
         if not isinstance(h, Smooth) or h.formula is None:
             raise NetworkError(
-                f"a network with activation {self._activation_name()} has no file form: a function cannot be stored; "
+                f"a network with activation {activation_name(h)} has no file form: a function cannot be stored; "
                 "use Smooth.from_formula"
             )
         return {
@@ -371,15 +341,7 @@ class OneHiddenLayer:
         return hash((self.W1.shape, *self.W1.ravel().tolist(), *self.b1.tolist(), *self.W2.tolist(), self.b2))
 
     def __repr__(self) -> str:
-        return (
-            f"OneHiddenLayer({self.n_features} inputs, {self.width} hidden units, {self._activation_name()})"
-        )
-
-    def _activation_name(self) -> str:
-        # not every callable prints itself well
-        if isinstance(self.activation, (PiecewiseLinear, Smooth)):
-            return str(self.activation)
-        return str(getattr(self.activation, "__name__", type(self.activation).__name__))
+        return f"OneHiddenLayer({self.n_features} inputs, {self.width} hidden units, {activation_name(self.activation)})"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # pickles do not carry the read-only flag

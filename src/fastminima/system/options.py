@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from fastminima.errors import FastMinimaError, NetworkError, OptionError
 
 __all__ = [
     "as_count",
     "as_flag",
+    "as_generator",
     "as_real",
     "check_choice",
     "check_count",
@@ -150,6 +153,14 @@ def as_flag(value: Any, name: str) -> bool:
     ):
         return bool(value)
     raise OptionError(f"{name} must be True or False, got {spelled(value)}")
+
+
+def as_generator(random_state: Any) -> np.random.Generator:
+    """What numpy.random.default_rng makes of an int, a Generator or None; OptionError for what it does not take."""
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
 
 
 def one_of(value: Any, choices: Sequence[str]) -> bool:

@@ -29,7 +29,7 @@ from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_flag, as_real, spelled
+from fastminima.system.options import as_count, as_flag, as_generator, as_real, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
 
@@ -193,10 +193,7 @@ def as_piecewise(activation: Any, asker: str) -> PiecewiseLinear:
 
 def seed_of(random_state: Any) -> int:
     """One number out of what numpy.random.default_rng takes."""
-    try:
-        return int(np.random.default_rng(random_state).integers(2**62))
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
+    return int(as_generator(random_state).integers(2**62))
 
 
 class _Best:

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.exact.affine import Columns, common_numerators
-from fastminima.exact.dyadic import Ints
+from fastminima.exact.affine import Columns, affine_numerators, common_numerators
 from fastminima.exact.modular import solve_square
 from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
@@ -213,13 +212,9 @@ def _assembled(
 
 
 def _outputs(rows: list[Vector], inputs: DistinctInputs) -> list[list[Fraction]]:
-    """Affine functions of the inputs at all of them, from integers over one denominator each."""
+    """Affine functions of the inputs at all of them."""
     found = []
-    table: Ints = np.concatenate([np.full((len(inputs), 1), 1, dtype=object), inputs.rows], axis=1)
     for row in rows:
-        numerators, unit = common_numerators(
-            [row[0], *(c * s for c, s in zip(row[1:], inputs.scales, strict=True))]
-        )
-        values = table @ np.array(numerators, dtype=object)
-        found.append([int(v) * unit for v in values])
+        numerators, scale = affine_numerators(inputs.columns, [*row, Fraction(0)], inputs.first)
+        found.append([int(v) * scale for v in numerators])
     return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import Ints
-from fastminima.exact.groups import Groups, group_ids
+from fastminima.exact.groups import group_ids, pure_error
 from fastminima.system.first_use import cached_property
 
 from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds
@@ -79,9 +79,8 @@ class DistinctInputs:
     @cached_property
     def pure_error(self) -> Fraction:
         """What no function of the inputs goes below."""
-        n = len(self)
-        size = np.bincount(self.ids, minlength=n).astype(np.intp)
-        return Groups(self.ids, self.first, size, np.zeros(n, dtype=np.bool_), self.columns).pure_error
+        size = np.bincount(self.ids, minlength=len(self)).astype(np.intp)
+        return pure_error(self.columns, self.ids, size)
 
     @cached_property
     def _integers(self) -> list[tuple[Ints, Fraction]]:

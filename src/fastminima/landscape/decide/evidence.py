@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from fastminima.data.dataset import Dataset
-from fastminima.landscape.verdict import OffUnit, Verdict
+from fastminima.landscape.verdict import OffUnit, Verdict, why_off
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
@@ -222,10 +222,8 @@ def _off(sums: Stationarity) -> dict[int, OffUnit]:
     network, sides = sums.network, sums.sides
     found = {}
     for k, (row, a) in enumerate(zip(network.rows, network.output, strict=True)):
-        if not a:
-            found[k] = OffUnit.NO_OUTPUT_WEIGHT
-        elif not any(row):
-            found[k] = OffUnit.NO_ROW
+        if why := why_off(row, a):
+            found[k] = why
         elif not sums.s_minus and (sides[:, k] < 0).all():
             found[k] = OffUnit.DEAD
     return found

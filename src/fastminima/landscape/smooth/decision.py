@@ -17,7 +17,7 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ActivationError, NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction
-from fastminima.landscape.verdict import OffUnit, Verdict
+from fastminima.landscape.verdict import OffUnit, Verdict, why_off
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -230,13 +230,8 @@ def _at_critical_point(problem: Problem, ball: Fraction | None, floats: bool) ->
 
 
 def _off(network: RationalNetwork) -> dict[int, OffUnit]:
-    found = {}
-    for k, (row, a) in enumerate(zip(network.rows, network.output, strict=True)):
-        if not a:
-            found[k] = OffUnit.NO_OUTPUT_WEIGHT
-        elif not any(row):
-            found[k] = OffUnit.NO_ROW
-    return found
+    units = zip(network.rows, network.output, strict=True)
+    return {k: why for k, (row, a) in enumerate(units) if (why := why_off(row, a))}
 
 
 def _answer(problem: Problem, verdict: Verdict, reason: str, **more: Any) -> SmoothDecision:

@@ -12,6 +12,7 @@ Modules, lowest first:
   it bend?
 - `in_rationals`: h, h' and h'' at rational points: balls prove inequalities, never equality; where two pieces must
   meet exactly, rationals decide.
+- `flint_functions`: what formulas ask of an arithmetic and python-flint's numbers have as methods.
 - `in_balls`: ball arithmetic for activations: enclosures of h, h' and h'' over intervals, and what is proved from
   them.
 - `in_series`: h, h' and h'' over balls as truncated power series: what it takes to differentiate a risk in balls.

@@ -16,6 +16,7 @@ from fastminima.errors import ActivationError
 from fastminima.system.first_use import cached_property
 from fastminima.system.packages import import_optional
 
+from .flint_functions import FlintFunctions
 from .formula import Formula, evaluate, freeze, jet
 from .formula_shape import curvature, pieces, polynomial
 from .in_rationals import exact_jet
@@ -29,7 +30,7 @@ _PIECES = 4_000
 _ALL_PIECES = 50_000
 
 
-class Balls:
+class Balls(FlintFunctions):
     """An activation's formula in ball arithmetic.
 
     Parameters
@@ -71,27 +72,6 @@ class Balls:
 
     def sign(self, x: Any) -> int:
         return 1 if x > 0 else -1 if x < 0 else 0
-
-    def sqrt(self, x: Any) -> Any:
-        return x.sqrt()
-
-    def exp(self, x: Any) -> Any:
-        return x.exp()
-
-    def log(self, x: Any) -> Any:
-        return x.log()
-
-    def sin(self, x: Any) -> Any:
-        return x.sin()
-
-    def cos(self, x: Any) -> Any:
-        return x.cos()
-
-    def atan(self, x: Any) -> Any:
-        return x.atan()
-
-    def erf(self, x: Any) -> Any:
-        return x.erf()
 
     def softplus(self, x: Any) -> Any:
         return (self.constant(Fraction(1)) + x.exp()).log()

@@ -17,12 +17,13 @@ from typing import Any
 
 from fastminima.system.packages import import_optional
 
+from .flint_functions import FlintFunctions
 from .formula import Formula, evaluate, freeze
 
 __all__ = ["Series"]
 
 
-class Series:
+class Series(FlintFunctions):
     """An activation's formula in truncated power series over balls.
 
     Parameters
@@ -109,27 +110,6 @@ class Series:
 
     def sign(self, x: Any) -> int:
         return 1 if x[0] > 0 else -1 if x[0] < 0 else 0
-
-    def sqrt(self, x: Any) -> Any:
-        return x.sqrt()
-
-    def exp(self, x: Any) -> Any:
-        return x.exp()
-
-    def log(self, x: Any) -> Any:
-        return x.log()
-
-    def sin(self, x: Any) -> Any:
-        return x.sin()
-
-    def cos(self, x: Any) -> Any:
-        return x.cos()
-
-    def atan(self, x: Any) -> Any:
-        return x.atan()
-
-    def erf(self, x: Any) -> Any:
-        return x.erf()
 
     def softplus(self, x: Any) -> Any:
         # composed from its derivatives: log(1 + e^x) of a series loses everything on intervals

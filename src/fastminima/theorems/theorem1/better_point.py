@@ -23,7 +23,7 @@ from fastminima.fit.least_squares import EXACT_WORK
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
-from fastminima.system.options import as_count, check_width, one_of, spelled
+from fastminima.system.options import as_count, as_generator, check_width, one_of, spelled
 
 from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
 from .case1 import pushed_candidates
@@ -209,10 +209,7 @@ def better_point(
             case=None,
             method=method,
         )
-    try:
-        draws = np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"random_state must be what numpy.random.default_rng takes: {error}") from error
+    draws = as_generator(random_state)
     search = (low, n_kinks, directions, n_directions, draws)
     paper = pushed_candidates(low, reach) if evidence.case == 1 else tilted_candidates(low, reach)
     kink = chain(exact_kink_candidates(*search), kink_candidates(*search))

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from fastminima.data.dataset import Dataset
@@ -178,22 +179,19 @@ def deep_minimum(
     segment = affine_segment(h)
     with single_threaded_blas():
         fits = AffineFits.of(data)
+        answer = partial(
+            DeepMinimum,
+            widths=widths,
+            activation=h,
+            segment=segment,
+            fits=fits,
+            alpha=scales.alpha,
+            gain=scales.gain,
+        )
         refused = _refused(fits, widths, segment, h)
         if refused is not None or segment is None:
             status, reason = refused or (MinimumStatus.NO_AFFINE_SEGMENT, "")
-            return DeepMinimum(
-                network=None,
-                status=status,
-                reason=reason,
-                excess=math.nan,
-                radius=0.0,
-                widths=widths,
-                activation=h,
-                segment=segment,
-                fits=fits,
-                alpha=scales.alpha,
-                gain=scales.gain,
-            )
+            return answer(network=None, status=status, reason=reason, excess=math.nan, radius=0.0)
         status, reason = compared_with_widths(fits, widths, segment)
         network = DeepNetwork(layers_in_segment(fits, segment, widths, scales), h, data.feature_names)
         radius = certified_radius(
@@ -204,19 +202,8 @@ def deep_minimum(
             "the preactivations of the minimum do not stay inside the affine segment by a distance that float64 can hold "
             f"(alpha = {scales.alpha:g}, gain = {scales.gain:g}); take them nearer to 1, or standardise the columns"
         )
-    return DeepMinimum(
-        network=network,
-        status=status,
-        reason=reason,
-        excess=round_up(fits.excess(*_affine(network, segment))),
-        radius=radius,
-        widths=widths,
-        activation=h,
-        segment=segment,
-        fits=fits,
-        alpha=scales.alpha,
-        gain=scales.gain,
-    )
+    excess = round_up(fits.excess(*_affine(network, segment)))
+    return answer(network=network, status=status, reason=reason, excess=excess, radius=radius)
 
 
 def _affine(network: DeepNetwork, segment: AffineSegment | None) -> tuple[Rationals, list[Fraction]]:
