@@ -16,7 +16,7 @@ from fastminima.networks.activations.named import as_activation
 from fastminima.system.options import spelled
 
 from .named_tensors import tensor_values
-from .torch_modules import called, layer_of, parts_of, points_through
+from .torch_modules import called, layer_of, parts_of, points_through, refuse_difference
 
 __all__ = ["layers_of_torch"]
 
@@ -107,14 +107,7 @@ def _compare(model: Any, weight: Any, layers: Pairs, activations: tuple[Any, ...
         # where the module's own numbers overflow, nothing can be compared
         fits = np.isfinite(error).all(axis=1) & (largest < limits.max / 4)
         wrong = np.flatnonzero(fits & ~(np.abs(values - a) <= 2 * error).all(axis=1))
-    if not fits.any():
-        raise NetworkError(
-            f"the outputs of {name} overflow {weight.dtype} everywhere: there is nothing to compare"
-        )
-    if len(wrong):
-        i = int(wrong[0])
-        raise NetworkError(
-            f"{name} computes something else than its layers say: at x = {spelled(X[i, :4].tolist())[:-1]}"
-            f"{', ...' if X.shape[1] > 4 else ''}] it gives {spelled(values[i, :4].tolist())}, the layers in order give "
-            f"{spelled(a[i, :4].tolist())}; where forward calls another function, name it: activation=..."
-        )
+    refuse_difference(
+        name, weight.dtype, X, fits, wrong,
+        lambda i: f"it gives {spelled(values[i, :4].tolist())}, the layers in order give {spelled(a[i, :4].tolist())}",
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from fastminima.system.options import spelled
 from .named_tensors import Layer, check_layers, network_of_tensors, tensor_values
 from .one_hidden_layer import OneHiddenLayer
 
-__all__ = ["Parts", "called", "from_torch", "layer_of", "parts_of", "points_through"]
+__all__ = ["Parts", "called", "from_torch", "layer_of", "parts_of", "points_through", "refuse_difference"]
 
 F64 = NDArray[np.float64]
 
@@ -264,16 +264,23 @@ def _compare(model: Any, network: OneHiddenLayer, weight: Any) -> None:
         # where the module's own numbers overflow, nothing can be compared
         fits = np.isfinite(allowed) & (np.maximum(size.max(axis=1), terms) < limits.max / 4)
         wrong = np.flatnonzero(fits & ~(np.abs(values - expected) <= allowed))
+    refuse_difference(
+        name, weight.dtype, X, fits, wrong,
+        lambda i: f"it gives {values[i]:.9g}, W2 h(W1 x + b1) + b2 with h = {network.activation} gives {expected[i]:.9g}",
+    )  # fmt: skip
+
+
+def refuse_difference(
+    name: str, dtype: Any, X: F64, fits: NDArray[Any], wrong: NDArray[Any], what: Callable[[int], str]
+) -> None:
+    """NetworkError where no row can be compared (`fits`), or at the first `wrong` one, with `what` both sides give."""
     if not fits.any():
-        raise NetworkError(
-            f"the outputs of {name} overflow {weight.dtype} everywhere: there is nothing to compare"
-        )
+        raise NetworkError(f"the outputs of {name} overflow {dtype} everywhere: there is nothing to compare")
     if len(wrong):
         i = int(wrong[0])
         raise NetworkError(
             f"{name} computes something else than its layers say: at x = {spelled(X[i, :4].tolist())[:-1]}"
-            f"{', ...' if X.shape[1] > 4 else ''}] it gives {values[i]:.9g}, W2 h(W1 x + b1) + b2 with h = "
-            f"{network.activation} gives {expected[i]:.9g}; where forward calls another function, name it: activation=..."
+            f"{', ...' if X.shape[1] > 4 else ''}] {what(i)}; where forward calls another function, name it: activation=..."
         )
 
 
