@@ -18,7 +18,7 @@ e.  All variants give the same integers.
 
 from libc.stdint cimport int32_t, int64_t
 
-from ._blas cimport row_dgemm
+from ._blas cimport row_gemm
 
 cdef extern from "_simd.h" nogil:
     int fm_best_variant()
@@ -67,8 +67,8 @@ def masked_products(const double[:, ::1] columns, const double[:, ::1] masks, Py
                 fk_masks(&masks[0, begin], masks.shape[1], rows, &first[0], &second[0], left, mask_rows)
                 fk_digits(variant, &columns[0, begin], columns.shape[1], rows, &a[0], &b[0], &places[0], pairs, unit,
                           digit_rows)
-                failed = row_dgemm(False, True, left, right, FK_BLOCK, 1.0, mask_rows, FK_BLOCK, digit_rows, FK_BLOCK,
-                                   0.0, sums, right)
+                failed = row_gemm(False, True, left, right, FK_BLOCK, 1.0, mask_rows, FK_BLOCK, digit_rows, FK_BLOCK,
+                                  0.0, sums, right)
                 if not failed:
                     fk_take(sums, left * right, &high_out[0, 0], &low_out[0, 0])
                 begin += rows

@@ -17,21 +17,15 @@ typedef struct {
 
 FM_INLINE fp_dd fp_two_sum(double a, double b)
 {
-    const double s = a + b, t = s - a;
-    return (fp_dd){s, (a - (s - t)) + (b - t)};
+    fp_dd sum;
+    sum.hi = fm_two_sum(a, b, &sum.lo);
+    return sum;
 }
 
 FM_INLINE fp_dd fp_quick_sum(double a, double b)
 {
     const double s = a + b;
     return (fp_dd){s, b - (s - a)};
-}
-
-FM_INLINE fp_dd fp_two_product(double a, double b)
-{
-    const double p = a * b, s = a * 134217729.0, t = b * 134217729.0;
-    const double a1 = s - (s - a), a2 = a - a1, b1 = t - (t - b), b2 = b - b1;
-    return (fp_dd){p, a2 * b2 - (((p - a1 * b1) - a2 * b1) - a1 * b2)};
 }
 
 /* relative errors: 3, 7 and 15 squared roundoffs (Joldes, Muller and Popescu 2017) */
@@ -49,8 +43,8 @@ FM_INLINE fp_dd fp_sub(fp_dd a, fp_dd b)
 
 FM_INLINE fp_dd fp_mul(fp_dd a, fp_dd b)
 {
-    const fp_dd p = fp_two_product(a.hi, b.hi);
-    return fp_quick_sum(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
+    const double p = a.hi * b.hi;
+    return fp_quick_sum(p, fm_error(a.hi, b.hi, p) + (a.hi * b.lo + a.lo * b.hi));
 }
 
 FM_INLINE fp_dd fp_div(fp_dd a, fp_dd b)

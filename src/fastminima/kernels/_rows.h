@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "_targets.h"
+
 #define FR_PANEL 8
 /* numbers that `fr_evaluate` and `fr_moments` leave beside the sums of each column */
 #define FR_TOTALS 5
@@ -192,55 +194,23 @@ FR_INLINE void fr_moments_body(const double *FR_RESTRICT X, ptrdiff_t step, ptrd
     target static void fr_moments_##suffix(FR_MOMENTS_ARGUMENTS) { fr_moments_body(FR_MOMENTS_NAMES); }
 
 FR_VARIANT(plain, )
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-#define FR_HAVE_X86 1
-FR_VARIANT(avx2, __attribute__((target("avx2"))))
-FR_VARIANT(avx512, __attribute__((target("avx512f,prefer-vector-width=512"))))
+#ifdef FT_HAVE_X86
+FR_VARIANT(avx2, FT_AVX2)
+FR_VARIANT(avx512, FT_AVX512)
 #endif
-
-/* the widest variant this machine has: 0 plain, 1 AVX2, 2 AVX-512 */
-static int fr_best(void)
-{
-#ifdef FR_HAVE_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f"))
-        return 2;
-    if (__builtin_cpu_supports("avx2"))
-        return 1;
-#endif
-    return 0;
-}
 
 static void fr_evaluate(int variant, FR_EVALUATE_ARGUMENTS)
 {
-#ifdef FR_HAVE_X86
-    if (variant == 2) {
-        fr_evaluate_avx512(FR_EVALUATE_NAMES);
-        return;
-    }
-    if (variant == 1) {
-        fr_evaluate_avx2(FR_EVALUATE_NAMES);
-        return;
-    }
-#endif
-    (void)variant;
-    fr_evaluate_plain(FR_EVALUATE_NAMES);
+#define CALL(v) fr_evaluate_##v(FR_EVALUATE_NAMES)
+    FT_DISPATCH(variant, CALL)
+#undef CALL
 }
 
 static void fr_moments(int variant, FR_MOMENTS_ARGUMENTS)
 {
-#ifdef FR_HAVE_X86
-    if (variant == 2) {
-        fr_moments_avx512(FR_MOMENTS_NAMES);
-        return;
-    }
-    if (variant == 1) {
-        fr_moments_avx2(FR_MOMENTS_NAMES);
-        return;
-    }
-#endif
-    (void)variant;
-    fr_moments_plain(FR_MOMENTS_NAMES);
+#define CALL(v) fr_moments_##v(FR_MOMENTS_NAMES)
+    FT_DISPATCH(variant, CALL)
+#undef CALL
 }
 
 #endif

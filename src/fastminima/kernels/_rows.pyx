@@ -17,11 +17,13 @@ d.  Cost. `evaluate_rows` has 7 flops an entry. The products of `moments_rows` a
 e.  Instruction sets. See _rows.h: one result for all of them.
 """
 
+cdef extern from "_targets.h" nogil:
+    int ft_best()
+
 cdef extern from "_rows.h" nogil:
     enum:
         FR_PANEL
         FR_TOTALS
-    int fr_best()
     void fr_evaluate(int variant, const double *X, Py_ssize_t step, Py_ssize_t m, Py_ssize_t n, const double *y,
                      Py_ssize_t y_step, const double *w, Py_ssize_t w_step, const double *centre, double centre_y,
                      const double *slopes, double level, double *work, double *values, double *residual, double *norm,
@@ -32,7 +34,7 @@ cdef extern from "_rows.h" nogil:
 
 PANEL = FR_PANEL
 TOTALS = FR_TOTALS
-BEST_VARIANT = fr_best()
+BEST_VARIANT = ft_best()
 MOST_COLUMNS = 16
 
 

@@ -15,8 +15,9 @@ Floating point only proposes here; what is handed out is proved elsewhere.
 """
 
 from libc.stdint cimport int32_t
-from scipy.linalg.cython_blas cimport dgemv, dsyrk
 from scipy.linalg.cython_lapack cimport dpotrf, dpotrs
+
+from ._blas cimport row_dgemv, row_dsyrk
 
 cdef extern from "_search.h" nogil:
     enum: FS_ROWS
@@ -46,18 +47,14 @@ ROWS = FS_ROWS
 
 cdef void normal_equations(const fs_problem *p, const double *z, const double *sign, const double *r, double *block,
                            double *gram, double *gradient) noexcept nogil:
-    """gram = D'D (its lower triangle, rows first), gradient = D'r for the masked design D."""
-    cdef int size = <int>(p.width * p.n + 1), rows, inc = 1
-    cdef double one = 1.0, keep = 0.0
-    cdef char upper = b'U', plain = b'N'
-    cdef Py_ssize_t begin = 0, end
+    """gram = D'D (its lower triangle), gradient = D'r for the masked design D; w n + 1 is no more than BLAS counts."""
+    cdef Py_ssize_t size = p.width * p.n + 1, begin = 0, end
+    cdef double keep = 0.0
     while begin < p.m:
         end = min(begin + FS_ROWS, p.m)
-        rows = <int>(end - begin)
         fs_design(p, z, sign, begin, end, block)
-        # rows of the block are columns to BLAS: gram's upper triangle there is the lower one here
-        dsyrk(&upper, &plain, &size, &rows, &one, block, &size, &keep, gram, &size)
-        dgemv(&plain, &size, &rows, &one, block, &size, <double *>r + begin, &inc, &keep, gradient, &inc)
+        row_dsyrk(True, True, size, end - begin, 1.0, block, size, keep, gram, size)
+        row_dgemv(True, end - begin, size, 1.0, block, size, r + begin, keep, gradient)
         keep = 1.0
         begin = end
 

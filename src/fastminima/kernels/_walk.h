@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "_targets.h"
+
 #define FW_PANEL 32
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -78,35 +80,18 @@ FW_INLINE ptrdiff_t fw_near_body(const double *FW_RESTRICT columns, ptrdiff_t st
     target static ptrdiff_t fw_near_##suffix(FW_NEAR_ARGUMENTS) { return fw_near_body(FW_NEAR_NAMES); }
 
 FW_VARIANT(plain, )
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-#define FW_HAVE_X86 1
-FW_VARIANT(avx2, __attribute__((target("avx2"))))
-FW_VARIANT(avx512, __attribute__((target("avx512f,prefer-vector-width=512"))))
+#ifdef FT_HAVE_X86
+FW_VARIANT(avx2, FT_AVX2)
+FW_VARIANT(avx512, FT_AVX512)
 #endif
-
-/* the widest variant this machine has: 0 plain, 1 AVX2, 2 AVX-512 */
-static int fw_best(void)
-{
-#ifdef FW_HAVE_X86
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f"))
-        return 2;
-    if (__builtin_cpu_supports("avx2"))
-        return 1;
-#endif
-    return 0;
-}
 
 static ptrdiff_t fw_near(int variant, FW_NEAR_ARGUMENTS)
 {
-#ifdef FW_HAVE_X86
-    if (variant == 2)
-        return fw_near_avx512(FW_NEAR_NAMES);
-    if (variant == 1)
-        return fw_near_avx2(FW_NEAR_NAMES);
-#endif
-    (void)variant;
-    return fw_near_plain(FW_NEAR_NAMES);
+    ptrdiff_t found;
+#define CALL(v) found = fw_near_##v(FW_NEAR_NAMES)
+    FT_DISPATCH(variant, CALL)
+#undef CALL
+    return found;
 }
 
 FW_INLINE double fw_dot(const double *FW_RESTRICT a, const double *FW_RESTRICT b, ptrdiff_t n)

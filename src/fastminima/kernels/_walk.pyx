@@ -13,6 +13,9 @@ d.  Instruction sets. See _walk.h: one result for all of them.
 
 from libc.stdint cimport uint8_t
 
+cdef extern from "_targets.h" nogil:
+    int ft_best()
+
 cdef extern from "_walk.h" nogil:
     enum:
         FW_PANEL
@@ -32,7 +35,6 @@ cdef extern from "_walk.h" nogil:
         double speed
         double s_plus
         double s_minus
-    int fw_best()
     Py_ssize_t fw_near(int variant, const double *columns, Py_ssize_t step, Py_ssize_t m, Py_ssize_t n,
                        const double *norm, const double *q, Py_ssize_t d1, const double *radius, Py_ssize_t room,
                        Py_ssize_t *sample, Py_ssize_t *unit) noexcept
@@ -45,7 +47,7 @@ cdef extern from "_walk.h" nogil:
                         Py_ssize_t *n_crossed) noexcept
 
 PANEL = FW_PANEL
-BEST_VARIANT = fw_best()
+BEST_VARIANT = ft_best()
 
 
 def near(const double[:, ::1] columns, const double[::1] norm, const double[:, ::1] q, const double[::1] radius,

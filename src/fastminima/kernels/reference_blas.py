@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,19 @@ __all__ = ["dgemm", "dsyrk", "sgemm"]
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
+
+
+def _product(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    out: NDArray[Any],
+    alpha: float,
+    beta: float,
+    transpose_a: bool,
+    transpose_b: bool,
+) -> None:
+    product = alpha * ((a.T if transpose_a else a) @ (b.T if transpose_b else b))
+    out[...] = product if beta == 0 else product + beta * out
 
 
 def dgemm(
@@ -21,8 +36,7 @@ def dgemm(
     transpose_b: bool = False,
 ) -> None:
     """out = alpha op(a) op(b) + beta out; beta = 0 writes over anything."""
-    product = alpha * ((a.T if transpose_a else a) @ (b.T if transpose_b else b))
-    out[...] = product if beta == 0 else product + beta * out
+    _product(a, b, out, alpha, beta, transpose_a, transpose_b)
 
 
 def sgemm(
@@ -35,8 +49,7 @@ def sgemm(
     transpose_b: bool = False,
 ) -> None:
     """The same in float32."""
-    product = alpha * ((a.T if transpose_a else a) @ (b.T if transpose_b else b))
-    out[...] = product if beta == 0 else product + beta * out
+    _product(a, b, out, alpha, beta, transpose_a, transpose_b)
 
 
 def dsyrk(a: F64, out: F64, alpha: float = 1.0, beta: float = 0.0, transpose: bool = False) -> None:
