@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import os
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import fastminima as fm
 from fastminima.errors import DataTypeError, MissingDependencyError, OptionError, OutputError
@@ -79,7 +84,7 @@ def test_an_unknown_suffix_is_named_before_any_work(draw, name, tmp_path, monkey
 
     for module, function in (
         (segment, "segment"), (slice_plot, "risk_slice"), (slice_plot, "plane_through"), (descent_plot, "descent"),
-        (probe_plot, "new_figure"), (bracket_plot, "staircase"), (bracket_plot, "figure_for"),
+        (probe_plot, "figure_for"), (bracket_plot, "staircase"), (bracket_plot, "figure_for"),
     ):  # fmt: skip
         monkeypatch.setattr(module, function, work)
     for suffix in (".pgn", ".txt", ".xyz", ".png.bak", ". pdf"):
@@ -236,3 +241,74 @@ def test_a_walk_that_begins_at_its_end_is_drawn(walk, tmp_path):
     again = fm.polish(walk.exact, walk.data)
     assert again.path[0].risk == pytest.approx(again.risk)
     assert again.plot(tmp_path / "descent.png").ax_.get_yticks().tolist() != []
+
+
+def lines_of(ax):
+    return [(line.get_label(), np.asarray(line.get_ydata(), dtype=float)) for line in ax.lines]
+
+
+def certified_sweep():
+    low = fm.spurious_minimum(fm.load_demo("diabetes"), activation=fm.relu)
+    radii = [0.1, 1.0, 5.6234, 17.783, 1000.0]
+    return low, fm.probe(low, radius=radii, n=20_000)
+
+
+def test_a_sweep_shades_what_is_proved_and_joins_no_signs():
+    low, sweep = certified_sweep()
+    assert sweep.n_negative.any()
+    assert not sweep.n_negative.all()
+    ax = Figure().subplots()
+    shown = fm.plot_probe(sweep, ax=ax, certified=low.radius)
+    assert shown.ax_ is ax
+    assert shown.numbers is sweep
+    for label, y in lines_of(ax):
+        if label in ("median", "smallest"):
+            assert not (y[:-1] * y[1:] < 0.0).any(), label
+    smallest = dict(lines_of(ax))["smallest"]
+    np.testing.assert_array_equal(smallest[~np.isnan(smallest)], sweep.min_excess)
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "proved: nothing lower to 0.949" in legend
+    first = sweep.radii[sweep.n_negative > 0].min()
+    assert any(text == f"lower, first sampled at {first:.3g}" for text in legend)
+    [span] = [p for p in ax.patches if p.get_label().startswith("proved")]
+    assert span.get_extents().transformed(ax.transData.inverted()).x1 == pytest.approx(low.radius)
+
+
+def test_few_lower_points_are_seen_counted_and_named():
+    low = fm.spurious_minimum(fm.load_demo("diabetes"), activation=fm.relu)
+    probe = fm.probe(low, radius=5.0, n=100_000)
+    assert 0 < probe.n_negative < 100
+    figure = Figure(figsize=(3.15, 2.5), dpi=200)
+    ax = figure.subplots()
+    fm.plot_probe(probe, ax=ax)
+    figure.canvas.draw()
+    [red] = [p for p in ax.patches if p.get_label().startswith(f"{probe.n_negative} of 100,000 lower")]
+    assert f"{abs(probe.min_excess):.3g}" in red.get_label()
+    box = red.get_window_extent()
+    assert box.height > 0.05 * ax.get_window_extent().height
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf"), "1", True])
+def test_a_certified_radius_is_positive(wrong):
+    low = fm.spurious_minimum(fm.load_demo("xor"))
+    with pytest.raises(OptionError, match="certified"):
+        fm.plot_probe(fm.probe(low, radius=[0.1, 1.0], n=5), certified=wrong)
+
+
+def test_a_certified_radius_needs_radii_that_bound():
+    low = fm.spurious_minimum(fm.load_demo("xor"))
+    with pytest.raises(OptionError, match="one radius"):
+        fm.plot_probe(fm.probe(low, radius=0.1, n=5), certified=1.0)
+    normal = fm.probe(low, radius=[0.1, 1.0], n=5, distribution="normal")
+    with pytest.raises(OptionError, match="normal"):
+        fm.plot_probe(normal, certified=1.0)
+
+
+def test_the_readme_runs_as_pasted_and_prints_what_it_says():
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code, said = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)[:2]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(code, "README.md", "exec"), {})
+    # how far the least-squares risk may be off is in the hands of the machine's LAPACK
+    printed, promised = (re.sub(r"within \S+\)", "within)", words) for words in (out.getvalue(), said))
+    assert printed == promised

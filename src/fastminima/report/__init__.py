@@ -3,7 +3,7 @@
 Modules, lowest first:
 
 - `example_table`: Theorem 2 for every named activation, as a Markdown table.
-- `figures`: what the pictures share: two colours, a figure without a screen, and a file that is written whole.
+- `figures`: what the pictures share: three colours, a figure without a screen, and a file that is written whole.
 - `displays`: what a function that draws hands back: the axes, the figure and the numbers.
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment between two networks, as numbers and as a picture.

@@ -20,7 +20,7 @@ class Display:
 
     Attributes
     ----------
-    numbers : RiskSlice or Descent
+    numbers : RiskSlice, Descent, Probe or ProbeSweep
         What is drawn.
     ax_ : matplotlib Axes
         The axes it is drawn on; the upper ones where there are two.

@@ -1,4 +1,4 @@
-"""What the pictures share: two colours, a figure without a screen, and a file that is written whole or not at all."""
+"""What the pictures share: three colours, a figure without a screen, and a file that is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from fastminima.system.first_use import first_use
 from fastminima.system.packages import import_optional
 from fastminima.system.plain_text import printable
 
-__all__ = ["BLUE", "RED", "new_figure", "open_axes", "picture_format", "require_matplotlib", "save_figure"]
+__all__ = ["BLUE", "GREEN", "RED", "new_figure", "open_axes", "picture_format", "require_matplotlib", "save_figure"]
 
-BLUE, RED = "#1f4e79", "#b0413e"
+# apart for colour-blind readers, and in grey
+BLUE, RED, GREEN = "#1f4e79", "#b0413e", "#4c9f70"
 
 
 def require_matplotlib() -> None:
