@@ -94,7 +94,7 @@ def test_an_unknown_suffix_is_named_before_any_work(draw, name, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", [None, 3, b"a.png", ["a.png"]])
+@pytest.mark.parametrize("path", [3, b"a.png", ["a.png"]])
 def test_what_is_no_path_is_a_named_error(draw, path):
     with pytest.raises(OutputError, match="needs a path"):
         draw["segment"](path)
@@ -293,6 +293,31 @@ def test_a_certified_radius_is_positive(wrong):
     low = fm.spurious_minimum(fm.load_demo("xor"))
     with pytest.raises(OptionError, match="certified"):
         fm.plot_probe(fm.probe(low, radius=[0.1, 1.0], n=5), certified=wrong)
+
+
+@pytest.mark.parametrize("value", [0.9499999, 0.949002, 9.999e-7, 1.0, 0.999999, 123456.0, 1e-300, 9.999e20])
+def test_what_is_proved_is_rounded_down(value):
+    text = probe_plot.at_most(value).strip("$").replace(r"\cdot ", "e").replace("10^{", "").rstrip("}")
+    shown = float(text if "^" not in probe_plot.at_most(value) or "e" in text else "1e" + text)
+    assert 0.99 * value <= shown <= value
+
+
+def test_a_segment_marks_start_end_and_what_is_proved():
+    low = fm.spurious_minimum(fm.load_demo("diabetes"), activation=fm.relu)
+    better = fm.better_point(low)
+    ax = Figure().subplots()
+    shown = fm.plot_segment(low, better, ax=ax)
+    lines = {line.get_label(): line.get_xydata() for line in ax.lines}
+    assert lines["start: spurious minimum"].tolist() == [[0.0, 0.0]]
+    [end] = [xy for label, xy in lines.items() if label.startswith("end: better point")]
+    np.testing.assert_allclose(end, [[1.0, -better.drop / low.fit.risk]])
+    [span] = [p for p in ax.patches if p.get_label() == "proved not lower: radius 0.949"]
+    t = span.get_x() + span.get_width()
+    rows = [np.column_stack([net.W1, net.b1]) for net in (low.network, better.network)]
+    assert t * np.linalg.norm(rows[1] - rows[0], axis=1).max() == pytest.approx(low.radius)
+    assert isinstance(shown.numbers, segment.Segment)
+    with pytest.raises(OptionError, match="not both"):
+        fm.plot_segment(low, better, "x.png", ax=ax)
 
 
 def test_a_certified_radius_needs_radii_that_bound():

@@ -20,7 +20,7 @@ class Display:
 
     Attributes
     ----------
-    numbers : RiskSlice, Descent, Probe or ProbeSweep
+    numbers : RiskSlice, Descent, Segment, Probe or ProbeSweep
         What is drawn.
     ax_ : matplotlib Axes
         The axes it is drawn on; the upper ones where there are two.

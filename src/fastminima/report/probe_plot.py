@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
+from fastminima.exact.shown import rounded_down
 from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.system.options import as_real, spelled
 from fastminima.system.plain_text import printable
@@ -18,7 +19,7 @@ from fastminima.system.plain_text import printable
 from .displays import Display, check_target, figure_for
 from .figures import BLUE, GREEN, RED, open_axes, save_figure
 
-__all__ = ["number_text", "plot_probe", "round_ticks"]
+__all__ = ["at_most", "number_text", "plot_probe", "round_ticks"]
 
 Array = NDArray[np.float64]
 
@@ -187,6 +188,11 @@ def _few_lower(density: Array, edges: Array) -> bool:
     return bool(0.0 < lower < 0.05 * density.max())
 
 
+def at_most(value: float) -> str:
+    """A positive number in three digits, rounded down: what is said to be proved is no more than what is."""
+    return number_text(float(rounded_down(value, 3)))
+
+
 def _draw_histogram(axes: Any, probe: Probe) -> None:
     counts, edges = probe.rebinned(_BARS)
     threshold = _threshold(edges[np.abs(edges) > 5e-324])
@@ -259,7 +265,7 @@ def _draw_sweep(axes: Any, probes: list[Probe], certified: float | None) -> None
     _scale_excess(axes, table[np.isfinite(table)])
     if certified is not None:
         left = min(axes.get_xlim()[0], 0.5 * float(radii[0]), 0.5 * certified)
-        label = f"proved: nothing lower to {number_text(certified)}"
+        label = f"proved: nothing lower to {at_most(certified)}"
         axes.axvspan(left, certified, color=GREEN, alpha=0.16, lw=0.0, label=label)
         axes.set_xlim(left, 2.0 * max(float(radii[-1]), certified))
     axes.fill_between(radii, table[1], table[5], color=BLUE, alpha=0.16, lw=0.0, label="1 % to 99 %")

@@ -19,10 +19,13 @@ from fastminima.networks.batched_risk import batched_risk
 from fastminima.networks.given import data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
+from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
-from .figures import BLUE, RED, new_figure, open_axes, picture_format, save_figure
+from .displays import Display, check_target, figure_for
+from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .probe_plot import at_most, number_text, round_ticks
 
 __all__ = ["Segment", "plot_segment", "segment"]
 
@@ -115,76 +118,107 @@ def _ends(low: Any, better: Any, data: Any) -> tuple[OneHiddenLayer, OneHiddenLa
 
 
 def plot_segment(
-    low: Any, better: Any, path: str | os.PathLike[str], title: str | None = None, data: Any = None
-) -> Segment:
-    """Draw the segment to a picture file.
+    low: Any,
+    better: Any,
+    path: str | os.PathLike[str] | None = None,
+    title: str | None = None,
+    data: Any = None,
+    *,
+    ax: Any = None,
+) -> Display:
+    """Draw the segment: the excess over the least-squares risk, relative to it.
 
-    Left: the risk itself, with the barrier between the two points. Right: the excess over the least-squares
-    risk, relative to it, on a scale that is linear near zero, so that the flat start and the drop both show.
+    Start and end are marked. Where the barrier between them is far higher than the drop, the scale is that of the inverse
+    hyperbolic sine: logarithmic far from zero and linear near it, without a corner. From a `SpuriousMinimum` the part
+    within its certified radius is shaded.
 
     Parameters
     ----------
     low, better
         As in `segment`.
-    path : path-like
-        The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one PNG. Written
-        whole or not at all.
+    path : path-like, optional
+        A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
+        PNG. Written whole or not at all.
     title : str, optional
     data : Dataset, (X, y) or (X, y, sample_weight), optional
         As in `segment`.
+    ax : matplotlib Axes, optional
+        To draw on instead of a file; without either a new figure of pyplot.
+
+    Returns
+    -------
+    Display
+        `ax_`, `figure_`, and the `Segment` as `numbers`.
 
     Raises
     ------
     NetworkError, DataTypeError
         As `segment`.
+    OptionError
+        `path` and `ax` together.
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
     """
-    picture_format(path)
-    figure = new_figure(10.0, 4.2)
+    check_target(path, ax)
     line = segment(low, better, 401, data)
-    first, second = _NAMES if _of_theorem1(low, better) else ("first network", "second network")
+    network, other, samples = _ends(low, better, data)
+    figure = figure_for(path, (4.4, 3.3)) if ax is None else ax.figure
+    axes = figure.subplots() if ax is None else ax
+    # a minimum of theorem 1 lies at least squares, up to rounding
+    pair = _of_theorem1(low, better)
+    _draw(axes, line, _NAMES if pair else ("first network", "second network"), exact_start=pair)
+    if isinstance(low, SpuriousMinimum) and 0.0 < low.radius < math.inf:
+        _shade_certified(axes, low.radius, network, other)
+    axes.legend(facecolor="white", edgecolor="none", framealpha=1.0, loc="upper right", fontsize="small")
+    open_axes(axes)
+    words = f"m = {samples.n_samples:,}, dx = {samples.n_features}, {network.activation}"
+    if path is not None:
+        save_figure(figure, path, title or words, dpi=220, size=10)
+    elif ax is None:
+        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
+    elif title is not None:
+        axes.set_title(printable(title, keep="\n"), fontsize="small")
+    return Display(line, axes, figure)
+
+
+def _draw(axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool) -> None:
     scale = line.level if line.level > 0 else 1.0
     excess = (line.risk - line.level) / scale
-    left, right = figure.subplots(1, 2)
-    left.plot(line.t, line.risk, color=BLUE, lw=1.8)
-    left.axhline(line.level, color="0.55", lw=0.9, ls="--", label="least-squares risk")
-    left.set_ylabel("empirical risk")
-    left.set_title("Risk along the segment")
-    left.legend(frameon=False, loc="best")
-    # a minimum of theorem 1 lies at least squares, up to rounding
-    start = 0.0 if _of_theorem1(low, better) else float(excess[0])
+    start = 0.0 if exact_start else float(excess[0])
     end = start - line.drop / scale
     largest = max(abs(start), abs(end))
-    right.axhline(0.0, color="0.55", lw=0.9, ls="--")
-    right.plot(line.t, excess, color=BLUE, lw=1.8)
-    # linear up to the next power of ten above the drop, with room: 0 and the drop are what the picture is about
-    linear = 10.0 ** math.ceil(math.log10(largest)) if largest > 1e-300 else 1e-300
-    bent = float(np.abs(excess).max()) > linear
-    if bent:
-        right.set_yscale("symlog", linthresh=linear, linscale=1.5)
-    right.set_ylabel("(risk − least squares) / least squares")
-    right.set_title("Excess over least squares" + " (linear near 0)" * bent)
-    right.annotate(
-        f"{second}\n{end:+.3g}".replace("-", "−"),
-        (1.0, end),
-        xytext=(-150, 4),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        color=RED,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        arrowprops={"arrowstyle": "->", "color": RED},
-    )
-    for axes, at_0, at_1 in ((left, line.risk[0], line.risk[-1]), (right, start, end)):
-        axes.plot([0.0], [at_0], "o", color=BLUE, ms=6, clip_on=False)
-        axes.plot([1.0], [at_1], "o", color=RED, ms=6, clip_on=False)
-        axes.set_xlabel(f"t: {first} (0) to {second} (1)")
-        axes.set_xlim(0.0, 1.0)
-        open_axes(axes)
-    network, _, samples = _ends(low, better, data)
-    words = f"m = {samples.n_samples:,}, dx = {samples.n_features}, {network.activation}"
-    save_figure(figure, path, title or words)
-    return line
+    axes.axhline(0.0, color="0.45", lw=0.9, ls="--", label=f"least squares, risk {line.level:.6g}")
+    axes.plot(line.t, excess, color=BLUE, lw=1.8)
+    # about linear up to the drop: 0 and the drop are what the picture is about
+    low, high = min(end, float(excess.min())), max(0.0, float(excess.max()))
+    if float(np.abs(excess).max()) > 10.0 * largest > 1e-290:
+        axes.set_yscale("asinh", linear_width=largest)
+        ticks = round_ticks(2.0 * largest, high, 4) if high > 2.0 * largest else []
+        axes.set_yticks([end, 0.0, *ticks] if end < 0.0 else [0.0, *ticks])
+        axes.set_yticks([], minor=True)
+        axes.yaxis.set_major_formatter(lambda value, _: number_text(value))
+        bottom, top = (math.asinh(v / largest) for v in (low, high))
+        room = top - bottom
+        axes.set_ylim(*(largest * math.sinh(v) for v in (bottom - 0.08 * room, top + 0.75 * room)))
+    elif high > low:
+        # above the line is room for the legend
+        axes.set_ylim(low - 0.08 * (high - low), high + 0.75 * (high - low))
+    axes.plot([0.0], [start], "o", color=BLUE, ms=6, ls="", clip_on=False, label=f"start: {names[0]}")
+    worth = number_text(end)
+    axes.plot([1.0], [end], "s", color=RED, ms=6, ls="", clip_on=False, label=f"end: {names[1]}, {worth}")
+    axes.set_xlim(0.0, 1.0)
+    axes.set_xlabel("t, from start (0) to end (1)")
+    axes.set_ylabel("(risk \N{MINUS SIGN} least squares) / least squares")
+    axes.yaxis.label.set_fontsize("small")
+
+
+def _shade_certified(axes: Any, radius: float, start: OneHiddenLayer, end: OneHiddenLayer) -> None:
+    """Where no hidden row (W1_k, b1_k) has moved by the certified radius: nothing there is below least squares."""
+    moves = np.column_stack([end.W1, end.b1]) - np.column_stack([start.W1, start.b1])
+    farthest = float(np.linalg.norm(moves, axis=1).max())
+    reached = min(1.0, radius / farthest) if farthest > 0.0 else 1.0
+    # a line as well: the share of a long segment is narrower than a pixel
+    label = f"proved not lower: radius {at_most(radius)}"
+    axes.axvspan(0.0, reached, facecolor=(GREEN, 0.2), edgecolor=GREEN, lw=1.5, label=label)
