@@ -21,7 +21,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from fastminima.exact.dyadic import next_above, next_below, round_fraction
+from fastminima.exact.affine import common_numerators
+from fastminima.exact.dyadic import next_above, next_below, power_of_two, round_fraction
 from fastminima.exact.roundoff import SLACK, U
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -125,23 +126,28 @@ def _pieces(
     live = [k for k in range(len(W2)) if W2[k]]
     if len(live) > 2 or not n or not fit.slopes.any():
         return None
-    unit = Fraction(2) ** frame.exponent_y
-    slopes = [Fraction(v) for v in fit.slopes.tolist()]
-    sizes = [Fraction(v) for v in fit.column_max.tolist()]
+    unit = power_of_two(frame.exponent_y)
+    # integers over one scale a vector: the sums below are those of the module's text, without a fraction a term
+    slopes, slope_unit = common_numerators([Fraction(v) for v in fit.slopes.tolist()])
+    sizes, size_unit = common_numerators([Fraction(v) for v in fit.column_max.tolist()])
+    centre, centre_unit = common_numerators([Fraction(c) for c in frame.centre.tolist()])
     j = max(range(n), key=lambda k: abs(slopes[k]) * sizes[k])
     if not slopes[j]:
         return None
-    scales = [Fraction(2) ** int(e) for e in frame.exponents]
-    centre = [Fraction(c) for c in frame.centre.tolist()]
+    scales = [power_of_two(int(e)) for e in frame.exponents]
     units, off = [], Fraction(0)
     steep = Fraction(max(network.slopes))
     for k in live:
-        a = [Fraction(v) * scale for v, scale in zip(W1[k].tolist(), scales, strict=True)]
-        level = Fraction(float(b1[k])) + sum((x * c for x, c in zip(a, centre, strict=True)), Fraction(0))
-        q = a[j] / slopes[j]
-        rest = sum(
-            (abs(x - q * s) * size for x, s, size in zip(a, slopes, sizes, strict=True)), Fraction(0)
-        ) * Fraction(SLACK)
+        a, a_unit = common_numerators(
+            [Fraction(v) * scale for v, scale in zip(W1[k].tolist(), scales, strict=True)]
+        )
+        level = (
+            Fraction(float(b1[k])) + sum(x * c for x, c in zip(a, centre, strict=True)) * a_unit * centre_unit
+        )
+        q = Fraction(a[j], slopes[j]) * a_unit / slope_unit
+        # a_i - q slopes_i = (a_i slopes_j - a_j slopes_i) / slopes_j
+        apart = sum(abs(x * slopes[j] - a[j] * s) * size for x, s, size in zip(a, slopes, sizes, strict=True))
+        rest = Fraction(apart, abs(slopes[j])) * a_unit * size_unit * Fraction(SLACK)
         v = Fraction(float(W2[k])) / unit
         off += abs(v) * steep * rest
         units.append((v, q, level - q * Fraction(fit.value_at_centre)))
