@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from .report.segment import segment as segment
     from .report.slice_plot import plot_slice as plot_slice
     from .report.slice_plot import risk_slice as risk_slice
+    from .report.splits_plot import plot_splits as plot_splits
     from .scanning.results import ScanReport as ScanReport
     from .scanning.results import ScanResult as ScanResult
     from .scanning.scan import scan as scan
@@ -184,6 +185,7 @@ _NAMES = {
         "plot_slice",
         "risk_slice",
     ),
+    "report.splits_plot": ("plot_splits",),
     "scanning.results": (
         "ScanReport",
         "ScanResult",

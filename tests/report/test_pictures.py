@@ -337,3 +337,26 @@ def test_the_readme_runs_as_pasted_and_prints_what_it_says():
     # how far the least-squares risk may be off is in the hands of the machine's LAPACK
     printed, promised = (re.sub(r"within \S+\)", "within)", words) for words in (out.getvalue(), said))
     assert printed == promised
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_picture_of_the_proof_shows_partial_sums_and_j(weighted):
+    data = fm.load_demo("diabetes")
+    weights = np.arange(1.0, 443.0) if weighted else None
+    better = fm.better_point(fm.spurious_minimum(fm.Dataset(data.X, data.y, sample_weight=weights)))
+    ax = Figure().subplots()
+    numbers = fm.plot_splits(better, ax=ax).numbers
+    assert numbers.sums[better.split.position] == pytest.approx(better.split.S)
+    assert len(numbers.J) == better.low.evidence.size()[0]
+    assert better.split.position in numbers.J
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[1:] == [f"J: {len(numbers.J)} splits", f"chosen split, j = {better.split.position + 1}"]
+
+
+def test_the_picture_of_the_proof_without_splits():
+    better = fm.better_point(fm.spurious_minimum(fm.load_demo("xor")))
+    ax = Figure().subplots()
+    assert len(fm.plot_splits(better, ax=ax).numbers.J) == 0
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["partial sums $S_j$"]
+    with pytest.raises(DataTypeError, match="better must be a BetterPoint"):
+        fm.plot_splits(3, ax=ax)
