@@ -99,7 +99,8 @@ RESULTS = {
     and (issubclass(getattr(fm, name), (str, tuple)) or "Status" in name or "Verdict" in name)
 } | {
     "BetterPoint", "Bracket", "Certificate", "CounterExample", "CriticalPoint", "Decision",
-    "DeepMinimum", "EscapeBenchmark", "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
+    "DeepBetterPoint", "DeepMinimum", "EscapeBenchmark",
+    "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
     "NetworkFit", "Polish",
     "Probe", "ProbeSweep", "RationalNetwork", "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum",
     "SmoothPolish", "SpuriousMinimum", "Staircase",

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from .scanning.scan import scan as scan
     from .theorems.theorem1.better_point import BetterPoint as BetterPoint
     from .theorems.theorem1.better_point import better_point as better_point
+    from .theorems.theorem1.deep_better_point import DeepBetterPoint as DeepBetterPoint
     from .theorems.theorem1.deep_minimum import DeepMinimum as DeepMinimum
     from .theorems.theorem1.minimum import SpuriousMinimum as SpuriousMinimum
     from .theorems.theorem1.minimum import spurious_minimum as spurious_minimum
@@ -195,6 +196,7 @@ _NAMES = {
         "BetterPoint",
         "better_point",
     ),
+    "theorems.theorem1.deep_better_point": ("DeepBetterPoint",),
     "theorems.theorem1.deep_minimum": ("DeepMinimum",),
     "theorems.theorem1.minimum": (
         "SpuriousMinimum",

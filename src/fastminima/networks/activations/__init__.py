@@ -23,5 +23,6 @@ Modules, lowest first:
 - `from_torch`: PyTorch's activation modules as names and parameters of ours, each compared with the module itself.
 - `named`: the activations known by name: accurate in float64, with two derivatives, and as formulas for proofs.
 - `affine_segment`: where an activation is affine: the pieces of its formula, exactly.
+- `lines`: activations made of lines, for networks evaluated exactly or with bounds.
 - `in_torch`: activations as PyTorch modules: PyTorch's own where it has one, else the formula on tensors.
 """

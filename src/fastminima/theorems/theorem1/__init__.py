@@ -24,6 +24,9 @@ Modules, lowest first:
 - `width_condition`: whether a strictly better network with these hidden widths exists.
 - `deep_construction`: layers inside the segment that compute the least-squares map, rounded to float64.
 - `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.
+- `certify_deep_loss`: is the loss of a deep network proved to lie below a bound?
+- `deep_candidates`: candidates for a better deep network: a kink in a spare unit, or a vertex of the fitted values.
+- `deep_better_point`: a strictly better network of the same widths than a deep minimum, proved.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.
 - `case2`: step 2 where every split's sum vanishes (the paper's case 2): equal fitted values told apart by a tilt.

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +30,8 @@ from .candidate import REACHES, Candidate, PushedSplit, TiedSplit
 from .case1 import pushed_candidates
 from .case2 import tilted_candidates
 from .certify_drop import certify_drop
+from .deep_better_point import DeepBetterPoint, deep_better_point
+from .deep_minimum import DeepMinimum
 from .drop import Drop
 from .exact_kinks import exact_kink_candidates
 from .kink_candidates import kink_candidates
@@ -135,6 +138,7 @@ class BetterPoint(NextSteps):
         return "\n".join(lines)
 
 
+@overload
 def better_point(
     low: SpuriousMinimum,
     method: str = "paper",
@@ -144,13 +148,28 @@ def better_point(
     directions: ArrayLike | None = None,
     n_directions: int = 64,
     random_state: int | np.random.Generator | None = 0,
-) -> BetterPoint:
+) -> BetterPoint: ...
+@overload
+def better_point(
+    low: DeepMinimum, *, random_state: int | np.random.Generator | None = 0
+) -> DeepBetterPoint: ...
+def better_point(
+    low: SpuriousMinimum | DeepMinimum,
+    method: str = "paper",
+    *,
+    reach: str = "limit",
+    n_kinks: int = 1,
+    directions: ArrayLike | None = None,
+    n_directions: int = 64,
+    random_state: int | np.random.Generator | None = 0,
+) -> BetterPoint | DeepBetterPoint:
     """A network of the same width with strictly lower risk than the spurious minimum, proved.
 
     Parameters
     ----------
-    low : SpuriousMinimum
-        From `spurious_minimum`, width >= 2.
+    low : SpuriousMinimum or DeepMinimum
+        From `spurious_minimum`; a SpuriousMinimum of width >= 2. A DeepMinimum takes no notice of the options but
+        `random_state`.
     method : {"paper", "kink", "best"}
         "paper": the construction of theorem 1, step 2 (case 1 where J is not empty, else case 2). "kink": the best single
         kink along many directions, all linear coefficients refitted; its drop is usually far larger. Where columns are
@@ -170,7 +189,7 @@ def better_point(
 
     Returns
     -------
-    BetterPoint
+    BetterPoint or DeepBetterPoint
         Where float64 rounding of the construction is not better than the exact least-squares risk, smaller pushes
         and then a kink are tried, and after kinks the paper's push; status "undecided" says that none could be proved
         better.
@@ -189,8 +208,10 @@ def better_point(
     Yun, Sra and Jadbabaie (2019), theorem 1, step 2 and appendix A2. With u = kappa gamma the drop of case 1 is
     2 u S_j - m u^2/2; of case 2, 2 kappa rho r_j1 alpha - alpha^2/2 sum_i (v'x_i - sigma_i kappa rho)^2.
     """
+    if isinstance(low, DeepMinimum):
+        return deep_better_point(low, as_generator(random_state))
     if not isinstance(low, SpuriousMinimum):
-        raise NetworkError(f"low must be a SpuriousMinimum (from spurious_minimum), got {type(low).__name__}")
+        raise NetworkError(f"low must be a SpuriousMinimum or DeepMinimum (from spurious_minimum), got {type(low).__name__}")
     check_width(low.network.width, 2)
     if not one_of(method, ("paper", "kink", "best")):
         raise OptionError(f'method must be "paper", "kink" or "best", got {spelled(method)}')
