@@ -19,6 +19,7 @@ The house, from the ground up; a room imports only from rooms above it in this l
 - `scanning`: theorem 1 on hundreds of datasets, or on one larger than memory.
 - `report`: pictures, tables and text.
 - `interop`: other libraries: networks of PyTorch, files of weights, optimisers.
+- `sklearn`: estimators for scikit-learn.
 - `cli`: the command line.
 
 Everything is imported where it is first used (PEP 562): `import fastminima` alone loads none of it.
