@@ -201,7 +201,7 @@ def three():
     [
         (
             three,
-            r"3 linear layers \(Linear\(3, 5\) '0', Linear\(5, 4\) '2', Linear\(4, 1\) '4'\).*deep .* not supported yet",
+            r"3 linear layers \(Linear\(3, 5\) '0', Linear\(5, 4\) '2', Linear\(4, 1\) '4'\).*DeepNetwork.from_torch",
         ),
         (
             lambda: nn.Linear(3, 1),
@@ -210,7 +210,7 @@ def three():
         (lambda: nn.Sequential(nn.ReLU()), "no linear layer, expected two"),
         (
             lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)),
-            "2 outputs .* not supported yet",
+            "2 outputs .*DeepNetwork.from_torch",
         ),
         (
             lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(4, 1)),
@@ -366,7 +366,7 @@ ONES = {"0.weight": np.ones((2, 3)), "0.bias": np.ones(2), "2.weight": np.ones((
         ({"1.weight": np.ones(1)}, r"holds '1.weight' beside Linear\(3, 2\) '0', Linear\(2, 1\) '2'"),
         ({"1.bias": np.ones(1)}, "holds '1.bias' beside"),
         ({"1.running_mean": np.ones(2), "n": np.ones(())}, "holds '1.running_mean', 'n' beside"),
-        ({"1.weight": np.ones((2, 2))}, "3 linear layers .*deep networks are not supported yet"),
+        ({"1.weight": np.ones((2, 2))}, "3 linear layers .*DeepNetwork.from_torch takes deep networks"),
         ({"2.weight": np.ones((4, 2)), "2.bias": np.ones(4)}, "4 outputs"),
         ({"2.weight": np.ones((1, 5))}, "do not fit together"),
         ({"0.bias": np.ones(3)}, r"the bias of Linear\(3, 2\) '0' has shape \(3,\)"),

@@ -63,7 +63,7 @@ def check_layers(layers: Sequence[Layer], source: str) -> list[tuple[Layer, Laye
     found = ", ".join(map(str, layers[:_SHOWN])) + (" ..." if len(layers) > _SHOWN else "")
     if len(layers) != 2:
         what = {0: "no linear layer", 1: "one linear layer"}.get(len(layers), f"{len(layers)} linear layers")
-        deep = "; deep networks are not supported yet" if len(layers) > 2 else ""
+        deep = "; fastminima.DeepNetwork.from_torch takes deep networks" if len(layers) > 2 else ""
         raise NetworkError(
             f"{source} is not one hidden layer: it has {what}{f' ({found})' if found else ''}, expected two{deep}"
         )
@@ -73,7 +73,7 @@ def check_layers(layers: Sequence[Layer], source: str) -> list[tuple[Layer, Laye
         raise NetworkError(f"{source} is not one hidden layer: {found} do not fit together in either order")
     if all(len(output.weight) != 1 for _, output in fit):
         raise NetworkError(
-            f"{source} has {len(fit[0][1].weight)} outputs ({found}); networks with several outputs are not supported yet"
+            f"{source} has {len(fit[0][1].weight)} outputs ({found}); fastminima.DeepNetwork.from_torch takes several"
         )
     return [(hidden, output) for hidden, output in fit if len(output.weight) == 1]
 

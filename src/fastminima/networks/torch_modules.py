@@ -61,7 +61,7 @@ def from_torch(
     Raises
     ------
     NetworkError
-        Not one hidden layer (the layers found are named; deep networks and several outputs are not supported yet), other
+        Not one hidden layer (the layers found are named; `DeepNetwork.from_torch` takes deep ones and more outputs), other
         modules in it, Dropout in training mode, weights that are no numbers, no activation, or a `forward` that computes
         something else than the layers say.
     ActivationError
