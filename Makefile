@@ -9,7 +9,7 @@ BUILD_NEEDS := "setuptools>=77" "Cython>=3.2.1" "scipy>=1.11" wheel
 OUT ?= fastminima-out
 BUILD_LOG := build/kernels.log
 
-.PHONY: demo wheel test lint kernels hints bench docs house torch verify mutants sanitize fuzz matrix clean
+.PHONY: demo wheel test lint kernels hints bench docs html house torch verify mutants sanitize fuzz matrix clean
 
 # the main job on real data; a development install already has what it needs
 demo: $(VENV)/.demo
@@ -62,6 +62,14 @@ torch: $(VENV)/.dev
 # the table of docs/counterexamples.md, about half a minute
 docs: kernels
 	$(PY) docs/counterexamples.py
+
+# the site in build/site/html, with every example of the gallery run; about a minute, and a warning is an error
+SITE := build/site
+html: kernels
+	$(PY) -m pip install --quiet -e ".[docs]" --no-build-isolation
+	$(PY) docs/site/gather.py $(SITE)/source
+	MPLBACKEND=Agg $(PY) -m sphinx -W --keep-going -b html -q $(SITE)/source $(SITE)/html
+	@echo "$(SITE)/html/index.html"
 
 # the layout in four numbers, read off the imports
 house:
