@@ -10,8 +10,8 @@
 # %% [markdown]
 # # A bad local minimum, with proof: XOR
 #
-# Yun, Sra and Jadbabaie (ICLR 2019): almost every regression dataset gives a ReLU network of one hidden layer a local minimum that is
-# not global. Open this file as a notebook with jupytext (`jupytext --to ipynb lecture.py`), and run it from the top.
+# Yun, Sra and Jadbabaie (ICLR 2019): almost every regression dataset gives a ReLU network of one hidden layer a local minimum that
+# is not global. Open this file as a notebook with jupytext (`jupytext --to ipynb lecture.py`), and run it from the top.
 
 # %%
 import matplotlib.pyplot as plt
@@ -33,8 +33,8 @@ assert abs(fit.risk - 0.5) < 1e-12
 
 # %% [markdown]
 # ## Step 2. A network that is this affine function, and a local minimum
-# All units are active on every sample, with room to spare. As long as no sample crosses a kink, the network stays affine, and no
-# affine function beats least squares. The room gives the certified radius.
+# All units are active on every sample, with room to spare. As long as no sample crosses a kink, the network stays affine, and
+# no affine function beats least squares. The room gives the certified radius.
 
 # %%
 low = fm.spurious_minimum(data)

@@ -1,4 +1,4 @@
-"""Gather the site's sources in one folder for Sphinx: pages of docs/, bench/ and the root, examples, and code with line anchors.
+"""Gather the site's sources for Sphinx: pages of docs/, bench/ and the root, examples, and code with line anchors.
 
     python docs/site/gather.py build/site/source
 
