@@ -10,7 +10,8 @@
 # %% [markdown]
 # # A bad local minimum, with proof: XOR
 #
-# Yun, Sra and Jadbabaie (ICLR 2019): almost every regression dataset gives a ReLU network of one hidden layer a local minimum that
+# Yun, Sra and Jadbabaie (ICLR 2019): almost every regression dataset gives a ReLU network of one hidden
+# layer a local minimum that
 # is not global. Open this file as a notebook with jupytext (`jupytext --to ipynb lecture.py`), and run it from the top.
 
 # %%
@@ -33,7 +34,8 @@ assert abs(fit.risk - 0.5) < 1e-12
 
 # %% [markdown]
 # ## Step 2. A network that is this affine function, and a local minimum
-# All units are active on every sample, with room to spare. As long as no sample crosses a kink, the network stays affine, and
+# All units are active on every sample, with room to spare. As long as no sample crosses a kink, the network
+# stays affine, and
 # no affine function beats least squares. The room gives the certified radius.
 
 # %%
@@ -63,7 +65,8 @@ ax.set(xlabel="from the minimum (0) to the better point (1)", ylabel="excess ris
 
 # %% [markdown]
 # ## The certificate
-# Exact numbers, checked again by a program of the standard library alone that shares no line with the one that made them.
+# Exact numbers, checked again by a program of the standard library alone that shares no line with the one
+# that made them.
 
 # %%
 certificate = fm.prove(low, better)

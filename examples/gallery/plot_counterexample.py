@@ -2,7 +2,8 @@
 Theorem 2: three samples, many activations
 ==========================================
 
-For each activation a local minimum of risk 1/3 and a network of risk 0 on the same three samples, both certified. What differs is
+For each activation a local minimum of risk 1/3 and a network of risk 0 on the same three samples, both
+certified. What differs is
 how large the ball is in which nothing lower is proved to be.
 """
 

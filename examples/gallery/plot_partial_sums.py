@@ -2,7 +2,8 @@
 The partial sums S_j, on which the proof turns
 ==============================================
 
-Samples are sorted by fitted value. Where the sum of the first residuals is not 0, and the next fitted value is larger, a pair
+Samples are sorted by fitted value. Where the sum of the first residuals is not 0, and the next fitted value
+is larger, a pair
 of units can bend the network there and lower the risk: these places are the set J.
 """
 

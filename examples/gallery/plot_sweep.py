@@ -2,7 +2,8 @@
 Sampling sees nothing lower near the minimum
 ============================================
 
-20,000 perturbations at each of nine radii. Within the certified radius none can be lower, and that is proved; samples outside
+20,000 perturbations at each of nine radii. Within the certified radius none can be lower, and that is
+proved; samples outside
 it only show what they happened to meet.
 """
 
