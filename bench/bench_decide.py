@@ -99,7 +99,8 @@ def minimum() -> str:
     )
 
 
-def main(quick: bool) -> None:
+def main() -> None:
+    quick = "--quick" in sys.argv[1:]
     print("| m x dx x d1 | gradient, ms | decide / gradient | exact, s | escape, s | largest rate, drop |")
     print("| --- | --- | --- | --- | --- | --- |")
     for m, dx, d1 in SHAPES[: 2 if quick else None]:
@@ -109,4 +110,4 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     with threadpool_limits(1):
-        main("--quick" in sys.argv[1:])
+        main()
