@@ -8,16 +8,19 @@ unit 1 carries an affine function in its positive region and every further unit 
 (a) Scan. Along u with t = <u, x> sorted downwards, phi_c and its inner products with an orthonormal basis Q of
     span(1, X) are affine in c between neighbours, so the drop is a ratio of two quadratics in c whose maximum has
     a closed form: one cumulative sum over the sorted samples, O(m dx) after the change of basis (the knot search of
-    Friedman's MARS, 1991).
+    Friedman's MARS, 1991). The loops are `kernels/_kinks.pyx`; directions are dealt to threads in groups.
 (b) Which direction. Coordinates, the fit's own direction, sums and differences of two coordinates while they are
-    few, and random ones. On more than SUBSET rows the directions are ranked on a random subset, and only the
-    FINALISTS are scanned on all rows. Floating point only chooses here: whoever uses the result certifies it.
+    few, and random ones. On more than COARSE_FROM rows they are ranked by every STRIDE-th knot, on more than SUBSET
+    rows on a random subset, and only the FINALISTS are scanned at every knot of all rows. Floating point only chooses
+    here: whoever uses the result certifies it.
 (c) Greedy. Further kinks repeat (a) with the earlier ones in the basis.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -25,19 +28,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError
+from fastminima.kernels import _kinks as kernels
 
-from .centred_data import BLOCK
 from .least_squares import LeastSquares
 
-__all__ = ["Kink", "KinkModel", "KinkState", "best_kinks", "candidate_directions", "scan_direction"]
+__all__ = ["Kink", "KinkModel", "KinkState", "best_kinks", "candidate_directions", "scan_directions"]
 
 Array = NDArray[np.float64]
 
 SUBSET = 20_000
 FINALISTS = 3
+# where directions are ranked by every STRIDE-th knot
+COARSE_FROM = 2_048
+STRIDE = 8
 _PAIRS_UP_TO = 12
-# a projection residual this small relative to phi is rounding, not a direction to divide by
-_NEGLIGIBLE = 1e-11
+# directions that one thread projects and scans at a time, and the numbers from which threads pay
+_GROUP = 8
+_THREADS_FROM = 1_000_000
 # t = <u, x> is rounded to about 2^-52 of |u||x|: with less spread than this its order says little
 _FLAT = 2.0**-30
 
@@ -129,46 +136,61 @@ class KinkState:
         return result
 
 
-def scan_direction(state: KinkState, T: Array, direction: Array) -> tuple[float, float]:
-    """Best (drop, knot) along one direction."""
-    t = state.X @ direction
-    # collinear columns have directions along which the data do not move: what is left of t is rounding
-    if np.ptp(t) <= _FLAT * float((np.abs(state.X) @ np.abs(direction)).max()):
-        return 0.0, 0.0
-    order = np.argsort(-t, kind="stable")
-    k = T.shape[1]
-    sums = np.zeros(5)  # sum w r, sum w r t, sum w, sum w t, sum w t^2 over samples above the knot
-    A, B = np.zeros(k), np.zeros(k)  # sum w t q, sum w q
-    best, knot = 0.0, 0.0
-    for start in range(0, len(t) - 1, BLOCK):
-        rows = order[start : start + BLOCK]
-        ts, rs = t[rows], state.residual[rows]
-        ws = np.ones(len(rows)) if state.weights is None else state.weights[rows]
-        Q = (state.features[rows] @ T) * ws[:, None]
-        terms = np.stack([ws * rs, ws * rs * ts, ws, ws * ts, ws * ts * ts], axis=1)
-        running = np.cumsum(terms, axis=0) + sums
-        As, Bs = np.cumsum(Q * ts[:, None], axis=0) + A, np.cumsum(Q, axis=0) + B
-        sums, A, B = running[-1], As[-1], Bs[-1]
-        after = order[start + len(rows)] if start + len(rows) < len(t) else None
-        below = np.append(ts[1:], t[after] if after is not None else ts[-1])
-        q, p, d2, d1, d0 = running.T
-        e0 = d0 - np.einsum("ij,ij->i", As, As)
-        e1 = d1 - np.einsum("ij,ij->i", As, Bs)
-        e2 = d2 - np.einsum("ij,ij->i", Bs, Bs)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            stationary = (p * e1 - q * e0) / (p * e2 - q * e1)
-        middle = 0.5 * (ts + below)
-        stationary = np.clip(np.where(np.isfinite(stationary), stationary, middle), below, ts)
-        for c in (stationary, below):
-            den = e0 - c * (2.0 * e1 - c * e2)
-            scale = d0 - c * (2.0 * d1 - c * d2)
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                gain = 0.5 * (p - c * q) ** 2 / den
-            gain[~(np.isfinite(gain) & (den > _NEGLIGIBLE * np.abs(d0)) & (scale > 0.0) & (ts > below))] = 0.0
-            i = int(np.argmax(gain))
-            if gain[i] > best:
-                best, knot = float(gain[i]), float(c[i])
-    return best, knot
+def scan_directions(state: KinkState, T: Array, directions: Array, stride: int = 1) -> Array:
+    """Best (drop, knot) along each direction, (d, 2); every `stride`-th knot is tried. 0, 0 where there is none.
+
+    Which threads scan which directions changes nothing: each direction is scanned by itself.
+    """
+    m, k = len(state.X), T.shape[1]
+    weights = np.ones(m) if state.weights is None else np.ascontiguousarray(state.weights)
+    rows = np.zeros((m, -(-max(k, 1) // kernels.LANES) * kernels.LANES))
+    np.matmul(state.features, T, out=rows[:, :k])
+    rows[:, :k] *= weights[:, None]
+    samples = _Samples(state.X, np.abs(state.X), rows, weights * state.residual, weights)
+    found = np.zeros((len(directions), 2))
+    groups = [slice(start, start + _GROUP) for start in range(0, len(directions), _GROUP)]
+
+    def scan(group: slice) -> None:
+        samples.scan(directions[group], stride, found[group])
+
+    threads = min(len(groups), os.cpu_count() or 1) if m * len(directions) > _THREADS_FROM else 1
+    if threads == 1:
+        for group in groups:
+            scan(group)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(scan, groups))
+    return found
+
+
+@dataclass(frozen=True)
+class _Samples:
+    X: Array
+    size: Array  # |X|
+    rows: Array  # w q, (m, a multiple of the kernel's lanes)
+    wr: Array
+    weights: Array
+
+    def scan(self, directions: Array, stride: int, found: Array) -> None:
+        m = len(self.X)
+        projections = directions @ self.X.T
+        # collinear columns have directions along which the data do not move: what is left of t is rounding
+        flat = _FLAT * (np.abs(directions) @ self.size.T).max(axis=1)
+        work = np.empty(m + 2 * self.rows.shape[1])
+        orders, counts = np.empty((2, m), dtype=np.uint64), np.empty(kernels.DIGITS, dtype=np.uint32)
+        kernels.scan_knots(
+            projections,
+            flat,
+            self.rows,
+            self.wr,
+            self.weights,
+            stride,
+            kernels.BEST_VARIANT,
+            work,
+            orders,
+            counts,
+            found,
+        )
 
 
 def _rows(fit: LeastSquares, index: NDArray[np.intp] | None) -> KinkState:
@@ -226,11 +248,13 @@ def best_kinks(
             Q = subset.features @ T
             seen = subset.residual if subset.weights is None else subset.residual * subset.weights
             subset.residual = subset.residual - Q @ (Q.T @ seen)
-            gains = np.array([scan_direction(subset, T, u)[0] for u in tries])
-            finalists = tries[np.argsort(-gains, kind="stable")[:FINALISTS]]
+            finalists = _best_of(tries, scan_directions(subset, T, tries, STRIDE), FINALISTS)
         T = state.basis()
-        scanned = [(*scan_direction(state, T, u), u) for u in finalists]
-        gain, knot, direction = max(scanned, key=lambda item: item[0])
+        if subset is None and m > COARSE_FROM:
+            finalists = _best_of(tries, scan_directions(state, T, tries, STRIDE), FINALISTS)
+        scanned = scan_directions(state, T, finalists)
+        first = int(np.argmax(scanned[:, 0]))
+        (gain, knot), direction = scanned[first].tolist(), finalists[first]
         if not gain > 0.0:
             return
         coefficients, new = _add(state, T, direction, knot)
@@ -245,6 +269,10 @@ def best_kinks(
             _follow(subset, kinks[-1], coefficients, new)
         drop += gain
         yield KinkModel(slopes, value, tuple(kinks), drop)
+
+
+def _best_of(directions: Array, scanned: Array, count: int) -> Array:
+    return directions[np.argsort(-scanned[:, 0], kind="stable")[:count]]
 
 
 def _add(state: KinkState, T: Array, direction: Array, knot: float) -> tuple[Array, float]:

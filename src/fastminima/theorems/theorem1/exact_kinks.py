@@ -30,7 +30,7 @@ from fastminima.exact.dyadic import Ints, round_fraction
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.gram import ExactGram, gram_of
 from fastminima.exact.solve import NormalSolution, solve_normal_equations
-from fastminima.fit.kinks import KinkState, candidate_directions, scan_direction
+from fastminima.fit.kinks import KinkState, candidate_directions, scan_directions
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 
@@ -153,10 +153,12 @@ def _greedy(low: SpuriousMinimum, model: _Model, tries: Array, n_kinks: int) -> 
             return  # weights at the ends of float64
         T = np.diag(1.0 / np.sqrt(size))
         state = KinkState(X, model.residual()[0], weights, features)
-        scanned = sorted(((*scan_direction(state, T, u), tuple(u)) for u in tries), key=lambda item: -item[0])
+        found = scan_directions(state, T, tries)
+        best_first = np.argsort(-found[:, 0], kind="stable")[:_FINALISTS]
         best: tuple[Fraction, _Model, OneHiddenLayer] | None = None
-        for gain, knot, direction in scanned[:_FINALISTS]:
-            unit = _rounded_unit(fit, np.array(direction), knot) if gain > 0.0 else None
+        for which in best_first:
+            gain, knot = found[which].tolist()
+            unit = _rounded_unit(fit, tries[which], knot) if gain > 0.0 else None
             if unit is None:
                 continue
             phi = _outputs(low, model, unit)
