@@ -20,7 +20,7 @@ _gram
     and `.gram`.
 _kinks
     scan_knots: where along each of many directions one more kink lowers the risk most, all coefficients of a linear basis
-    refitted; m (2 k flops + 10 ns) a direction for k columns. Called by `fastminima.fit.kinks`.
+    refitted; O(m k) a direction for k columns. Called by `fastminima.fit.kinks`.
 _masked
     masked_products: exact sums of w m_k m_k' v_a v_b for pairs of masks and pairs of columns: products cut into digits, one
     dgemm a block; 2 m (pairs of masks) (digits) flops. Called by `fastminima.exact.masked_products`.

@@ -10,7 +10,8 @@ b.  Order. Projections fall: a radix sort of 32 bits of their place between the 
 c.  Sums. Rows w q are read in that order, asked for ahead of their turn. Only every `stride`-th gap is tried (each of
     them at both ends of the order, and always one between different projections): sums are exact at any knot, so a
     coarse scan finds drops that are there, and the directions are ranked by them.
-d.  Cost. m (2 k flops + 10 ns) a direction, and about 20 ns a knot that is tried; 24 bytes a sample of scratch.
+d.  Cost. A sort and 4 m k flops a direction, 6 k flops and three divisions a knot that is tried; 24 bytes a sample of
+    scratch.
 Variants differ in the last bits. Floating point only chooses here: whoever uses a kink certifies it.
 """
 
@@ -44,12 +45,13 @@ DIGITS = 3 * FH_DIGIT
 
 
 def scan_knots(const double[:, ::1] projections, const double[::1] flat, const double[:, ::1] rows,
-               const double[::1] wr, const double[::1] w, Py_ssize_t stride, int variant, double[::1] work, uint64_t[:, ::1] orders,
-               uint32_t[::1] counts, double[:, ::1] found_out):
+               const double[::1] wr, const double[::1] w, Py_ssize_t stride, int variant, double[::1] work,
+               uint64_t[:, ::1] orders, uint32_t[::1] counts, double[:, ::1] found_out):
     """found_out (d, 2) = (drop, knot) of the best kink along each direction; 0, 0 where there is none.
 
     projections (d, m), flat (d,): spreads up to which projections are rounding; rows (m, k) = w q, k a multiple of
-    LANES (zeros beyond the basis), wr = w r, w weights (m,). Scratch: work m + 2 k numbers, orders (2, m), counts DIGITS.
+    LANES (zeros beyond the basis), wr = w r, w weights (m,). Scratch: work m + 2 k numbers, orders (2, m), counts
+    DIGITS.
     """
     cdef fh_samples s
     cdef fh_best best
