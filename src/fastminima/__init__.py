@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from .report.bracket_plot import staircase as staircase
     from .report.descent_plot import descent as descent
     from .report.descent_plot import plot_descent as plot_descent
+    from .report.functions_plot import plot_functions as plot_functions
     from .report.probe_plot import plot_probe as plot_probe
     from .report.segment import plot_segment as plot_segment
     from .report.segment import segment as segment
@@ -178,6 +179,7 @@ _NAMES = {
     ),
     "report.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
     "report.descent_plot": ("descent", "plot_descent"),
+    "report.functions_plot": ("plot_functions",),
     "report.probe_plot": ("plot_probe",),
     "report.segment": (
         "plot_segment",

@@ -174,6 +174,8 @@ def _symlog(axis: Any, threshold: float, values: Array) -> None:
 def number_text(value: float) -> str:
     if value == 0.0:
         return "0"
+    if not math.isfinite(value):
+        return str(value)  # a risk that overflows
     mantissa, exponent = f"{value:.2e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
     if -3 <= int(exponent) <= 3:
