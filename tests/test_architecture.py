@@ -21,7 +21,8 @@ PACKAGE = ROOT / "src" / "fastminima"
 FLOORS = [
     {"__main__"},
     {"cli", "sklearn", "__init__"},
-    {"proof", "scanning", "report", "interop"},
+    {"report"},
+    {"proof", "scanning", "interop"},
     {"theorems", "landscape"},
     {"networks", "losses", "fit"},
     {"data"},

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from .report.descent_plot import plot_descent as plot_descent
     from .report.functions_plot import plot_functions as plot_functions
     from .report.probe_plot import plot_probe as plot_probe
+    from .report.scan_plot import plot_scan as plot_scan
     from .report.segment import plot_segment as plot_segment
     from .report.segment import segment as segment
     from .report.slice_plot import plot_slice as plot_slice
@@ -181,6 +182,7 @@ _NAMES = {
     "report.descent_plot": ("descent", "plot_descent"),
     "report.functions_plot": ("plot_functions",),
     "report.probe_plot": ("plot_probe",),
+    "report.scan_plot": ("plot_scan",),
     "report.segment": (
         "plot_segment",
         "segment",

@@ -8,6 +8,7 @@ Modules, lowest first:
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment between two networks, as numbers and as a picture.
 - `functions_plot`: for one feature, the data, the linear fit and the functions of the networks.
+- `scan_plot`: a scan as a picture: certified radii and drops against the size of the datasets, and the statuses.
 - `splits_plot`: the proof of theorem 1 as a picture: residuals, their partial sums, the set J and the split.
 - `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
 - `bracket_plot`: brackets as pictures: the staircase of a table's widths, and how the search came there.
