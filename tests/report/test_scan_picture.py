@@ -69,3 +69,18 @@ def test_what_is_no_scan_is_named(report):
         fm.plot_scan(report[0])
     with pytest.raises(OptionError, match="no datasets"):
         fm.plot_scan(ScanReport([]))
+
+
+def test_scans_and_probes_draw_themselves(report):
+    ax = Figure().subplots()
+    assert points(ax) == []
+    numbers = report.plot(title="mine", ax=ax).numbers
+    assert numbers.status == tuple(r["status"] for r in report.table)
+    assert points(ax)
+    minimum = report["noise 10"].minimum
+    sweep = minimum.probe(radius=[0.01, 0.1], n=20)
+    axes = Figure().subplots(1, 2)
+    assert sweep[1].plot(ax=axes[0]).numbers is sweep[1]
+    assert sweep.plot(ax=axes[1], certified=minimum.radius).numbers is sweep
+    assert axes[0].get_xlabel() == "excess risk over the network"
+    assert axes[1].get_xlabel() == "radius of the perturbation"

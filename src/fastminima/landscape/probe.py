@@ -28,6 +28,7 @@ from fastminima.landscape.perturb.screen import Screen, choose
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.given import network_and_data
+from fastminima.networks.next_steps import Drawn
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count
@@ -42,7 +43,7 @@ _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Probe:
+class Probe(Drawn):
     """Excess risks of n points theta + radius * unit_k around one network, k = 0, ..., n - 1.
 
     Attributes
@@ -79,6 +80,7 @@ class Probe:
         All excess risks, with ``keep=True``.
     """
 
+    _picture = "plot_probe"
     network: OneHiddenLayer
     n_samples: int
     radius: float
@@ -216,7 +218,7 @@ class Probe:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ProbeSweep:
+class ProbeSweep(Drawn):
     """Probes of one network at several radii, along the same directions; a sequence of `Probe`.
 
     Attributes
@@ -226,6 +228,7 @@ class ProbeSweep:
     """
 
     probes: tuple[Probe, ...]
+    _picture = "plot_probe"
 
     def __len__(self) -> int:
         return len(self.probes)

@@ -17,14 +17,37 @@ import fastminima
 from .given import as_exact_network, data_of
 from .rational_network import RationalNetwork
 
-__all__ = ["NextSteps"]
+__all__ = ["Drawn", "NextSteps"]
 
 
-class NextSteps:
+class Drawn:
+    """What has a picture of its own."""
+
+    __slots__ = ()
+    # the function of the library that draws it
+    _picture: ClassVar[str]
+
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, title: str | None = None, **options: Any
+    ) -> Any:
+        """The picture of this result, by the function of the library that draws its kind, with that function's options.
+
+        `fastminima.plot_slice` around its network; but a `Polish` is drawn by `fastminima.plot_descent`, a `Bracket` by
+        `fastminima.plot_bracket`, a `Probe` or `ProbeSweep` by `fastminima.plot_probe`, a `ScanReport` by
+        `fastminima.plot_scan`.
+
+        Raises
+        ------
+        NetworkError
+            The picture is around a network, and the result has none.
+        """
+        return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
+
+
+class NextSteps(Drawn):
     """Methods of every result that has a `network` and `data`."""
 
     __slots__ = ()
-    # the function of the library that draws the result
     _picture: ClassVar[str] = "plot_slice"
 
     def decide(
@@ -65,20 +88,6 @@ class NextSteps:
         network = as_exact_network(self, "probe")
         point = network.rounded() if isinstance(network, RationalNetwork) else network
         return fastminima.probe(point, data_of(None, "probe", self), **options)
-
-    def plot(
-        self, path: str | os.PathLike[str] | None = None, title: str | None = None, **options: Any
-    ) -> Any:
-        """The picture of this result: `fastminima.plot_slice` around its network, with its options.
-
-        A `Polish` is drawn by `fastminima.plot_descent`, a `Bracket` by `fastminima.plot_bracket`.
-
-        Raises
-        ------
-        NetworkError
-            The result has no network.
-        """
-        return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
 
 
 def _decay(result: NextSteps, given: float | None) -> float:

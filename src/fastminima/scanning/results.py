@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastminima.fit.least_squares import LeastSquares
+from fastminima.networks.next_steps import Drawn
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
@@ -142,7 +143,7 @@ class ScanResult:
         return f"ScanResult({self.name!r}, {self.status!r}, {told})"
 
 
-class ScanReport(Sequence[ScanResult]):
+class ScanReport(Drawn, Sequence[ScanResult]):
     """Results of a scan, in the order of its datasets.
 
     Attributes
@@ -150,6 +151,8 @@ class ScanReport(Sequence[ScanResult]):
     table : ScanTable
         One row a dataset (see `ROW_FIELDS`); written with ``table.write("x.parquet")``, ".csv" or ".jsonl".
     """
+
+    _picture = "plot_scan"
 
     def __init__(self, results: Sequence[ScanResult]) -> None:
         self._results = list(results)
