@@ -172,8 +172,8 @@ def fit_network(
     --------
     >>> import fastminima as fm
     >>> data = fm.Dataset([[float(x)] for x in range(-3, 4)], [0.0, 0, 2, 3, -3, -2, 2])
-    >>> fm.fit_network(data, width=3, n_starts=2)
-    NetworkFit(width 3, risk 1.77778, 2 starts, all starts done)
+    >>> fm.fit_network(data, width=2, n_starts=2)
+    NetworkFit(width 2, risk 3.375, 2 starts, all starts done)
     """
     dataset = own_data(data, "fit_network")
     check_one_target(dataset, "fit_network")
