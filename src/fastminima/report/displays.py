@@ -8,10 +8,11 @@ from typing import Any
 
 from fastminima.errors import OptionError
 from fastminima.system.options import spelled
+from fastminima.system.plain_text import printable
 
-from .figures import new_figure, picture_format, require_matplotlib
+from .figures import new_figure, picture_format, require_matplotlib, save_figure
 
-__all__ = ["Display", "check_target", "figure_for"]
+__all__ = ["Display", "check_target", "figure_for", "finished"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,3 +76,20 @@ def figure_for(
     if compressed:
         figure.set_layout_engine("compressed")
     return figure
+
+
+def finished(
+    numbers: Any, axes: Any, path: str | os.PathLike[str] | None, title: str | None, words: str, *, own: bool
+) -> Display:
+    """The end of a drawing: saved to `path`, or given a title, and handed back.
+
+    `words` stand above a figure of our own (`own`) where no title is given; axes of the caller keep their own.
+    """
+    figure = axes.figure
+    if path is not None:
+        save_figure(figure, path, title or words, dpi=220, size=10)
+    elif own:
+        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
+    elif title is not None:
+        axes.set_title(printable(title, keep="\n"), fontsize="small")
+    return Display(numbers, axes, figure)

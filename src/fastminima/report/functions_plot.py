@@ -19,8 +19,8 @@ from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, GREEN, RED, open_axes
 from .probe_plot import number_text
 
 __all__ = ["Functions", "plot_functions"]
@@ -131,13 +131,7 @@ def plot_functions(
         ("minimum" if pair[0] else "first network", "better" if pair[1] else "second network"),
     )
     words = f"m = {samples.n_samples:,}, d1 = {first.width}, {first.activation}"
-    if path is not None:
-        save_figure(figure, path, title or words, dpi=220, size=10)
-    elif ax is None:
-        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
-    elif title is not None:
-        axes.set_title(printable(title, keep="\n"), fontsize="small")
-    return Display(numbers, axes, figure)
+    return finished(numbers, axes, path, title, words, own=ax is None)
 
 
 def _kinks(network: OneHiddenLayer, low: float, high: float) -> Array:

@@ -14,10 +14,9 @@ from fastminima.errors import OptionError
 from fastminima.exact.shown import rounded_down
 from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.system.options import as_real, spelled
-from fastminima.system.plain_text import printable
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, GREEN, RED, open_axes
 
 __all__ = ["at_most", "number_text", "plot_probe", "round_ticks"]
 
@@ -95,13 +94,7 @@ def plot_probe(
     open_axes(axes)
     network = first.network
     data = f"m = {first.n_samples:,}, dx = {network.n_features}, d1 = {network.width}, {network.activation}"
-    if path is not None:
-        save_figure(figure, path, title or data, dpi=220, size=10)
-    elif ax is None:
-        figure.suptitle(printable(title or data, keep="\n"), fontsize=10)
-    elif title is not None:
-        axes.set_title(printable(title, keep="\n"), fontsize="small")
-    return Display(probe, axes, figure)
+    return finished(probe, axes, path, title, data, own=ax is None)
 
 
 def _certified_radius(certified: float, probe: Probe | ProbeSweep) -> float:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from fastminima.errors import DataTypeError, OptionError
 from fastminima.scanning.results import ScanReport
 from fastminima.system.options import spelled
-from fastminima.system.plain_text import printable
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, GREEN, RED, open_axes
 from .probe_plot import number_text
 
 __all__ = ["ScanSizes", "plot_scan"]
@@ -105,20 +104,14 @@ def plot_scan(
         _draw(ax, numbers, numbers.relative_drop, "drop / least squares")
         ax.set_xlabel("rows")
         _legend(ax, numbers)
-        if title is not None:
-            ax.set_title(printable(title, keep="\n"), fontsize="small")
-        return Display(numbers, ax, ax.figure)
+        return finished(numbers, ax, path, title, words, own=False)
     figure = figure_for(path, (4.4, 4.6))
     upper, lower = figure.subplots(2, 1, sharex=True)
     _draw(upper, numbers, numbers.radius, "certified radius")
     _draw(lower, numbers, numbers.relative_drop, "drop / least squares")
     lower.set_xlabel("rows")
     _legend(upper, numbers)
-    if path is not None:
-        save_figure(figure, path, title or words, dpi=220, size=10)
-    else:
-        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
-    return Display(numbers, upper, figure)
+    return finished(numbers, upper, path, title, words, own=True)
 
 
 def _draw(axes: Any, numbers: ScanSizes, values: Array, label: str) -> None:

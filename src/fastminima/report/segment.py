@@ -19,12 +19,11 @@ from fastminima.networks.batched_risk import batched_risk
 from fastminima.networks.given import data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
-from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, GREEN, RED, open_axes
 from .probe_plot import at_most, number_text, round_ticks
 
 __all__ = ["Segment", "plot_segment", "segment"]
@@ -174,13 +173,7 @@ def plot_segment(
     axes.legend(facecolor="white", edgecolor="none", framealpha=1.0, loc="upper right", fontsize="small")
     open_axes(axes)
     words = f"m = {samples.n_samples:,}, dx = {samples.n_features}, {network.activation}"
-    if path is not None:
-        save_figure(figure, path, title or words, dpi=220, size=10)
-    elif ax is None:
-        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
-    elif title is not None:
-        axes.set_title(printable(title, keep="\n"), fontsize="small")
-    return Display(line, axes, figure)
+    return finished(line, axes, path, title, words, own=ax is None)
 
 
 def _draw(axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool) -> None:

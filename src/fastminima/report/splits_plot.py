@@ -15,8 +15,8 @@ from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.candidate import PushedSplit
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, GREEN, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, GREEN, RED, open_axes
 
 __all__ = ["PartialSums", "plot_splits"]
 
@@ -112,11 +112,7 @@ def plot_splits(
     upper.set_ylabel("residual")
     open_axes(upper)
     _draw_sums(lower, numbers)
-    if path is not None:
-        save_figure(figure, path, title or words, dpi=220, size=10)
-    else:
-        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
-    return Display(numbers, lower, figure)
+    return finished(numbers, lower, path, title, words, own=True)
 
 
 def _draw_sums(axes: Any, numbers: PartialSums) -> None:
