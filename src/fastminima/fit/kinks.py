@@ -32,7 +32,15 @@ from fastminima.kernels import _kinks as kernels
 
 from .least_squares import LeastSquares
 
-__all__ = ["Kink", "KinkModel", "KinkState", "best_kinks", "candidate_directions", "scan_directions"]
+__all__ = [
+    "Kink",
+    "KinkModel",
+    "KinkScan",
+    "KinkState",
+    "best_kinks",
+    "candidate_directions",
+    "scan_directions",
+]
 
 Array = NDArray[np.float64]
 
@@ -137,41 +145,51 @@ class KinkState:
 
 
 def scan_directions(state: KinkState, T: Array, directions: Array, stride: int = 1) -> Array:
-    """Best (drop, knot) along each direction, (d, 2); every `stride`-th knot is tried. 0, 0 where there is none.
-
-    Which threads scan which directions changes nothing: each direction is scanned by itself.
-    """
-    m, k = len(state.X), T.shape[1]
-    weights = np.ones(m) if state.weights is None else np.ascontiguousarray(state.weights)
-    rows = np.zeros((m, -(-max(k, 1) // kernels.LANES) * kernels.LANES))
-    np.matmul(state.features, T, out=rows[:, :k])
-    rows[:, :k] *= weights[:, None]
-    samples = _Samples(state.X, np.abs(state.X), rows, weights * state.residual, weights)
-    found = np.zeros((len(directions), 2))
-    groups = [slice(start, start + _GROUP) for start in range(0, len(directions), _GROUP)]
-
-    def scan(group: slice) -> None:
-        samples.scan(directions[group], stride, found[group])
-
-    threads = min(len(groups), os.cpu_count() or 1) if m * len(directions) > _THREADS_FROM else 1
-    if threads == 1:
-        for group in groups:
-            scan(group)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(scan, groups))
-    return found
+    """`KinkScan.best` of a state that is scanned once."""
+    return KinkScan.of(state, T).best(directions, stride)
 
 
 @dataclass(frozen=True)
-class _Samples:
+class KinkScan:
+    """A state as the kernel reads it, for any number of scans."""
+
     X: Array
     size: Array  # |X|
     rows: Array  # w q, (m, a multiple of the kernel's lanes)
     wr: Array
     weights: Array
 
-    def scan(self, directions: Array, stride: int, found: Array) -> None:
+    @classmethod
+    def of(cls, state: KinkState, T: Array) -> KinkScan:
+        m, k = len(state.X), T.shape[1]
+        weights = np.ones(m) if state.weights is None else np.ascontiguousarray(state.weights)
+        rows = np.zeros((m, -(-max(k, 1) // kernels.LANES) * kernels.LANES))
+        np.matmul(state.features, T, out=rows[:, :k])
+        rows[:, :k] *= weights[:, None]
+        return cls(state.X, np.abs(state.X), rows, weights * state.residual, weights)
+
+    def best(self, directions: Array, stride: int = 1) -> Array:
+        """Best (drop, knot) along each direction, (d, 2); every `stride`-th knot is tried. 0, 0 where there is none.
+
+        Which threads scan which directions changes nothing: each direction is scanned by itself.
+        """
+        found = np.zeros((len(directions), 2))
+        groups = [slice(start, start + _GROUP) for start in range(0, len(directions), _GROUP)]
+
+        def scan(group: slice) -> None:
+            self._scan(directions[group], stride, found[group])
+
+        much = len(self.X) * len(directions) > _THREADS_FROM
+        threads = min(len(groups), os.cpu_count() or 1) if much else 1
+        if threads == 1:
+            for group in groups:
+                scan(group)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(scan, groups))
+        return found
+
+    def _scan(self, directions: Array, stride: int, found: Array) -> None:
         m = len(self.X)
         projections = directions @ self.X.T
         # collinear columns have directions along which the data do not move: what is left of t is rounding
@@ -250,9 +268,10 @@ def best_kinks(
             subset.residual = subset.residual - Q @ (Q.T @ seen)
             finalists = _best_of(tries, scan_directions(subset, T, tries, STRIDE), FINALISTS)
         T = state.basis()
+        scan = KinkScan.of(state, T)
         if subset is None and m > COARSE_FROM:
-            finalists = _best_of(tries, scan_directions(state, T, tries, STRIDE), FINALISTS)
-        scanned = scan_directions(state, T, finalists)
+            finalists = _best_of(tries, scan.best(tries, STRIDE), FINALISTS)
+        scanned = scan.best(finalists)
         first = int(np.argmax(scanned[:, 0]))
         (gain, knot), direction = scanned[first].tolist(), finalists[first]
         if not gain > 0.0:
