@@ -19,11 +19,11 @@ def rows() -> list[str]:
                 # python spells a float64 number so that it comes back
                 zero, flat = (tuple(found.witness[part].values()) for part in ("zero", "flat"))
                 key = (str(found.activation), form)
-                entry = (
+                text = (
                     f"    {key!r}: (\n        {name!r}, {zero!r},\n        {flat!r},\n"
                     f"        {found.case!r}, {found.radius_estimate!r}, {found.radius!r},\n    ),\n"
                 )
-                lines.setdefault(key, entry.replace("'", '"'))
+                lines.setdefault(key, text.replace("'", '"'))
     return list(lines.values())
 
 

@@ -188,13 +188,14 @@ BY_HAND = {
     "relu_squared": lambda t: max(t, mp.mpf(0)) ** 2,
     "threshold": lambda t: max(t, mp.mpf(0)),
     "quick_gelu": lambda t: t * logistic(mp.mpf(1.702) * t),
+    "snake": lambda t: t + mp.sin(t) ** 2,
     "squareplus": lambda t: (t + mp.sqrt(t * t + 4)) / 2,
     "softplus_cut": lambda t: t if t > 20 else mp.log1p(mp.exp(t)),
 }
 
 
 def test_every_named_activation_is_covered():
-    assert set(BY_HAND) | {"relu", "leaky_relu", "piecewise_linear"} == set(fm.activations())
+    assert set(BY_HAND) | {"relu", "leaky_relu", "prelu", "piecewise_linear"} == set(fm.activations())
 
 
 @pytest.mark.parametrize("name", BY_HAND)

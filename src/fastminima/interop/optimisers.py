@@ -20,6 +20,7 @@ from fastminima.data.given import as_dataset
 from fastminima.errors import DataTypeError, NetworkError, OptionError
 from fastminima.landscape.excess_risk import excess_risk
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -67,7 +68,7 @@ class EscapeOptions:
     steps: int
     batch_size: int | None
     width: int
-    activation: PiecewiseLinear
+    activation: ActivationLike
     noise_unit: str
     reference: float | None
     random_state: int
@@ -80,6 +81,7 @@ class EscapeOptions:
         object.__setattr__(self, "levels", tuple(dict.fromkeys(_length(value) for value in values)))
         if not self.levels:
             raise OptionError("noise must have at least one length, got none")
+        object.__setattr__(self, "activation", as_piecewise(self.activation, "escape_benchmark"))
         as_count(self.repeats, "repeats", 1, wanted="a whole number >= 1 (directions of the noise a start)")
         as_count(self.steps, "steps", 1, wanted="a whole number >= 1 (gradient evaluations a run)")
         if self.batch_size is not None:
@@ -112,7 +114,7 @@ def escape_benchmark(
     steps: int = 2_000,
     batch_size: int | None = None,
     width: int = 8,
-    activation: PiecewiseLinear = relu,
+    activation: ActivationLike = relu,
     noise_unit: str = "radius",
     reference: float | None = None,
     random_state: int = 0,
@@ -145,8 +147,8 @@ def escape_benchmark(
     batch_size : int, optional
         Samples a batch, without replacement until fewer are left; all at once without it.
     width : int, default 8
-    activation : PiecewiseLinear, default ReLU
-        Both of the drawn starts.
+    activation : PiecewiseLinear, str or torch.nn.Module, default ReLU
+        Piecewise linear, such as "leaky_relu:0.2". Both of the drawn starts.
     noise_unit : {"radius", "absolute"}
         Whether `noise` is in multiples of each start's certified radius, or a length as it stands.
     reference : float, optional

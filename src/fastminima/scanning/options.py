@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastminima.errors import DataTypeError, OptionError
+from fastminima.errors import OptionError
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.system.options import as_count, check_width, count_workers, parse_bytes
 
@@ -39,7 +40,7 @@ class ScanOptions:
         `activation` or `width` are not usable.
     """
 
-    activation: PiecewiseLinear
+    activation: ActivationLike
     width: int
     workers: int
     executor: Submitter | None
@@ -50,10 +51,7 @@ class ScanOptions:
     on_result: Callable[[ScanResult], None] | None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.activation, PiecewiseLinear):
-            raise DataTypeError(
-                f"activation must be a fastminima.PiecewiseLinear (theorem 1), got {type(self.activation).__name__}"
-            )
+        object.__setattr__(self, "activation", as_piecewise(self.activation, "scan"))
         for name in ("progress", "on_result"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise OptionError(f"{name} must be a function, got {type(getattr(self, name)).__name__}")
@@ -77,7 +75,7 @@ class ScanOptions:
         """Those the result depends on."""
         rows = self.block_rows
         block_rows = None if rows is None else as_count(rows, "block_rows", 1)
-        return Settings(self.activation, check_width(self.width), block_rows)
+        return Settings(as_piecewise(self.activation, "scan"), check_width(self.width), block_rows)
 
     @property
     def n_workers(self) -> int:

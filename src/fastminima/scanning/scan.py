@@ -16,7 +16,8 @@ from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import Unopened, open_sources
 from fastminima.data.text_form import TextOptions
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.activations.named import ActivationLike
+from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.system.files import writing
 
 from .checkpoint import Checkpoint, Stages
@@ -49,7 +50,7 @@ def scan(
     header: bool | None = None,
     sep: str | None = None,
     decimal: str | None = None,
-    activation: PiecewiseLinear = relu,
+    activation: ActivationLike = relu,
     width: int = 2,
     workers: int = 1,
     executor: Submitter | None = None,
@@ -81,7 +82,8 @@ def scan(
         Of text files: what separates the columns, one character, or "blanks"; as in `read`.
     decimal : {".", ","}, optional
         Of text files: the decimal mark; as in `read`.
-    activation : PiecewiseLinear, default ReLU
+    activation : PiecewiseLinear, str or torch.nn.Module, default ReLU
+        Piecewise linear, such as "leaky_relu:0.2".
     width : int, default 2
         Hidden units; a better point needs 2.
     workers : int, default 1

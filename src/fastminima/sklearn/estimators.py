@@ -11,7 +11,8 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
 from fastminima.landscape.bracket.bracket import Bracket, bracket
 from fastminima.landscape.bracket.fit_network import NetworkFit, fit_network
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
+from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
@@ -82,7 +83,8 @@ class ReLURegressor(_NetworkRegressor):
     method : {"best", "kink", "search"}, default "best"
         "search": `fastminima.fit_network`. "best": the same, walked on to the local minimum beside it
         (`fastminima.polish`). "kink": the linear fit bent once, by `fastminima.better_point`: least time, width >= 2.
-    activation : PiecewiseLinear, default relu
+    activation : PiecewiseLinear, str or torch.nn.Module, default relu
+        Piecewise linear, such as "leaky_relu:0.2".
     seconds : float, optional
         Time of the search. With it, the network depends on the machine's speed.
     n_starts : int, optional
@@ -126,7 +128,7 @@ class ReLURegressor(_NetworkRegressor):
         width: int = 8,
         *,
         method: Method = "best",
-        activation: PiecewiseLinear = relu,
+        activation: ActivationLike = relu,
         seconds: float | None = None,
         n_starts: int | None = None,
         random_state: Any = 0,
@@ -164,7 +166,7 @@ class ReLURegressor(_NetworkRegressor):
             raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {spelled(self.method)}")
         self.data_ = data = self._dataset(X, y, sample_weight)
         if self.method == "kink":
-            low = spurious_minimum(data, self.activation, self.width)
+            low = spurious_minimum(data, as_piecewise(self.activation, "ReLURegressor"), self.width)
             point = better_point(low, "kink", random_state=self._seed())
             # the linear fit stays where no bend lowers its risk
             self.result_, self.network_ = point, low.network if point.network is None else point.network
@@ -220,7 +222,8 @@ class SpuriousMinimumRegressor(_NetworkRegressor):
     ----------
     width : int, default 2
         Hidden units.
-    activation : PiecewiseLinear, default relu
+    activation : PiecewiseLinear, str or torch.nn.Module, default relu
+        Piecewise linear, such as "leaky_relu:0.2".
 
     Attributes
     ----------
@@ -245,7 +248,7 @@ class SpuriousMinimumRegressor(_NetworkRegressor):
 
     result_: SpuriousMinimum
 
-    def __init__(self, width: int = 2, *, activation: PiecewiseLinear = relu) -> None:
+    def __init__(self, width: int = 2, *, activation: ActivationLike = relu) -> None:
         self.width = width
         self.activation = activation
 
@@ -267,7 +270,8 @@ class SpuriousMinimumRegressor(_NetworkRegressor):
             The estimator.
         """
         self.data_ = self._dataset(X, y, sample_weight)
-        self.result_ = spurious_minimum(self.data_, self.activation, self.width)
+        h = as_piecewise(self.activation, "SpuriousMinimumRegressor")
+        self.result_ = spurious_minimum(self.data_, h, self.width)
         self.network_, self.risk_ = self.result_.network, self.result_.risk
         return self
 

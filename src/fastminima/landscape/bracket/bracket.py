@@ -13,13 +13,14 @@ from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_down, round_up
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
 
-from .fit_network import NetworkFit, Progress, SearchEnd, SearchLimits, as_piecewise, searched, seed_of
+from .fit_network import NetworkFit, Progress, SearchEnd, SearchLimits, searched, seed_of
 from .lower_bound import LowerBound, lower_bounds
 
 __all__ = ["Bracket", "bracket"]
@@ -99,7 +100,7 @@ class Bracket(NextSteps):
 
 
 class _Options(TypedDict, total=False):
-    activation: PiecewiseLinear
+    activation: ActivationLike
     seconds: float | None
     n_starts: int | None
     random_state: int | np.random.Generator | None
@@ -115,7 +116,7 @@ def bracket(
     data: Any,
     width: int | Sequence[int] = 8,
     *,
-    activation: PiecewiseLinear = relu,
+    activation: ActivationLike = relu,
     seconds: float | None = None,
     n_starts: int | None = None,
     random_state: int | np.random.Generator | None = 0,
@@ -133,7 +134,8 @@ def bracket(
         With one target. A result that knows its data does as well.
     width : int or sequence of int, default 8
         Hidden units, of one bracket or of several that share what they can.
-    activation : PiecewiseLinear, default relu
+    activation : PiecewiseLinear, str or torch.nn.Module, default relu
+        Piecewise linear, such as "leaky_relu:0.2".
         Of the network found. The lower end holds for all slopes.
     seconds, n_starts, random_state, workers, progress
         As for `fit_network`, for each width; 5 seconds where neither `seconds` nor `n_starts` is given.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import NetworkError, OptionError
+from fastminima.errors import OptionError
 from fastminima.exact.dyadic import round_up
 from fastminima.fit.chain import Search, linear_candidate
 from fastminima.fit.least_squares import LeastSquares, least_squares
@@ -23,17 +23,18 @@ from fastminima.fit.scaled_rows import Candidate, ScaledRows
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_flag, as_generator, as_real, spelled
+from fastminima.system.options import as_count, as_flag, as_generator, as_real
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
 
-__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "as_piecewise", "fit_network", "searched", "seed_of"]
+__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "searched", "seed_of"]
 
 Progress = bool | Callable[[float], None]
 
@@ -128,7 +129,7 @@ def fit_network(
     data: Any,
     width: int = 8,
     *,
-    activation: PiecewiseLinear = relu,
+    activation: ActivationLike = relu,
     seconds: float | None = None,
     n_starts: int | None = None,
     random_state: int | np.random.Generator | None = 0,
@@ -145,7 +146,8 @@ def fit_network(
         With one target. A result that knows its data does as well.
     width : int, default 8
         Hidden units.
-    activation : PiecewiseLinear, default relu
+    activation : PiecewiseLinear, str or torch.nn.Module, default relu
+        Piecewise linear, such as "leaky_relu:0.2".
     seconds : float, optional
         The search ends at the first descent that ends after this; 5 if `n_starts` is not given either.
     n_starts : int, optional
@@ -180,15 +182,6 @@ def fit_network(
     limits = SearchLimits(seconds, n_starts, workers, progress)
     width, seed = as_count(width, "width", 1), seed_of(random_state)
     return searched(least_squares(dataset), width, as_piecewise(activation, "fit_network"), limits, seed)
-
-
-def as_piecewise(activation: Any, asker: str) -> PiecewiseLinear:
-    """A piecewise linear activation, or the error that names the asker."""
-    if not isinstance(activation, PiecewiseLinear):
-        raise NetworkError(
-            f"{asker} needs a PiecewiseLinear activation such as relu, got {spelled(activation)}"
-        )
-    return activation
 
 
 def seed_of(random_state: Any) -> int:

@@ -24,11 +24,11 @@ from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.exact.affine import Columns, affine_numerators, common_numerators
 from fastminima.exact.modular import solve_square
 from fastminima.fit.least_squares import least_squares
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
 from fastminima.networks.rational_network import RationalNetwork
 
-from .fit_network import as_piecewise
 from .lines import DistinctInputs
 
 __all__ = ["Interpolation", "interpolation_width"]
@@ -62,14 +62,15 @@ class Interpolation:
         return f"Interpolation(width {self.width}, risk {float(self.pure_error):.6g})"
 
 
-def interpolation_width(data: Any, *, activation: PiecewiseLinear = relu) -> Interpolation:
+def interpolation_width(data: Any, *, activation: ActivationLike = relu) -> Interpolation:
     """A width at which the risk is the pure error, min(n - 1, 2 ceil(n / (dx + 1)) - 1) for n distinct inputs in general.
 
     Parameters
     ----------
     data : Dataset, (X, y) or (X, y, sample_weight)
         With one target.
-    activation : PiecewiseLinear, default relu
+    activation : PiecewiseLinear, str or torch.nn.Module, default relu
+        Piecewise linear, such as "leaky_relu:0.2".
 
     Raises
     ------

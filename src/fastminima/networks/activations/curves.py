@@ -35,6 +35,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "sine",
+    "snake",
     "softplus",
     "softplus_cut",
     "softshrink",
@@ -171,6 +172,12 @@ def sine(order: int, t: Floats) -> Any:
 
 def cosine(order: int, t: Floats) -> Any:
     return (np.cos(t), -np.sin(t), -np.cos(t))[order]
+
+
+def snake(order: int, t: Floats, a: float) -> Any:
+    if order == 0:
+        return t + np.sin(a * t) ** 2 / a
+    return 1 + np.sin(2 * a * t) if order == 1 else 2 * a * np.cos(2 * a * t)
 
 
 def erf(order: int, t: Floats) -> Any:

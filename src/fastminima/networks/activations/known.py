@@ -101,7 +101,7 @@ class ActivationInfo:
             )
         if self.name == "relu":
             return relu
-        if self.name == "leaky_relu":
+        if self.name in ("leaky_relu", "prelu"):
             return leaky_relu(values["slope"])
         if self.name == "piecewise_linear":
             return PiecewiseLinear(values["s_plus"], values["s_minus"])
@@ -182,6 +182,9 @@ KNOWN: tuple[ActivationInfo, ...] = (
     ActivationInfo("relu", "max(t, 0)", False),
     ActivationInfo("leaky_relu", "t for t > 0, slope t for t < 0", False, {"slope": 0.01}),
     ActivationInfo(
+        "prelu", "leaky_relu with the slope that PReLU begins with", False, {"slope": 0.25}
+    ),
+    ActivationInfo(
         "piecewise_linear", "s_plus t for t > 0, s_minus t for t < 0", False, {"s_plus": 1.0, "s_minus": 0.0}
     ),
     ActivationInfo(
@@ -245,6 +248,14 @@ KNOWN: tuple[ActivationInfo, ...] = (
         aliases=("cos",),
         _curve=curves.cosine,
         _formula=lambda: ["sin", ["add", "t", ["div", "pi", 2]]],
+    ),
+    ActivationInfo(
+        "snake",
+        "t + sin(a t)^2/a",
+        parameters={"a": 1.0},
+        _curve=curves.snake,
+        _formula=lambda a: ["add", "t", ["div", ["pow", ["sin", _scaled(a)], 2], a]],
+        _positive=("a",),
     ),
     ActivationInfo("erf", "error function", _curve=curves.erf, _formula=lambda: ["erf", "t"]),
     ActivationInfo(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fastminima.errors import ActivationError
+from fastminima.errors import ActivationError, NetworkError
 from fastminima.system.options import spelled
 
 from .formula import freeze
@@ -18,12 +18,17 @@ from .piecewise_linear import PiecewiseLinear
 from .smooth import Smooth
 
 __all__ = [
+    "ActivationLike",
     "ActivationTable",
     "activation",
     "activations",
     "as_activation",
+    "as_piecewise",
     "stored_activation",
 ]
+
+ActivationLike = str | Callable[..., Any]
+"""What stands for an activation: "leaky_relu:0.2", `relu` and its kind, a module of `torch.nn`."""
 
 # what names stand in where they come from: torch.nn.ReLU, F.gelu, jax.nn.silu
 _PREFIX = re.compile(
@@ -108,16 +113,58 @@ def activation(name: str, **parameters: float) -> Smooth | PiecewiseLinear:
     Parameters
     ----------
     name : str
-        As in `activations`, or an alias.
+        As in `activations`, or an alias; parameters may follow a colon, in the order of `activations` or by name:
+        "leaky_relu:0.2", "hardtanh:-2,2", "elu:alpha=0.5".
     **parameters : float
         For example alpha=2.0 for "elu"; float64 numbers, taken exactly.
+
+    Returns
+    -------
+    PiecewiseLinear or Smooth
 
     Raises
     ------
     ActivationError
-        An unknown name (the near ones are listed), an unknown parameter, or one out of its range.
+        An unknown name (the near ones are listed), an unknown parameter, one out of its range, or one given twice.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.activation("leaky_relu:0.2") == fm.leaky_relu(0.2)
+    True
+    >>> fm.activation("hardtanh", max_val=2.0)
+    hardtanh(min_val=-1, max_val=2)
     """
-    return _TABLE.find(name).make(**parameters)
+    word, colon, rest = name.partition(":") if isinstance(name, str) else (name, "", "")
+    entry = _TABLE.find(word)
+    written = _written_parameters(entry, rest) if colon else {}
+    twice = [key for key in written if key in parameters]
+    if twice:
+        raise ActivationError(f"{twice[0]} of {entry.name} is given twice: in {spelled(name)} and by name")
+    return entry.make(**written, **parameters)
+
+
+def _written_parameters(entry: ActivationInfo, text: str) -> dict[str, float]:
+    """The numbers behind the colon of a name, such as 0.2 or alpha=0.5."""
+    names = list(entry.parameters)
+    found: dict[str, float] = {}
+    for place, part in enumerate(text.split(",")):
+        key, equals, number = part.rpartition("=")
+        if not equals and place >= len(names):
+            known = f"the parameters {', '.join(names)}" if names else "no parameters"
+            raise ActivationError(f"{entry.name} has {known}; {spelled(text)} behind its colon is too much")
+        key = key.strip() if equals else names[place]
+        try:
+            value = float(number)
+        except ValueError:
+            example = f"{entry.name}:{next(iter(entry.parameters.values())):g}" if names else entry.name
+            raise ActivationError(
+                f"behind the colon of {entry.name} stand numbers, as in {example}; got {spelled(part)}"
+            ) from None
+        if key in found:
+            raise ActivationError(f"{key} of {entry.name} is given twice in {spelled(text)}")
+        found[key] = value
+    return found
 
 
 def stored_activation(name: str, parameters: str, formula: str) -> Smooth:
@@ -170,3 +217,28 @@ def as_activation(value: Any) -> Any:
         raise ActivationError(f"{module_name(value)} is not taken: {error}") from error
     compare_with_module(value, h)
     return h
+
+
+def as_piecewise(value: Any, asker: str) -> PiecewiseLinear:
+    """A piecewise linear activation from whatever stands for one.
+
+    Parameters
+    ----------
+    value : PiecewiseLinear, str or torch.nn.Module
+        "leaky_relu:0.2" and torch.nn.LeakyReLU(0.2) are `leaky_relu(0.2)`.
+    asker : str
+        What takes it, as the subject of the message ("bracket").
+
+    Raises
+    ------
+    NetworkError
+        Something else, also another activation.
+    ActivationError
+        As `as_activation`.
+    """
+    found = as_activation(value)
+    if not isinstance(found, PiecewiseLinear):
+        raise NetworkError(
+            f"{asker} needs a PiecewiseLinear activation such as relu or leaky_relu:0.2, got {spelled(value)}"
+        )
+    return found
