@@ -66,7 +66,9 @@ def _takers():
         value = getattr(fm, name)
         members = [(name, value)]
         if inspect.isclass(value):
-            members += [(f"{name}.{part}", getattr(value, part)) for part in vars(value) if not part.startswith("_")]
+            members += [
+                (f"{name}.{part}", getattr(value, part)) for part in vars(value) if not part.startswith("_")
+            ]
         for label, member in members:
             try:
                 parameters = inspect.signature(member).parameters
@@ -110,10 +112,19 @@ def test_three_kinds_are_one_activation(name, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["bracket", "escape_benchmark", "fit_network", "interpolation_width", "scan", "sklearn.SpuriousMinimumRegressor"],
+    [
+        "bracket",
+        "escape_benchmark",
+        "fit_network",
+        "interpolation_width",
+        "scan",
+        "sklearn.SpuriousMinimumRegressor",
+    ],
 )
 def test_what_is_about_lines_says_so(name, tmp_path):
-    with pytest.raises(NetworkError, match=r"needs a PiecewiseLinear activation such as relu or leaky_relu:0.2, got 'tanh'"):
+    with pytest.raises(
+        NetworkError, match=r"needs a PiecewiseLinear activation such as relu or leaky_relu:0.2, got 'tanh'"
+    ):
         TAKE[name]("tanh", tmp_path)
 
 
@@ -122,7 +133,10 @@ def test_parameters_may_stand_behind_a_colon(name):
     entry = fm.activations()[name]
     values = {key: 3.0 if key == "n" else 1.5 * value + 0.25 for key, value in entry.parameters.items()}
     by_name = fm.activation(name, **values)
-    written = [f"{value!r}" for value in values.values()], [f"{key}={value!r}" for key, value in values.items()]
+    written = (
+        [f"{value!r}" for value in values.values()],
+        [f"{key}={value!r}" for key, value in values.items()],
+    )
     for parts in written:
         text = f"{name}:{','.join(parts)}" if parts else name
         assert fm.activation(text) == by_name
@@ -132,7 +146,10 @@ def test_parameters_may_stand_behind_a_colon(name):
     ("text", "message"),
     [
         ("leaky_relu:", "behind the colon of leaky_relu stand numbers, as in leaky_relu:0.01; got ''"),
-        ("leaky_relu:steep", "behind the colon of leaky_relu stand numbers, as in leaky_relu:0.01; got 'steep'"),
+        (
+            "leaky_relu:steep",
+            "behind the colon of leaky_relu stand numbers, as in leaky_relu:0.01; got 'steep'",
+        ),
         ("leaky_relu:0.1,0.2", "leaky_relu has the parameters slope; '0.1,0.2' behind its colon is too much"),
         ("tanh:1", "tanh has no parameters; '1' behind its colon is too much"),
         ("leaky_relu:alpha=0.1", "leaky_relu has no parameter 'alpha'; it has: slope"),
@@ -149,7 +166,9 @@ def test_what_stands_behind_a_colon_and_is_no_parameter(text, message):
 
 
 def test_a_parameter_is_given_once():
-    with pytest.raises(ActivationError, match=r"slope of leaky_relu is given twice: in 'leaky_relu:0.1' and by name"):
+    with pytest.raises(
+        ActivationError, match=r"slope of leaky_relu is given twice: in 'leaky_relu:0.1' and by name"
+    ):
         fm.activation("leaky_relu:0.1", slope=0.1)
 
 

@@ -181,9 +181,7 @@ KNOWN: tuple[ActivationInfo, ...] = (
     ),
     ActivationInfo("relu", "max(t, 0)", False),
     ActivationInfo("leaky_relu", "t for t > 0, slope t for t < 0", False, {"slope": 0.01}),
-    ActivationInfo(
-        "prelu", "leaky_relu with the slope that PReLU begins with", False, {"slope": 0.25}
-    ),
+    ActivationInfo("prelu", "leaky_relu with the slope that PReLU begins with", False, {"slope": 0.25}),
     ActivationInfo(
         "piecewise_linear", "s_plus t for t > 0, s_minus t for t < 0", False, {"s_plus": 1.0, "s_minus": 0.0}
     ),
