@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.errors import OptionError
+from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dyadic import round_up
 from fastminima.fit.chain import Search, linear_candidate
 from fastminima.fit.least_squares import LeastSquares, least_squares
@@ -30,7 +30,7 @@ from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_flag, as_generator, as_real
+from fastminima.system.options import as_count, as_flag, as_generator, as_real, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
 
