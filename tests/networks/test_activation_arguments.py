@@ -49,7 +49,7 @@ def _escape_options(h):
 
     given = inspect.signature(fm.escape_benchmark).parameters
     known = {name: p.default for name, p in given.items() if name not in ("data", "optimisers")}
-    return EscapeOptions(**{**known, "activation": h}).activation
+    return EscapeOptions(**{**known, "activation": h}).h
 
 
 def _fitted(name, h, **options):

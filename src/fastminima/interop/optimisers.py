@@ -68,20 +68,21 @@ class EscapeOptions:
     steps: int
     batch_size: int | None
     width: int
-    activation: ActivationLike
+    activation: InitVar[ActivationLike]
     noise_unit: str
     reference: float | None
     random_state: int
     progress: bool
     levels: tuple[float, ...] = field(init=False)
+    h: PiecewiseLinear = field(init=False)
 
-    def __post_init__(self, noise: float | Sequence[float]) -> None:
+    def __post_init__(self, noise: float | Sequence[float], activation: ActivationLike) -> None:
         many = isinstance(noise, Sequence | Set) and not isinstance(noise, str | bytes)
         values = list(noise) if many else np.ravel(np.asarray(noise, dtype=object)).tolist()  # type: ignore[arg-type]
         object.__setattr__(self, "levels", tuple(dict.fromkeys(_length(value) for value in values)))
         if not self.levels:
             raise OptionError("noise must have at least one length, got none")
-        object.__setattr__(self, "activation", as_piecewise(self.activation, "escape_benchmark"))
+        object.__setattr__(self, "h", as_piecewise(activation, "escape_benchmark"))
         as_count(self.repeats, "repeats", 1, wanted="a whole number >= 1 (directions of the noise a start)")
         as_count(self.steps, "steps", 1, wanted="a whole number >= 1 (gradient evaluations a run)")
         if self.batch_size is not None:
@@ -265,7 +266,7 @@ def _starts(data: Dataset, options: EscapeOptions) -> tuple[EscapeStart, ...]:
         count = as_count(
             options.starts, "starts", 1, wanted="a whole number >= 1 or a sequence of minima to start at"
         )
-        low = spurious_minimum(data, options.activation, options.width)
+        low = spurious_minimum(data, options.h, options.width)
         if low.status is MinimumStatus.GLOBAL:
             raise OptionError(
                 f"there is no bad minimum of width {low.network.width} to start at: {low.reason}"
