@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .losses.named import LogisticLoss as LogisticLoss
     from .losses.named import SmoothedQuantileLoss as SmoothedQuantileLoss
     from .losses.named import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from .losses.pointwise import Huber as Huber
     from .losses.squared import SquaredLoss as SquaredLoss
     from .losses.weighted_sum import WeightedSum as WeightedSum
     from .networks.activations.named import activation as activation
@@ -156,6 +157,7 @@ _NAMES = {
         "SmoothedQuantileLoss",
         "SoftmaxCrossEntropy",
     ),
+    "losses.pointwise": ("Huber",),
     "losses.squared": ("SquaredLoss",),
     "losses.weighted_sum": ("WeightedSum",),
     "networks.activations.named": (

@@ -362,7 +362,7 @@ def test_what_is_not_built():
         ({"alpha": "2"}, "alpha", NetworkError),
         ({"gain": math.inf}, "gain", NetworkError),
         ({"gain": -1.0}, "gain", NetworkError),
-        ({"loss": "huber"}, "not supported yet", LossError),
+        ({"loss": "logistic"}, "not supported yet", LossError),
         ({"loss": "softmax"}, "not supported yet", LossError),
         ({"loss": "l7"}, "squared", LossError),
         ({"activation": "relo"}, "did you mean", ActivationError),

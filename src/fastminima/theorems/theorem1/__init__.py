@@ -20,7 +20,11 @@ Modules, lowest first:
 - `width_one`: whether a network with one hidden unit is better than the linear fit, exactly for one input.
 - `certify_cell`: the certified radius of a deep network whose units all stay inside one affine segment.
 - `hidden_row`: the arrays of step 1: the slopes in one hidden row, shifted until every preactivation is positive.
-- `several_outputs`: the exact least-squares fit of several targets, and its rank.
+- `affine_optimum`: the best affine map for a convex loss: what of it decides which networks reach it, and which are better.
+- `several_outputs`: the exact least-squares fit of several targets.
+- `float_fit`: minimisers of any of the losses over given features, in floats.
+- `huber_fit`: the exact affine minimiser of Huber loss.
+- `best_affine`: which of these a loss asks for.
 - `width_condition`: whether a strictly better network with these hidden widths exists.
 - `deep_construction`: layers inside the segment that compute the least-squares map, rounded to float64.
 - `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.

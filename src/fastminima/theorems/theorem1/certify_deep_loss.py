@@ -1,9 +1,10 @@
 """Is the loss of a deep network proved to lie below a bound? Float64 with bounds, then rationals or balls.
 
 (a) Float64, for activations made of lines: each layer's values carry a bound on their error,
-    |W| times the bound before plus the roundings of the products, so the outputs are enclosed, and the loss grows with
-    |f - y|. All sums are of non-negative terms.
-(b) Rationals, for the same, where (a) leaves the sign open: the loss is a rational number.
+    |W| times the bound before plus the roundings of the products, so the outputs are enclosed, and `losses.row_sum` bounds
+    the loss there. All sums are of non-negative terms.
+(b) Rationals, for the same, where (a) leaves the sign open: the outputs are rational numbers, and the loss of them is one
+    or is enclosed.
 (c) Balls, for every other activation; the precision is raised while the sign is open.
 Units that nothing reads are left out first: they change no output.
 """
@@ -19,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import ActivationError, TooLargeError
-from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import round_down, round_up
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.exact.roundoff import SLACK, U, gamma_n
+from fastminima.exact.tables import exact_inputs
+from fastminima.losses.pointwise import Squared
+from fastminima.losses.row_sum import RowSum
 from fastminima.networks.activations.in_balls import Balls
 from fastminima.networks.activations.lines import Lines, lines_of
 from fastminima.system.packages import import_optional
@@ -41,19 +44,6 @@ _BITS = (106, 212, 424)
 _ROWS = 4_096
 
 
-def _exact_table(data: Any, floats: Floats, start: int) -> RationalMatrix:
-    if data.exact is None:
-        return RationalMatrix.of_floats(floats)
-    columns = range(start, start + floats.shape[1])
-    if not columns:
-        return RationalMatrix(np.zeros(floats.shape, dtype=int).astype(object), Fraction(1))
-    factors, unit = common_numerators([Fraction(data.exact.scales[j]) for j in columns])
-    parts = [
-        np.asarray(data.exact.numerators[j], dtype=object) * f for j, f in zip(columns, factors, strict=True)
-    ]
-    return RationalMatrix(np.column_stack(parts), unit)
-
-
 def used_units(layers: tuple[Pair, ...]) -> tuple[Pair, ...]:
     """The layers without units whose outgoing weights are all 0; one unit stays in each layer."""
     found = [layers[-1]]
@@ -66,7 +56,9 @@ def used_units(layers: tuple[Pair, ...]) -> tuple[Pair, ...]:
     return tuple(found)
 
 
-def certify_deep_drop(layers: tuple[Pair, ...], activation: Any, data: Any, best: Fraction) -> Drop:
+def certify_deep_drop(
+    layers: tuple[Pair, ...], activation: Any, data: Any, best: Fraction, loss: RowSum | None = None
+) -> Drop:
     """How far the loss of a network lies below `best`, enclosed.
 
     Parameters
@@ -76,6 +68,8 @@ def certify_deep_drop(layers: tuple[Pair, ...], activation: Any, data: Any, best
     data : dataset with any number of targets
     best : Fraction
         What the loss is compared with.
+    loss : RowSum, optional
+        Default half the squared errors.
 
     Raises
     ------
@@ -86,24 +80,25 @@ def certify_deep_drop(layers: tuple[Pair, ...], activation: Any, data: Any, best
     """
     kept = used_units(layers)
     lines = lines_of(activation)
+    loss = RowSum(Squared(), data) if loss is None else loss
     work = data.n_samples * sum(W.size + 4 * len(b) for W, b in kept)
     if lines is not None:
-        above = _float_bound(kept, lines, data)
+        above = _float_bound(kept, lines, data, loss)
         if math.isfinite(above):
             lower = round_down(best - Fraction(above))
             if lower > 0.0:
                 return Drop(lower, round_up(best), "float")
         _check_work(work, _EXACT_WORK)
-        loss = _exact_loss(kept, lines, data)
-        if loss is None:
+        outputs = _exact_outputs(kept, lines, data)
+        if outputs is None:
             # a sample lies at a jump of the activation
             return Drop(-math.inf, math.inf, "float")
-        gained = best - loss
-        return Drop(round_down(gained), round_up(gained), "exact")
+        least, most = loss.exactly(outputs)
+        return Drop(round_down(best - most), round_up(best - least), "exact")
     _check_work(work, _BALL_WORK)
     drop = Drop(-math.inf, math.inf, "float")
     for bits in _BITS:
-        low, high = _ball_loss(kept, activation, data, bits)
+        low, high = _ball_loss(kept, activation, data, loss, bits)
         if low is None or high is None:
             continue
         drop = Drop(round_down(best - high), round_up(best - low), "balls")
@@ -119,11 +114,11 @@ def _check_work(work: int, most: int) -> None:
         )
 
 
-def _float_bound(layers: tuple[Pair, ...], lines: Lines, data: Any) -> float:
+def _float_bound(layers: tuple[Pair, ...], lines: Lines, data: Any, loss: RowSum) -> float:
     """An upper bound on the loss; inf where float64 gives none."""
     total = 0.0
     # the sum of so many terms that are not negative
-    rounding = 1.0 + gamma_n(data.n_samples + data.n_targets + 8) * 2
+    rounding = 1.0 + gamma_n(data.n_samples + loss.n_outputs + 8) * 2
     given = data.exact is not None
     with np.errstate(all="ignore"):
         for start in range(0, data.n_samples, _ROWS):
@@ -131,12 +126,7 @@ def _float_bound(layers: tuple[Pair, ...], lines: Lines, data: Any) -> float:
             a = data.X[part]
             error = np.abs(a) * (U * SLACK) + 2.0**-1074 if given else np.zeros_like(a)
             a, error = _float_outputs(layers, lines, a, error)
-            Y = data.Y[part]
-            size = np.abs(a - Y) * (1.0 + 2 * U) + error * SLACK
-            if given:
-                size = size + np.abs(Y) * (2 * U) + 2.0**-1074
-            values = 0.5 * size * size * (1.0 + 8 * U) + 2.0**-1060
-            rows = values.sum(axis=1)
+            rows = loss.rows_above(a, error, part)
             total += float(rows.sum() if data.sample_weight is None else data.sample_weight[part] @ rows)
     bound = total * rounding * SLACK
     return bound if bound >= 0.0 else math.inf
@@ -155,8 +145,8 @@ def _float_outputs(layers: tuple[Pair, ...], lines: Lines, a: Floats, error: Flo
     return a, error
 
 
-def _exact_loss(layers: tuple[Pair, ...], lines: Lines, data: Any) -> Fraction | None:
-    a: RationalMatrix | None = _exact_table(data, data.X, 0)
+def _exact_outputs(layers: tuple[Pair, ...], lines: Lines, data: Any) -> RationalMatrix | None:
+    a: RationalMatrix | None = exact_inputs(data)
     for k, (W, b) in enumerate(layers):
         assert a is not None
         ones = np.ones((a.shape[0], 1), dtype=int).astype(object)
@@ -166,32 +156,20 @@ def _exact_loss(layers: tuple[Pair, ...], lines: Lines, data: Any) -> Fraction |
         a = lines.exactly(z) if k < len(layers) - 1 else z
         if a is None:
             return None
-    assert a is not None
-    E = a - _exact_table(data, data.Y, data.n_features)
-    rows = (E.numerators * E.numerators).sum(axis=1)
-    weights = _weights(data)
-    unit = E.scale * E.scale / 2
-    if weights is None:
-        return int(rows.sum()) * unit
-    return sum((w * int(v) for w, v in zip(weights, rows, strict=True)), Fraction(0)) * unit
-
-
-def _weights(data: Any) -> list[Fraction] | None:
-    weight = data.sample_weight
-    return None if weight is None else [Fraction(v) for v in weight.tolist()]
+    return a
 
 
 def _ball_loss(
-    layers: tuple[Pair, ...], activation: Any, data: Any, bits: int
+    layers: tuple[Pair, ...], activation: Any, data: Any, loss: RowSum, bits: int
 ) -> tuple[Fraction | None, Fraction | None]:
     """Bounds on the loss; None where the enclosure has none."""
     balls = Balls(activation.formula, bits)
     arb = import_optional("flint", extra="proof", purpose="ball arithmetic").arb
     with balls.precisely():
         total = arb(0)
-        weights = _weights(data)
-        for k, (z, y) in enumerate(_ball_rows(layers, balls, data)):
-            value = sum(((a - b) * (a - b) / 2 for a, b in zip(z, y, strict=True)), arb(0))
+        weights = None if loss.weights is None else [Fraction(v) for v in loss.weights]
+        for k, z in enumerate(_ball_rows(layers, balls, data)):
+            value = loss.in_balls(z, k, balls.constant)
             total += value if weights is None else value * balls.constant(weights[k])
         try:
             return balls.edges(total)
@@ -199,13 +177,12 @@ def _ball_loss(
             return None, None
 
 
-def _ball_rows(layers: tuple[Pair, ...], balls: Balls, data: Any) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Outputs and targets of each sample."""
+def _ball_rows(layers: tuple[Pair, ...], balls: Balls, data: Any) -> Iterator[list[Any]]:
+    """Outputs of each sample."""
     flint = import_optional("flint", extra="proof", purpose="ball arithmetic")
     parameters = [(flint.arb_mat(W.T.tolist()), b.tolist()) for W, b in layers]
     given = data.exact is not None
-    X = _exact_table(data, data.X, 0).rows() if given else data.X.tolist()
-    Y = _exact_table(data, data.Y, data.n_features).rows() if given else data.Y.tolist()
+    X = exact_inputs(data).rows() if given else data.X.tolist()
     ball = balls.constant if given else flint.arb
     for start in range(0, len(X), 256):
         a = flint.arb_mat([[ball(v) for v in row] for row in X[start : start + 256]]) if X[0] else None
@@ -216,5 +193,4 @@ def _ball_rows(layers: tuple[Pair, ...], balls: Balls, data: Any) -> Iterator[tu
             if k < len(parameters) - 1:
                 rows = [[balls.over(v) for v in row] for row in rows]
             a = flint.arb_mat(rows)
-        for row, y in zip(rows, Y[start : start + 256], strict=True):
-            yield row, [ball(v) for v in y]
+        yield from rows

@@ -33,9 +33,9 @@ class DeepBetterPoint:
     network : DeepNetwork or None
         None unless better; of the widths of `low`.
     drop : float
-        The least-squares loss minus the plain float64 loss of `network`, but at least `drop_certified`.
+        The least loss of an affine map minus the plain float64 loss of `network`, but at least `drop_certified`.
     drop_certified : float
-        Proved lower bound on the least-squares loss minus the exact loss of `network`.
+        Proved lower bound on the least loss of an affine map minus the exact loss of `network`.
     certificate : "float", "exact", "balls" or None
         How the bound was proved.
     tried : int
@@ -59,7 +59,7 @@ class DeepBetterPoint:
     @property
     def loss(self) -> float:
         """Of the network, in plain float64; of the minimum without one."""
-        return self.low.loss if self.network is None else self.network.loss(self.data)
+        return self.low.loss if self.network is None else self.network.loss(self.data, self.low.objective)
 
     def __bool__(self) -> bool:
         return self.status is BetterStatus.BETTER
@@ -98,7 +98,7 @@ def deep_better_point(low: DeepMinimum, rng: np.random.Generator) -> DeepBetterP
         for layers in deep_candidates(low.fits, segment, low.activation, low.widths, rng):
             tried += 1
             try:
-                drop = certify_deep_drop(layers, low.activation, low.data, low.fits.loss)
+                drop = certify_deep_drop(layers, low.activation, low.data, low.fits.loss, low.fits.loss_sum)
             except TooLargeError as error:
                 closed = str(error)
                 continue
@@ -111,10 +111,10 @@ def deep_better_point(low: DeepMinimum, rng: np.random.Generator) -> DeepBetterP
             status=BetterStatus.UNDECIDED, reason=f"{reason}; {low.reason}", low=low, tried=tried
         )
     network, proved = best
-    plain = round_fraction(low.fits.loss) - network.loss(low.data)
+    plain = round_fraction(low.fits.loss) - network.loss(low.data, low.objective)
     return DeepBetterPoint(
         status=BetterStatus.BETTER,
-        reason=f"exact loss proved below the exact least-squares loss ({proved.method} certificate)",
+        reason=f"exact loss proved below that of the best affine map ({proved.method} certificate)",
         low=low,
         network=network,
         drop=max(plain, proved.lower),

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.losses.row_sum import RowSum
 from fastminima.networks.activations.affine_segment import AffineSegment
 
-from .several_outputs import AffineFits
+from .affine_optimum import AffineOptimum
+from .float_fit import fitted
 
 __all__ = ["deep_candidates"]
 
@@ -35,12 +37,16 @@ _DEPTHS = (0.25, 1.0, 6.0, 32.0)
 
 @dataclass(frozen=True)
 class _Frame:
-    """The data centred and scaled, residuals, and A x = Q P x' with orthonormal columns Q, all in floats."""
+    """The data centred and scaled, residuals, and A x = Q P x' with orthonormal columns Q, all in floats.
+
+    `residual` are slopes of the loss over its largest curvature: of squared loss f - y, else how far a step goes that is
+    safe.
+    """
 
     X: Floats
     centre: Floats
     scale: Floats
-    Y: Floats
+    loss: RowSum
     weight: Floats
     residual: Floats
     P: Floats
@@ -59,7 +65,7 @@ class _Plan:
 
 
 def deep_candidates(
-    fits: AffineFits, segment: AffineSegment, h: Any, widths: tuple[int, ...], rng: np.random.Generator
+    fits: AffineOptimum, segment: AffineSegment, h: Any, widths: tuple[int, ...], rng: np.random.Generator
 ) -> Iterator[tuple[Pair, ...]]:
     """Layers to be proved better, promising ones first."""
     with np.errstate(all="ignore"):
@@ -78,7 +84,7 @@ def deep_candidates(
             yield layers
 
 
-def _frame(fits: AffineFits) -> _Frame:
+def _frame(fits: AffineOptimum) -> _Frame:
     data = fits.data
     # a constant column stays out of all units: its x' is 0
     constant = np.ptp(data.X, axis=0) == 0.0
@@ -88,17 +94,14 @@ def _frame(fits: AffineFits) -> _Frame:
     scale = np.where(constant, 1.0, np.ldexp(1.0, np.frexp(spread)[1]))
     X = (data.X - centre) / scale
     weight = np.ones(len(X)) if data.sample_weight is None else data.sample_weight
-    slopes = np.array([[float(c) for c in row] for row in fits.slopes]).reshape(data.n_targets, -1) * scale
-    level = np.array([float(fit.intercept) for fit in fits.fits])
-    level = (
-        level
-        + np.array([[float(c) for c in row] for row in fits.slopes]).reshape(data.n_targets, -1) @ centre
-    )
+    loss = fits.loss_sum
+    slopes = np.array([[float(c) for c in row] for row in fits.slopes]).reshape(loss.n_outputs, -1)
+    level = np.array([float(c) for c in fits.intercepts]) + slopes @ centre
+    slopes = slopes * scale
     U, S, V = np.linalg.svd(slopes, full_matrices=False)
     r = fits.rank
-    return _Frame(
-        X, centre, scale, data.Y, weight, X @ slopes.T + level - data.Y, S[:r, None] * V[:r], U[:, :r]
-    )
+    residual = loss.phi.slopes(X @ slopes.T + level, loss.floats) / loss.phi.lipschitz
+    return _Frame(X, centre, scale, loss, weight, residual, S[:r, None] * V[:r], U[:, :r])
 
 
 def _kinks(
@@ -113,7 +116,7 @@ def _kinks(
     else:
         directions = rng.standard_normal((_DIRECTIONS if rank > 1 else 1, rank)) @ frame.P
     later = min(widths[k + 1 :], default=rank + 1)
-    through = later < min(rank + 1, frame.Y.shape[1])
+    through = later < min(rank + 1, frame.loss.freedom)
     r = frame.residual @ frame.Q if through else frame.residual
     root = np.sqrt(frame.weight)[:, None]
     basis = np.linalg.qr(np.column_stack([np.ones(len(frame.X)), frame.X @ frame.P.T]) * root)[0]
@@ -322,9 +325,7 @@ def _read(frame: _Frame, values: Floats, widths: tuple[int, ...]) -> Floats:
 
 
 def _fitted(frame: _Frame, values: Floats) -> Floats:
-    root = np.sqrt(frame.weight)[:, None]
-    F = np.column_stack([np.ones(len(values)), values])
-    return np.asarray(np.linalg.lstsq(F * root, frame.Y * root, rcond=1e-13)[0])
+    return fitted(frame.loss, np.column_stack([np.ones(len(values)), values]))
 
 
 def _with_output(
@@ -336,5 +337,4 @@ def _with_output(
     whole = (*layers, (W, b))
     if not all(np.isfinite(V).all() and np.isfinite(c).all() for V, c in whole):
         return None
-    E = theta[0] + values @ theta[1:] - frame.Y
-    return 0.5 * float(frame.weight @ (E * E).sum(axis=1)), whole
+    return frame.loss.value(theta[0] + values @ theta[1:]), whole

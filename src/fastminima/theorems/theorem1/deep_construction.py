@@ -1,4 +1,4 @@
-"""Layers whose units all stay inside the affine segment and compute the least-squares map, rounded to float64.
+"""Layers whose units all stay inside the affine segment and compute the best affine map, rounded to float64.
 
 Layer 1: unit j <= rho is z = c_1 + s_j (P_j x - middle), P the rows of A that span it; further units are constants c_1.
 Layers l >= 2: z_l = c_l + t (z_{l-1} - c_{l-1}) unit by unit. The output is Q times what they carry, A = Q P, and the bias
@@ -21,8 +21,8 @@ from fastminima.exact.dyadic import bit_size, power_of_two, round_fraction
 from fastminima.exact.matrix import RationalMatrix, Rationals, dot, solve
 from fastminima.networks.activations.affine_segment import AffineSegment
 
+from .affine_optimum import AffineOptimum, rank_of
 from .certify_cell import cell_forms
-from .several_outputs import AffineFits, rank_of
 
 __all__ = ["Scales", "layers_in_segment"]
 
@@ -39,7 +39,7 @@ class Scales:
 
 
 def layers_in_segment(
-    fits: AffineFits, segment: AffineSegment, widths: tuple[int, ...], scales: Scales
+    fits: AffineOptimum, segment: AffineSegment, widths: tuple[int, ...], scales: Scales
 ) -> tuple[Pair, ...]:
     """Pairs (W, b) of all layers; widths are at least `fits.rank`.
 
@@ -68,7 +68,7 @@ def layers_in_segment(
         b[:rank] = round_fraction(centre(k) - Fraction(weight) * segment.value(at))
         at = Fraction(weight) * segment.value(at) + Fraction(float(b[0])) if rank else centre(k)
         layers.append((W, b))
-    W = np.zeros((len(fits.fits), widths[-1]))
+    W = np.zeros((len(fits.slopes), widths[-1]))
     for k, weights in enumerate(Q):
         W[k, :rank] = [
             round_fraction(q / (segment.slope * carried * s)) for q, s in zip(weights, factors, strict=True)
@@ -142,13 +142,13 @@ def _spread(P: Rationals, X: Floats, range_wanted: Fraction) -> tuple[list[Fract
     return middles, factors
 
 
-def with_output_bias(fits: AffineFits, layers: tuple[Pair, ...], segment: AffineSegment) -> tuple[Pair, ...]:
+def with_output_bias(fits: AffineOptimum, layers: tuple[Pair, ...], segment: AffineSegment) -> tuple[Pair, ...]:
     """The layers with the output bias that is right at the centre of the data, whatever was rounded before."""
     rest = cell_forms(layers, segment).output.rows()
     centre = [Fraction(1), *(Fraction(v) for v in fits.data.X.mean(axis=0).tolist())]
     bias = [
-        round_fraction(dot([fit.intercept, *fit.coef], centre) - dot(row, centre))
-        for fit, row in zip(fits.fits, rest, strict=True)
+        round_fraction(dot([intercept, *slopes], centre) - dot(row, centre))
+        for intercept, slopes, row in zip(fits.intercepts, fits.slopes, rest, strict=True)
     ]
     W, _ = layers[-1]
     return (*layers[:-1], (W, np.array(bias)))

@@ -1,8 +1,8 @@
 """Theorem 1 beyond one hidden layer and one output: a certified bad local minimum of any network of affine pieces.
 
-Any depth, any number of outputs, any activation with an affine segment; squared loss. Where all units of all samples stay
-inside the segment the network is an affine map, so no network nearby has a loss below the least-squares loss
-(`certify_cell` says how near), and `width_condition` says whether better networks of the same widths exist.
+Any depth, any number of outputs, any activation with an affine segment; squared, Huber, logistic or softmax loss. Where all
+units of all samples stay inside the segment the network is an affine map, so no network nearby has a loss below that of the
+best affine map (`certify_cell` says how near), and `width_condition` says whether better networks of the same widths exist.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from functools import partial
 from typing import Any
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import LossError, NetworkError
+from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.losses.given import as_row_loss
+from fastminima.losses.pointwise import PointwiseLoss, Squared
 from fastminima.networks.activations.affine_segment import AffineSegment, affine_segment
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.deep_network import DeepNetwork
@@ -26,9 +28,10 @@ from fastminima.system.memory import require_memory
 from fastminima.system.options import as_real, check_width, spelled
 from fastminima.system.threads import single_threaded_blas
 
+from .affine_optimum import AffineOptimum
+from .best_affine import best_affine
 from .certify_cell import cell_forms, certified_radius
 from .deep_construction import Scales, layers_in_segment
-from .several_outputs import AffineFits
 from .status import MinimumStatus
 from .width_condition import compared_with_widths
 
@@ -55,17 +58,18 @@ class DeepMinimum:
         "no_affine_segment": the activation is affine nowhere.
     reason : str
     excess : float
-        Proved upper bound on the exact loss of `network` minus the exact least-squares loss (rounding of the parameters).
+        Proved upper bound on the exact loss of `network` minus the least loss of an affine map (rounding of the parameters).
         nan without a network.
     radius : float
         No network whose hidden layers together move by at most this (Euclidean norm of all their weights and biases), with
-        any output layer, has a loss below the least-squares loss. inf where the activation is affine; 0.0 without a network.
+        any output layer, has a loss below that of the best affine map. inf where the activation is affine; 0.0 without a
+        network.
     widths : tuple of int
     activation : PiecewiseLinear or Smooth
     segment : AffineSegment or None
         Where the preactivations of all samples lie.
-    fits : AffineFits
-        The exact least-squares fits, one of each target.
+    fits : AffineOptimum
+        The best affine map; its `gradients` prove that none is better.
     alpha, gain : float
         As given.
     """
@@ -78,7 +82,7 @@ class DeepMinimum:
     widths: tuple[int, ...]
     activation: Any
     segment: AffineSegment | None
-    fits: AffineFits
+    fits: AffineOptimum
     alpha: float
     gain: float
 
@@ -88,13 +92,18 @@ class DeepMinimum:
         return self.fits.data
 
     @property
+    def objective(self) -> PointwiseLoss:
+        """The loss of one row: what `network.loss` takes beside the data."""
+        return self.fits.loss_sum.phi
+
+    @property
     def rank(self) -> int:
         """Of the slopes of the best affine map: what the narrowest layer must have."""
         return self.fits.rank
 
     @property
     def bound(self) -> float:
-        """The exact least-squares loss, rounded down: no network within the radius has less."""
+        """The least loss of an affine map, rounded down: no network within the radius has less."""
         return round_down(self.fits.loss)
 
     @cached_property
@@ -110,7 +119,7 @@ class DeepMinimum:
 
     @cached_property
     def loss(self) -> float:
-        """Exact loss of `network`, half the weighted sum of squared errors, rounded; nan without a network."""
+        """Exact loss of `network`, the weighted sum over rows, rounded; nan without a network."""
         if self.network is None:
             return math.nan
         return round_fraction(self.fits.loss + self.fits.excess(*self.affine))
@@ -146,14 +155,15 @@ class DeepMinimum:
         )
 
     def __str__(self) -> str:
-        dy = self.data.n_targets
+        dy = self.fits.loss_sum.n_outputs
+        least = "least squares" if isinstance(self.objective, Squared) else "least of affine maps"
         shape = f"widths {'-'.join(map(str, self.widths))}, {dy} output{'s' * (dy > 1)}, {self.activation}"
         if self.network is None:
             return f"no minimum built: {self.status}, {shape}\n  {self.reason}"
         return "\n".join(
             [
                 f"{_KINDS[self.status]}, {shape}",
-                f"  loss              {self.loss:.10g}   (least squares, within {self.excess:.1e})",
+                f"  loss              {self.loss:.10g}   ({least}, within {self.excess:.1e})",
                 f"  certified radius  {self.radius:.6g}   ({self.radius_relative:.3g} of the parameters' norm)",
                 f"  {self.reason}",
             ]
@@ -169,7 +179,7 @@ def deep_minimum(
 ) -> DeepMinimum:
     """Construct and certify the minimum; see `spurious_minimum`, which hands on to it."""
     widths, scales = as_widths(width), _checked(scales or Scales(2.0, 8.0))
-    check_loss(loss)
+    phi = as_row_loss(loss)
     h = as_activation(activation)
     sizes = (data.n_features, *widths, data.n_targets)
     # the arrays, and a rational for each coefficient of each unit
@@ -178,7 +188,7 @@ def deep_minimum(
     require_memory(numbers * 4 * 8 + forms * 400, f"a network of widths {spelled(widths)}")
     segment = affine_segment(h)
     with single_threaded_blas():
-        fits = AffineFits.of(data)
+        fits = best_affine(data, phi)
         answer = partial(
             DeepMinimum,
             widths=widths,
@@ -213,7 +223,7 @@ def _affine(network: DeepNetwork, segment: AffineSegment | None) -> tuple[Ration
 
 
 def _refused(
-    fits: AffineFits, widths: tuple[int, ...], segment: AffineSegment | None, h: Any
+    fits: AffineOptimum, widths: tuple[int, ...], segment: AffineSegment | None, h: Any
 ) -> tuple[MinimumStatus, str] | None:
     """Status and reason where nothing can be built."""
     if segment is None:
@@ -239,16 +249,6 @@ def as_widths(width: int | Sequence[int]) -> tuple[int, ...]:
     if not len(width):
         raise NetworkError("width is empty; give one width for each hidden layer, such as (16, 16)")
     return tuple(check_width(w) for w in width)
-
-
-def check_loss(loss: Any) -> None:
-    """Refuse what is no squared loss, by name."""
-    if isinstance(loss, str) and loss == "squared":
-        return
-    if isinstance(loss, str) and loss not in ("huber", "logistic", "softmax"):
-        raise LossError(f'loss must be "squared", got {spelled(loss)}')
-    name = loss if isinstance(loss, str) else type(loss).__name__
-    raise LossError(f'loss {name} is not supported yet by spurious_minimum; "squared" is')
 
 
 def _checked(scales: Scales) -> Scales:

@@ -22,6 +22,8 @@ from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.losses.given import as_row_loss
+from fastminima.losses.pointwise import Squared
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.next_steps import NextSteps
@@ -33,7 +35,7 @@ from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import Margin, certify_margin, excess_bound, positive_affine
 from .deep_construction import Scales
-from .deep_minimum import DeepMinimum, check_loss, deep_minimum
+from .deep_minimum import DeepMinimum, deep_minimum
 from .evidence import SplitEvidence, split_evidence
 from .hidden_row import hidden_row_parameters, least_room, no_representation, with_output_bias
 from .rounded_networks import power_of_two_scale
@@ -306,8 +308,8 @@ def spurious_minimum(
         Scale of the hidden layer, alpha > 0. The certified radius grows in proportion; of deep networks, alpha is how far
         inside its half-line the first layer lies, and the radius grows with alpha and `gain` together. Bounded
         segments (hard tanh) take no notice of either.
-    loss : "squared"
-        Others are not supported yet.
+    loss : "squared", "huber" or a loss of one row such as Huber(50.0), default "squared"
+        The sum over rows and outputs; "huber" has delta 1.
     gain : float, default 8.0
         Of deep networks: each layer lies so many times further inside its half-line than the one before. With 1 the radius
         stays below about 1 / sqrt(width), whatever alpha is; large gains make large weights.
@@ -315,7 +317,7 @@ def spurious_minimum(
     Returns
     -------
     SpuriousMinimum
-        For an int width, one target and a `PiecewiseLinear` activation.
+        For an int width, one target, squared loss and a `PiecewiseLinear` activation.
     DeepMinimum
         For everything else.
 
@@ -324,7 +326,7 @@ def spurious_minimum(
     NetworkError
         If a width, `alpha` or `gain` is out of range, or parameters have no float64 representation.
     LossError
-        Another loss than "squared".
+        Another loss.
     ActivationError
         No such activation, or a function without a formula.
     TooLargeError
@@ -350,16 +352,16 @@ def spurious_minimum(
     """
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
-    check_loss(loss)
+    phi = as_row_loss(loss)
     activation = as_activation(activation)
     if not callable(activation):
         raise DataTypeError(
             "activation must be a fastminima.PiecewiseLinear or Smooth, the name of one, or a torch module, "
             f"got {type(activation).__name__}"
         )
-    classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1
+    classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1 and isinstance(phi, Squared)
     if not classic or isinstance(width, Sequence):
-        return deep_minimum(dataset, activation, width, loss, Scales(_or_default(alpha, 2.0), gain))
+        return deep_minimum(dataset, activation, width, phi, Scales(_or_default(alpha, 2.0), gain))
     alpha = _check_alpha(_or_default(alpha, 1.0))
     return _one_hidden_layer(source, activation, check_width(width), alpha)
 

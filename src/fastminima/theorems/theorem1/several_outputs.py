@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +20,20 @@ from fastminima.exact.affine import Columns, common_numerators
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.gram import ExactGram, gram_of
-from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.matrix import Rationals
+from fastminima.losses.pointwise import Squared
+from fastminima.losses.row_sum import RowSum
 from fastminima.system.first_use import cached_property
 
-__all__ = ["AffineFits", "rank_of"]
+from .affine_optimum import AffineOptimum
+
+__all__ = ["AffineFits"]
 
 Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class AffineFits:
+class AffineFits(AffineOptimum):
     """Exact least-squares fits of all targets of a dataset.
 
     Attributes
@@ -54,19 +57,24 @@ class AffineFits:
         return cls(data, tuple(fits))
 
     @cached_property
-    def loss(self) -> Fraction:
+    def loss(self) -> Fraction:  # type: ignore[override]
         """Half the weighted sum of squared residuals of all targets."""
         return sum((fit.risk for fit in self.fits), Fraction(0))
 
     @cached_property
-    def slopes(self) -> Rationals:
-        """A, (dy, dx)."""
+    def loss_sum(self) -> RowSum:  # type: ignore[override]
+        """Half the squared errors."""
+        return RowSum(Squared(), self.data)
+
+    @cached_property
+    def slopes(self) -> Rationals:  # type: ignore[override]
+        """A, (dy, dx): on dependent columns 0, so no other minimiser has slopes of lower rank on the data."""
         return [list(fit.coef) for fit in self.fits]
 
     @cached_property
-    def rank(self) -> int:
-        """Of A: no affine minimiser has slopes of lower rank on the data."""
-        return rank_of(self.slopes)
+    def intercepts(self) -> list[Fraction]:  # type: ignore[override]
+        """Of each output."""
+        return [fit.intercept for fit in self.fits]
 
     @cached_property
     def any_group(self) -> bool:
@@ -91,36 +99,9 @@ class AffineFits:
         return found if weights is None else [weights * r for r in found]
 
     @cached_property
-    def by_fitted_value(self) -> Index:
-        """The group of each sample by its fitted values: samples that the linear part of the network tells apart."""
-        seen: dict[tuple[int, ...], int] = {}
-        rows = zip(*(values.tolist() for values in self.fitted), strict=True)
-        return np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.intp)
-
-    @property
     def by_input(self) -> Index:
         """The group of each sample by its input."""
         return self.fits[0].groups().ids
-
-    def pushes(self, ids: Index, through: bool) -> bool:
-        """Is some group's sum R_g of residuals not 0? With `through`: is A^T R_g not 0, for some group?"""
-        order = np.argsort(ids, kind="stable")
-        starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
-        sums = [np.add.reduceat(r[order], starts) for r in self.weighted_residuals]
-        return any(bool(v.any()) for v in (self.carried(sums) if through else sums))
-
-    def carried(self, sums: list[Any]) -> list[Any]:
-        """A^T R up to positive factors, column by column; R as one integer or array for each target."""
-        result = []
-        for column in zip(*self.slopes, strict=True):
-            factors, _ = common_numerators(column)
-            result.append(sum((f * r for f, r in zip(factors, sums, strict=True)), start=0 * sums[0]))
-        return result
-
-
-def rank_of(rows: Rationals) -> int:
-    """The rank of a rational matrix, of any shape."""
-    return RationalMatrix.of(rows).rank() if rows and rows[0] else 0
 
 
 def _joint_gram(data: Dataset) -> ExactGram:

@@ -1,18 +1,18 @@
-"""Does a strictly better network with these hidden widths exist? Squared loss, any depth, several outputs.
+"""Does a strictly better network with these hidden widths exist? Any convex differentiable loss, any depth, several outputs.
 
-With A the slopes of the best affine map, rho their rank, r its residuals, and R_g the weighted sum of r over a group of
-equal inputs:
+With A the slopes of the best affine map, rho their rank, g its gradients (of squared loss w_i times the residuals), and R_g
+the sum of g over a group of equal inputs:
 
-(a) All R_g = 0: the affine map is best among all functions (convexity: L(F) >= L + sum_i <w_i r_i, F(x_i) - f(x_i)>, and
-    the sum vanishes). Residuals 0: the loss is 0.
+(a) All R_g = 0: the affine map is best among all functions (convexity: L(F) >= L + sum_i <g_i, F(x_i) - f(x_i)>, and
+    the sum vanishes). A loss of 0 is least.
 (b) Some R_g != 0: along any direction that tells inputs apart let g be the last group with R_g != 0. A unit with all
     groups before g inside the segment and g just beyond an end has feature sums v = psi(z_g) R_g, psi the distance of h
-    from its line: affine parts cancel, as sum_i w_i r_i (x_i, 1)^T = 0. An output weight -v on it lowers the loss. That
+    from its line: affine parts cancel, as sum_i g_i (x_i, 1)^T = 0. An output weight -v on it lowers the loss. That
     takes one unit beside the rho that carry A x, in some layer k. Earlier layers must hand on x or (A x, direction):
     min(rho + 1, dx) units each, else inputs are told apart by A x alone. Later layers must hand on (A x, unit):
     min(rho + 1, dy) units, else the unit moves the output in the range of A only and A^T R_g != 0 is asked for.
 (c) All widths rho >= 2: at a vertex p of the convex hull of the points A x, some basis of the rho units has a first one
-    that is largest at p alone and whose column in the output goes against R = sum of w r over the samples at p, if
+    that is largest at p alone and whose column in the output goes against R = sum of g over the samples at p, if
     A^T R != 0. Moved by epsilon beyond an end at which h is continuous, it changes the output at p and nowhere else.
 (d) rho = width = 1 asks for a sign, and y = x^3 on -2..2 with ReLU shows that "no" occurs: left undecided.
 """
@@ -23,7 +23,7 @@ import numpy as np
 
 from fastminima.networks.activations.affine_segment import AffineSegment
 
-from .several_outputs import AffineFits
+from .affine_optimum import AffineOptimum
 from .status import MinimumStatus
 
 __all__ = ["compared_with_widths"]
@@ -33,7 +33,7 @@ _DIRECTIONS = 32
 
 
 def compared_with_widths(
-    fits: AffineFits, widths: tuple[int, ...], segment: AffineSegment
+    fits: AffineOptimum, widths: tuple[int, ...], segment: AffineSegment
 ) -> tuple[MinimumStatus, str]:
     """Status and reason of the least-squares point among networks of these widths, all at least `fits.rank`."""
     if fits.loss == 0:
@@ -76,7 +76,7 @@ def compared_with_widths(
     )
 
 
-def _layer_with_room(fits: AffineFits, widths: tuple[int, ...]) -> int:
+def _layer_with_room(fits: AffineOptimum, widths: tuple[int, ...]) -> int:
     """A layer (counted from 1) in which one more unit gains, see (b); 0 where there is none."""
     rank, data = fits.rank, fits.data
     answers: dict[tuple[bool, bool], bool] = {(False, False): fits.any_group}
@@ -84,7 +84,7 @@ def _layer_with_room(fits: AffineFits, widths: tuple[int, ...]) -> int:
         if width <= rank:
             continue
         merged = min(widths[:k], default=rank + 1) < min(rank + 1, data.n_features)
-        through = min(widths[k + 1 :], default=rank + 1) < min(rank + 1, data.n_targets)
+        through = min(widths[k + 1 :], default=rank + 1) < min(rank + 1, fits.freedom)
         if (merged, through) not in answers:
             ids = fits.by_fitted_value if merged else fits.by_input
             answers[merged, through] = fits.pushes(ids, through)
@@ -93,7 +93,7 @@ def _layer_with_room(fits: AffineFits, widths: tuple[int, ...]) -> int:
     return 0
 
 
-def _pushed_vertex(fits: AffineFits) -> bool:
+def _pushed_vertex(fits: AffineOptimum) -> bool:
     """Is a vertex of the fitted values found at which A^T R is not 0? See (c)."""
     values, ids = fits.fitted, fits.by_fitted_value
     count = len(values)
