@@ -113,7 +113,7 @@ RESULTS = {
     "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
     "NetworkFit", "Polish",
     "Probe", "ProbeSweep", "RationalNetwork", "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum",
-    "SmoothPolish", "SpuriousMinimum", "Staircase",
+    "SmoothPolish", "SpuriousMinimum", "Staircase", "Summary",
 }  # fmt: skip
 
 

@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from .report.descent_plot import plot_descent as plot_descent
     from .report.functions_plot import plot_functions as plot_functions
     from .report.probe_plot import plot_probe as plot_probe
+    from .report.results.summaries import summary as summary
+    from .report.results.summary import Summary as Summary
     from .report.scan_plot import plot_scan as plot_scan
     from .report.segment import plot_segment as plot_segment
     from .report.segment import segment as segment
@@ -184,6 +186,8 @@ _NAMES = {
     "report.descent_plot": ("descent", "plot_descent"),
     "report.functions_plot": ("plot_functions",),
     "report.probe_plot": ("plot_probe",),
+    "report.results.summaries": ("summary",),
+    "report.results.summary": ("Summary",),
     "report.scan_plot": ("plot_scan",),
     "report.segment": (
         "plot_segment",

@@ -28,6 +28,7 @@ from fastminima.exact.dyadic import round_fraction, sqrt_floor
 from fastminima.exact.fit import ExactFit, LazyExactFit
 from fastminima.exact.roundoff import SLACK
 from fastminima.system.first_use import cached_property
+from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
 from .bounds import NormalEquations, PassBounds, column_norms
@@ -45,7 +46,7 @@ EXACT_WORK = 400_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeastSquares:
+class LeastSquares(Result):
     """Least-squares fit of an affine function, W = (coef, intercept).
 
     Attributes
@@ -91,6 +92,8 @@ class LeastSquares:
     leverage_factor: float
     samples: Samples
     lazy_exact: LazyExactFit
+    # the bounds and sums follow from these
+    _compared = ("data", "slopes", "value_at_centre", "refined", "rank", "method", "tau")
 
     # ---- the exact affine function this fit is, and its float64 views -------------------------------------
 

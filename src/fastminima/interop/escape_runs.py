@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastminima.landscape.polish.polish import Polish
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.packages import import_optional
+from fastminima.system.results import Result
 
 from .escape_plot import draw_outcomes, draw_risks
 from .training import Trace
@@ -140,7 +141,7 @@ class EscapeRun:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class EscapeBenchmark:
+class EscapeBenchmark(Result):
     """Runs of optimisers from certified bad minima, with noise.
 
     Attributes
@@ -292,15 +293,17 @@ class EscapeBenchmark:
             If there is no run, or none with this noise.
         """
         if noise is None:
-            return draw_outcomes(ax, self.rows, [str(o) for o in Outcome], self._unit())
+            return draw_outcomes(ax, self.rows, [str(o) for o in Outcome], self.unit)
         lines = [
             (run.optimiser, run.trace.steps, run.trace.risk / self.starts[run.start].risk)
             for run in self.runs
             if run.noise == noise
         ]
-        return draw_risks(ax, lines, noise, self._unit())
+        return draw_risks(ax, lines, noise, self.unit)
 
-    def _unit(self) -> str:
+    @property
+    def unit(self) -> str:
+        """Of the noise, in words."""
         return "certified radii" if self.noise_unit == "radius" else "absolute"
 
     def __repr__(self) -> str:

@@ -32,6 +32,7 @@ from fastminima.networks.next_steps import Drawn
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count
+from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
@@ -43,7 +44,7 @@ _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Probe(Drawn):
+class Probe(Result, Drawn):
     """Excess risks of n points theta + radius * unit_k around one network, k = 0, ..., n - 1.
 
     Attributes
@@ -218,7 +219,7 @@ class Probe(Drawn):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ProbeSweep(Drawn):
+class ProbeSweep(Result, Drawn):
     """Probes of one network at several radii, along the same directions; a sequence of `Probe`.
 
     Attributes

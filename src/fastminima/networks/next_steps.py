@@ -3,8 +3,8 @@
 Results of theorems and of the landscape alike are a network on its data, and the next question is the same for all of
 them: is it a minimum, what lies around it, where does a walk down end, how does it look? The answers live on higher
 floors than the results, which must not import them. So these methods call the library by its public names, as a user
-would: `import fastminima` imports nothing, and a name is looked up when a method is called (PEP 562). This is the one
-module below the command line that does so; a test holds it to that.
+would: `import fastminima` imports nothing, and a name is looked up when a method is called (PEP 562). This module and
+`system.results` are the only ones below the command line that do so; a test holds them to that.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 from typing import Any, ClassVar
 
 import fastminima
+from fastminima.system.results import Result
 
 from .given import as_exact_network, data_of
 from .rational_network import RationalNetwork
@@ -44,7 +45,7 @@ class Drawn:
         return getattr(fastminima, self._picture)(self, path=path, title=title, **options)
 
 
-class NextSteps(Drawn):
+class NextSteps(Result, Drawn):
     """Methods of every result that has a `network` and `data`."""
 
     __slots__ = ()

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from fastminima.exact.digest import DataDigests
 from fastminima.exact.shown import digits
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.files import reading, replacing
+from fastminima.system.results import Result
 
 from . import check as checker
 
@@ -36,7 +37,7 @@ _OF_ANY = {"local_minimum", "near_minimum", "lower_point"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Certificate:
+class Certificate(Result):
     """A list of claims about one dataset, with what a checker needs.
 
     Attributes
@@ -55,6 +56,8 @@ class Certificate:
     method: str | None = None
     checked: bool = False
     open: tuple[str, ...] = ()
+    # how and whether it was checked is of this process, not of the file
+    _compared = ("content",)
 
     @property
     def claims(self) -> list[dict[str, Any]]:
@@ -90,7 +93,7 @@ class Certificate:
             stream.write(self.text.encode())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Certificate:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a certificate; nothing in it is believed before it is checked.
 
         Raises

@@ -23,4 +23,5 @@ Modules, lowest first:
 - `smooth_summary`: the same where balls decide: smooth activations, and weight decay.
 - `bracket_summary`: what `bracket` found as plain data and as a table.
 - `summary`: one result as plain data: for JSON files, for `--json`, and for the printed table.
+- `results`: results as people and other programs take them: tables of all kinds of results.
 """

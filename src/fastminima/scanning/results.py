@@ -10,6 +10,7 @@ from typing import Any
 
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.next_steps import Drawn
+from fastminima.system.results import Result
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
@@ -69,8 +70,8 @@ _OF_BETTER = {
 }
 
 
-@dataclass(frozen=True)
-class ScanResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScanResult(Result):
     """One dataset of a scan.
 
     Attributes
@@ -143,7 +144,7 @@ class ScanResult:
         return f"ScanResult({self.name!r}, {self.status!r}, {told})"
 
 
-class ScanReport(Drawn, Sequence[ScanResult]):
+class ScanReport(Result, Drawn, Sequence[ScanResult]):
     """Results of a scan, in the order of its datasets.
 
     Attributes
@@ -153,6 +154,7 @@ class ScanReport(Drawn, Sequence[ScanResult]):
     """
 
     _picture = "plot_scan"
+    _compared = ("_results",)
 
     def __init__(self, results: Sequence[ScanResult]) -> None:
         self._results = list(results)

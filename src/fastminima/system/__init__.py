@@ -10,5 +10,6 @@ Modules, lowest first:
 - `plain_json`: results as JSON that every reader takes.
 - `plain_text`: text from outside as text that a terminal only shows.
 - `progress`: a progress bar on a terminal, nothing anywhere else.
+- `results`: what every result can do: a table, and a comparison.
 - `threads`: threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
 """

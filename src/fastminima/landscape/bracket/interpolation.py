@@ -28,6 +28,7 @@ from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.results import Result
 
 from .lines import DistinctInputs
 
@@ -39,7 +40,7 @@ _DRAWS = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Interpolation:
+class Interpolation(Result):
     """A width at which no network can be better, with a network that proves it.
 
     Attributes

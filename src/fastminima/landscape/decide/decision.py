@@ -72,6 +72,8 @@ class Decision(NextSteps):
     _evidence: Evidence
     # the risk in float64, where the verdict needed no exact one
     _rough: float | None = None
+    # the evidence is worked out of the network and the data
+    _compared = ("verdict", "reason", "network", "data", "ball")
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.LOCAL_MINIMUM
@@ -80,6 +82,11 @@ class Decision(NextSteps):
     def network(self) -> RationalNetwork:
         """The point, exactly."""
         return self._evidence.network
+
+    @property
+    def ball(self) -> Fraction | None:
+        """The escape lies within this distance, where one was asked for."""
+        return self._evidence.ball
 
     @property
     def exact_risk(self) -> Fraction:

@@ -17,12 +17,13 @@ from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.results import Result
 
 __all__ = ["SmoothMinimum"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SmoothMinimum:
+class SmoothMinimum(Result):
     """An enclosure of a minimum theta*, whose parameters are no rational numbers.
 
     Attributes

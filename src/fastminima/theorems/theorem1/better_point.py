@@ -83,7 +83,7 @@ class BetterPoint(NextSteps):
     split: PushedSplit | TiedSplit | None = None
     tried: int = 0
     # what `risk` has found, for results that outlive their rows
-    known_risk: float | None = field(default=None, repr=False)
+    known_risk: float | None = field(default=None, repr=False, compare=False)
 
     @property
     def risk(self) -> float:

@@ -10,6 +10,7 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.deep_network import DeepNetwork
+from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_deep_loss import certify_deep_drop
@@ -22,7 +23,7 @@ __all__ = ["DeepBetterPoint", "deep_better_point"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DeepBetterPoint:
+class DeepBetterPoint(Result):
     """Outcome of `better_point` for a `DeepMinimum`; falsy unless `status` is "better".
 
     Attributes

@@ -26,6 +26,7 @@ from fastminima.networks.deep_network import DeepNetwork
 from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_real, check_width, spelled
+from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
 from .affine_optimum import AffineOptimum
@@ -45,7 +46,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DeepMinimum:
+class DeepMinimum(Result):
     """A certified local minimum of a network of any depth, as float64 arrays; falsy where none was built.
 
     Attributes
@@ -85,6 +86,10 @@ class DeepMinimum:
     fits: AffineOptimum
     alpha: float
     gain: float
+    # the segment follows from the activation, the fits from the data
+    _compared = (
+        "network", "status", "reason", "excess", "radius", "widths", "activation", "alpha", "gain", "data",
+    )  # fmt: skip
 
     @property
     def data(self) -> Dataset:

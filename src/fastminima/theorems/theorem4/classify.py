@@ -19,6 +19,7 @@ from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_flag, as_real, spelled
+from fastminima.system.results import Result
 
 from .decide_exactly import ExactFindings, decide_exactly
 from .decide_within_tolerance import ToleranceFindings, within_tolerance
@@ -62,8 +63,8 @@ class LinearVerdict(StrEnum):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class LinearEscape:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearEscape(Result):
     """A higher and a lower tuple in a ball around a saddle.
 
     Attributes
@@ -88,6 +89,10 @@ class LinearEscape:
     confirmed: bool
     exact_P: list[Rationals] | None = None
     exact_Q: list[Rationals] | None = None
+
+    def __repr__(self) -> str:
+        state = "confirmed" if self.confirmed else "not confirmed"
+        return f"LinearEscape(within {self.radius:g}: up {self.up}, down {self.down}, {state})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +149,8 @@ class _WithinTolerance:
         return None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LinearReport:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class LinearReport(Result):
     """What `classify_linear` found.
 
     Attributes
@@ -190,7 +195,8 @@ class LinearReport:
     margins: tuple[Margin, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     weights: tuple[Floats, ...] = ()
-    _later: _Exact | _WithinTolerance | None = field(default=None, repr=False)
+    # what is worked out of the loss when it is first asked for
+    _later: _Exact | _WithinTolerance | None = field(default=None, repr=False, compare=False)
 
     # a scan of verdicts should not pay for pairs nobody reads
     @cached_property
@@ -208,15 +214,18 @@ class LinearReport:
         """The power of the radius with which ell(W) - ell(Q) shrinks."""
         return None if self._later is None else self._later.order()
 
+    def how(self) -> str:
+        """How the verdict was found: "exactly", "within tol = ..." or "not certified"."""
+        if self.certified:
+            return "exactly"
+        return "not certified" if self.tol is None else f"within tol = {self.tol:g}"
+
+    def __repr__(self) -> str:
+        shapes = " ".join("x".join(map(str, W.shape)) for W in self.weights)
+        return f"LinearReport({self.verdict.value}, {self.how()}, by {self.part}; layers {shapes})"
+
     def __str__(self) -> str:
-        how = (
-            "exactly"
-            if self.certified
-            else "not certified"
-            if self.tol is None
-            else f"within tol = {self.tol:g}"
-        )
-        lines = [f"{self.verdict.value} ({how})", f"  by {self.part}", f"  because {self.reason}"]
+        lines = [f"{self.verdict.value} ({self.how()})", f"  by {self.part}", f"  because {self.reason}"]
         if self.escape is not None:
             state = (
                 "confirmed"

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from fastminima.errors import NetworkError
 from fastminima.networks.linear_layers import as_chain
 from fastminima.system.options import as_count
+from fastminima.system.results import Result
 
 __all__ = ["LocalInverse", "local_inverse"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class LocalInverse:
+@dataclass(frozen=True, eq=False, repr=False)
+class LocalInverse(Result):
     """Solves P_{H+1} ... P_1 = R' near R = W_{H+1} ... W_1 by moving factor j* alone.
 
     Attributes
@@ -53,6 +54,11 @@ class LocalInverse:
         moved = list(self.weights)
         moved[self.j_star - 1] = moved[self.j_star - 1] + self.step(goal - self.product)
         return moved
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.product.shape))
+        which = f"factor {self.j_star} of {len(self.weights)}"
+        return f"LocalInverse({which}, product {shape}, norm bound {self.norm_bound:.6g})"
 
     def step(self, change: Floats) -> Floats:
         """What factor j* moves by for the product to change by `change`."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastminima.exact.matrix import RationalMatrix
 from fastminima.losses.squared import SquaredLoss
+from fastminima.system.results import Result
 from fastminima.theorems.theorem4.classify import LinearReport, classify_linear
 
 __all__ = [
@@ -57,8 +58,8 @@ class Wanted:
     j_star: int | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CriticalPoint:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class CriticalPoint(Result):
     """A critical point of squared loss, and the verdict on it.
 
     Attributes
@@ -88,6 +89,12 @@ class CriticalPoint:
     j_star: int | None
     rank: int
     indices: tuple[int, ...] | None
+    # the loss is that of X and Y
+    _compared = ("weights", "X", "Y", "report", "kind", "j_star", "rank", "indices")
+
+    def __repr__(self) -> str:
+        widths = "-".join(map(str, [self.weights[0].shape[1], *(len(W) for W in self.weights)]))
+        return f"CriticalPoint({self.kind}, widths {widths}, rank {self.rank}; {self.report.verdict.value})"
 
 
 def unimodular(n: int, generator: np.random.Generator) -> tuple[Ints, Ints]:

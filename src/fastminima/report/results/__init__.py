@@ -1,0 +1,11 @@
+"""Results as people and other programs take them.
+
+Modules, lowest first:
+
+- `summary`: a table with a title, units and words below it: as text, HTML and LaTeX.
+- `units`: what stands beside numbers: columns and targets by name, the unit of the risk, the mean squared error.
+- `constructions`: tables of theorems 1, 2 and 4, and of linear fits.
+- `surroundings`: tables of what lies around a network: samples, decisions, walks, searches.
+- `runs`: tables with one row for each of many: scans, benchmarks, certificates.
+- `summaries`: the table of any result.
+"""

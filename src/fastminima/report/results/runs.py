@@ -1,0 +1,93 @@
+"""Tables with one row for each of many: scans, benchmarks, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastminima.interop.escape_runs import EscapeBenchmark
+from fastminima.proof.certificate import Certificate, numbers_line
+from fastminima.scanning.results import ScanReport, ScanResult
+from fastminima.scanning.table import HEAD, cells
+
+from .summary import Summary
+from .units import FORMULA, PARAMETERS, Row, at_least, quantities, radius, risk_rows, square
+
+__all__ = ["benchmark_summary", "certificate_summary", "scan_result_summary", "scan_summary"]
+
+_UNITS = {"l_LS": "l_LS [y²]", "radius": f"radius [{PARAMETERS}]"}
+
+
+def scan_summary(report: ScanReport) -> Summary:
+    """Of a scan: one row a dataset."""
+    columns = tuple(_UNITS.get(name, name) for name in HEAD)
+    rows = tuple(tuple(cells(row)) for row in report.table)
+    notes = (FORMULA, "radius: certified; J: positions, with + where float64 leaves some undecided")
+    failed = tuple(f"{r.name}: {type(r.error).__name__}: {r.error}" for r in report.failed[:5])
+    return Summary(
+        repr(report).removeprefix("ScanReport(").removesuffix(")"), columns, rows, (*notes, *failed)
+    )
+
+
+def scan_result_summary(result: ScanResult) -> Summary:
+    """Of one dataset of a scan."""
+    low, better, fit = result.minimum, result.better, result.fit
+
+    def rows() -> Iterable[Row]:
+        yield "status", result.status, ""
+        if fit is not None:
+            yield "rows", f"{fit.data.n_samples:,}", ""
+            yield "columns", f"{fit.data.n_features:,}", ""
+            yield from risk_rows(fit.risk, fit.data, fit, "least-squares risk")
+        if low is not None:
+            yield "certified radius", radius(low.radius), PARAMETERS
+        if better is not None:
+            yield "better point", str(better.status), ""
+        if better:
+            yield "drop, proved to be at least", at_least(better.drop_certified), square(better.data)
+        yield "route", result.route, ""
+        yield "time", f"{result.seconds:.3g}", "s"
+
+    notes = [FORMULA]
+    if result.reason:
+        notes.append(f"why: {result.reason}")
+    if result.error is not None:
+        notes.append(f"{type(result.error).__name__}: {result.error}")
+    notes += [f"note: {name}: {value}" for name, value in result.notes.items()]
+    return quantities(f"dataset {result.name}", rows(), notes)
+
+
+def benchmark_summary(benchmark: EscapeBenchmark) -> Summary:
+    """Of optimisers that start at bad minima: one row an optimiser and noise."""
+    outcomes = ("returned", "escaped", "left", "higher", "diverged", "undecided")
+    columns = (
+        "optimiser",
+        f"noise [{benchmark.unit}]",
+        "runs",
+        *outcomes,
+        "final risk / start's",
+        "best / start's",
+    )
+    rows = tuple(
+        (
+            str(row["optimiser"]), f"{row['noise']:g}", f"{row['runs']:,}",
+            *(f"{row[name]:.0%}" for name in outcomes), f"{row['final']:.4g}", f"{row['best']:.4g}",
+        )
+        for row in benchmark.rows
+    )  # fmt: skip
+    notes = (
+        FORMULA,
+        "where a run ended is decided exactly; the median of final risks is shown, and the least",
+    )
+    return Summary(repr(benchmark).removeprefix("EscapeBenchmark(").removesuffix(")"), columns, rows, notes)
+
+
+def certificate_summary(certificate: Certificate) -> Summary:
+    """Of a certificate: one row a claim."""
+    rows = tuple((name, numbers_line(shown)) for name, shown in certificate.claim_numbers())
+    state = "accepted by the checker" if certificate.checked else "not yet checked by this process"
+    notes = (
+        state,
+        "numbers are rounded; the file has them exactly",
+        *(f"open: {reason}" for reason in certificate.open),
+    )
+    return Summary(str(certificate).partition(",")[0], ("claim", "numbers"), rows, notes)
