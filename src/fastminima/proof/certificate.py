@@ -163,7 +163,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-_SHOWN = ("risk", "radius", "radius_squared", "distance_squared", "excess", "drop", "floor")
+_SHOWN = ("risk", "loss", "radius", "radius_squared", "distance_squared", "excess", "drop", "floor")
 
 
 def numbers_line(shown: dict[str, str]) -> str:

@@ -9,8 +9,8 @@ is so, and every claim is derived again from the data, in exact arithmetic. docs
 implies the claims.
 
 The parts, in order: the words of a certificate; the data as integers; local minima of any network, and
-floors of the risk; pieces of a line; theorem 1; interval arithmetic; activations; theorem 2; theorem 4; the whole
-certificate; data files and the command. Whatever raises an error is a rejection.
+floors of the risk; pieces of a line; theorem 1; interval arithmetic; activations; matrices; layers; theorem 2;
+theorem 4; the whole certificate; data files and the command. Whatever raises an error is a rejection.
 """
 
 import argparse
@@ -733,25 +733,29 @@ def effort(name, *parts):
     return EFFORT.get(name, 2) * (1 + size)
 
 
-def jet(formula, t, spend=int):
-    """(h, h', h''/2) on an interval that lies in one piece; a place where pieces meet belongs to the one below."""
+def jet(formula, t, spend=int, meet=False):
+    """(h, h', h''/2) on an interval that lies in one piece; a place where pieces meet belongs to the one below. With `meet`
+    pieces may meet in it: h is enclosed on all of them, its derivatives are not."""
     spend(1)
     if not isinstance(formula, list):
         return (t, ONE, ZERO) if formula == "t" else (PI if formula == "pi" else interval(exact(str(formula))), ZERO, ZERO)
     name, x, *rest = formula
-    x = jet(x, t, spend)
+    x = jet(x, t, spend, meet)
     spend(effort(name, x))
     if name == "if":
         above, below = rest
+        if meet and x[0].lo <= 0 < x[0].hi:
+            pieces = zip(*(jet(piece, t, spend, meet) for piece in rest))
+            return tuple(Interval(min(a.lo, b.lo), max(a.hi, b.hi)) for a, b in pieces)
         need(x[0].lo > 0 or x[0].hi <= 0, "two pieces of the activation meet in an interval")
-        return jet(above if x[0].lo > 0 else below, t, spend)
+        return jet(above if x[0].lo > 0 else below, t, spend, meet)
     if name == "pow":
         n = whole(*rest, 0)
         need(n <= 1000, "a power above 1,000")
         spend(4 * n.bit_length() * effort(name, x))
         g = [x[0].power(max(n - k, 0)) * interval(comb(n, k)) for k in range(3)]
     elif rest:
-        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t, spend)
+        y = jet(["inv", *rest] if name == "div" else ["neg", *rest] if name == "sub" else rest[0], t, spend, meet)
         spend(effort(name, x, y))
         need(len(rest) == 1 and name in ("add", "sub", "mul", "div"), f"no such operation: {name!r:.20}")
         if name in ("add", "sub"):
@@ -762,6 +766,305 @@ def jet(formula, t, spend=int):
     else:
         g = TAYLOR[name](x[0])
     return g[0], g[1] * x[1], g[1] * x[2] + g[2] * x[1].power(2)
+
+
+# ---- matrices of fractions -----------------------------------------------------------------------------------------
+
+
+class Matrices:
+    """Products, differences and inner products of matrices of fractions, by integers; their work is counted."""
+
+    def product(self, A, B):
+        (rows, a), (columns, b) = self.table.integral(*A), self.table.integral(*flip(B))
+        bits, count = longest(*rows) + longest(*columns) + len(B).bit_length(), len(rows) * len(columns)
+        self.table.spend(count * len(B) * times(longest(*rows), longest(*columns)))
+        self.table.spend(reduction(max(bits, (a * b).bit_length()), count))
+        return [[Fraction(at(row, column), a * b) for column in columns] for row in rows]
+
+    def minus(self, A, B):
+        self.table.spend(sum(reduction(longest(a, b), len(a)) for a, b in zip(A, B)))
+        return [[a - b for a, b in zip(*rows)] for rows in zip(A, B)]
+
+    def dot(self, A, B):
+        (A, a), (B, b) = self.table.integral(*A), self.table.integral(*B)
+        self.table.spend(sum(times(longest(p), longest(q)) * len(p) for p, q in zip(A, B)))
+        self.table.spend(reduction(longest(*A, [a]) + longest(*B, [b])))
+        return Fraction(sum(map(at, A, B)), a * b)
+
+
+# ---- layers: networks of any depth whose activations are affine somewhere, with squared or Huber loss ---------------
+
+
+def root(x):
+    """A square root, rounded up to 64 bits."""
+    k = 64 - (x.numerator.bit_length() - x.denominator.bit_length()) // 2
+    return Fraction(isqrt(x * Fraction(4) ** k // 1) + 1) / Fraction(2) ** k if x else x
+
+
+class Activation:
+    """A formula; `lines` has (slope, offset) between neighbouring breaks, None where it is not seen to be affine."""
+
+    def __init__(self, words):
+        self.formula, breaks = fields(words, "formula", "breaks")
+        need(len(json.dumps(words)) <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
+        self.breaks = exact(breaks, None)
+        need(all(a < b for a, b in pairwise(self.breaks)), "the breaks do not increase")
+        self.ends = [None, *self.breaks, None]
+        self.lines = [line(self.formula, *ends) for ends in pairwise(self.ends)]
+        around = zip(self.breaks, self.lines, self.lines[1:])
+        self.joined = [None not in (f, g) and f[0] * t + f[1] == g[0] * t + g[1] for t, f, g in around]
+
+
+def line(formula, low, high):
+    """(slope, offset) on an open interval (an end of None is infinite); None where it is not seen to be affine."""
+    if not isinstance(formula, list):
+        return None if formula == "pi" else (Fraction(1), Fraction(0)) if formula == "t" else (Fraction(0), exact(str(formula)))
+    name, *parts = formula
+    if name == "if":
+        condition, above, below = parts
+        found = line(condition, low, high)
+        ends = found and [found[0] * t + found[1] if t is not None else sign * found[0] for t, sign in ((low, -1), (high, 1))]
+        ends = [found[1]] if found and not found[0] else ends
+        if not found or min(ends) < 0 < max(ends) or not any(ends):  # either may hold: they must agree
+            a, b = (line(part, low, high) for part in (above, below))
+            return a if a == b else None
+        return line(above if max(ends) > 0 else below, low, high)
+    if name == "pow":
+        base, n = line(parts[0], low, high), whole(parts[1], 0)
+        constant = n == 0 or (base and not base[0] and n <= 1000)
+        return base if n == 1 else (Fraction(0), base[1] ** n if n else Fraction(1)) if constant else None
+    a, *rest = [line(part, low, high) for part in parts]
+    if a is None or None in rest or name not in ("neg", "add", "sub", "mul", "div"):
+        return None
+    if name == "neg" or not rest:
+        return (-a[0], -a[1]) if name == "neg" and not rest else None
+    (b,) = rest
+    if name in ("add", "sub"):
+        return tuple(u + v if name == "add" else u - v for u, v in zip(a, b))
+    if name == "div":
+        return (a[0] / b[1], a[1] / b[1]) if b[1] and not b[0] else None
+    return None if a[0] and b[0] else (a[0] * b[1] + b[0] * a[1], a[1] * b[1])
+
+
+class Layers(Matrices):
+    """Networks of the widths and with the activations of the setting; the loss is sum w phi(f(x) - y) over rows and outputs,
+    phi(r) = r^2/2, or with Huber's delta d: d |r| - d^2/2 where |r| > d. g = phi'(r); then 2 phi(r) = g (2 r - g)."""
+
+    def __init__(self, table, setting):
+        activations, widths, loss = fields(setting, "activations", "widths", "loss")
+        need(isinstance(widths, list) and widths, "expected the widths of hidden layers")
+        self.table, self.dx, self.dy = table, table.dx, table.dy
+        self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.dy]
+        need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each hidden layer")
+        self.activations = [Activation(words) for words in activations]
+        self.delta = None
+        if loss != "squared":
+            need(isinstance(loss, list) and len(loss) == 2 and loss[0] == "huber", "no such loss")
+            self.delta = exact(loss[1])
+            need(self.delta > 0, "Huber's delta is not above 0")
+
+    def data(self):
+        while (yield):
+            pass
+
+    def network(self, words):
+        shape = list(zip(self.sizes[1:], self.sizes))
+        need(isinstance(words, list) and len(words) == len(shape), "expected layers of the widths of the setting")
+        layers = [(*fields(layer, "W", "b"), *sizes) for layer, sizes in zip(words, shape)]
+        return [(exact(W, rows, columns), exact(b, rows)) for W, b, rows, columns in layers]
+
+    def residuals(self, rows):
+        """Forms that give r of each output, times `unit`, and delta times `unit`; the work of a row of data of 64 bits."""
+        targets = [[Fraction(-(j == k)) for j in range(self.dy)] for k in range(self.dy)]
+        (*forms, (limit,)), unit = self.table.integral(*map(add, rows, targets), [self.delta or Fraction(0)])
+        bits = longest(*forms) + 64
+        work = sum(times(c.bit_length()) for form in forms for c in form)
+        return (forms, unit, limit), work + self.dy * ((self.dx + 2) * times(bits) + 2 * times(bits, bits))
+
+    def slopes(self, part, fit):
+        """r and w g of each output on some rows, and the sum of 2 w phi, over the scales of the rows and the unit."""
+        (forms, unit, limit), total, found = fit, 0, []
+        most = limit * part.scale
+        for form in forms:
+            r = part.at(form)
+            g = r if self.delta is None else [max(-most, min(most, v)) for v in r]
+            wg = list(map(mul, g, part.columns[-1]))
+            total += at(wg, (2 * a - b for a, b in zip(r, g)))
+            found.append(wg)
+        return found, Fraction(total, part.scale**3 * unit**2)
+
+    def affine_bound(self, coef, intercept, loss):
+        """No affine map has a lower loss: sum w g (x, 1) = 0, and the loss is convex."""
+        rows = [[*row, b] for row, b in zip(exact(coef, self.dy, self.dx), exact(intercept, self.dy))]
+        (self.fit, work), total = self.residuals(rows), 0
+        sums = [[0] * (self.dx + 1) for _ in rows]
+        while block := (yield):
+            self.table.spend(len(block.rows) * work)
+            for part in block.parts(work):
+                found, more = self.slopes(part, self.fit)
+                products = ([Fraction(at(wg, x), part.scale**3) for x in part.columns[: self.dx + 1]] for wg in found)
+                sums, total = [list(map(add, *both)) for both in zip(sums, products)], total + more
+        need(not any(map(any, sums)), "the slopes of the loss are not orthogonal to the columns")
+        self.bound = total / 2
+        need(self.bound == exact(loss), "the loss of the map is another number")
+
+    def affine_near(self, layers, pieces, radius, excess):
+        """Nor any network near by: while the hidden layers together move by at most the radius, every unit stays on its piece
+        and the network is affine. Its own loss exceeds the bound by `excess` at most."""
+        net, R, total = self.network(layers), exact(radius), 0
+        need(R > 0, "the radius is not above 0")
+        need(isinstance(pieces, list) and len(pieces) == len(self.activations), "expected a piece for each hidden layer")
+        stages, rows = self.stages(net, pieces, R)
+        fit, work = self.residuals(rows)
+        for rooms, active, _, bits in stages:
+            work += sum((self.dx + 1) * times(longest(form)) for form, _ in (*rooms, *active))
+            work += len(rooms) * 4 * times(bits, bits) + len(active) * times(bits, bits)
+        while block := (yield):
+            self.table.spend(len(block.rows) * work)
+            for part in block.parts(work):
+                self.inside(part, stages)
+                total += self.slopes(part, fit)[1]
+        need(total / 2 - self.bound <= exact(excess), "the network's loss exceeds the bound by more")
+
+    def stages(self, net, pieces, R):
+        """For each hidden layer what `inside` asks of (x, 1), and the affine map that the network is inside.
+
+        S^2 = |(a, 1)|^2 of the layer before is S'/U, T of docs/proofs.md is T'/V, S' and T' integers."""
+        a, stages, U, V = None, [], Fraction(1), Fraction(1)
+        for (W, b), activation, k in zip(net, self.activations, pieces):
+            need(whole(k, 0) < len(activation.lines) and activation.lines[k], "the activation is not affine there")
+            (slope, offset), (low, high) = activation.lines[k], activation.ends[k : k + 2]
+            z = self.plus(self.product(W, a), b) if a else [[*w, c] for w, c in zip(W, b)]
+            squares, sums = [at(w, w) for w in W], [[sum(map(abs, line)) for line in M] for M in (W, flip(W))]
+            norm, forms, rooms = root(min(sum(squares), max(sums[0]) * max([0, *sums[1]]))), {}, []
+            for form, square in zip(map(tuple, z), squares):
+                forms[form] = max(forms.get(form, 0), square)
+            for form, square in forms.items():
+                for end, sign in ((low, 1), (high, -1)):
+                    if end is not None:
+                        room = [*(sign * v for v in form[:-1]), sign * (form[-1] - end)]
+                        ((room,), unit), n = self.table.integral(room), root(square) + R
+                        (ways,), _ = self.table.integral([R**2 / U, R**2 * n**2 / V, Fraction(1, unit**2)])
+                        rooms.append((room, ways))
+            a = [[*(slope * v for v in form[:-1]), slope * form[-1] + offset] for form in z]
+            counts = {}
+            for form in map(tuple, a):
+                counts[form] = counts.get(form, 0) + 1
+            forms, unit = self.table.integral(*counts, [Fraction(0)])
+            once = slope**2 * (norm + R) ** 2 / V if len(stages) else Fraction(0)  # T is 0 at first
+            ((of_S, of_T),), V = self.table.integral([slope**2 / U, once])
+            U = Fraction(unit**2)
+            bits = longest(*(room for room, _ in rooms), *(ways for _, ways in rooms), *forms, [of_S, of_T]) + 64
+            stages.append((rooms, list(zip(forms, counts.values())), (unit, of_S, of_T), bits * (len(stages) + 2)))
+        W, b = net[-1]
+        return stages, self.plus(self.product(W, a), b)
+
+    def plus(self, forms, b):
+        return [[*form[:-1], form[-1] + c] for form, c in zip(forms, b)]
+
+    def inside(self, part, stages):
+        """R^2 (S^2 + (n + R)^2 T) < (distance from the end)^2 for every unit of every layer on every row."""
+        S, T, one = [at(x, x) for x in zip(*part.columns[: self.dx + 1])], [0] * len(part.rows), part.scale
+        for rooms, active, (unit, of_S, of_T), _ in stages:
+            for form, (p, q, r) in rooms:
+                far = all(d > 0 and p * s + q * t < r * d * d for d, s, t in zip(part.at(form), S, T))
+                need(far, "a preactivation comes closer to the end of its piece than the radius allows")
+            T = [of_S * s + of_T * t for s, t in zip(S, T)]
+            S = [(unit * one) ** 2] * len(S)
+            for form, count in active:
+                S = [s + count * v * v for s, v in zip(S, part.at(form))]
+
+    def lower_risk(self, layers, drop):
+        """The network's loss is below the bound by `drop` at least."""
+        net = self.network(layers)
+        for k in range(len(net) - 2, -1, -1):  # units that nothing reads change nothing
+            (W, b), (V, c) = net[k : k + 2]
+            read = [j for j in range(len(W)) if any(row[j] for row in V)]
+            net[k : k + 2] = ([W[j] for j in read], [b[j] for j in read]), ([[row[j] for j in read] for row in V], c)
+        lines = all(None not in h.lines for h in self.activations)
+        total = yield from (self.exactly if lines else self.enclosed)(net)
+        need(0 < exact(drop) <= self.bound - total, "the drop is not reached")
+
+    def exactly(self, net):
+        """The loss of a network of lines; every number of a row is an integer over `one`."""
+        stages, bits, work, total = [], 64, 0, 0
+        for k, (W, b) in enumerate(net):
+            (*rows, of_b), unit = self.table.integral(*W, b)
+            rows = [[(j, v) for j, v in enumerate(row) if v] for row in rows]
+            size = longest(*([v for _, v in row] for row in rows), of_b)
+            work += (sum(map(len, rows)) + len(rows)) * times(size, bits)
+            bits += size + 8
+            h = self.activations[k] if k < len(self.activations) else None
+            if h:
+                (slopes, offsets), fine = self.table.integral(*(zip(*h.lines)))
+                (breaks,), step = self.table.integral(h.breaks)
+                size = longest(slopes, offsets, breaks, [step, fine])
+                work += len(rows) * (len(breaks) + 2) * times(size, bits)
+                bits += size
+                h = (slopes, offsets, fine, breaks, step, h.joined)
+            stages.append((rows, of_b, unit, h))
+        work += self.dy * 2 * times(bits, bits)
+        while block := (yield):
+            self.table.spend(len(block.rows) * work)
+            for row in block.rows:
+                total += self.loss_of(row, block.scale, stages)
+        return total / 2
+
+    def loss_of(self, row, scale, stages):
+        a, one = row[: self.dx], scale
+        for rows, b, unit, h in stages:
+            z = [sum(v * a[j] for j, v in line) + c * one for line, c in zip(rows, b)]
+            one *= unit
+            if h:
+                slopes, offsets, fine, breaks, step, joined = h
+                places = [[(v * step > t * one) - (v * step < t * one) for t in breaks] for v in z]
+                need(all(side or ok for place in places for side, ok in zip(place, joined)), "a unit is at a jump")
+                pieces = [sum(side >= 0 for side in place) for place in places]
+                a = [slopes[k] * v + offsets[k] * one for k, v in zip(pieces, z)]
+                one *= fine
+        twice = 0
+        for v, y in zip(z, row[self.dx + 1 :]):
+            r = abs(Fraction(v, one) - Fraction(y, scale))
+            g = r if self.delta is None else min(r, self.delta)
+            twice += g * (2 * r - g)
+        return twice * Fraction(row[-1], scale)
+
+    def enclosed(self, net):
+        """An upper bound of the loss, by intervals."""
+        layers = [([[(j, interval(v)) for j, v in enumerate(row) if v] for row in W], [*map(interval, b)]) for W, b in net]
+        count, total = sum(len(row) + 1 for W, _ in layers for row in W), Fraction(0)
+        spend = lambda work: self.table.spend(1_500 * work)  # noqa: E731
+        while block := (yield):
+            self.table.spend(len(block.rows) * count * 1_500)
+            for row in block.rows:
+                a = [interval(Fraction(v, block.scale)) for v in row[: self.dx]]
+                for k, (W, b) in enumerate(layers):
+                    z = [sum((v * a[j] for j, v in line), start=c) for line, c in zip(W, b)]
+                    if k < len(self.activations):
+                        a = [jet(self.activations[k].formula, t, spend, meet=True)[0] for t in z]
+                for t, y in zip(z, row[self.dx + 1 :]):
+                    r = t + -interval(Fraction(y, block.scale))
+                    r = Fraction(max(-r.lo, r.hi), UNIT)
+                    g = r if self.delta is None else min(r, self.delta)
+                    total += g * (2 * r - g) * Fraction(row[-1], block.scale)
+        return total / 2
+
+    def linearly_fittable(self):
+        need(self.bound == 0, "the loss of the best affine map is not 0")
+
+    def pure_error(self):
+        """No function of x has a lower loss: sum w g = 0 over every group of equal inputs."""
+        groups = {}
+        while block := (yield):
+            self.table.spend(len(block.rows) * (20_000 + 3_000 * self.dx))
+            found, _ = self.slopes(block, self.fit)
+            for values, *wg in zip(block.values, *found):
+                x = tuple(values[: self.dx])
+                groups[x] = list(map(add, groups.get(x, [0] * self.dy), (Fraction(v, block.scale**2) for v in wg)))
+        need(not any(map(any, groups.values())), "the slopes of a group of equal inputs do not cancel")
+
+    claims = {"affine bound": affine_bound, "no lower risk within": affine_near, "lower risk": lower_risk}  # noqa: RUF012
+    claims |= {"linearly fittable": partial(after, linearly_fittable), "pure error": pure_error}
 
 
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
@@ -899,7 +1202,7 @@ class Theorem2:
 # ---- theorem 4: R = W_{H+1} ... W_1, loss sum |R x - y|^2/2, gradient G = R A - B, A = sum x x^T, B = sum y x^T ----
 
 
-class Theorem4:
+class Theorem4(Matrices):
     def __init__(self, table, words):
         self.table, (layers, bias) = table, fields(words, "weights", "bias")
         need(type(bias) is bool and not table.weighted, "theorem 4 has no sample weights")
@@ -921,25 +1224,6 @@ class Theorem4:
     def chain(self, layers):
         need([len(W) for W in layers] == self.sizes[1:], "expected layers of the sizes of the weights")
         return [exact(W, None, size) for W, size in zip(layers, self.sizes)]
-
-    # products, differences and inner products of matrices of fractions, by integers; their work is counted
-
-    def product(self, A, B):
-        (rows, a), (columns, b) = self.table.integral(*A), self.table.integral(*flip(B))
-        bits, count = longest(*rows) + longest(*columns) + len(B).bit_length(), len(rows) * len(columns)
-        self.table.spend(count * len(B) * times(longest(*rows), longest(*columns)))
-        self.table.spend(reduction(max(bits, (a * b).bit_length()), count))
-        return [[Fraction(at(row, column), a * b) for column in columns] for row in rows]
-
-    def minus(self, A, B):
-        self.table.spend(sum(reduction(longest(a, b), len(a)) for a, b in zip(A, B)))
-        return [[a - b for a, b in zip(*rows)] for rows in zip(A, B)]
-
-    def dot(self, A, B):
-        (A, a), (B, b) = self.table.integral(*A), self.table.integral(*B)
-        self.table.spend(sum(times(longest(p), longest(q)) * len(p) for p, q in zip(A, B)))
-        self.table.spend(reduction(longest(*A, [a]) + longest(*B, [b])))
-        return Fraction(sum(map(at, A, B)), a * b)
 
     def products(self, layers):
         """I, W_1, W_2 W_1, ..."""
@@ -1035,7 +1319,8 @@ class Checking:
         need(exactly, f"numbers that are {meaning} are not {data['numbers']}")
         need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
         self.place = "the setting"
-        self.statement = statement = {1: Theorem1, 2: Theorem2, 4: Theorem4}[whole(theorem, 1)](table, setting)
+        kinds = {1: Layers if isinstance(setting, dict) else Theorem1, 2: Theorem2, 4: Theorem4}
+        self.statement = statement = kinds[whole(theorem, 1)](table, setting)
         tasks = [(self.place, "", {}, statement.data())]
         for number, given in enumerate(claims, 1):
             self.place = f"claim {number}"
@@ -1262,7 +1547,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Checks a certificate of fastminima against a data file.")
     parser.add_argument("certificate")
     parser.add_argument("data", help=".npy, or .csv or .tsv with a line of column names")
-    parser.add_argument("--target", help="column, or A,B,... for theorem 4; default: the last")
+    parser.add_argument("--target", help="column, or A,B,... for layers and theorem 4; default: the last")
     parser.add_argument("--features", help="A,B,...; default: all others")
     parser.add_argument("--sample-weight", help="column of weights")
     parser.add_argument("--header", action="store_true", help="the first line is column names, though it holds numbers")
@@ -1277,7 +1562,7 @@ def main(arguments=None):
         need(isinstance(words.get("claims"), list), "it has no list of claims")
         what = "data"
         columns = given.target, given.features, given.sample_weight
-        source = Source(given.data, words.get("meaning"), words.get("theorem") == 4, *columns, given.header)
+        source = Source(given.data, words.get("meaning"), isinstance(words.get("setting"), dict), *columns, given.header)
     except Exception as error:
         told(f"cannot read the {what}: {error if isinstance(error, (Reject, OSError)) else repr(error)}", sys.stderr)
         return 2

@@ -31,6 +31,8 @@ from fastminima.system.options import one_of, spelled
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.certify_drop import certify_drop
+from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
+from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 from fastminima.theorems.theorem2.counterexample import CounterExample
 from fastminima.theorems.theorem4.classify import LinearReport
@@ -45,7 +47,7 @@ from .certificate import (
     matrix_words,
     word,
 )
-from .claims import decided, least_risk, pair, theorem1, theorem2, theorem4
+from .claims import decided, layers, least_risk, pair, theorem1, theorem2, theorem4
 
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
@@ -71,14 +73,14 @@ def prove(
 
     Parameters
     ----------
-    result : SpuriousMinimum, CounterExample, LinearReport, Decision, Polish, Bracket, LowerBound, OneHiddenLayer or None
-        Theorem 1: the minimum. Theorem 2: the pair. Theorem 4: the report. A decision: that the network is at a local
+    result : SpuriousMinimum, DeepMinimum, CounterExample, LinearReport, Decision, Polish, Bracket, LowerBound, OneHiddenLayer or None
+        Theorem 1: the minimum, of any depth. Theorem 2: the pair. Theorem 4: the report. A decision: that the network is at a local
         minimum, or the lower network beside it. A polished network: the exact local minimum, and that the float64 one,
         and perhaps the start, are near it. A bracket: that no network of the width has a lower risk than what independent
         affine pieces leave on straight lines (its own lower end may be higher: `open` says so), and that its network's
         risk is at most the upper end; a lower bound, with `data`: the first of the two. A network, with `data`, is proved
         to have no lower risk near by; None leaves that out.
-    other : BetterPoint, OneHiddenLayer or SquaredLoss, optional
+    other : BetterPoint, DeepBetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Two networks: one that is lower than the first. Theorem 4: the loss.
     data : Dataset, (X, y), (X, y, sample_weight) or source of blocks, optional
         For networks. A source has `n_features`, `weighted` and `blocks()`, which iterates over (X, y, weights or None); it
@@ -115,6 +117,8 @@ def prove(
         return _finished(*_theorem2(result), verify)
     if isinstance(result, LinearReport):
         return prove_linear(result, other, verify=verify)
+    if isinstance(result, DeepMinimum) or isinstance(other, DeepBetterPoint):
+        return _finished(*_layers(result, other, data), verify)
     if isinstance(result, Decision | Polish):
         if other is not None or data is not None:
             raise OptionError(
@@ -216,6 +220,21 @@ def _decided(result: Decision | Polish) -> Made:
     )
     content = assemble(1, data.meaning, words, decided.setting_of(decision.network), claims)
     return Certificate(content, "exact", open=opened), lambda: data_rows(data)
+
+
+def _layers(low: Any, better: Any, data: Any) -> Made:
+    if data is not None:
+        raise OptionError("a DeepMinimum knows its data: give none beside it")
+    if not isinstance(low, DeepMinimum) or not isinstance(better, DeepBetterPoint | None):
+        raise DataTypeError(
+            "networks of several layers are proved as prove(low) or prove(low, better_point(low)) of a DeepMinimum; got "
+            f"{type(low).__name__} and {type(better).__name__}"
+        )
+    if better is not None and better.low is not low:
+        raise ProofError("the better point is that of another minimum: pass prove(better.low, better)")
+    claims, opened = layers.claims_of(low, better)
+    content = assemble(1, low.data.meaning, layers.described(low.data), layers.setting_of(low), claims)
+    return Certificate(content, "exact", open=opened), lambda: data_rows(low.data)
 
 
 def _least_risk(result: Bracket | LowerBound, other: Any, data: Any) -> Made:
@@ -363,20 +382,25 @@ def check(
             if isinstance(certificate.content["data"], dict)
             else None
         )
-        if targets not in (None, 1) or certificate.content.get("theorem") == 4:
+        if certificate.content.get("theorem") == 4 or (targets not in (None, 1) and not _of_layers(certificate)):
             return check_loss(certificate, SquaredLoss(*data, bias=linear_bias(certificate)))
         data = Dataset(*data)
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
         )
-    if certificate.content.get("theorem") != 4:
+    if certificate.content.get("theorem") != 4 and not _of_layers(certificate):
         check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
     if certificate.content.get("meaning") != data.meaning:
         return _another_meaning(certificate, data.meaning)
     # the certificate must mean the same columns by target and weight
     arranged = (data.n_targets, data.sample_weight is not None)
     return checker.check(certificate.text, lambda: data_rows(data), arranged)
+
+
+def _of_layers(certificate: Certificate) -> bool:
+    """Is it about networks of any depth, with any number of targets?"""
+    return certificate.content.get("theorem") == 1 and isinstance(certificate.content.get("setting"), dict)
 
 
 def check_loss(

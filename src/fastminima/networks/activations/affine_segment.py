@@ -24,7 +24,7 @@ from .named import activation as named
 from .piecewise_linear import PiecewiseLinear
 from .smooth import Smooth
 
-__all__ = ["AffineSegment", "Piece", "affine_segment", "pieces_of"]
+__all__ = ["AffineSegment", "Piece", "affine_segment", "merged_pieces", "pieces_of"]
 
 _Line = tuple[Fraction, Fraction]
 
@@ -105,7 +105,7 @@ def affine_segment(activation: Any) -> AffineSegment | None:
             f"where {activation!r} is affine cannot be known without its formula; name an activation of "
             "fastminima.activations(), or use Smooth.from_formula"
         )
-    pieces = _merged(pieces_of(activation.formula))
+    pieces = merged_pieces(activation)
     found = [(k, p) for k, p in enumerate(pieces) if p.line is not None and p.line[0]]
     if not found:
         return None
@@ -261,10 +261,10 @@ def _inside(low: Fraction | None, high: Fraction | None) -> Fraction:
     return low + 1 if high is None else (low + high) / 2
 
 
-def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Neighbours on one line are one piece: at the boundary either gives the same value."""
+def merged_pieces(activation: PiecewiseLinear | Smooth) -> list[Piece]:
+    """The pieces of an activation's formula, neighbours on one line as one: at the boundary either gives the same value."""
     result: list[Piece] = []
-    for p in pieces:
+    for p in pieces_of(activation.formula):
         if result and p.line is not None and result[-1].line == p.line:
             result[-1] = replace(result[-1], high=p.high)
         else:
