@@ -804,10 +804,12 @@ def root(x):
 class Activation:
     """A formula; `lines` has (slope, offset) between neighbouring breaks, None where it is not seen to be affine."""
 
-    def __init__(self, words):
+    def __init__(self, table, words):
         self.formula, breaks = fields(words, "formula", "breaks")
-        need(len(json.dumps(words)) <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
+        length = len(json.dumps(words))
+        need(length <= LONGEST_FORMULA, f"a formula has at most {LONGEST_FORMULA} characters")
         self.breaks = exact(breaks, None)
+        table.spend(1_000 * length * (len(self.breaks) + 1))
         need(all(a < b for a, b in pairwise(self.breaks)), "the breaks do not increase")
         self.ends = [None, *self.breaks, None]
         self.lines = [line(self.formula, *ends) for ends in pairwise(self.ends)]
@@ -831,7 +833,7 @@ def line(formula, low, high):
         return line(above if max(ends) > 0 else below, low, high)
     if name == "pow":
         base, n = line(parts[0], low, high), whole(parts[1], 0)
-        constant = n == 0 or (base and not base[0] and n <= 1000)
+        constant = n == 0 or (base and not base[0] and n * longest(base) <= LONGEST_NUMBER)
         return base if n == 1 else (Fraction(0), base[1] ** n if n else Fraction(1)) if constant else None
     a, *rest = [line(part, low, high) for part in parts]
     if a is None or None in rest or name not in ("neg", "add", "sub", "mul", "div"):
@@ -856,7 +858,7 @@ class Layers(Matrices):
         self.table, self.dx, self.dy = table, table.dx, table.dy
         self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.dy]
         need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each hidden layer")
-        self.activations = [Activation(words) for words in activations]
+        self.activations = [Activation(table, words) for words in activations]
         self.delta = None
         if loss != "squared":
             need(isinstance(loss, list) and len(loss) == 2 and loss[0] == "huber", "no such loss")
@@ -935,6 +937,7 @@ class Layers(Matrices):
             need(whole(k, 0) < len(activation.lines) and activation.lines[k], "the activation is not affine there")
             (slope, offset), (low, high) = activation.lines[k], activation.ends[k : k + 2]
             z = self.plus(self.product(W, a), b) if a else [[*w, c] for w, c in zip(W, b)]
+            self.table.spend(sum(2 * len(w) * (times(longest(w)) + reduction(3 * longest(w))) for w in W))
             squares, sums = [at(w, w) for w in W], [[sum(map(abs, line)) for line in M] for M in (W, flip(W))]
             norm, forms, rooms = root(min(sum(squares), max(sums[0]) * max([0, *sums[1]]))), {}, []
             for form, square in zip(map(tuple, z), squares):
@@ -1003,7 +1006,7 @@ class Layers(Matrices):
                 bits += size
                 h = (slopes, offsets, fine, breaks, step, h.joined)
             stages.append((rows, of_b, unit, h))
-        work += self.dy * 2 * times(bits, bits)
+        work += self.dy * (2 * times(bits, bits) + 4 * reduction(bits))
         while block := (yield):
             self.table.spend(len(block.rows) * work)
             for row in block.rows:
@@ -1056,7 +1059,8 @@ class Layers(Matrices):
         """No function of x has a lower loss: sum w g = 0 over every group of equal inputs."""
         groups = {}
         while block := (yield):
-            self.table.spend(len(block.rows) * (20_000 + 3_000 * self.dx))
+            long = reduction(longest(*self.fit[0]) + 64, 2 * self.dy)
+            self.table.spend(len(block.rows) * (20_000 + 3_000 * self.dx + long))
             found, _ = self.slopes(block, self.fit)
             for values, *wg in zip(block.values, *found):
                 x = tuple(values[: self.dx])

@@ -105,6 +105,4 @@ def _piece(low: DeepMinimum) -> int:
 
 
 def _words(network: DeepNetwork) -> list[dict[str, Any]]:
-    return [
-        {"W": matrix_words(W.tolist()), "b": [word(v) for v in b.tolist()]} for W, b in network.layers
-    ]
+    return [{"W": matrix_words(W.tolist()), "b": [word(v) for v in b.tolist()]} for W, b in network.layers]
