@@ -89,7 +89,8 @@ def main() -> None:
         passed, loss = clocked(lambda low=low, data=data: forward_and_backward(low.network, data), runs)
         print(
             f"{m:,} x 10, widths 64-64-64: minimum {whole:.3f} s, of it the fit {fit:.3f} s; NumPy's forward and backward "
-            f"pass {passed:.3f} s; (minimum - fit) / pass {(whole - fit) / passed:.2f}; radius {low.radius:.8g}, loss {loss:.10g}"
+            f"pass {passed:.3f} s; (minimum - fit) / pass {(whole - fit) / passed:.2f}; radius {low.radius:.8g}, "
+            f"loss {loss:.10g}"
         )
     for activation in ("relu", "leaky_relu", "hardtanh", "elu", "selu"):
         low = fm.spurious_minimum(fm.load_demo("diabetes"), activation=activation, width=(16, 16, 16))

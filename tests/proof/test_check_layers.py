@@ -66,7 +66,7 @@ def test_a_hair_more_is_refused(name):
         ("two layers", "setting/widths", [], "expected the widths of hidden layers"),
         ("two layers", "setting/widths", [2, 0], "an integer of at least 1"),
         ("two layers", "setting/widths", [2, 3], "expected a list of 3"),
-        ("two layers", "setting/widths", [2, 2, 2], "expected an activation for each hidden layer"),
+        ("two layers", "setting/widths", [2, 2, 2], "expected an activation for each layer"),
         ("two layers", "setting/loss", "logistic", "no such loss"),
         ("two layers", "setting/loss", ["huber", "0"], "delta is not above 0"),
         ("huber", "setting/loss", "squared", "not orthogonal"),
@@ -203,7 +203,7 @@ def test_what_prove_makes_is_accepted_and_true(table, activation, widths):
     better = fm.better_point(low) if low.status == "spurious" else None
     proof = fm.prove(low, better)
     assert proof.checked
-    assert not fm.check(proof, fm.Dataset(X, np.array(Y) + [[1.0, 0.0]], sample_weight=weight))
+    assert not fm.check(proof, fm.Dataset(X, [*np.array(Y), [1.0, 0.0]], sample_weight=weight))
     names = {claim["claim"] for claim in proof.claims}
     assert ("lower risk" in names) == bool(better)
     if low.status == "global":

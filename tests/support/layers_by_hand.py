@@ -1,4 +1,4 @@
-"""Certificates of networks with several layers, made by hand, and a slow judge of their claims: rationals, sample by sample."""
+"""Certificates of networks with several layers, by hand, and a slow judge of their claims: rationals, sample by sample."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Judge:
 
     def loss(self, outputs: Any) -> Any:
         total: Any = F(0)
-        for (x, y, w), f in zip(self.rows, map(outputs, (x for x, _, _ in self.rows)), strict=True):
+        for (_x, y, w), f in zip(self.rows, map(outputs, (x for x, _, _ in self.rows)), strict=True):
             for v, t in zip(f, y, strict=True):
                 exact = isinstance(v, F)
                 total = (total if exact else in_interval(total)) + (
@@ -211,7 +211,7 @@ def in_cell(
     rows: Any, dx: int, A: list[list[F]], widths: list[int], ends: tuple[Any, Any]
 ) -> list[tuple[Any, Any]]:
     """A network of units with slope 1 and offset 0 on their piece, that is the affine map A."""
-    low, high = ends
+    _low, high = ends
     most = max([abs(v) for row in rows for v in row[:dx]] + [F(1)])
     middle, s = (F(0), F(1) / (4 * most)) if high is not None else (4 * most, F(1))
     W = [[s if i == j else F(0) for j in range(dx)] for i in range(widths[0])]

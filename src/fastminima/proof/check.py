@@ -820,12 +820,15 @@ class Activation:
 def line(formula, low, high):
     """(slope, offset) on an open interval (an end of None is infinite); None where it is not seen to be affine."""
     if not isinstance(formula, list):
-        return None if formula == "pi" else (Fraction(1), Fraction(0)) if formula == "t" else (Fraction(0), exact(str(formula)))
+        if formula == "pi":
+            return None
+        return (Fraction(1), Fraction(0)) if formula == "t" else (Fraction(0), exact(str(formula)))
     name, *parts = formula
     if name == "if":
         condition, above, below = parts
         found = line(condition, low, high)
-        ends = found and [found[0] * t + found[1] if t is not None else sign * found[0] for t, sign in ((low, -1), (high, 1))]
+        ends = (low, -1), (high, 1)
+        ends = found and [sign * found[0] if t is None else found[0] * t + found[1] for t, sign in ends]
         ends = [found[1]] if found and not found[0] else ends
         if not found or min(ends) < 0 < max(ends) or not any(ends):  # either may hold: they must agree
             a, b = (line(part, low, high) for part in (above, below))
@@ -857,7 +860,7 @@ class Layers(Matrices):
         need(isinstance(widths, list) and widths, "expected the widths of hidden layers")
         self.table, self.dx, self.dy = table, table.dx, table.dy
         self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.dy]
-        need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each hidden layer")
+        need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each layer")
         self.activations = [Activation(table, words) for words in activations]
         self.delta = None
         if loss != "squared":
@@ -911,8 +914,8 @@ class Layers(Matrices):
         need(self.bound == exact(loss), "the loss of the map is another number")
 
     def affine_near(self, layers, pieces, radius, excess):
-        """Nor any network near by: while the hidden layers together move by at most the radius, every unit stays on its piece
-        and the network is affine. Its own loss exceeds the bound by `excess` at most."""
+        """Nor any network near by: while the hidden layers together move by at most the radius, every unit stays on its
+        piece and the network is affine. Its own loss exceeds the bound by `excess` at most."""
         net, R, total = self.network(layers), exact(radius), 0
         need(R > 0, "the radius is not above 0")
         need(isinstance(pieces, list) and len(pieces) == len(self.activations), "expected a piece for each hidden layer")
