@@ -73,14 +73,13 @@ def prove(
 
     Parameters
     ----------
-    result : SpuriousMinimum, DeepMinimum, CounterExample, LinearReport, Decision, Polish, Bracket, LowerBound,
-OneHiddenLayer or None
+    result : SpuriousMinimum, DeepMinimum, CounterExample, LinearReport, Decision, Polish, Bracket, a network or None
         Theorem 1: the minimum, of any depth. Theorem 2: the pair. Theorem 4: the report. A decision: that the network is
-        at a local minimum, or the lower network beside it. A polished network: the exact local minimum, and that the float64 one,
-        and perhaps the start, are near it. A bracket: that no network of the width has a lower risk than what independent
-        affine pieces leave on straight lines (its own lower end may be higher: `open` says so), and that its network's
-        risk is at most the upper end; a lower bound, with `data`: the first of the two. A network, with `data`, is proved
-        to have no lower risk near by; None leaves that out.
+        at a local minimum, or the lower network beside it. A polished network: the exact local minimum, and that the
+        float64 one, and perhaps the start, are near it. A bracket: that no network of the width has a lower risk than
+        what independent affine pieces leave on straight lines (its own lower end may be higher: `open` says so), and
+        that its network's risk is at most the upper end; a LowerBound, with `data`: the first of the two. A network
+        (OneHiddenLayer), with `data`, is proved to have no lower risk near by; None leaves that out.
     other : BetterPoint, DeepBetterPoint, OneHiddenLayer or SquaredLoss, optional
         Theorem 1: the better point. Two networks: one that is lower than the first. Theorem 4: the loss.
     data : Dataset, (X, y), (X, y, sample_weight) or source of blocks, optional
