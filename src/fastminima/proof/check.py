@@ -1070,8 +1070,13 @@ class Layers(Matrices):
                 groups[x] = list(map(add, groups.get(x, [0] * self.dy), (Fraction(v, block.scale**2) for v in wg)))
         need(not any(map(any, groups.values())), "the slopes of a group of equal inputs do not cancel")
 
-    claims = {"affine bound": affine_bound, "no lower risk within": affine_near, "lower risk": lower_risk}  # noqa: RUF012
-    claims |= {"linearly fittable": partial(after, linearly_fittable), "pure error": pure_error}
+    claims = {  # noqa: RUF012
+        "affine bound": affine_bound,
+        "no lower risk within": affine_near,
+        "lower risk": lower_risk,
+        "linearly fittable": partial(after, linearly_fittable),
+        "pure error": pure_error,
+    }
 
 
 # ---- theorem 2: samples x1, x2, (x1 + x2)/2 with targets o, o, o + k; h twice differentiable -----------------------
