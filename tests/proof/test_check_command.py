@@ -80,7 +80,7 @@ def test_what_the_command_prints(tmp_path, capsys, monkeypatch):
     for text in (
         "\nChecks a certificate of fastminima against a data file.\n",
         " .npy, or .csv or .tsv with a line of column names\n",
-        " column, or A,B,... for theorem 4; default: the last\n",
+        " column, or A,B,... for layers and theorem 4; default: the last\n",
         " A,B,...; default: all others\n",
         " column of weights\n",
     ):
