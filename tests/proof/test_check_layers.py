@@ -203,7 +203,7 @@ def test_what_prove_makes_is_accepted_and_true(table, activation, widths):
     better = fm.better_point(low) if low.status == "spurious" else None
     proof = fm.prove(low, better)
     assert proof.checked
-    assert not fm.check(proof, fm.Dataset(X, [*np.array(Y), [1.0, 0.0]], sample_weight=weight))
+    assert not fm.check(proof, fm.Dataset(X, np.array(Y) + np.array([1.0, 0.0]), sample_weight=weight))
     names = {claim["claim"] for claim in proof.claims}
     assert ("lower risk" in names) == bool(better)
     if low.status == "global":
