@@ -14,6 +14,7 @@ import fastminima as fm
 from certificates_by_hand import rational, text_of
 from certificates_changed import alone, drop, plus, set_in, times, verdict
 from fastminima.errors import DataTypeError, OptionError, ProofError
+from fastminima.losses.pointwise import Huber
 from fastminima.proof import check as checker
 from fastminima.proof.certificate import data_rows
 from layers_by_hand import Judge, layers_cases, layers_true
@@ -194,12 +195,12 @@ tables = st.integers(2, 9).flatmap(
     table=tables,
     activation=st.sampled_from(ACTIVATIONS),
     widths=st.lists(st.integers(2, 4), min_size=1, max_size=3),
+    loss=st.sampled_from(["squared", "huber", Huber(0.75)]),
 )
-def test_what_prove_makes_is_accepted_and_true(table, activation, widths):
+def test_what_prove_makes_is_accepted_and_true(table, activation, widths, loss):
     X, Y, weight = table
-    low = fm.spurious_minimum(
-        fm.Dataset(X, Y, sample_weight=weight), activation=activation, width=tuple(widths)
-    )
+    data = fm.Dataset(X, Y, sample_weight=weight)
+    low = fm.spurious_minimum(data, activation=activation, width=tuple(widths), loss=loss)
     better = fm.better_point(low) if low.status == "spurious" else None
     proof = fm.prove(low, better)
     assert proof.checked

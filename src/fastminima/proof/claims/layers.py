@@ -11,9 +11,11 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ProofError
 from fastminima.exact.digest import Digests
+from fastminima.losses.pointwise import Huber, Squared
 from fastminima.networks.activations.affine_segment import merged_pieces
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.proof.certificate import data_words, matrix_words, word
+from fastminima.theorems.theorem1.affine_optimum import AffineOptimum
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 from fastminima.theorems.theorem1.status import MinimumStatus
@@ -41,8 +43,17 @@ def setting_of(low: DeepMinimum) -> dict[str, Any]:
     return {
         "activations": [activation] * len(low.widths),
         "widths": list(low.widths),
-        "loss": "squared",
+        "loss": _loss_words(low.fits),
     }
+
+
+def _loss_words(fits: AffineOptimum) -> Any:
+    phi = fits.loss_sum.phi
+    if isinstance(phi, Squared):
+        return "squared"
+    if isinstance(phi, Huber):
+        return ["huber", word(phi.delta)]
+    raise ProofError(f"there is no certificate of {phi}: the checker reads squared and Huber loss")
 
 
 def claims_of(
@@ -66,7 +77,7 @@ def claims_of(
         {
             "claim": "affine bound",
             "coef": matrix_words(fits.slopes),
-            "intercept": [word(fit.intercept) for fit in fits.fits],
+            "intercept": [word(b) for b in fits.intercepts],
             "loss": word(fits.loss),
         },
         {
