@@ -19,9 +19,20 @@ Rationals = list[list[Fraction]]
 """A rational matrix as a list of rows."""
 
 
-def dot(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
-    """The inner product of two rational vectors."""
-    return sum((x * y for x, y in zip(a, b, strict=True) if x), Fraction(0))
+def dot(a: Sequence[Fraction | float], b: Sequence[Fraction | float]) -> Fraction:
+    """The inner product of two vectors of rationals or finite float64 numbers, exactly.
+
+    One fraction a sum: reducing every product and every partial sum takes ten times as long.
+    """
+    numerators, denominators = [], []
+    for x, y in zip(a, b, strict=True):
+        p, q = x.as_integer_ratio()
+        r, s = y.as_integer_ratio()
+        if p and r:
+            numerators.append(p * r)
+            denominators.append(q * s)
+    common = math.lcm(*denominators)
+    return Fraction(sum(n * (common // d) for n, d in zip(numerators, denominators, strict=True)), common)
 
 
 def _quotient(n: int, d: int) -> float:

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
+from fastminima.exact.dyadic import power_of_two
+from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import SLACK, U, gamma_n
 from fastminima.system.first_use import cached_property
 
@@ -162,27 +164,32 @@ class CentredData(ABC):
         smallest, largest = self.weight_range
         return smallest >= 2.0**-_WIDE and largest <= 2.0**_WIDE
 
+    @cached_property
+    def unscaled(self) -> bool:
+        """Whether all exponents are 0: then slopes are the same in the frame and in the units of the data."""
+        return not (self.exponent_y or self.exponents.any())
+
     # An affine function has two spellings: exact rationals on the data as given (slopes, intercept), and
     # rationals in the frame, where its constant is the value at the centre minus c_y.
 
     def to_frame(self, slopes: list[Fraction], intercept: Fraction) -> tuple[list[Fraction], Fraction]:
         """Coefficients of 2^-e_y f(x) - c_y as a function of x', exactly."""
-        unit = Fraction(2) ** -self.exponent_y
-        inside = [s * unit * Fraction(2) ** int(e) for s, e in zip(slopes, self.exponents, strict=True)]
-        value = intercept * unit - Fraction(self.centre_y)
-        value += sum(
-            (s * Fraction(c) for s, c in zip(inside, self.centre.tolist(), strict=True)), Fraction(0)
-        )
-        return inside, value
+        inside = slopes
+        if not self.unscaled:
+            unit = power_of_two(-self.exponent_y)
+            inside = [
+                s * unit * power_of_two(e) for s, e in zip(slopes, self.exponents.tolist(), strict=True)
+            ]
+            intercept = intercept * unit
+        return inside, intercept - Fraction(self.centre_y) + dot(inside, self.centre.tolist())
 
     def from_frame(self, slopes: list[Fraction], value: Fraction) -> tuple[list[Fraction], Fraction]:
         """The inverse of `to_frame`."""
-        unit = Fraction(2) ** self.exponent_y
-        intercept = value + Fraction(self.centre_y)
-        intercept -= sum(
-            (s * Fraction(c) for s, c in zip(slopes, self.centre.tolist(), strict=True)), Fraction(0)
-        )
-        outside = [s * unit / Fraction(2) ** int(e) for s, e in zip(slopes, self.exponents, strict=True)]
+        intercept = value + Fraction(self.centre_y) - dot(slopes, self.centre.tolist())
+        if self.unscaled:
+            return slopes, intercept
+        unit = power_of_two(self.exponent_y)
+        outside = [s * unit * power_of_two(-e) for s, e in zip(slopes, self.exponents.tolist(), strict=True)]
         return outside, intercept * unit
 
     def risk_to_float(self, risk: float) -> float:

@@ -56,6 +56,11 @@ def as_parameter(value: ArrayLike, name: str, dimensions: int) -> NDArray[np.flo
 
     W2 and b2 may have one dimension more, of size 1: what layers with one output hold.
     """
+    if dimensions == 0 and isinstance(value, float) and math.isfinite(value):
+        return sealed(np.array(value, dtype=np.float64))
+    plain = type(value) is np.ndarray and value.dtype == np.float64 and value.ndim == dimensions
+    if plain and np.isfinite(value).all():
+        return sealed(np.array(value, order="C"))
     try:
         array = plain_array(value)
         if name in ("W2", "b2") and array.ndim == dimensions + 1 and len(array) == 1:

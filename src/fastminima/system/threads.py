@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -18,17 +19,27 @@ __all__ = ["single_threaded_blas"]
 
 
 @cache
-def _controller() -> ThreadpoolController:
+def _libraries() -> list[Any]:
     # finding the loaded libraries takes milliseconds, setting a limit microseconds: look once.
     # SciPy's copy is loaded by its own modules, so it has to be imported before the look.
     with first_use():
         import scipy.linalg.cython_blas  # noqa: F401
 
-        return ThreadpoolController()
+        libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+        return libraries
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Limit every BLAS in this process to one thread inside the block."""
-    with _controller().limit(limits=1, user_api="blas"):
+    """Limit every BLAS in this process to one thread inside the block.
+
+    A block inside another, or beside one in another thread, finds one thread already, changes nothing and restores nothing.
+    """
+    changed = [(library, before) for library in _libraries() if (before := library.num_threads) != 1]
+    for library, _ in changed:
+        library.set_num_threads(1)
+    try:
         yield
+    finally:
+        for library, before in changed:
+            library.set_num_threads(before)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastminima.exact.dyadic import round_fraction, round_up
 from fastminima.exact.margin import exact_margin
+from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import SLACK, U, gamma_n
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -140,15 +141,11 @@ def positive_affine(network: OneHiddenLayer) -> tuple[list[Fraction], Fraction]:
     """The affine function of a network all of whose preactivations are positive: exact slopes and intercept."""
     W1, b1, W2, b2 = network.parameters()
     s_plus = Fraction(network.slopes[0])
-    slopes = [Fraction(0)] * W1.shape[1]
-    intercept = Fraction(b2)
     # dead units are many where the width is large
     live = W2 != 0.0
-    for row, bias, weight in zip(W1[live].tolist(), b1[live].tolist(), W2[live].tolist(), strict=True):
-        factor = s_plus * Fraction(weight)
-        intercept += factor * Fraction(bias)
-        slopes = [total + factor * Fraction(v) if v else total for total, v in zip(slopes, row, strict=True)]
-    return slopes, intercept
+    factors = [s_plus * Fraction(weight) for weight in W2[live].tolist()]
+    slopes = [dot(factors, column) for column in W1[live].T.tolist()]
+    return slopes, Fraction(b2) + dot(factors, b1[live].tolist())
 
 
 def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> float:

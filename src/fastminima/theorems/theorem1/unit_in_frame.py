@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.exact.dyadic import round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import SLACK
 from fastminima.fit.bounds import affine_error
 from fastminima.fit.centred_data import CentredData
@@ -38,11 +38,7 @@ def unit_in_frame(
         slopes = np.ldexp(row, frame.exponents)
         if not np.isfinite(slopes).all() or not np.array_equal(np.ldexp(slopes, -frame.exponents), row):
             return None
-    level = Fraction(bias)
-    for s, c in zip(slopes.tolist(), frame.centre.tolist(), strict=True):
-        if s:
-            level += Fraction(s) * Fraction(c)
-    rounded = round_fraction(level)
+    rounded = round_fraction(dot([bias, *slopes.tolist()], [1.0, *frame.centre.tolist()]))
     try:
         scaled_weight = math.ldexp(weight, -frame.exponent_y)
     except OverflowError:
