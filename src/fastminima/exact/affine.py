@@ -15,7 +15,7 @@ from fastminima.errors import DataError
 
 from .dyadic import Floats, Ints, power_of_two, to_integers
 
-__all__ = ["Columns", "affine_numerators", "as_index", "check_rows", "common_numerators"]
+__all__ = ["Columns", "affine_numerators", "as_index", "check_rows", "common_numerators", "common_products"]
 
 Rows = NDArray[Any] | Sequence[int] | None
 
@@ -30,10 +30,25 @@ def as_index(rows: Rows) -> NDArray[np.intp] | None:
     return array.astype(np.intp)
 
 
-def common_numerators(values: Sequence[Fraction]) -> tuple[list[int], Fraction]:
-    """Integers n without a common divisor and one scale > 0 with values = n * scale."""
-    denominator = math.lcm(*(v.denominator for v in values)) if values else 1
-    numerators = [v.numerator * (denominator // v.denominator) for v in values]
+def common_numerators(values: Sequence[Fraction | float]) -> tuple[list[int], Fraction]:
+    """Integers n without a common divisor and one scale > 0 with values = n * scale.
+
+    The values are rationals or finite float64 numbers.
+    """
+    return _over_one_scale([v.as_integer_ratio() for v in values])
+
+
+def common_products(
+    a: Sequence[Fraction | float], b: Sequence[Fraction | float]
+) -> tuple[list[int], Fraction]:
+    """`common_numerators` of a_i b_i, without a fraction for each."""
+    pairs = [(v.as_integer_ratio(), w.as_integer_ratio()) for v, w in zip(a, b, strict=True)]
+    return _over_one_scale([(p * r, q * s) for (p, q), (r, s) in pairs])
+
+
+def _over_one_scale(ratios: list[tuple[int, int]]) -> tuple[list[int], Fraction]:
+    denominator = math.lcm(*(q for _, q in ratios))
+    numerators = [p * (denominator // q) for p, q in ratios]
     divisor = math.gcd(*numerators)
     if divisor == 0:
         return numerators, Fraction(1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from fastminima.errors import DataError
 from fastminima.kernels import _gram
 
-from .affine import Columns, Rows, as_index, check_rows, common_numerators
+from .affine import Columns, Rows, as_index, check_rows, common_numerators, common_products
 from .digits import MAX_ROWS, DigitSums, Scratch, ends_of
 from .dyadic import Floats, Ints, power_of_two, to_integers
 
@@ -69,11 +70,11 @@ class ExactGram:
 
     def quadratic(self, form: Sequence[Fraction]) -> Fraction:
         """c^T G c for a vector of dx + 2 rationals."""
-        integers, unit = common_numerators([c * s for c, s in zip(form, self.scales, strict=True)])
+        integers, unit = common_products(form, self.scales)
         total = 0
         for c, row in zip(integers, self.entries, strict=True):
             if c:
-                total += c * sum(g * d for g, d in zip(row, integers, strict=True) if d)
+                total += c * sum(map(mul, row, integers))
         return total * unit * unit * self.weight_scale
 
     def __sub__(self, other: ExactGram) -> ExactGram:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from fastminima.exact.affine import common_numerators
+from fastminima.exact.affine import common_numerators, common_products
 from fastminima.exact.dyadic import next_above, next_below, power_of_two, round_fraction
 from fastminima.exact.roundoff import SLACK, U
 from fastminima.fit.least_squares import LeastSquares
@@ -128,19 +128,17 @@ def _pieces(
         return None
     unit = power_of_two(frame.exponent_y)
     # integers over one scale a vector: the sums below are those of the module's text, without a fraction a term
-    slopes, slope_unit = common_numerators([Fraction(v) for v in fit.slopes.tolist()])
-    sizes, size_unit = common_numerators([Fraction(v) for v in fit.column_max.tolist()])
-    centre, centre_unit = common_numerators([Fraction(c) for c in frame.centre.tolist()])
+    slopes, slope_unit = common_numerators(fit.slopes.tolist())
+    sizes, size_unit = common_numerators(fit.column_max.tolist())
+    centre, centre_unit = common_numerators(frame.centre.tolist())
     j = max(range(n), key=lambda k: abs(slopes[k]) * sizes[k])
     if not slopes[j]:
         return None
-    scales = [power_of_two(int(e)) for e in frame.exponents]
+    scales = [power_of_two(e) for e in frame.exponents.tolist()]
     units, off = [], Fraction(0)
     steep = Fraction(max(network.slopes))
     for k in live:
-        a, a_unit = common_numerators(
-            [Fraction(v) * scale for v, scale in zip(W1[k].tolist(), scales, strict=True)]
-        )
+        a, a_unit = common_products(W1[k].tolist(), scales)
         level = (
             Fraction(float(b1[k])) + sum(x * c for x, c in zip(a, centre, strict=True)) * a_unit * centre_unit
         )

@@ -47,7 +47,7 @@ def hidden_row_parameters(
         raise no_representation("the output bias lies beyond 2^1024")
     factor = Fraction(used)
     W1 = np.zeros((width, n))
-    W1[0] = [round_fraction(factor * v) for v in slopes]
+    W1[0] = [round_fraction(v if factor == 1 else factor * v) for v in slopes]
     b1 = np.full(width, round_fraction(-factor * eta))
     b1[0] = round_fraction(factor * (intercept - eta))
     W2 = np.zeros(width)

@@ -7,6 +7,8 @@ centre of the data; then b2, computed exactly for everything already rounded. Wh
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -39,9 +41,12 @@ def power_of_two_scale(row: list[Fraction], weight: Fraction) -> Fraction | None
     return Fraction(2) ** shift
 
 
-def _centre(fit: LeastSquares) -> list[Fraction]:
+def _centre(fit: LeastSquares) -> Sequence[Fraction | float]:
     """The centre of the frame in the units of the data."""
     frame = fit.frame
+    if frame.unscaled:
+        centre: list[float] = frame.centre.tolist()
+        return centre
     return [
         Fraction(c) * Fraction(2) ** int(e)
         for c, e in zip(frame.centre.tolist(), frame.exponents.tolist(), strict=True)
@@ -80,17 +85,17 @@ def pair_network(
     if scale is None:
         return None
     centre = _centre(fit)
-    row = [round_fraction(scale * v) for v in slopes]
-    rounded = [Fraction(v) if np.isfinite(v) else Fraction(0) for v in row]
+    row = [round_fraction(v if scale == 1 else scale * v) for v in slopes]
+    rounded = dot([v if math.isfinite(v) else 0.0 for v in row], centre)
     at_centre = scale * (intercept + dot(slopes, centre))
-    start = at_centre - dot(rounded, centre)  # the intercept that suits the rounded slopes
+    start = at_centre - rounded  # the intercept that suits the rounded slopes
     first = round_fraction(start + scale * (gamma - beta))
     second = round_fraction(-start + scale * (gamma + beta))
     weight = round_fraction(1 / (scale * total))
     if not np.isfinite([*row, first, second, weight]).all():
         return None
     # f(centre) = b2 + weight a (z_1 - z_2) -+ kink, a = (s+ + s-)/2
-    difference = 2 * dot(rounded, centre) + Fraction(first) - Fraction(second)
+    difference = 2 * rounded + Fraction(first) - Fraction(second)
     b2 = round_fraction(at_centre / scale - Fraction(weight) * total / 2 * difference)
     n = len(slopes)
     W1, b1, W2 = np.zeros((width, n)), np.zeros(width), np.zeros(width)
