@@ -175,6 +175,22 @@ def test_float_and_exact_route_agree(seed):
     assert fast.exact.risk == exact.exact.risk
 
 
+@pytest.mark.parametrize("n", [1, 4, 9, 14])
+def test_few_columns_are_solved_exactly_and_many_with_bounds(n):
+    """The elimination of many columns takes longer than everything else: there float64 decides, within proved bounds."""
+    rng = np.random.default_rng(n)
+    data = fm.Dataset(rng.normal(size=(60, n)), rng.normal(size=60))
+    fit = fm.least_squares(data)
+    assert fit.method == ("exact" if n < 9 else "float")
+    check_bounds(data)
+    low = fm.spurious_minimum(data)
+    excess = fit.exact.excess(*low.affine)
+    assert excess <= Fraction(low.excess) <= Fraction(fit.risk) * Fraction(2) ** -53
+    better = fm.better_point(low)
+    drop = fit.exact.risk - oracle.network_risk(better.network, data.X, data.y)
+    assert drop >= Fraction(better.drop_certified) > 0
+
+
 def test_rank_deficiency_is_exact_and_reported():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6000, 8))

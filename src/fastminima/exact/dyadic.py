@@ -31,6 +31,7 @@ __all__ = [
     "round_fraction",
     "round_towards",
     "round_up",
+    "rounded_difference",
     "short_above",
     "sqrt_above",
     "sqrt_floor",
@@ -118,6 +119,17 @@ def round_fraction(value: Fraction) -> float:
         return value.numerator / value.denominator
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def rounded_difference(a: Fraction | float, b: Fraction | float) -> float:
+    """The float64 nearest to a - b, without a fraction of it; +-inf when out of range."""
+    p, q = a.as_integer_ratio()
+    r, s = b.as_integer_ratio()
+    top = p * s - r * q
+    try:
+        return top / (q * s)
+    except OverflowError:
+        return math.inf if top > 0 else -math.inf
 
 
 def round_towards(value: Fraction, side: float) -> float:

@@ -6,8 +6,8 @@
     (Rump 2006), and the distance of the float fit to the exact one is then at most
     tau = ||S g|| / sqrt(lambda), because ||X(W - W_LS)||^2 = g' G^-1 g.
 (b) Exact route. Rational normal equations (fastminima.exact), then rounded: on request (accuracy="exact"), for data
-    that float64 cannot hold, for small data where it costs milliseconds, for rank-deficient data, and wherever
-    the certificate of (a) fails. Here tau comes from the exact excess risk of the rounded coefficients.
+    that float64 cannot hold, for data with few columns and rows, where it costs a millisecond or two, for rank-deficient
+    data, and wherever the certificate of (a) fails. Here tau comes from the exact excess risk of the rounded coefficients.
 
 Either way `LeastSquares` carries one float64 affine function and tau, and everything downstream is the same code.
 """
@@ -41,8 +41,17 @@ __all__ = ["LeastSquares", "exact_fit", "float_fit", "least_squares", "rounded_f
 
 Array = NDArray[np.float64]
 
-# Up to this many multiplications m (dx + 2)^2 the exact route costs a few milliseconds and is taken at once.
+# Up to this much work the exact route costs one or two milliseconds and is taken at once.
 EXACT_WORK = 400_000
+
+
+def exact_work(data: Dataset) -> int:
+    """What the exact route takes: m (dx + 2)^2 for the Gram matrix, 32 (dx + 2)^4 for the elimination.
+
+    That one takes (dx + 2)^3 / 3 products of integers, which grow to about 100 (dx + 2) bits; 32 was measured.
+    """
+    columns = data.n_features + 2
+    return columns**2 * (data.n_samples + 32 * columns**2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -232,8 +241,8 @@ def least_squares(data: Dataset | tuple[Any, ...]) -> LeastSquares:
     check_one_target(data, "least_squares")
     with single_threaded_blas():
         frame = CentredArrays.of(data)
-        work = data.n_samples * (data.n_features + 2) ** 2
-        if data.exact is None and data.accuracy != "exact" and work > EXACT_WORK and frame.regular:
+        plain = data.exact is None and data.accuracy != "exact"
+        if plain and exact_work(data) > EXACT_WORK and frame.regular:
             fit = _float_route(frame)
             if fit is not None:
                 return fit

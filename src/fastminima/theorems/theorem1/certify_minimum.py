@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastminima.exact.dyadic import round_fraction, round_up
+from fastminima.exact.dyadic import round_fraction, round_up, rounded_difference
 from fastminima.exact.margin import exact_margin
 from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import SLACK, U, gamma_n
@@ -157,10 +157,8 @@ def excess_bound(affine: tuple[list[Fraction], Fraction], fit: LeastSquares) -> 
     if fit.method == "exact":
         return round_up(fit.exact.excess(*affine))
     slopes, level = fit.frame.to_frame(*affine)
-    delta = [
-        level - Fraction(fit.value_at_centre),
-        *(a - Fraction(b) for a, b in zip(slopes, fit.slopes.tolist(), strict=True)),
-    ]
-    length = sum(abs(round_fraction(d)) * float(n) for d, n in zip(delta, fit.column_norm, strict=True))
+    known = [fit.value_at_centre, *fit.slopes.tolist()]
+    delta = [rounded_difference(a, b) for a, b in zip([level, *slopes], known, strict=True)]
+    length = sum(abs(d) * n for d, n in zip(delta, fit.column_norm.tolist(), strict=True))
     length += fit.tau
     return fit.frame.risk_bound(0.5 * length * length * SLACK, math.inf)

@@ -23,6 +23,7 @@ from fractions import Fraction
 
 from fastminima.exact.affine import common_numerators, common_products
 from fastminima.exact.dyadic import next_above, next_below, power_of_two, round_fraction
+from fastminima.exact.matrix import dot
 from fastminima.exact.roundoff import SLACK, U
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -94,6 +95,7 @@ class _Piecewise:
     ):
         self.constant, self.units = constant, units
         self.s_plus, self.s_minus = Fraction(s[0]), Fraction(s[1])
+        self._slopes = [v * q for v, q, _ in units]
 
     def __call__(self, t: Fraction) -> Fraction:
         total = self.constant
@@ -104,14 +106,13 @@ class _Piecewise:
 
     def slope(self, side: int) -> Fraction:
         """Of the outermost piece: -1 for t -> -inf, 1 for t -> inf."""
-        return sum(
-            (v * q * (self.s_plus if q * side > 0 else self.s_minus) for v, q, _ in self.units), Fraction(0)
-        )
+        s = [self.s_plus if q * side > 0 else self.s_minus for _, q, _ in self.units]
+        return dot(self._slopes, s)
 
     def steepest(self) -> Fraction:
         """A bound on |F' - 1|."""
         s = max(self.s_plus, self.s_minus)
-        return 1 + sum((abs(v * q) * s for v, q, _ in self.units), Fraction(0))
+        return 1 + s * sum(abs(v) for v in self._slopes)
 
     def kinks(self) -> list[Fraction]:
         return [-h / q for _, q, h in self.units if q]
