@@ -2,11 +2,13 @@
 
 Modules, lowest first:
 
-- `arguments`: what the commands share: the data on the command line.
+- `wording`: how the command line spells things: whole numbers, names of columns, options in messages, and what a status
+  says.
 - `output`: what commands print, and small text files.
 - `earlier_runs`: what an earlier run left in an output folder, by that run's own word: the files its summary lists, and no
   others.
 - `folder`: the folder that --out names: one run in it, whole, and the one before until then.
+- `arguments`: what the commands share: the data on the command line.
 - `certificates`: the commands `fastminima prove` and `fastminima check`: certificates, made and checked.
 - `stages`: what a command is at: its stages, timed, and shown on a terminal.
 - `construct`: the construct command: a spurious minimum, a better point, and everything that goes with them.
@@ -18,5 +20,6 @@ Modules, lowest first:
   way out?
 - `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?
 - `scan`: the command `fastminima scan`: one line for each of many datasets, or for one that is larger than memory.
+- `completion`: the command `fastminima completion`: what a shell needs to complete commands, options and files.
 - `main`: the command `fastminima`.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,21 +12,33 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.data.read import read
 from fastminima.errors import OptionError, TargetError
+from fastminima.networks.activations.named import ActivationLike, activation
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.system.files import open_npz
 
+from .folder import OUT_RULE
+from .output import note
+from .wording import names_in, whole
+
 __all__ = [
+    "activation_of",
+    "add_activation_argument",
     "add_cleaning_arguments",
     "add_column_arguments",
     "add_data_arguments",
-    "add_network_arguments",
+    "add_features_argument",
     "add_network_file",
-    "add_slope_arguments",
+    "add_result_arguments",
+    "add_seed_argument",
     "add_text_arguments",
+    "add_workers_argument",
     "features_of",
     "join_positions",
     "load",
     "reading_of",
     "samples",
+    "target_of",
+    "targets_of",
 ]
 
 
@@ -57,9 +68,24 @@ def add_data_arguments(
 
 def add_column_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that name columns."""
-    parser.add_argument("--target", metavar="COLUMN", help="name or position of the target column")
-    parser.add_argument("--features", metavar="A,B,...", help="use these columns only (comma-separated)")
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="COLUMN",
+        help="name or position of the target column; once for each where a command takes several",
+    )
+    add_features_argument(parser)
     parser.add_argument("--sample-weight", metavar="COLUMN", help="column with sample weights")
+
+
+def add_features_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the columns that are inputs."""
+    parser.add_argument(
+        "--features",
+        action="append",
+        metavar="COLUMN",
+        help="use this column only; once for each (given once, commas separate names that are not in double quotes)",
+    )
 
 
 def add_cleaning_arguments(parser: argparse.ArgumentParser, categories: str | None) -> None:
@@ -104,8 +130,8 @@ def reading_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _tell(data: Dataset) -> Dataset:
     """Say on standard error what was done to the data; returns them."""
-    for note in data.notes:
-        print(f"note: {note}", file=sys.stderr)
+    for line in data.notes:
+        note(f"note: {line}")
     return data
 
 
@@ -119,27 +145,89 @@ def add_network_file(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--activation",
-        metavar="NAME",
-        help="the activation of a file that does not hold one, such as relu or leaky_relu",
+        metavar="H",
+        help="the activation of a file that does not hold one, such as relu or leaky_relu:0.2",
     )
     add_data_arguments(parser)
 
 
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the width and the slopes of theorem 1's network."""
-    parser.add_argument("--width", type=int, default=2, metavar="D1", help="hidden units (default 2)")
-    add_slope_arguments(parser)
+def add_activation_argument(parser: argparse.ArgumentParser, what: str = "piecewise linear") -> None:
+    """Add the activation, and the slopes that stood for it at first."""
+    parser.add_argument(
+        "--activation",
+        metavar="H",
+        help=f"{what}, such as leaky_relu:0.2 or piecewise_linear:2,0.5 (default relu); "
+        "fastminima counterexample --list has all names",
+    )
+    for name in ("--s-plus", "--s-minus"):
+        parser.add_argument(name, type=float, help=argparse.SUPPRESS)
 
 
-def add_slope_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the slopes of a piecewise linear activation."""
-    parser.add_argument("--s-plus", type=float, default=1.0, metavar="S", help="slope for t > 0 (default 1)")
-    parser.add_argument("--s-minus", type=float, default=0.0, metavar="S", help="slope for t < 0 (default 0)")
+def activation_of(arguments: argparse.Namespace) -> ActivationLike:
+    """The activation asked for.
+
+    Raises
+    ------
+    OptionError
+        Given in both spellings.
+    ActivationError
+        As `activation`.
+    """
+    slopes = {name: getattr(arguments, name) for name in ("s_plus", "s_minus")}
+    slopes = {name: value for name, value in slopes.items() if value is not None}
+    if arguments.activation is None:
+        return PiecewiseLinear(**slopes) if slopes else relu
+    if slopes:
+        option = "--" + next(iter(slopes)).replace("_", "-")
+        raise OptionError(f"--activation has the slopes: leave {option} out")
+    return activation(arguments.activation)
+
+
+def add_workers_argument(parser: argparse.ArgumentParser, what: str = "threads") -> None:
+    """Add how many work at once."""
+    parser.add_argument(
+        "--workers",
+        type=whole,
+        default=1,
+        metavar="N",
+        help=f"{what}, -1 for all cores (default 1); results do not depend on it",
+    )
+
+
+def add_seed_argument(parser: argparse.ArgumentParser, what: str, default: int | None = 0) -> None:
+    """Add what random numbers depend on."""
+    parser.add_argument("--seed", type=whole, default=default, metavar="S", help=f"{what} (default 0)")
+
+
+def add_result_arguments(parser: argparse.ArgumentParser, written: str, json: str) -> None:
+    """Add what is written and printed; with `written` empty nothing is."""
+    if written:
+        parser.add_argument("--out", metavar="DIR", help=f"write {written} there{OUT_RULE}")
+    parser.add_argument("--json", action="store_true", help=f"print {json}")
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="no table, no notes and no progress: the exit status, the files, and what --json prints",
+    )
 
 
 def features_of(arguments: argparse.Namespace) -> list[str] | None:
     """The columns that --features names."""
-    return None if arguments.features is None else [name.strip() for name in arguments.features.split(",")]
+    return names_in(arguments.features, "--features")
+
+
+def target_of(arguments: argparse.Namespace) -> str | list[str] | None:
+    """The column that --target names, or the columns."""
+    given: list[str] | None = arguments.target
+    return given[0] if given is not None and len(given) == 1 else given
+
+
+def targets_of(arguments: argparse.Namespace) -> list[str] | None:
+    """The columns that --target names, where several are meant: also by one list, as they had to be at first."""
+    old = getattr(arguments, "targets", None)
+    if old is not None and arguments.target is not None:
+        raise OptionError("--target names the targets: leave --targets out")
+    return names_in(arguments.target if old is None else [old], "--target" if old is None else "--targets")
 
 
 def load(arguments: argparse.Namespace, *, tell: bool = True) -> Dataset:
@@ -157,12 +245,12 @@ def load(arguments: argparse.Namespace, *, tell: bool = True) -> Dataset:
 
     data = read(
         arguments.data,
-        target=arguments.target,
+        target=target_of(arguments),
         features=features_of(arguments),
         sample_weight=arguments.sample_weight,
         meaning=arguments.meaning,
         accuracy=arguments.accuracy,
-        progress=True,
+        progress=not arguments.quiet,
         **reading_of(arguments),
     )
     return _tell(data) if tell else data
@@ -184,22 +272,15 @@ def samples(arguments: argparse.Namespace) -> tuple[Any, Any]:
     source = arguments.data
     meaning: Literal["binary", "decimal"] = getattr(arguments, "meaning", "binary")
     how = reading_of(arguments)
-    if arguments.targets is None:
+    targets = targets_of(arguments)
+    if targets is None:
         if str(source).lower().endswith(".npz") and meaning == "binary":
             pair = _arrays(source)
             if pair is not None:
                 return _of_arrays(pair, how)
-        raise TargetError(f"{source}: which columns are the targets? Pass --targets C1,C2")
-    targets = [name.strip() for name in arguments.targets.split(",") if name.strip()]
-    if not targets:
-        raise TargetError("--targets needs one or more columns, got none")
-    return _exact(
-        _tell(
-            read(
-                source, target=targets, features=features_of(arguments), meaning=meaning, progress=True, **how
-            )
-        )
-    )
+        raise TargetError(f"{source}: which columns are the targets? Pass --target C1 --target C2")
+    chosen: dict[str, Any] = {"target": targets, "features": features_of(arguments), "meaning": meaning}
+    return _exact(_tell(read(source, progress=not arguments.quiet, **chosen, **how)))
 
 
 def _of_arrays(pair: tuple[Any, Any], how: dict[str, Any]) -> tuple[Any, Any]:

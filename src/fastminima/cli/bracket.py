@@ -12,6 +12,7 @@ from fastminima.errors import OptionError
 from fastminima.exact.shown import rounded_down
 from fastminima.landscape.bracket.bracket import Bracket, bracket
 from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits
+from fastminima.networks.activations.named import as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.proof.prove import prove
 from fastminima.report.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
@@ -19,11 +20,20 @@ from fastminima.report.figures import require_matplotlib
 from fastminima.system.options import as_count, check_count
 from fastminima.system.plain_json import json_ready
 
-from .arguments import add_data_arguments, add_slope_arguments, load
+from .arguments import (
+    activation_of,
+    add_activation_argument,
+    add_data_arguments,
+    add_result_arguments,
+    add_seed_argument,
+    add_workers_argument,
+    load,
+)
 from .certificates import proof_row
-from .folder import OUT_RULE, OutputFolder
+from .folder import OutputFolder
 from .output import print_table, say
 from .stages import Stages
+from .wording import exit_status, whole
 
 __all__ = ["add_parser", "run"]
 
@@ -38,9 +48,9 @@ lower and upper hold between them the least risk of all networks of the width: l
 upper is the exact risk of the network that is written. gap: the share of the least-squares risk by which the spurious
 minimum of theorem 1 exceeds the best network. Numbers are rounded outward.
 
-Exit status: 0, 2 for bad input, 130 after Ctrl-C, which ends the search at the best brackets so far: they are printed and
-written like any others. Before the first search there is none, and what an earlier run wrote stays.
-"""
+Ctrl-C ends the search at the best brackets so far: they are printed and written like any others. Before the first search
+there is none, and what an earlier run wrote stays.
+""" + exit_status("where there is a bracket for every width")
 
 
 def add_parser(commands: Any) -> None:
@@ -56,13 +66,13 @@ def add_parser(commands: Any) -> None:
     add_data_arguments(parser)
     parser.add_argument(
         "--width",
-        type=int,
+        type=whole,
         nargs="+",
         default=[2, 4, 8],
         metavar="D1",
         help="hidden units, one or more widths (default 2 4 8)",
     )
-    add_slope_arguments(parser)
+    add_activation_argument(parser)
     parser.add_argument(
         "--seconds",
         type=float,
@@ -71,24 +81,21 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--starts",
-        type=int,
+        type=whole,
         metavar="N",
         help="starts of the search of each width; without --seconds the same seed gives the same networks",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default 0)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads (default 1)")
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help=f"write bracket.json, width-2.npz ..., bracket.png and trace.png there{OUT_RULE}",
-    )
+    add_seed_argument(parser, "of the search")
+    add_workers_argument(parser)
     parser.add_argument(
         "--prove",
         action="store_true",
         help="write proof-2.json ... too: certificates anyone can check (needs --out)",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
+    add_result_arguments(
+        parser,
+        "bracket.json, width-2.npz ..., bracket.png and trace.png",
+        "the summary as JSON, every rational with all digits",
     )
     parser.set_defaults(run=run, accuracy="auto")
 
@@ -100,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         as_count(width, "--width", 1)
     # bad limits are better known before a large file is read than after
     SearchLimits(arguments.seconds, arguments.starts, arguments.workers, progress=False)
+    as_piecewise(activation_of(arguments), "bracket")
     if arguments.out is None:
         if arguments.prove:
             raise OptionError("--prove writes proof-2.json and so on: say where with --out DIR")
@@ -110,8 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
-    activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    stage = Stages()
+    stage = Stages(quiet=arguments.quiet)
     # the readers draw their own progress bars, as the search does
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table's end has the notes
@@ -119,12 +126,12 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         found = bracket(
             data,
             arguments.width,
-            activation=activation,
+            activation=activation_of(arguments),
             seconds=arguments.seconds,
             n_starts=arguments.starts,
             random_state=arguments.seed,
             workers=arguments.workers,
-            progress=True,
+            progress=not arguments.quiet,
         )
     stopped = found[-1].end is SearchEnd.INTERRUPTED
     missing = sorted(set(arguments.width) - {b.width for b in found})

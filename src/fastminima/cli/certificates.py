@@ -9,38 +9,50 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from fastminima.errors import FastMinimaError, OptionError, OutputError
+from fastminima.errors import FastMinimaError, OptionError, OutputError, ProofError
 from fastminima.losses.squared import SquaredLoss
+from fastminima.networks.activations.named import as_piecewise
 from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
+from fastminima.system.plain_json import json_ready
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem2.counterexample import counterexample
 from fastminima.theorems.theorem4.classify import classify_linear
 
-from .arguments import add_data_arguments, load, samples
+from .arguments import (
+    activation_of,
+    add_activation_argument,
+    add_data_arguments,
+    add_result_arguments,
+    load,
+    samples,
+)
+from .folder import OUT_RULE, OutputFolder
 from .output import example_csv, print_table, say, write_text
+from .wording import exit_status
 
 __all__ = ["add_parsers", "proof_row", "run_check", "run_prove"]
 
 _PROVE_EPILOG = """\
 examples:
-  fastminima prove houses.csv --target price --out proof.json
-  fastminima prove houses.csv --target price --minimum minimum.npz --better better.npz --out proof.json
-  fastminima prove --counterexample tanh --out proof.json
-  fastminima prove table.npy --weights W.npz --target -2,-1 --out proof.json
-"""
+  fastminima prove houses.csv --target price --out proved
+  fastminima prove houses.csv --target price --minimum minimum.npz --better better.npz --out proved
+  fastminima prove --counterexample elu:0.5 --out proved
+  fastminima prove table.npy --weights W.npz --target -2 --target -1 --out proved
+
+""" + exit_status("where there is a certificate", "where there is none, because the claim is not proved")
 _CHECK_EPILOG = """\
 examples:
   fastminima check proof.json houses.csv --target price
   python -m fastminima.proof.check proof.json houses.csv --target price
 
 The second line does the same with Python's standard library alone; the file check.py can be copied and run by itself.
-Exit status: 0 accepted, 1 rejected, 2 nothing could be checked.
-"""
+""" + exit_status("accepted", "rejected")
+_READ = ("data", "minimum", "better", "weights")
 # the data of every certificate of theorem 2, as `example_csv` writes them
 _EXAMPLE = b"x1,x2,y\n1.0,0.0,0.0\n0.0,1.0,0.0\n0.5,0.5,1.0\n"
 
@@ -62,9 +74,12 @@ def add_parsers(commands: Any) -> None:
     prover.add_argument(
         "--better", metavar="B.npz", help="theorem 1: a network of lower risk (default: construct one)"
     )
-    prover.add_argument("--counterexample", metavar="NAME", help="theorem 2: an activation; no DATA")
     prover.add_argument(
-        "--weights", metavar="W.npz", help="theorem 4: layers W1, W2, ...; --target names all targets"
+        "--counterexample", metavar="H", help="theorem 2: an activation, such as tanh or elu:0.5; no DATA"
+    )
+    add_activation_argument(prover, "theorem 1: of the network that is constructed, piecewise linear")
+    prover.add_argument(
+        "--weights", metavar="W.npz", help="theorem 4: layers W1, W2, ...; --target once for each target"
     )
     prover.add_argument("--bias", action="store_true", help="theorem 4: append a constant input")
     prover.add_argument(
@@ -76,14 +91,13 @@ def add_parsers(commands: Any) -> None:
     prover.add_argument("--no-check", action="store_true", help="do not run the checker before writing")
     prover.add_argument(
         "--out",
-        metavar="FILE",
+        metavar="DIR",
         required=True,
-        help="the certificate; with --counterexample its data go beside it, as FILE with the suffix .csv. An earlier "
-        "certificate there is replaced, with such data, once this one is made; what this run reads, and a .csv that "
-        "holds anything else, is refused before any work",
+        help=f"write proof.json, prove.json and, with --counterexample, data.csv there{OUT_RULE}. A name with a suffix, "
+        "such as proof.json, is the file of the certificate alone (its data beside it as .csv)",
     )
-    prover.add_argument("--json", action="store_true", help="print a summary as JSON")
-    prover.set_defaults(run=run_prove, accuracy="auto", targets=None)
+    add_result_arguments(prover, "", "a summary as JSON")
+    prover.set_defaults(run=run_prove, accuracy="auto")
     checker: argparse.ArgumentParser = commands.add_parser(
         "check",
         help="check a certificate against data",
@@ -93,15 +107,59 @@ def add_parsers(commands: Any) -> None:
     )
     checker.add_argument("certificate", metavar="CERT")
     add_data_arguments(checker, meaning=False)
-    checker.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    checker.set_defaults(run=run_check, accuracy="auto", targets=None)
+    add_result_arguments(checker, "", "the verdict as JSON")
+    checker.set_defaults(run=run_check, accuracy="auto")
 
 
 def run_prove(arguments: argparse.Namespace) -> int:
     """Run `fastminima prove`; returns the exit status."""
+    try:
+        if _names_a_file(arguments.out):
+            return _prove_to_file(arguments)
+        reads = [getattr(arguments, name) for name in _READ]
+        with OutputFolder(arguments.out, "prove", [name for name in reads if name is not None]) as folder:
+            return _prove_to_folder(arguments, folder)
+    except ProofError as error:
+        say(f"fastminima: ProofError: {error}", error=True)
+        return 1
+
+
+def _names_a_file(out: str) -> bool:
+    """Is this the name of a certificate, as all names were at first, and not that of a folder?"""
+    path = Path(out)
+    return bool(path.suffix) and not path.is_dir() and not out.endswith(("/", os.sep))
+
+
+def _prove_to_folder(arguments: argparse.Namespace, folder: OutputFolder) -> int:
+    start = time.perf_counter()
+    certificate, example = _made(arguments)
+    certificate.save(folder.file("proof.json"))
+    if example is not None:
+        write_text(folder.file("data.csv"), example)
+    seconds = time.perf_counter() - start
+    read = {name: getattr(arguments, name) for name in _READ}
+    read["source"] = read.pop("data")
+    summary = {**_summary(certificate), **read, "seconds": seconds}
+    files = folder.finish_with(summary)
+    if arguments.json:
+        print(json.dumps(json_ready({**summary, "files": files}), indent=2, allow_nan=False))
+        return 0
+    proof = str(folder.path / "proof.json")
+    written = ["written", f"{', '.join(Path(name).name for name in files)} in {folder.path}"]
+    print_table("fastminima prove", None, [*_rows(certificate, proof), ["time", f"{seconds:.3f} s"], written])
+    return 0
+
+
+def _rows(certificate: Certificate, name: str) -> list[list[str]]:
+    """What the table says of a certificate in a file."""
+    rows = [["theorem", str(certificate.theorem)]]
+    rows += [[claim, numbers_line(shown)] for claim, shown in certificate.claim_numbers()]
+    rows += [["open", reason] for reason in certificate.open]
+    return [*rows, ["proof", proof_row(certificate, name)]]
+
+
+def _prove_to_file(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
-    if out.is_dir():
-        raise OutputError(f"--out must be a file, {out} is a folder")
     table = _table(arguments, out)
     start = time.perf_counter()
     certificate, example = _made(arguments)
@@ -120,10 +178,7 @@ def run_prove(arguments: argparse.Namespace) -> int:
             )
         )
         return 0
-    rows = [["theorem", str(certificate.theorem)]]
-    rows += [[name, numbers_line(shown)] for name, shown in certificate.claim_numbers()]
-    rows += [["open", reason] for reason in certificate.open]
-    rows.append(["proof", proof_row(certificate, str(out))])
+    rows = _rows(certificate, str(out))
     if data_file is not None:
         rows.append(["data", data_file])
     rows.append(["time", f"{seconds:.3f} s"])
@@ -133,7 +188,7 @@ def run_prove(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace, out: Path) -> Path | None:
     """Where an example's data lie beside a certificate; what may not be written over there is refused."""
-    for name in (arguments.data, arguments.minimum, arguments.better, arguments.weights):
+    for name in (getattr(arguments, name) for name in _READ):
         if name is not None and out.exists() and os.path.exists(name) and out.samefile(name):
             raise OutputError(f"--out {printable(str(out))} is read by this run: name another file")
     table = out.with_suffix(".csv")
@@ -180,17 +235,18 @@ def _made(arguments: argparse.Namespace) -> tuple[Certificate, str | None]:
         report = classify_linear(read_chain(arguments.weights), loss, exact=True)
         return prove_linear(report, loss, meaning=_decimal(arguments), verify=verify), None
     data = load(arguments)
+    if arguments.activation is not None and (arguments.minimum is not None or arguments.better is not None):
+        raise OptionError("a network's file says its activation: leave --activation out")
     given = [None if p is None else OneHiddenLayer.load(p) for p in (arguments.minimum, arguments.better)]
     if given != [None, None]:
         return prove(*given, data=data, method=arguments.method, verify=verify), None
-    low = spurious_minimum(data)
+    low = spurious_minimum(data, as_piecewise(activation_of(arguments), "prove"))
     return prove(low, better_point(low), method=arguments.method, verify=verify), None
 
 
 def _loss(arguments: argparse.Namespace, bias: bool) -> SquaredLoss:
     if arguments.sample_weight is not None:
         raise OptionError("theorem 4 has no sample weights; leave --sample-weight out")
-    arguments.targets = arguments.target
     return SquaredLoss(*samples(arguments), bias=bias)
 
 

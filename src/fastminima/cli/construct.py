@@ -9,7 +9,7 @@ from typing import Any
 
 from fastminima.errors import OptionError
 from fastminima.fit.least_squares import least_squares
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.activations.named import as_piecewise
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.report.figures import require_matplotlib
@@ -19,13 +19,22 @@ from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
 from fastminima.theorems.theorem1.plain_values import minimum_values
+from fastminima.theorems.theorem1.status import MinimumStatus
 
-from .arguments import add_data_arguments, add_network_arguments, load
+from .arguments import (
+    activation_of,
+    add_activation_argument,
+    add_data_arguments,
+    add_result_arguments,
+    add_seed_argument,
+    load,
+)
 from .certificates import proof_row
 from .earlier_runs import COMMANDS
-from .folder import OUT_RULE, OutputFolder
+from .folder import OutputFolder
 from .output import print_table
 from .stages import Stages
+from .wording import exit_status, whole
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
 
@@ -35,10 +44,18 @@ EXAMPLES = """\
 examples:
   fastminima construct demo:diabetes
   fastminima construct houses.csv --target price --out results
-  fastminima construct table.npy --target -1 --s-minus 0.01 --method kink --json
+  fastminima construct table.npy --target -1 --activation leaky_relu:0.01 --method kink --json
   fastminima construct houses.csv --target price --out results --prove
   fastminima construct houses.csv --target price --width 8 --sample 20 --seed 1 --out starts
 """
+_EPILOG = (
+    EXAMPLES
+    + "\n"
+    + exit_status(
+        "where there is a spurious minimum and, from width 2 on, a better point",
+        "where there is none or it is not certified (the table says why)",
+    )
+)
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -47,11 +64,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "construct",
         help="theorem 1: a spurious local minimum and a strictly better point",
         description="Theorem 1: construct a spurious local minimum and a strictly better point for a dataset.",
-        epilog=EXAMPLES,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_data_arguments(parser)
-    add_network_arguments(parser)
+    parser.add_argument("--width", type=whole, default=2, metavar="D1", help="hidden units (default 2)")
+    add_activation_argument(parser)
     parser.add_argument(
         "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
     )
@@ -74,26 +92,21 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="exact: rational least squares in any case",
     )
     parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="write minimum.npz, better.npz, summary.json, segment.png there" + OUT_RULE,
-    )
-    parser.add_argument(
         "--prove",
         action="store_true",
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
     parser.add_argument(
         "--sample",
-        type=int,
+        type=whole,
         metavar="N",
         help="write N other members of the family too, member-1.npz ..., no unit of which is dead, each with its own "
         "certified radius in the summary: where to start an optimiser (needs --out)",
     )
-    parser.add_argument(
-        "--seed", type=int, metavar="S", help="of --sample (default 0): the same members every time"
+    add_seed_argument(parser, "of --sample, and of the directions that kinks are tried along", default=None)
+    add_result_arguments(
+        parser, "minimum.npz, better.npz, summary.json and segment.png", "the summary as JSON"
     )
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--verbose", action="store_true", help="a line on standard error for each step")
     parser.set_defaults(run=run)
     return parser
@@ -101,11 +114,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima construct`; returns the exit status."""
-    if arguments.sample is None and arguments.seed is not None:
-        raise OptionError("--seed is about the members that --sample N draws; give that too")
+    if arguments.sample is None and arguments.seed is not None and arguments.method == "paper":
+        raise OptionError(
+            "--seed is about the members that --sample N draws and the kinks of --method kink and best; give one of them"
+        )
     if arguments.sample is not None:
         as_count(arguments.sample, "--sample", 1, wanted="a whole number >= 1 (how many members to draw)")
-        check_count(arguments.seed or 0, "--seed", _SEEDS)
+    if arguments.seed is not None:
+        check_count(arguments.seed, "--seed", _SEEDS)
     if arguments.out is None:
         if arguments.sample is not None:
             raise OptionError("--sample writes member-1.npz and so on: say where with --out DIR")
@@ -120,8 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
-    activation = PiecewiseLinear(arguments.s_plus, arguments.s_minus)
-    stage = Stages(lines=arguments.verbose)
+    activation = as_piecewise(activation_of(arguments), "construct")
+    stage = Stages(lines=arguments.verbose, quiet=arguments.quiet)
     # the readers draw their own progress bars
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table has the notes
@@ -132,7 +148,9 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     better: BetterPoint | None = None
     if arguments.width >= 2:
         with stage("better point"):
-            better = better_point(low, method=arguments.method, reach=arguments.reach)
+            better = better_point(
+                low, method=arguments.method, reach=arguments.reach, random_state=arguments.seed or 0
+            )
     members: list[SpuriousMinimum] = []
     if arguments.sample is not None:
         with stage("members"):
@@ -168,7 +186,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         if written:
             table.append(["written", f"{_listed(written)} in {written[0].parent}"])
         print_table(f"fastminima construct {arguments.data}", None, table)
-    return 0
+    return 0 if low.status == MinimumStatus.SPURIOUS and (better is None or better.network is not None) else 1
 
 
 def _write_members(folder: OutputFolder, members: list[SpuriousMinimum]) -> list[dict[str, Any]]:

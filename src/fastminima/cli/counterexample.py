@@ -21,18 +21,21 @@ from fastminima.system.options import spelled
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample
 
-from .folder import OUT_RULE, OutputFolder
+from .arguments import add_result_arguments
+from .folder import OutputFolder
 from .output import example_csv, print_table, say, write_text
+from .wording import exit_status
 
 __all__ = ["add_parser", "run"]
 
 _EPILOG = """\
 examples:
   fastminima counterexample tanh
-  fastminima counterexample elu --param alpha=0.5 --out results
+  fastminima counterexample elu:0.5 --out results
   fastminima counterexample gelu --form paper --json
   fastminima counterexample --list
-"""
+
+""" + exit_status("where both points are certified", "where there is no witness or it is not certified")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -45,7 +48,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="an activation; --list shows them")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="H",
+        help="an activation, such as tanh or elu:0.5; --list shows the names and their parameters",
+    )
+    parser.add_argument("--activation", metavar="H", help="the same, as other commands spell it")
     parser.add_argument("--list", action="store_true", help="list the activations and their parameters")
     parser.add_argument(
         "--table", action="store_true", help="every activation in both forms, as a Markdown table"
@@ -54,8 +63,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--param",
         action="append",
         default=[],
-        metavar="KEY=VALUE",
-        help="a parameter of the activation, e.g. alpha=0.5",
+        help=argparse.SUPPRESS,
     )
     parser.add_argument(
         "--form",
@@ -63,26 +71,28 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="auto",
         help="output biases 0 as in the paper, or free (default: the paper's where it certifies)",
     )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="write counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png there"
-        + OUT_RULE,
+    add_result_arguments(
+        parser,
+        "counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png",
+        "one JSON object instead of a table",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima counterexample`; returns the exit status."""
+    if arguments.activation is not None:
+        if arguments.name is not None:
+            raise OptionError(f"the activation is {spelled(arguments.name)}: leave --activation out")
+        arguments.name = arguments.activation
     if arguments.list or arguments.table:
         if arguments.name or arguments.param or arguments.out or (arguments.list and arguments.table):
-            raise OptionError("--list and --table stand alone: they take neither NAME nor --param nor --out")
+            raise OptionError("--list and --table stand alone: they take neither an activation nor --out")
         _overview(arguments)
         return 0
     if not arguments.name:
-        raise OptionError("which activation? Give a NAME, or --list to see them")
+        raise OptionError("which activation? Give a name, such as tanh, or --list to see them")
     parameters = dict(_parameter(text) for text in arguments.param)
     if len(parameters) < len(arguments.param):
         raise OptionError("--param gives a parameter twice")
@@ -129,13 +139,13 @@ def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Ou
                 json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
             )
         )
-        return 0
+        return int(not pair.certified)
     rows = [list(row) for row in _rows(pair)]
     rows.append(["time", f"{summary['seconds']:.2f} s"])
     if files:
         rows.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
     print_table(f"fastminima counterexample {arguments.name}", None, rows)
-    return 0
+    return int(not pair.certified)
 
 
 def _facts(pair: CounterExample) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from fastminima.errors import OptionError, ProofError
 from fastminima.fit.least_squares import least_squares
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.decide.decision import Decision, decide
-from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
+from fastminima.landscape.polish.polish import Polish, polish
 from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.polish import SmoothPolish
+from fastminima.landscape.verdict import PolishStatus, Verdict
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.proof.certificate import Certificate
@@ -26,11 +27,12 @@ from fastminima.report.figures import require_matplotlib
 from fastminima.report.smooth_summary import smooth_rows, summarise_smooth
 from fastminima.system.plain_json import json_ready
 
-from .arguments import add_network_file, load
+from .arguments import add_network_file, add_result_arguments, load
 from .certificates import proof_row
-from .folder import OUT_RULE, OutputFolder
+from .folder import OutputFolder
 from .output import print_table
 from .stages import Stages
+from .wording import exit_status
 
 __all__ = ["add_parsers", "run_decide", "run_polish"]
 
@@ -40,17 +42,21 @@ examples:
   fastminima decide model.npz houses.csv --target price --ball 0.001 --out decided
   fastminima decide results/minimum.npz demo:diabetes --out decided --prove
 
-Exit status: 0 whatever the verdict, 1 where --prove was asked for and there is no certificate, 2 for bad input.
-"""
+""" + exit_status(
+    "at a local minimum",
+    "where the network is at none, where that is not decided, or where --prove was asked for and there is no certificate",
+)
 _POLISH_EPILOG = """\
 examples:
   fastminima polish model.safetensors houses.csv --target price --activation relu
   fastminima polish model.npz houses.csv --target price --leave-off-units --out polished
   fastminima polish model.npz demo:diabetes --out polished --prove
 
-Exit status: 0 wherever the walk ended, 1 where --prove was asked for and there is no certificate, 2 for bad input, 130
-after Ctrl-C, which ends the walk at the best point so far: it is printed and written like any other.
-"""
+Ctrl-C ends the walk at the best point so far: it is printed and written like any other.
+""" + exit_status(
+    "at a local minimum",
+    "where the walk ended at none, or where --prove was asked for and there is no certificate",
+)
 
 
 def add_parsers(commands: Any) -> None:
@@ -103,15 +109,12 @@ def _add_decay(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_ends(parser: argparse.ArgumentParser, files: str) -> None:
-    parser.add_argument("--out", metavar="DIR", help=f"write {files} there{OUT_RULE}")
     parser.add_argument(
         "--prove",
         action="store_true",
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print the summary as JSON, every rational with all digits"
-    )
+    add_result_arguments(parser, files, "the summary as JSON, every rational with all digits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,9 @@ def run_decide(arguments: argparse.Namespace) -> int:
             if isinstance(decision, SmoothDecision):
                 return _in_balls("decide", decision, squares)
             summary = summarise_decision(decision, squares)
-        return _Found("decide", decision, summary, [list(row) for row in decide_rows(summary)], 0)
+        return _Found(
+            "decide", decision, summary, [list(row) for row in decide_rows(summary)], _answer(decision)
+        )
 
     return _run(arguments, "decide", found)
 
@@ -151,9 +156,7 @@ def run_polish(arguments: argparse.Namespace) -> int:
             return _in_balls("polish", result, squares)
         summary = summarise_polish(result, squares)
         rows = [list(row) for row in polish_rows(summary)]
-        return _Found(
-            "polish", result, summary, rows, 130 if result.status == PolishStatus.INTERRUPTED else 0
-        )
+        return _Found("polish", result, summary, rows, _ended(result))
 
     return _run(arguments, "polish", found)
 
@@ -161,10 +164,20 @@ def run_polish(arguments: argparse.Namespace) -> int:
 def _in_balls(command: str, result: SmoothDecision | SmoothPolish, squares: float) -> _Found:
     """What balls found: smooth activations, and weight decay."""
     summary = summarise_smooth(result, squares)
-    stopped = isinstance(result, SmoothPolish) and result.status == PolishStatus.INTERRUPTED
-    return _Found(
-        command, result, summary, [list(row) for row in smooth_rows(summary)], 130 if stopped else 0
-    )
+    status = _ended(result) if isinstance(result, SmoothPolish) else _answer(result)
+    return _Found(command, result, summary, [list(row) for row in smooth_rows(summary)], status)
+
+
+def _answer(decision: Decision | SmoothDecision) -> int:
+    """The exit status that says what was decided."""
+    return 0 if decision.verdict == Verdict.LOCAL_MINIMUM else 1
+
+
+def _ended(result: Polish | SmoothPolish) -> int:
+    """The exit status that says where a walk ended."""
+    if result.status == PolishStatus.INTERRUPTED:
+        return 130
+    return 0 if result.status == PolishStatus.LOCAL_MINIMUM else 1
 
 
 Finder = Callable[[OneHiddenLayer, Dataset, Stages, float], _Found]
@@ -182,7 +195,7 @@ def _run(arguments: argparse.Namespace, command: str, find: Finder) -> int:
 
 def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | None) -> int:
     network = load_network(arguments.network, arguments.activation)
-    stage = Stages()
+    stage = Stages(quiet=arguments.quiet)
     # the readers draw their own progress bars
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table has the notes

@@ -20,7 +20,7 @@ __all__ = ["COMMANDS", "Earlier", "Layout", "earlier_run", "names_inside"]
 _TABLES = ("table.csv", "table.parquet", "table.jsonl")
 _NETWORKS = ("minimum.npz", "better.npz")
 # under these keys a summary says what its run read
-_SOURCES = ("network", "weights", "source", "data")
+_SOURCES = ("network", "weights", "source", "data", "minimum", "better")
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ COMMANDS = {
         ("local_minimum.npz", "global_minimum.npz", "data.csv", "slice.png"),
         ("conditions", "witness", "radius"),
     ),
+    "prove": Layout(("prove.json",), ("proof.json", "data.csv"), ("theorem", "claims", "files")),
     "scan": Layout(_TABLES, (), ("dataset", "status", "folder", "splits")),
 }
 

@@ -31,20 +31,31 @@ from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
 from fastminima.theorems.theorem4.hessian import curvature_signs
 from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
-from .arguments import add_cleaning_arguments, add_text_arguments, samples
-from .folder import OUT_RULE, OutputFolder
+from .arguments import (
+    add_cleaning_arguments,
+    add_features_argument,
+    add_result_arguments,
+    add_text_arguments,
+    samples,
+)
+from .folder import OutputFolder
 from .output import print_table
+from .wording import exit_status
 
 __all__ = ["add_parser", "run"]
 
 _EPILOG = """\
 examples:
   fastminima linear demo:saddle
-  fastminima linear trained.npz --data table.csv --targets y1,y2 --tol 1e-6
-  fastminima linear weights.npz --data table.npy --targets -2,-1 --loss huber --delta 0.5 --radius 0.01 --out results
+  fastminima linear trained.npz table.csv --target y1 --target y2 --tol 1e-6
+  fastminima linear weights.npz table.npy --target -2 --target -1 --loss huber --delta 0.5 --radius 0.01 --out results
 
 WEIGHTS.npz holds W1, W2, ... in the order in which inputs pass them, W1 of shape (units, inputs).
-"""
+
+""" + exit_status(
+    "where the weights are classified", "where they are not: undetermined, or the width condition fails"
+)
+_OPEN = (LinearVerdict.UNDETERMINED, LinearVerdict.WIDTH_CONDITION_FAILS)
 _LOSSES = ("squared", "huber", "logistic", "softmax", "log-cosh", "quantile")
 
 
@@ -62,12 +73,21 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "weights", metavar="WEIGHTS.npz", help="arrays W1, W2, ..., or demo:saddle, demo:zero, demo:minimum"
     )
     parser.add_argument(
-        "--data", metavar="FILE", help=".csv, .tsv, .data, .xlsx, .npy, .npz (arrays X, Y) or .parquet file"
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help=".csv, .tsv, .data, .xlsx, .npy, .npz (arrays X, Y) or .parquet file",
     )
-    parser.add_argument("--targets", metavar="C1,C2", help="names or positions of the target columns")
     parser.add_argument(
-        "--features", metavar="A,B,...", help="inputs (default: all columns that are not targets)"
+        "--target",
+        action="append",
+        metavar="COLUMN",
+        help="name or position of a target column, once for each (given once, commas separate names)",
     )
+    add_features_argument(parser)
+    # as they were spelled at first
+    parser.add_argument("--data", dest="data_option", help=argparse.SUPPRESS)
+    parser.add_argument("--targets", help=argparse.SUPPRESS)
     add_cleaning_arguments(parser, None)
     add_text_arguments(parser)
     parser.add_argument(
@@ -96,18 +116,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="R",
         help="ball around each layer for the way out (default 0.1)",
     )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="write linear.json and, at a saddle, up.npz and down.npz there" + OUT_RULE,
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_result_arguments(parser, "linear.json and, at a saddle, up.npz and down.npz", "the result as JSON")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima linear`; returns the exit status."""
+    if arguments.data_option is not None:
+        if arguments.data is not None:
+            raise OptionError("the data are DATA, behind WEIGHTS.npz: leave --data out")
+        arguments.data = arguments.data_option
     if arguments.out is None:
         return _run(arguments, None)
     reads = [name for name in (arguments.weights, arguments.data) if name is not None]
@@ -159,7 +178,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         if files:
             table.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
         print_table(f"fastminima linear {arguments.weights}", None, table)
-    return 0
+    return 1 if summary["verdict"] in _OPEN else 0
 
 
 # --- what is classified ---------------------------------------------------------------------------------
@@ -201,14 +220,15 @@ def _demo(name: str) -> _Problem:
 def _problem(arguments: argparse.Namespace) -> _Problem:
     """Weights and data as the command line names them."""
     if arguments.weights.startswith("demo:"):
-        given = [name for name in ("data", "targets", "features") if getattr(arguments, name) is not None]
+        names = {"data": "DATA", "target": "--target", "targets": "--targets", "features": "--features"}
+        given = [option for name, option in names.items() if getattr(arguments, name) is not None]
         if given or arguments.bias or arguments.loss == "logistic" or arguments.loss == "softmax":
-            option = f"--{given[0]}" if given else "--bias" if arguments.bias else f"--loss {arguments.loss}"
+            option = given[0] if given else "--bias" if arguments.bias else f"--loss {arguments.loss}"
             raise TargetError(f"{arguments.weights} has its own data, which {option} does not fit")
         return _demo(arguments.weights.removeprefix("demo:"))
     if arguments.data is None:
         raise TargetError(
-            "which data? Pass --data FILE and --targets C1,C2 (or a demo: fastminima linear demo:saddle)"
+            "which data? Pass DATA and --target C1 --target C2 (or a demo: fastminima linear demo:saddle)"
         )
     weights = read_chain(arguments.weights)
     return _Problem(weights, *samples(arguments))

@@ -15,6 +15,7 @@ from fastminima.system.plain_text import printable
 from . import (
     bracket,
     certificates,
+    completion,
     construct,
     counterexample,
     decide,
@@ -23,16 +24,27 @@ from . import (
     scan,
 )
 from .arguments import join_positions
-from .output import any_text, say
+from .output import any_text, hush, say
+from .wording import in_options
 
-__all__ = ["main"]
+__all__ = ["main", "parser"]
 
 
-def _parser() -> argparse.ArgumentParser:
+_EPILOG = (
+    construct.EXAMPLES
+    + """
+Exit status of every command: 0 done, 1 where the answer is no or something is not certified, 2 where it could not run.
+Its own --help says what that means.
+"""
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = _Parser(
         prog="fastminima",
         description="Spurious local minima of ReLU-like networks on your data: constructed and proved.",
-        epilog=construct.EXAMPLES,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fastminima {__version__}")
@@ -45,7 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     counterexample.add_parser(commands)
     certificates.add_parsers(commands)
     scan.add_parser(commands)
+    completion.add_parser(commands)
     return parser
+
+
+def _command_parser(whole: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    [commands] = [action for action in whole._actions if isinstance(action, argparse._SubParsersAction)]
+    found: argparse.ArgumentParser = commands.choices[command]
+    return found
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,19 +75,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0, or 2 with one line on stderr; 1 see `scan`, `check`, `decide`)."""
+    """Run the command line; returns the exit status: 0, 1 (no, or not certified), or 2 with one line on stderr."""
     with any_text():
         return _main(sys.argv[1:] if argv is None else argv)
 
 
 def _main(argv: Sequence[str]) -> int:
-    arguments = _parser().parse_args(join_positions(argv))
+    whole = parser()
+    arguments = whole.parse_args(join_positions(argv))
+    hush(arguments.quiet)
     try:
         status: int = arguments.run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except FastMinimaError as error:
-        say(f"fastminima: {type(error).__name__}: {error}", error=True)
+        own = _command_parser(whole, arguments.command)
+        say(f"fastminima: {type(error).__name__}: {in_options(str(error), own, arguments)}", error=True)
         return 2
     except KeyboardInterrupt:
         print("fastminima: interrupted", file=sys.stderr)

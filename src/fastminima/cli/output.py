@@ -20,7 +20,7 @@ from fastminima.system.plain_text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["any_text", "example_csv", "print_table", "say", "write_text"]
+__all__ = ["any_text", "example_csv", "hush", "note", "print_table", "say", "write_text"]
 
 # under every printed table
 _WORDS = "words: docs/glossary.md"
@@ -40,8 +40,25 @@ def example_csv(data: Dataset) -> str:
     return "x1,x2,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows)
 
 
+# of --quiet: what a program has one of, as it has one standard output
+_HUSHED = [False]
+
+
+def hush(quiet: bool) -> None:
+    """From now on tables, lines and notes are printed, or (quiet) not; what went wrong is said in any case."""
+    _HUSHED[0] = quiet
+
+
+def note(text: str) -> None:
+    """A line on standard error that is no error."""
+    if not _HUSHED[0]:
+        print(text, file=sys.stderr)
+
+
 def say(text: str, *, error: bool = False) -> None:
     """Print one line that shows text from outside: what a terminal would obey is escaped."""
+    if _HUSHED[0] and not error:
+        return
     print(printable(text), file=sys.stderr if error else sys.stdout)
 
 
@@ -104,6 +121,8 @@ def print_table(
 
     `named_rows`: the first column holds names, which fold where the numbers beside them need the room.
     """
+    if _HUSHED[0]:
+        return
     shown = _Table(
         _encodable(title),
         None if head is None else tuple(map(_encodable, head)),

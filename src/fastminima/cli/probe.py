@@ -16,18 +16,26 @@ from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.report.figures import require_matplotlib
 from fastminima.system.plain_json import json_ready
 
-from .arguments import add_network_file, load
-from .folder import OUT_RULE, OutputFolder
+from .arguments import (
+    add_network_file,
+    add_result_arguments,
+    add_seed_argument,
+    add_workers_argument,
+    load,
+)
+from .folder import OutputFolder
 from .output import print_table, say
+from .wording import exit_status, whole
 
 __all__ = ["add_parser", "run"]
 
 _EPILOG = """\
 examples:
   fastminima construct demo:diabetes --out results
-  fastminima probe results/minimum.npz demo:diabetes --radius 0.1 --n 1000000 --workers 2
-  fastminima probe results/minimum.npz demo:diabetes --radius 1e-6 1e-4 1e-2 1 100 --n 100000 --out results
-"""
+  fastminima probe results/minimum.npz demo:diabetes --radius 0.1 --n 1e6 --workers 2
+  fastminima probe results/minimum.npz demo:diabetes --radius 1e-6 1e-4 1e-2 1 100 --n 1e5 --out results
+
+""" + exit_status("whatever the sample shows")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -50,12 +58,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="one radius, or several for a sweep (default 0.001)",
     )
     parser.add_argument(
-        "--n", type=int, default=1_000_000, metavar="N", help="points a radius (default 1000000)"
+        "--n", type=whole, default=1_000_000, metavar="N", help="points a radius (default 1e6)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="point k depends on S and k alone")
-    parser.add_argument(
-        "--workers", type=int, default=1, metavar="W", help="threads, -1 for all cores (default 1)"
-    )
+    add_seed_argument(parser, "point k depends on S and k alone")
+    add_workers_argument(parser)
     parser.add_argument(
         "--distribution",
         choices=("sphere", "ball", "normal"),
@@ -71,8 +77,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="auto",
         help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
     )
-    parser.add_argument("--out", metavar="DIR", help="write probe.json and probe.png there" + OUT_RULE)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_result_arguments(parser, "probe.json (with the bins) and probe.png", "the result as JSON")
+    parser.add_argument(
+        "--histogram", action="store_true", help="with --json: the bins of the excess risks, too"
+    )
     parser.set_defaults(run=run, accuracy="auto")
     return parser
 
@@ -104,16 +112,15 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         dtype=arguments.dtype,
         distribution=arguments.distribution,
         method=arguments.method,
-        progress=True,
+        progress=not arguments.quiet,
     )
     seconds["probe"] = time.perf_counter() - start
     summary = _summarise(result, data, arguments, seconds)
     files = [] if folder is None else _write(folder, result, summary)
     if arguments.json:
+        shown = summary if arguments.histogram else _without_bins(summary)
         print(
-            json.dumps(
-                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
-            )
+            json.dumps(json_ready({**shown, "files": files} if files else shown), indent=2, allow_nan=False)
         )
     else:
         _print(result, data, seconds, files)
@@ -159,6 +166,12 @@ def _summarise(
         ],
         "seconds": seconds,
     }
+
+
+def _without_bins(summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary without what takes most of its room."""
+    short = [{key: value for key, value in p.items() if key != "histogram"} for p in summary["probes"]]
+    return {**summary, "probes": short}
 
 
 def _write(folder: OutputFolder, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from fastminima.errors import OptionError, OutputError
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.errors import OptionError, OutputError, TargetError
+from fastminima.networks.activations.named import as_piecewise
 from fastminima.scanning.scan import scan
 from fastminima.scanning.table import HEAD, ScanTable, cells, json_line
 from fastminima.system.options import parse_bytes
@@ -19,15 +19,19 @@ from fastminima.system.plain_text import printable
 from fastminima.system.progress import rows_bar
 
 from .arguments import (
+    activation_of,
+    add_activation_argument,
     add_cleaning_arguments,
     add_column_arguments,
-    add_network_arguments,
+    add_result_arguments,
     add_text_arguments,
+    add_workers_argument,
     features_of,
     reading_of,
 )
-from .folder import OUT_RULE, OutputFolder
+from .folder import OutputFolder
 from .output import print_table, say
+from .wording import exit_status, whole
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -39,8 +43,7 @@ examples:
   fastminima scan tables/ --target y --missing drop --categories onehot --json
   fastminima scan store.h5::runs/first demo:diabetes --distributed local
 
-exit status: 0 when every dataset was scanned, 1 when at least one has an error in its row, 2 when the scan could not run
-"""
+""" + exit_status("where every dataset was scanned", "where at least one has an error in its row")
 _CHECKPOINT = "checkpoint"
 # where networks are until the table is
 _ASIDE = "unfinished"
@@ -69,7 +72,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_column_arguments(parser)
     add_cleaning_arguments(parser, "reject")
     add_text_arguments(parser)
-    add_network_arguments(parser)
+    parser.add_argument("--width", type=whole, default=2, metavar="D1", help="hidden units (default 2)")
+    add_activation_argument(parser)
     _add_resources_arguments(parser)
     _add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -78,13 +82,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
     """Who works, where, and in how much memory."""
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="how many work at once, -1 for all cores (default 1)",
-    )
+    add_workers_argument(parser, "how many work at once")
     parser.add_argument(
         "--memory",
         default="2GB",
@@ -100,10 +98,10 @@ def _add_resources_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What is written and printed."""
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="write the table, and minimum.npz and better.npz of every dataset there" + OUT_RULE,
+    add_result_arguments(
+        parser,
+        "the table, and minimum.npz and better.npz of every dataset",
+        "one line of JSON for every dataset as it is done",
     )
     parser.add_argument(
         "--format",
@@ -114,14 +112,14 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on where a scan with the same --out was stopped"
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print one line of JSON for every dataset as it is done"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima scan`; returns the exit status."""
     parse_bytes(arguments.memory, "--memory")
+    as_piecewise(activation_of(arguments), "scan")
+    if len(arguments.target or ()) > 1:
+        raise TargetError("scan takes one target: give --target once")
     if arguments.out is None:
         if arguments.resume:
             raise OptionError("--resume needs the --out DIR of the scan to go on with")
@@ -150,7 +148,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             from fastminima.scanning.dask import dask_executor
 
             executor = stack.enter_context(dask_executor(arguments.distributed, arguments.workers))
-        show = stack.enter_context(rows_bar(enabled=True))
+        show = stack.enter_context(rows_bar(enabled=not arguments.quiet))
 
         def tell(name: str, stage: str, done: int, total: int | None) -> None:
             before = f"{len(rows):,} done, " if rows else ""
@@ -163,11 +161,11 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
 
         scan(
             arguments.paths,
-            target=arguments.target,
+            target=None if arguments.target is None else arguments.target[0],
             features=features_of(arguments),
             sample_weight=arguments.sample_weight,
             **reading_of(arguments),
-            activation=PiecewiseLinear(arguments.s_plus, arguments.s_minus),
+            activation=activation_of(arguments),
             width=arguments.width,
             workers=arguments.workers,
             executor=executor,
@@ -238,7 +236,7 @@ def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
     print_table(title, list(HEAD), [cells(row) for row in table], named_rows=True)
     if any(row["splits_undecided"] for row in table):
-        print("J+: at least so many; float64 does not decide the other positions")
+        say("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):
         say(line)
     for row in failed:

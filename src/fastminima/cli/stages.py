@@ -11,11 +11,11 @@ __all__ = ["Stages"]
 
 
 class Stages:
-    """Times the stages; shows the one at work on a terminal, nothing when piped, or `lines`: one for each stage."""
+    """Times the stages; shows the one at work on a terminal, nothing when piped or quiet, or `lines`: one for each."""
 
-    def __init__(self, *, lines: bool = False) -> None:
+    def __init__(self, *, lines: bool = False, quiet: bool = False) -> None:
         self.seconds: dict[str, float] = {}
-        self._lines = lines
+        self._lines, self._quiet = lines and not quiet, quiet
 
     @contextmanager
     def __call__(self, name: str, *, shown: bool = True) -> Iterator[None]:
@@ -23,7 +23,7 @@ class Stages:
         start = time.perf_counter()
         if self._lines:
             print(f"{name} ...", file=sys.stderr, flush=True)
-        with _spinner(name if shown and not self._lines else None):
+        with _spinner(name if shown and not self._lines and not self._quiet else None):
             yield
         self.seconds[name] = time.perf_counter() - start
 

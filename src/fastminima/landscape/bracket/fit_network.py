@@ -30,7 +30,7 @@ from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_flag, as_generator, as_real, spelled
+from fastminima.system.options import as_count, as_flag, as_generator, as_real, count_workers, spelled
 from fastminima.system.progress import bar
 from fastminima.system.threads import single_threaded_blas
 
@@ -78,7 +78,7 @@ class SearchLimits:
             as_flag(self.progress, "progress")
         object.__setattr__(self, "seconds", 5.0 if seconds is None and n_starts is None else seconds)
         object.__setattr__(self, "n_starts", n_starts)
-        object.__setattr__(self, "workers", as_count(self.workers, "workers", 1))
+        object.__setattr__(self, "workers", count_workers(self.workers))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,7 +155,7 @@ def fit_network(
         number of workers.
     random_state : int, Generator or None, default 0
     workers : int, default 1
-        Threads.
+        Threads; -1 for all usable cores.
     progress : bool or callable, default False
         A bar on a terminal, or a function that is told the share that is done.
 
