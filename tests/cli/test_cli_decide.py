@@ -68,7 +68,7 @@ def test_a_minimum_with_its_radius_and_its_kinks(capsys, place):
 def test_what_is_no_minimum_has_a_way_down(capsys, place):
     status, out, _ = run(capsys, "decide", "near.npz", "t.csv", "--target", "y", "--ball", "0.001")
     rows = table(out)
-    assert status == 0
+    assert status == 1
     assert rows["verdict"] == "not a minimum"
     assert "sum of residuals not 0" in rows["why"]
     assert "a lower network, proved" in rows["escape"]
@@ -129,7 +129,7 @@ def test_out_holds_networks_pictures_and_the_summary(capsys, place):
         assert (place / "p" / name).read_bytes().startswith(b"\x89PNG")
     # what was polished may be decided beside it: a run reads what the other wrote
     status, _, err = run(capsys, "decide", "p/polished.npz", "t.csv", "--target=y", "--out", "p")
-    assert status == 0, err
+    assert (status < 2, err) == (True, "")
     assert run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--out", "q")[0] == 0
     status, _, err = run(capsys, "decide", "near.npz", "t.csv", "--target=y", "--out", "q")
     assert status == 2
@@ -235,7 +235,7 @@ def test_data_are_read_as_everywhere(capsys, place):
     options = ["--target=y", "--sep", ";", "--decimal", ",", "--missing", "drop"]
     status, out, _ = run(capsys, "decide", "near.npz", "gaps.csv", *options)
     rows = table(out)
-    assert status == 0
+    assert status == 1
     assert rows["samples m"] == "3"
     assert "1" in rows["note"]
 
@@ -250,7 +250,7 @@ def test_certificates_are_accepted(capsys, place):
             capsys, command, network, table_, "--target=y", "--out", "o", "--prove", "--json"
         )
         proof = json.loads(out)["proof"]
-        assert (status, proof["checked"], proof["open"]) == (0, True, [])
+        assert (status, proof["checked"], proof["open"]) == (int("lower_point" in claims), True, [])
         status, out, _ = run(capsys, "check", "o/proof.json", table_, "--target=y")
         assert status == 0
         assert {line.split()[1] for line in out.splitlines() if line.startswith("holds")} == claims

@@ -86,7 +86,7 @@ def test_json_holds_the_same_numbers_as_the_library(capsys, files):
         assert said["argmin"] == result.argmin
         assert said["n_negative"] == result.n_negative
         assert list(said["quantiles"].values()) == list(result.quantiles.values())
-        assert sum(said["histogram"]["counts"]) == 500
+        assert "histogram" not in said
         assert f"of {result.n} sampled points" in said["finding"]
     assert summary["m"] == 40
     assert set(summary["seconds"]) == {"read", "probe"}

@@ -205,7 +205,7 @@ def test_json_lines_and_exit_status(capsys, tables):
     [
         (["--memory", "2G"], "OptionError: --memory must be a number of bytes"),
         (["--resume"], "OptionError: --resume needs the --out DIR"),
-        (["--workers", "0"], "OptionError: workers must be a whole number"),
+        (["--workers", "0"], "OptionError: --workers must be a whole number"),
         (["--s-plus", "0"], "ActivationError"),
         (["--out", ""], "OutputError: --out needs a folder name"),
         (["--distributed", "nonsense"], "ClusterError: no Dask scheduler answers at 'nonsense'"),

@@ -96,15 +96,15 @@ def in_options(message: str, parser: argparse.ArgumentParser, given: argparse.Na
     def assigned(found: re.Match[str]) -> str:
         name, value = found["name"], found["plain"] or found["quoted"] or ""
         option = options[name]
+        if found["several"] is not None:
+            return " ".join(f"{option} {one}" for one in re.findall(r"'([^']*)'", found["several"])) or option
         if value in ("True", "False") and name in flags:
             return option if value == "True" else f"--no-{option.removeprefix('--')}"
         return f"{option} {value}" if value and value != "..." else option
 
-    message = re.sub(
-        rf"""(?<![\w.-])(?P<name>{names})=(?:["'](?P<quoted>[^"']*)["']|(?P<plain>\.\.\.|[\w+-]+(?:\.\d+)?)?)""",
-        assigned,
-        message,
-    )
+    value = r"""["'](?P<quoted>[^"']*)["']|\[(?P<several>[^\]]*)\]|(?P<plain>\.\.\.|[\w+-]+(?:\.\d+)?)?"""
+    # not in names of files and folders, which may hold target=price
+    message = re.sub(rf"""(?<![\w./\\'"-])(?P<name>{names})=(?:{value})""", assigned, message)
     # the subject of the message, or of what follows the name of a file
     return re.sub(
         rf"^((?:[^\s:]+: )?)(?P<name>{names})(?= (?:{_VERBS})\b)",
