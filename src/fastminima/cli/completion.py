@@ -20,8 +20,8 @@ examples:
 """ + exit_status("when it is printed")
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Add `completion` to the subcommands made by `ArgumentParser.add_subparsers`."""
+def add_parser(commands: Any, whole: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add `completion` to the subcommands made by `ArgumentParser.add_subparsers` of the whole parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "completion",
         help="print a script that lets bash or zsh complete commands and options",
@@ -30,17 +30,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("shell", choices=SHELLS)
-    parser.set_defaults(run=run, quiet=False)
+    parser.set_defaults(run=run, quiet=False, whole=whole)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima completion`; returns the exit status."""
     shtab = import_optional("shtab", extra="completion", purpose="completion in a shell")
-    # the commands are known where all of them are
-    from .main import parser
-
-    print(shtab.complete(with_files(parser(), shtab.FILE), shell=arguments.shell))
+    print(shtab.complete(with_files(arguments.whole, shtab.FILE), shell=arguments.shell))
     return 0
 
 

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     counterexample.add_parser(commands)
     certificates.add_parsers(commands)
     scan.add_parser(commands)
-    completion.add_parser(commands)
+    completion.add_parser(commands, parser)
     return parser
 
 
