@@ -91,6 +91,15 @@ class Dataset:
     -----
     X is the paper's X transposed (samples are rows). A float64 is a dyadic rational, so every dataset is
     exact data. -0.0 is stored as it came and equals 0. Two datasets are equal only when they are one object.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> data = fm.Dataset([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0], sample_weight=[1, 2, 0])
+    >>> data.n_samples, data.n_features
+    (2, 1)
+    >>> data.X.ravel().tolist(), data.sample_weight.tolist()
+    ([0.0, 1.0], [1.0, 2.0])
     """
 
     _rows: Rows

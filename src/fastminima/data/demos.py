@@ -44,6 +44,14 @@ def load_demo(name: str, *, accuracy: Accuracy = "auto") -> Dataset:
     ------
     ReadError
         Unknown name; the message lists near ones.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.load_demo("xor").X.tolist(), fm.load_demo("xor").y.tolist()
+    ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0])
+    >>> fm.load_demo("diabetes").X.shape
+    (442, 10)
     """
     if not one_of(name, DEMOS):
         near = difflib.get_close_matches(spelled(name), DEMOS, n=3, cutoff=0.5)

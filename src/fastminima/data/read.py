@@ -136,6 +136,19 @@ def read(
         `path` is no path.
     MissingDependencyError
         Text needs pandas, Parquet needs pyarrow, Excel needs openpyxl.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import fastminima as fm
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "houses.csv")
+    ...     _ = path.write_text("rooms,age,price\\n3,10,200\\n4,2,310\\n5,30,280\\n")
+    ...     data = fm.read(path, "price")
+
+    >>> data.feature_names, data.y.tolist()
+    (('rooms', 'age'), [200.0, 310.0, 280.0])
     """
     if not one_of(meaning, ("binary", "decimal")):
         raise ReadError(f"meaning must be 'binary' or 'decimal', got {spelled(meaning)}")

@@ -79,6 +79,13 @@ class LeastSquares(Result):
     Notes
     -----
     Theorem 1, step 1 of Yun, Sra and Jadbabaie (2019) starts from this fit.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.least_squares(fm.load_demo("diabetes"))
+    >>> fit.coef.shape, round(fit.risk, 1), fit.rank
+    ((10,), 631992.9, 11)
     """
 
     data: Dataset
@@ -236,6 +243,13 @@ def least_squares(data: Dataset | tuple[Any, ...]) -> LeastSquares:
         If `data` is none of these.
     TargetError
         If `data` has several targets.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.least_squares(([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0]))
+    >>> fit.coef.tolist(), round(fit.intercept, 12), round(fit.risk, 12)
+    ([0.0], 0.333333333333, 0.333333333333)
     """
     data = as_dataset(data, "least_squares")
     check_one_target(data, "least_squares")

@@ -155,6 +155,13 @@ class EscapeBenchmark(Result):
         An upper bound on the least risk, if one was given.
     interrupted : bool
         Was the benchmark stopped? `runs` then holds those that had ended.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> found = fm.escape_benchmark(fm.load_demo("xor"), "lbfgs", noise=0.5, starts=1, width=2, steps=50)
+    >>> len(found.runs), [run.outcome.value for run in found.runs]
+    (2, ['returned', 'returned'])
     """
 
     starts: tuple[EscapeStart, ...]

@@ -50,6 +50,19 @@ def load_network(
         An activation that is not covered.
     MissingDependencyError
         A file of torch's, without torch.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import fastminima as fm
+    >>> network = fm.spurious_minimum(fm.load_demo("xor")).network
+    >>> with TemporaryDirectory() as folder:
+    ...     network.save(Path(folder, "low.npz"))
+    ...     again = fm.load_network(Path(folder, "low.npz"))
+    ...
+    >>> again == network
+    True
     """
     try:
         source = Path(os.fsdecode(path))

@@ -38,6 +38,17 @@ def to_torch(network: Any, dtype: Any = None) -> Any:
         The activation is a function without a formula, or a parameter overflows float32.
     OptionError
         Another `dtype`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> fm.to_torch(low.network)
+    Sequential(
+      (0): Linear(in_features=2, out_features=2, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=2, out_features=1, bias=True)
+    )
     """
     deep = getattr(network, "network", network)
     if isinstance(deep, DeepNetwork):

@@ -82,6 +82,15 @@ def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None
     Notes
     -----
     Yun, Sra and Jadbabaie (2019), section 2: risk = 1/2 sum_i w_i (f(x_i) - y_i)^2.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> line = fm.OneHiddenLayer([[1.0]], [1.0], [1.0], -1.0, fm.relu)  # x on 0..2
+    >>> other = fm.OneHiddenLayer([[1.0]], [1.0], [1.0], -1.0 + 1e-12, fm.relu)
+    >>> X = [[0.0], [1.0], [2.0]]
+    >>> fm.excess_risk(line, other, (X, [0.0, 1.0, 2.0])) == 0.5 * 3 * (-1.0 + 1e-12 + 1.0) ** 2
+    True
     """
     samples = data_of(data, "excess_risk", network, other)
     network, data = network_and_data(network, samples, "excess_risk")

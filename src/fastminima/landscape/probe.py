@@ -79,6 +79,14 @@ class Probe(Result, Drawn):
         The levels of `quantiles`.
     excess : ndarray of shape (n,), or None
         All excess risks, with ``keep=True``.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> found = fm.probe(low, radius=low.radius, n=1_000)
+    >>> found.n, found.n_negative, found.radius == low.radius
+    (1000, 0, True)
     """
 
     _picture = "plot_probe"
@@ -226,6 +234,14 @@ class ProbeSweep(Result, Drawn):
     ----------
     probes : tuple of Probe
         One per radius, in the order given; equal to probes made one by one.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> sweep = fm.probe(low, radius=[0.01, 0.1], n=1_000)
+    >>> len(sweep), [p.radius for p in sweep]
+    (2, [0.01, 0.1])
     """
 
     probes: tuple[Probe, ...]
@@ -372,6 +388,14 @@ def probe(
     The empirical risk 1/2 sum_i w_i (f(x_i) - y_i)^2 of Yun, Sra and Jadbabaie (2019), section 2. Their theorem 1
     makes points around which no radius below the certified one has a negative excess; sampling alone cannot
     tell such a point from a saddle with a narrow way down.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> found = fm.probe(low, radius=[0.1, 0.5], n=2_000)
+    >>> [p.n_negative for p in found]  # points lower than the minimum: none, it is certified
+    [0, 0]
     """
     network, data = network_and_data(network, data, "probe")
     _ = network.slopes

@@ -6,6 +6,7 @@ ell0 of the product R = W_{H+1} ... W_1, never divided by the number of samples.
 Modules, lowest first:
 
 - `base`: what every loss of a matrix product offers: value, gradient, and changes that no cancellation spoils.
+- `elementary`: what losses of one row are made of: parameters above 0, and the logistic function.
 - `custom`: a user's own loss of the product: functions, and what is known about them.
 - `gradient_check`: is a loss's gradient its value's? Difference quotients decide, within bounds of their own.
 - `slope_signs`: exact signs of slopes that are no rationals: probabilities against targets, log-odds against rationals.

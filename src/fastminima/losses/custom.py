@@ -100,6 +100,14 @@ class Loss(ProductLoss):
     ------
     LossError
         Something that is not callable, accuracy or L not a number >= 0; later: values of a wrong shape, NaN or inf.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> loss = fm.Loss(lambda R: float((R**2).sum()), lambda R: 2 * R, convex=True)
+    >>> loss.value(np.array([[3.0]]))
+    9.0
     """
 
     def __init__(

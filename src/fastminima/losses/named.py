@@ -29,6 +29,13 @@ class HuberLoss(RowLoss):
         delta is not a finite number above 0.
     DataError, DataTypeError
         As in `SquaredLoss`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.HuberLoss([[1.0], [1.0]], [[0.0], [9.0]], delta=1.0)
+    >>> float(loss.value([[1.0]]))  # 1/2, and 8 - 1/2
+    8.0
     """
 
     def __init__(self, X: Any, Y: Any, delta: float = 1.0, *, bias: bool = False) -> None:
@@ -53,6 +60,13 @@ class LogisticLoss(RowLoss):
         Targets that are neither 0 and 1 nor -1 and +1.
     DataError, DataTypeError
         As in `SquaredLoss`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.LogisticLoss([[1.0], [1.0]], [[1], [-1]])
+    >>> round(float(loss.value([[0.0]])), 12)  # 2 log 2
+    1.38629436112
     """
 
     def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
@@ -81,6 +95,13 @@ class SoftmaxCrossEntropy(RowLoss):
     Notes
     -----
     Adding one number to all outputs of a sample changes nothing, so minima are never isolated.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.SoftmaxCrossEntropy([[1.0], [2.0]], [0, 2], n_classes=3)
+    >>> round(float(loss.value([[0.0], [0.0], [0.0]])), 12)  # 2 log 3
+    2.197224577336
     """
 
     def __init__(self, X: Any, Y: Any, n_classes: int | None = None, *, bias: bool = False) -> None:
@@ -91,6 +112,13 @@ class LogCoshLoss(RowLoss):
     """ell0(R) = sum over entries log cosh(R x_i - y_i): a parabola near 0, the absolute value far from it.
 
     Parameters and errors are those of `SquaredLoss`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.LogCoshLoss([[1.0]], [[0.0]])
+    >>> round(float(loss.value([[1.0]])), 12)
+    0.433780830483
     """
 
     def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
@@ -115,6 +143,13 @@ class SmoothedQuantileLoss(RowLoss):
         tau outside (0, 1), or smoothing not a finite number above 0.
     DataError, DataTypeError
         As in `SquaredLoss`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.SmoothedQuantileLoss([[1.0]], [[2.0]], tau=0.9, smoothing=0.01)
+    >>> round(float(loss.value([[0.0]])), 6)  # .9 times 2
+    1.8
     """
 
     def __init__(

@@ -30,6 +30,7 @@ from fastminima.exact.roundoff import U, gamma_n
 from fastminima.system.options import as_count, spelled
 
 from .base import Floats
+from .elementary import expit, positive
 from .slope_signs import log_odds_signs, probability_signs
 
 __all__ = [
@@ -165,22 +166,6 @@ class PointwiseLoss(ABC):
         return np.minimum(low, high), high
 
 
-def _positive(value: float, name: str) -> float:
-    try:
-        number = float(value)
-    except Exception as error:
-        raise LossError(f"{name} must be a number above 0, got {spelled(value)}") from error
-    if not math.isfinite(number) or number <= 0.0:
-        raise LossError(f"{name} must be finite and above 0, got {spelled(value)}")
-    return number
-
-
-def _expit(t: Floats) -> Floats:
-    """1 / (1 + exp(-t)) to a few units in the last place, on both sides."""
-    small = np.exp(-np.abs(t))
-    return np.where(t >= 0.0, 1.0, small) / (1.0 + small)
-
-
 def _signs(M: RationalMatrix) -> Ints:
     return np.sign(M.numerators)
 
@@ -236,6 +221,14 @@ class Huber(_OfResiduals):
     ------
     LossError
         delta is not a finite number above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> phi = fm.Huber(1.0)
+    >>> phi.values(np.array([[0.5], [3.0]]), np.zeros((2, 1))).ravel().tolist()
+    [0.125, 2.5]
     """
 
     delta: float = 1.0
@@ -244,7 +237,7 @@ class Huber(_OfResiduals):
     kappa = math.inf
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", _positive(self.delta, "delta"))
+        object.__setattr__(self, "delta", positive(self.delta, "delta"))
 
     def values(self, Z: Floats, Y: Floats) -> Floats:
         """The parabola up to delta, its tangent beyond."""
@@ -326,7 +319,7 @@ class Logistic(PointwiseLoss):
 
     def slopes(self, Z: Floats, Y: Floats) -> Floats:
         """-s p, p the probability of the other class."""
-        return -Y * _expit(-Y * Z)
+        return -Y * expit(-Y * Z)
 
     def curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
         """p (1 - p) d^2."""
@@ -472,11 +465,11 @@ class SmoothedQuantile(PointwiseLoss):
     slope_size = 1.0
 
     def __post_init__(self) -> None:
-        tau = _positive(self.tau, "tau")
+        tau = positive(self.tau, "tau")
         if tau >= 1.0:
             raise LossError(f"tau must be between 0 and 1, got {spelled(self.tau)}")
         object.__setattr__(self, "tau", tau)
-        object.__setattr__(self, "smoothing", _positive(self.smoothing, "smoothing"))
+        object.__setattr__(self, "smoothing", positive(self.smoothing, "smoothing"))
         # rounded up
         object.__setattr__(self, "lipschitz", 0.25 / self.smoothing * (1.0 + 2.0**-52))
         object.__setattr__(self, "kappa", 1.0 / self.smoothing * (1.0 + 2.0**-52))
@@ -488,7 +481,7 @@ class SmoothedQuantile(PointwiseLoss):
 
     def slopes(self, Z: Floats, Y: Floats) -> Floats:
         """expit((z - y) / s) - tau."""
-        return _expit((Z - Y) / self.smoothing) - self.tau
+        return expit((Z - Y) / self.smoothing) - self.tau
 
     def curvatures(self, Z: Floats, Y: Floats, d: Floats) -> Floats:
         """p (1 - p) d^2 / s."""

@@ -78,6 +78,13 @@ class SquaredLoss(RowLoss):
     -----
     Section 4 of the paper: G = (R X - Y) X^T with samples as columns, and
     ell0(R + D) - ell0(R) = <G, D> + 1/2 |D X|^2, exactly.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> loss = fm.SquaredLoss([[1.0], [2.0]], [[1.0], [1.0]])
+    >>> float(loss.value([[1.0]]))
+    0.5
     """
 
     def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:

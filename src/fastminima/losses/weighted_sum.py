@@ -40,6 +40,13 @@ class WeightedSum(ProductLoss):
     ------
     LossError
         No losses, shapes that differ, a weight that is not finite, or another number of weights.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> parts = [fm.SquaredLoss([[1.0]], [[0.0]]), fm.HuberLoss([[1.0]], [[0.0]])]
+    >>> float(fm.WeightedSum(parts, [1.0, 2.0]).value([[1.0]]))
+    1.5
     """
 
     def __init__(self, losses: Sequence[ProductLoss], weights: Sequence[Any] | None = None) -> None:

@@ -131,6 +131,15 @@ def batched_risk(
     -----
     Yun, Sra and Jadbabaie (2019), section 2: the empirical risk. The result for one network does not depend
     on the networks beside it. Machines with different instruction sets may differ in the last bits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> W1, b1 = np.array([[[1.0], [-1.0]], [[0.0], [0.0]]]), np.zeros((2, 2))
+    >>> W2, b2 = np.ones((2, 2)), np.zeros(2)
+    >>> fm.batched_risk(W1, b1, W2, b2, ([[-2.0], [3.0]], [2.0, 3.0]), "relu").tolist()  # |x|, and 0
+    [0.0, 6.5]
     """
     samples: Samples = as_dataset(data, "batched_risk") if isinstance(data, tuple) else data
     check_one_target(samples, "batched_risk")

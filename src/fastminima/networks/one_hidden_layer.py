@@ -108,6 +108,15 @@ class OneHiddenLayer(NamedInputs):
     Parameters are copied and read-only. Two networks are equal when all parameters and the activation are; names do not
     count.
     The paper's network (Yun, Sra and Jadbabaie 2019, section 2) with dy = 1.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> network = fm.OneHiddenLayer([[1.0], [-1.0]], [0.0, 0.0], [1.0, 1.0], 0.0, fm.relu)  # |x|
+    >>> network.predict([[-2.0], [3.0]]).tolist()
+    [2.0, 3.0]
+    >>> network.risk(([[-2.0], [3.0]], [2.0, 2.0]))
+    0.5
     """
 
     W1: NDArray[np.float64]

@@ -34,6 +34,14 @@ class RationalNetwork:
     activation : PiecewiseLinear or Smooth
     feature_names : tuple of str or None
         What the inputs are called; two networks that differ in this alone are equal.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> import fastminima as fm
+    >>> network = fm.RationalNetwork(((Fraction(1, 3), Fraction(0)),), (Fraction(3),), Fraction(0), fm.relu)
+    >>> network.rounded().predict([[1.0]]).tolist()
+    [1.0]
     """
 
     rows: tuple[tuple[Fraction, ...], ...]

@@ -50,6 +50,16 @@ class Certificate(Result):
         Has the checker accepted it, in this process, on the data it is about?
     open : tuple of str
         What was asked for and is not among the claims, and why.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> proof = fm.prove(low, fm.better_point(low))
+    >>> proof.theorem, proof.meaning, proof.checked
+    (1, 'binary', True)
+    >>> [claim["claim"] for claim in proof.claims][:3]
+    ['least squares', 'no lower risk within', 'lower risk']
     """
 
     content: dict[str, Any]

@@ -105,6 +105,14 @@ def prove(
     Notes
     -----
     docs/proofs.md derives why the inequalities that the checker accepts imply theorem 1 (sections 1 to 5 there), 2 and 4.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> proof = fm.prove(low, fm.better_point(low))
+    >>> proof.checked, len(proof.claims) >= 3
+    (True, True)
     """
     if not one_of(method, _METHODS):
         raise OptionError(f"method must be one of {', '.join(_METHODS)}, got {spelled(method)}")
@@ -361,6 +369,16 @@ def check(
         The data cannot be read.
     TargetError
         They have several targets, where the certificate is about one.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> proof = fm.prove(low, fm.better_point(low))
+    >>> fm.check(proof, low.data).accepted
+    True
+    >>> fm.check(proof, ([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 1])).accepted
+    False
     """
     if not isinstance(certificate, Certificate):
         certificate = Certificate.load(certificate)

@@ -48,6 +48,14 @@ class Staircase:
     paper, kink : float or None
         What the exact risks of the better points of theorem 1 are at most, by their certificates: the paper's push, and one
         kink. Of networks of width 2 and more; None where there is none.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> b = fm.bracket(fm.load_demo("xor"), width=2, seconds=0.2, random_state=0)
+    >>> steps = fm.staircase(b)
+    >>> steps.width.tolist(), bool(steps.lower[0] <= steps.upper[0])
+    ([2], True)
     """
 
     width: NDArray[np.int64]
@@ -74,6 +82,14 @@ def staircase(brackets: Bracket | Sequence[Bracket]) -> Staircase:
         If `brackets` are others.
     OptionError
         If there is none, or they are of different data.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> b = fm.bracket(fm.load_demo("diabetes"), width=2, seconds=0.2, random_state=0)
+    >>> steps = fm.staircase(b)
+    >>> steps.pure_error, bool(0 <= steps.lower[0] < steps.upper[0] < 1)
+    (0.0, True)
     """
     found = sorted(_all(brackets, Bracket, "a staircase"), key=lambda b: b.width)
     first = found[0]
@@ -160,6 +176,13 @@ def plot_bracket(
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> b = fm.bracket(fm.load_demo("diabetes"), width=2, seconds=0.2, random_state=0)
+    >>> fm.plot_bracket(b).ax_.get_xlabel()
+    'hidden units'
     """
     check_target(path, ax)
     found = _all(brackets, Bracket, "a staircase")
@@ -193,6 +216,13 @@ def plot_trace(
     ------
     DataTypeError, OptionError, MissingDependencyError, OutputError
         As `plot_bracket`, but for data, which may differ.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.fit_network(fm.load_demo("diabetes"), width=2, n_starts=2, random_state=0)
+    >>> fm.plot_trace(fit).ax_.get_xlabel()
+    'seconds (dashed: the lower end)'
     """
     check_target(path, ax)
     found = _all(brackets, Bracket | NetworkFit, "a trace")

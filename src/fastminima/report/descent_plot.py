@@ -73,6 +73,14 @@ def descent(result: Polish | SmoothPolish) -> Descent:
     ------
     DataTypeError
         If `result` is none.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.fit_network(fm.load_demo("xor"), width=2, n_starts=1, random_state=0)
+    >>> walk = fm.descent(fm.polish(fit))
+    >>> len(walk.risk) >= 1
+    True
     """
     if not isinstance(result, Polish | SmoothPolish):
         raise DataTypeError(f"a descent is that of a Polish (from polish), got {type(result).__name__}")
@@ -126,6 +134,13 @@ def plot_descent(
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.fit_network(fm.load_demo("diabetes"), width=2, n_starts=1, random_state=0)
+    >>> type(fm.plot_descent(fm.polish(fit))).__name__
+    'Display'
     """
     check_target(path, ax)
     walk = descent(result)

@@ -89,6 +89,15 @@ def plot_scan(
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X = np.arange(8.0)[:, None]
+    >>> report = fm.scan({"square": (X, X[:, 0] ** 2), "cube": (X, X[:, 0] ** 3)})
+    >>> type(fm.plot_scan(report)).__name__
+    'Display'
     """
     check_target(path, ax)
     if not isinstance(report, ScanReport):

@@ -70,6 +70,14 @@ def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
         If there is no better network, or the two have different activations.
     DataTypeError
         If an argument is of another type.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> line = fm.segment(low, fm.better_point(low), n=5)
+    >>> len(line.t), bool(line.risk[-1] < line.risk[0])
+    (5, True)
     """
     n = as_count(n, "n", 2)
     a, b, samples = _ends(low, better, data)
@@ -159,6 +167,13 @@ def plot_segment(
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"))
+    >>> fm.plot_segment(low, fm.better_point(low)).ax_.get_ylabel()
+    '(risk − least squares) / least squares'
     """
     check_target(path, ax)
     line = segment(low, better, 401, data)

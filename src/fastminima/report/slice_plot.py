@@ -222,6 +222,13 @@ def plot_slice(
         If the suffix is of no known kind (before any work), or the file cannot be written.
     NetworkError, DataTypeError, DataError, TargetError
         As `risk_slice`.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"))
+    >>> type(fm.plot_slice(low)).__name__
+    'Display'
     """
     if isinstance(data, str | os.PathLike):
         if path is not None and title is None and isinstance(path, str):

@@ -95,6 +95,13 @@ def plot_splits(
         If matplotlib is not installed (extra `plot`).
     OutputError
         If the suffix is of no known kind (before any work), or the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"))
+    >>> type(fm.plot_splits(fm.better_point(low))).__name__
+    'Display'
     """
     check_target(path, ax)
     if not isinstance(better, BetterPoint):

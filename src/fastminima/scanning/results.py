@@ -92,6 +92,15 @@ class ScanResult(Result):
     error : Exception or None
     reason : str
         Why nothing is decided, or failed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X = np.arange(8.0)[:, None]
+    >>> result = fm.scan({"square": (X, X[:, 0] ** 2)})[0]
+    >>> result.route, result.minimum.radius > 0
+    ('memory', True)
     """
 
     name: str
@@ -151,6 +160,15 @@ class ScanReport(Result, Drawn, Sequence[ScanResult]):
     ----------
     table : ScanTable
         One row a dataset (see `ROW_FIELDS`); written with ``table.write("x.parquet")``, ".csv" or ".jsonl".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X = np.arange(8.0)[:, None]
+    >>> report = fm.scan({"square": (X, X[:, 0] ** 2)})
+    >>> len(report), report[0].name, bool(report[0].better)
+    (1, 'square', True)
     """
 
     _picture = "plot_scan"

@@ -124,6 +124,16 @@ def scan(
     Theorem 1 of Yun, Sra and Jadbabaie (2019). Datasets of up to two million numbers go through `spurious_minimum` and
     `better_point` in memory. Larger ones stay where they are: two passes over the rows as a rule, one or two more where the
     columns are correlated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((40, 2))
+    >>> report = fm.scan({"linear": (X, X[:, 0]), "curved": (X, X[:, 0] ** 2)})
+    >>> [(r.name, str(r.minimum.status)) for r in report]
+    [('linear', 'global'), ('curved', 'spurious')]
     """
     options = ScanOptions(
         activation=activation,

@@ -39,6 +39,13 @@ class Bracket(NextSteps):
         The best network found, with its exact risk: what proves `upper`, for its activation.
     linear_risk : Fraction
         The least-squares risk: that of theorem 1's spurious minima.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> b = fm.bracket(fm.load_demo("xor"), width=2, seconds=0.2, random_state=0)
+    >>> 0.0 <= b.lower <= b.upper < 0.5, b.network.width
+    (True, 2)
     """
 
     width: int

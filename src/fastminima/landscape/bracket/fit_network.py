@@ -96,6 +96,13 @@ class NetworkFit(NextSteps):
     n_starts : int
         Starts that were begun.
     end : SearchEnd
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.fit_network(fm.load_demo("diabetes"), width=3, n_starts=2, random_state=0)
+    >>> fit.network.width, fit.n_starts, fit.exact_risk < 631992
+    (3, 2, True)
     """
 
     network: OneHiddenLayer

@@ -52,6 +52,13 @@ class Interpolation(Result):
     data : Dataset
     pure_error : Fraction
         Its risk: what no function of the inputs goes below.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> found = fm.interpolation_width(fm.load_demo("xor"))
+    >>> found.width, found.pure_error
+    (3, Fraction(0, 1))
     """
 
     width: int

@@ -64,6 +64,14 @@ class Decision(NextSteps):
         Not a minimum: a strictly better network inside the ball that was asked for.
     units : tuple
         What was decided of each unit, in order: what a certificate is made of.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> decision = fm.decide(low)
+    >>> bool(decision), str(decision.verdict), decision.radius > 0
+    (True, 'local_minimum', True)
     """
 
     verdict: Verdict

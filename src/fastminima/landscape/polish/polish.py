@@ -65,6 +65,14 @@ class Polish(NextSteps):
     started_in_region, started_within_radius : bool
         Whether the start lay in the minimum's cone, or nearer to it than its radius: was it near this minimum at all?
     path : tuple of Step
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fit = fm.fit_network(fm.load_demo("xor"), width=2, n_starts=4, random_state=0)
+    >>> p = fm.polish(fit)
+    >>> bool(p), p.decision.exact_risk
+    (True, Fraction(0, 1))
     """
 
     _picture = "plot_descent"

@@ -58,6 +58,16 @@ class SmoothDecision(NextSteps):
         Units that add nothing: a_k = 0, or u_k = 0.
     escape : SmoothEscape or None
         Not a minimum: a strictly better network inside the ball that was asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> from fastminima import OneHiddenLayer
+    >>> network = OneHiddenLayer([[1.0]], [0.0], [0.0], 0.0, "tanh")
+    >>> decision = fm.decide(network, ([[0.0], [1.0]], [0.0, 1.0]))
+    >>> bool(decision), str(decision.verdict)
+    (False, 'not_a_minimum')
     """
 
     verdict: Verdict

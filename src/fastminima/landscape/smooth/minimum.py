@@ -44,6 +44,14 @@ class SmoothMinimum(Result):
         F(theta*) lies between these.
     weight_decay : float
         lambda of F = 1/2 sum w (f(x) - y)^2 + lambda/2 |theta|^2.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> start = fm.OneHiddenLayer([[1.0]], [0.1], [0.5], 0.0, "tanh")
+    >>> p = fm.polish(start, ([[-1.0], [0.0], [1.0], [2.0]], [0.0, 1.0, 0.5, 0.0]), weight_decay=0.1)
+    >>> p.exact.error < 1e-9 < p.exact.radius
+    True
     """
 
     centre: RationalNetwork

@@ -72,6 +72,14 @@ class SmoothPolish(NextSteps):
     started_within_radius : bool
         Whether the start, its units taken out, lay in the ball in which theta* is the only critical point.
     path : tuple of SmoothStep
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> start = fm.OneHiddenLayer([[1.0]], [0.1], [0.5], 0.0, "tanh")
+    >>> p = fm.polish(start, ([[-1.0], [0.0], [1.0], [2.0]], [0.0, 1.0, 0.5, 0.0]), weight_decay=0.1)
+    >>> bool(p), str(p.status)
+    (True, 'local_minimum')
     """
 
     _picture = "plot_descent"

@@ -103,6 +103,14 @@ def activations() -> ActivationTable:
     -------
     ActivationTable
         A mapping from names to `ActivationInfo`; print it to read it.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> "relu" in fm.activations(), "gelu" in fm.activations()
+    (True, True)
+    >>> fm.activation("elu", alpha=0.5)([-50.0, 2.0]).tolist()
+    [-0.5, 2.0]
     """
     return _TABLE
 

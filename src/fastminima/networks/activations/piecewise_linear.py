@@ -63,6 +63,13 @@ class PiecewiseLinear:
     -----
     Yun, Sra and Jadbabaie (2019), section 2: the activations h_{s+,s-} of theorem 1.
     h(t) = a t + c |t| with a = (s_plus + s_minus)/2 and c = (s_plus - s_minus)/2.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> h = fm.PiecewiseLinear(1.0, 0.25)
+    >>> h([-4.0, 2.0]).tolist(), h == fm.leaky_relu(0.25)
+    ([-1.0, 2.0], True)
     """
 
     s_plus: float = 1.0
@@ -144,5 +151,11 @@ def leaky_relu(slope: float = 0.01) -> PiecewiseLinear:
     ----------
     slope : float, default 0.01
         PyTorch's default. Must be >= 0 and not 1.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.leaky_relu(0.2)([-1.0, 0.0, 1.0]).tolist()
+    [-0.2, 0.0, 1.0]
     """
     return PiecewiseLinear(1.0, slope)

@@ -54,6 +54,14 @@ class Smooth:
     Notes
     -----
     Theorem 2 of Yun, Sra and Jadbabaie (2019) needs two derivatives at two points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> square = fm.Smooth.from_formula(["pow", "t", 2], name="square")
+    >>> square(np.array([-1.0, 3.0])).tolist(), square.first(np.array([3.0])).tolist()
+    ([1.0, 9.0], [6.0])
     """
 
     value: Function

@@ -69,6 +69,14 @@ class BetterPoint(NextSteps):
     low : SpuriousMinimum
     tried : int
         Candidates that were looked at.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> better = fm.better_point(low)
+    >>> bool(better), better.risk < low.risk, better.drop_certified > 0
+    (True, True, True)
     """
 
     status: BetterStatus
@@ -207,6 +215,17 @@ def better_point(
     -----
     Yun, Sra and Jadbabaie (2019), theorem 1, step 2 and appendix A2. With u = kappa gamma the drop of case 1 is
     2 u S_j - m u^2/2; of case 2, 2 kappa rho r_j1 alpha - alpha^2/2 sum_i (v'x_i - sigma_i kappa rho)^2.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> for method in ("paper", "kink"):
+    ...     better = fm.better_point(low, method=method)
+    ...     print(method, better.status, round(better.drop, 4))
+    ...
+    paper better 0.0179
+    kink better 0.5
     """
     if isinstance(low, DeepMinimum):
         return deep_better_point(low, as_generator(random_state))

@@ -41,6 +41,14 @@ class DeepBetterPoint(Result):
         How the bound was proved.
     tried : int
         Candidates that were looked at.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"), activation="relu", width=(4, 4))
+    >>> better = fm.better_point(low)
+    >>> bool(better), better.network, better.drop_certified > 1000
+    (True, DeepNetwork(10-4-4-1, ReLU), True)
     """
 
     status: BetterStatus

@@ -73,6 +73,15 @@ class DeepMinimum(Result):
         The best affine map; its `gradients` prove that none is better.
     alpha, gain : float
         As given.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("diabetes"), activation="elu", width=(8, 8))
+    >>> str(low.status), low.widths, low.network
+    ('spurious', (8, 8), DeepNetwork(10-8-8-1, elu(alpha=1)))
+    >>> low.radius > 0.1, low.excess < 1e-15 * low.loss
+    (True, True)
     """
 
     network: DeepNetwork | None

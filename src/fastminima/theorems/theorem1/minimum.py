@@ -100,6 +100,15 @@ class SpuriousMinimum(NextSteps):
         Where the float64 view differs from the textbook: a rescaled alpha, a decimal reading that is affine.
     evidence : SplitEvidence
         Which case of the theorem the data are in, and what is known about the set J.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> str(low.status), low.risk, bool(low)
+    ('spurious', 0.5, True)
+    >>> low.radius > 0.5
+    True
     """
 
     network: OneHiddenLayer

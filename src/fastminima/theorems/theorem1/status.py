@@ -8,7 +8,15 @@ __all__ = ["BetterStatus", "MinimumStatus"]
 
 
 class MinimumStatus(StrEnum):
-    """Whether a strictly better network of the same width exists."""
+    """Whether a strictly better network of the same width exists.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> low.status is fm.MinimumStatus.SPURIOUS, low.status == "spurious"
+    (True, True)
+    """
 
     SPURIOUS = "spurious"
     """A strictly better network of the same width exists: the local minimum is not global."""
@@ -25,7 +33,17 @@ class MinimumStatus(StrEnum):
 
 
 class BetterStatus(StrEnum):
-    """Outcome of the search for a strictly better point."""
+    """Outcome of the search for a strictly better point.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> low = fm.spurious_minimum(fm.load_demo("xor"))
+    >>> fm.better_point(low).status is fm.BetterStatus.BETTER
+    True
+    >>> sorted(str(status) for status in fm.BetterStatus)
+    ['better', 'linearly_fittable', 'no_better_point', 'undecided']
+    """
 
     BETTER = "better"
     """A float64 network whose exact risk is below the exact least-squares risk; `network` holds it."""

@@ -63,7 +63,16 @@ def _samples() -> Dataset:
 
 
 class CounterStatus(StrEnum):
-    """What came of the construction."""
+    """What came of the construction.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.counterexample("tanh").status is fm.CounterStatus.CERTIFIED
+    True
+    >>> [str(status) for status in fm.CounterStatus]
+    ['certified', 'not_certified', 'no_witness']
+    """
 
     CERTIFIED = "certified"
     """Both points are proved: the risk of one, the radius of the other."""
@@ -103,6 +112,15 @@ class CounterExample(NextSteps):
     status : CounterStatus
     reason : str
     case : "convex" (u_i h is convex around both v_i) or "mixed" (the slope makes up for a unit that bends the other way)
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> pair = fm.counterexample("tanh")
+    >>> pair.local_minimum.width, pair.data.n_samples, bool(pair)
+    (2, 3, True)
+    >>> pair.radius > 0
+    True
     """
 
     activation: Smooth | PiecewiseLinear
@@ -286,6 +304,15 @@ def counterexample(activation: Any, form: Form = "auto", **parameters: float) ->
     [-3, 3] and u in [-10, 10], refined around the best, then certified in ball arithmetic. What it finds for the names of
     `fastminima.activations` with their own parameters is a table; a witness from there is certified like any other, and
     where that fails the search goes on as if there were no table.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> pair = fm.counterexample("sigmoid")
+    >>> str(pair.status), pair.data.X.shape
+    ('certified', (3, 2))
+    >>> pair.local_minimum.risk(pair.data) > 0.1 > pair.global_minimum.risk(pair.data)
+    True
     """
     if not one_of(form, tuple(_FORMS)):
         raise OptionError(f"form must be one of {', '.join(_FORMS)}, got {spelled(form)}")

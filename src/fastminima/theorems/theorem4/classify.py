@@ -37,7 +37,20 @@ _EXACT_WORK = 5_000_000
 
 
 class LinearVerdict(StrEnum):
-    """What weights of a deep linear network are; `meaning` says it in words."""
+    """What weights of a deep linear network are; `meaning` says it in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X, Y = np.eye(2), np.eye(2)
+    >>> loss = fm.SquaredLoss(X, Y)
+    >>> weights = [np.zeros((2, 2)), np.zeros((2, 2))]
+    >>> fm.classify_linear(weights, loss).verdict is fm.LinearVerdict.SADDLE
+    True
+    >>> fm.LinearVerdict.SADDLE.meaning
+    'neither a minimum nor a maximum: every ball around these weights holds higher and lower points'
+    """
 
     meaning: str
 
@@ -79,6 +92,19 @@ class LinearEscape(Result):
         Are both differences, of the float64 tuples, proved positive?
     exact_P, exact_Q : list of rational matrices, or None
         The tuples before they were rounded to float64; both signs hold for them exactly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X, Y = np.eye(2), np.eye(2)
+    >>> loss = fm.SquaredLoss(X, Y)
+    >>> weights = [np.zeros((2, 2)), np.zeros((2, 2))]
+    >>> pair = fm.escape(weights, loss, radius=0.1)
+    >>> pair.confirmed, pair.radius
+    (True, 0.1)
+    >>> len(pair.P), pair.Q[0].shape
+    (2, (2, 2))
     """
 
     P: list[Floats]
@@ -181,6 +207,19 @@ class LinearReport(Result):
         Exact saddles: the vectors that are the certificate for every radius.
     weights : tuple of float64 arrays
         What was classified.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X, Y = np.eye(2), np.eye(2)
+    >>> loss = fm.SquaredLoss(X, Y)
+    >>> weights = [np.zeros((2, 2)), np.zeros((2, 2))]
+    >>> report = fm.classify_linear(weights, loss, exact=True)
+    >>> report.verdict.meaning
+    'neither a minimum nor a maximum: every ball around these weights holds higher and lower points'
+    >>> report.escape is None
+    False
     """
 
     verdict: LinearVerdict
@@ -282,6 +321,17 @@ def classify_linear(
     Notes
     -----
     Theorem 4 and corollary 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X, Y = np.eye(2), np.eye(2)
+    >>> loss = fm.SquaredLoss(X, Y)
+    >>> weights = [np.zeros((2, 2)), np.zeros((2, 2))]
+    >>> report = fm.classify_linear(weights, loss)
+    >>> str(report.verdict), report.certified
+    ('saddle', True)
     """
     ball = as_real(radius)
     if not 0.0 < ball < np.inf:
@@ -320,6 +370,17 @@ def escape(
     """The escape pair of theorem 4 alone: None where the weights are no saddle.
 
     Parameters and errors as in `classify_linear`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> X, Y = np.eye(2), np.eye(2)
+    >>> loss = fm.SquaredLoss(X, Y)
+    >>> weights = [np.zeros((2, 2)), np.zeros((2, 2))]
+    >>> pair = fm.escape(weights, loss, radius=0.1)
+    >>> pair.up.positive, pair.down.positive  # it rises to one side and falls to the other
+    (True, True)
     """
     return classify_linear(weights, loss, tol, radius=radius).escape
 

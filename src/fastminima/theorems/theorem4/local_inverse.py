@@ -31,6 +31,14 @@ class LocalInverse(Result):
     norm_bound : float
         1 / (smallest singular value of W_{H+1:j*+1} times that of W_{j*-1:1}): no solution this returns has
         |P_{j*} - W_{j*}|_F above norm_bound * |R' - R|_F.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> inverse = fm.local_inverse([np.eye(2), 2.0 * np.eye(2)])
+    >>> inverse.j_star, inverse.product.tolist()
+    (1, [[2.0, 0.0], [0.0, 2.0]])
     """
 
     weights: list[Floats]
@@ -90,6 +98,17 @@ def local_inverse(weights: Sequence[NDArray[np.float64]], j_star: int | None = N
     Appendix A7, lemma A.6, on which part 3 of theorem 4 rests. With A = W_{H+1:j*+1}, B = W_{j*-1:1} and pseudoinverses
     A A+ = I, B+ B = I, the tuple with W_{j*} + A+ (R' - R) B+ in place of W_{j*} has the product R' exactly, and
     |A+ (R' - R) B+|_F <= |A+| |B+| |R' - R|_F. The float64 result misses R' by rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastminima as fm
+    >>> rng = np.random.default_rng(0)
+    >>> weights = [rng.standard_normal((3, 2)), rng.standard_normal((2, 3))]
+    >>> inverse = fm.local_inverse(weights)
+    >>> moved = inverse(inverse.product + 1e-3)
+    >>> bool(np.allclose(moved[1] @ moved[0], inverse.product + 1e-3))
+    True
     """
     given = as_chain(weights)
     count = len(given)

@@ -188,6 +188,12 @@ def split_set(
         If lengths differ, a value is NaN or infinite (the first index is named), or a weight is not positive.
     DataTypeError
         If the values are not real numbers.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> fm.split_set([0.0, 1.0, 2.0, 3.0], [1.0, -1.0, -1.0, 1.0]).tolist()  # sums 1, 0, -1, 0
+    [0, 2]
     """
     columns = _inputs(fitted, residual, sample_weight)
     status = np.zeros(columns[0].size, np.uint8)
@@ -242,6 +248,13 @@ def best_split(
     -----
     Yun, Sra and Jadbabaie (2019), proof of theorem 1, step 2, case 1. The best push at position p is
     u = clip(2 S_p / M, -|kappa| reach gap, +|kappa| reach gap) and gamma = u / kappa.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> split = fm.best_split([0.0, 1.0, 2.0, 3.0], [1.0, -1.0, -1.0, 1.0])
+    >>> split.position, split.S, split.n_splits
+    (0, 1.0, 2)
     """
     given, kappa = kappa, as_real(kappa)
     if not 0.0 < abs(kappa) <= 1.0:

@@ -84,6 +84,13 @@ def critical_point(
     Notes
     -----
     Appendix A7 has four branches: case 1 and 2, for dx >= dy and for dy > dx; the second pair is reached by widths.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> point = fm.critical_point(widths=(3, 3, 3), rank=1, kind="saddle")
+    >>> str(point.report.verdict), point.rank, [W.shape for W in point.weights]
+    ('saddle', 1, [(3, 3), (3, 3)])
     """
     dims = _widths(widths)
     rank = None if rank is None else as_count(rank, "rank")

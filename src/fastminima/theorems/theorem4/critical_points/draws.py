@@ -78,6 +78,13 @@ class CriticalPoint(Result):
         Of the product.
     indices : tuple of int or None
         The index set asked for.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> point = fm.critical_point(widths=(2, 2, 2), kind="minimum")
+    >>> point.kind, str(point.report.verdict)
+    ('minimum', 'global_minimum')
     """
 
     weights: list[Floats]
