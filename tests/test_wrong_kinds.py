@@ -99,6 +99,7 @@ LEFT_OUT = {
     "plot_segment",
     "plot_slice",
     "plot_splits",
+    "save_result",
 }
 PUBLIC = sorted(name for name in set(fm.__all__) - LEFT_OUT if callable(getattr(fm, name)))
 # classes of results are made by the functions; their fields are said by their annotations
@@ -108,7 +109,7 @@ RESULTS = {
     if inspect.isclass(getattr(fm, name))
     and (issubclass(getattr(fm, name), (str, tuple)) or "Status" in name or "Verdict" in name)
 } | {
-    "BetterPoint", "Bracket", "Certificate", "CounterExample", "CriticalPoint", "Decision",
+    "BetterPoint", "Bracket", "Brackets", "Certificate", "CounterExample", "CriticalPoint", "Decision",
     "DeepBetterPoint", "DeepMinimum", "EscapeBenchmark",
     "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
     "NetworkFit", "Polish",

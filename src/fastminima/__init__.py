@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .interop.optimisers import escape_benchmark as escape_benchmark
     from .interop.torch import to_torch as to_torch
     from .landscape.bracket.bracket import Bracket as Bracket
+    from .landscape.bracket.bracket import Brackets as Brackets
     from .landscape.bracket.bracket import bracket as bracket
     from .landscape.bracket.fit_network import NetworkFit as NetworkFit
     from .landscape.bracket.fit_network import fit_network as fit_network
@@ -91,6 +92,9 @@ if TYPE_CHECKING:
     from .report.descent_plot import plot_descent as plot_descent
     from .report.functions_plot import plot_functions as plot_functions
     from .report.probe_plot import plot_probe as plot_probe
+    from .report.results.files import load_result as load_result
+    from .report.results.files import save_result as save_result
+    from .report.results.plain import to_dict as to_dict
     from .report.results.summaries import summary as summary
     from .report.results.summary import Summary as Summary
     from .report.scan_plot import plot_scan as plot_scan
@@ -137,7 +141,7 @@ _NAMES = {
     "interop.torch": ("to_torch",),
     "interop.escape_runs": ("EscapeBenchmark",),
     "interop.optimisers": ("escape_benchmark",),
-    "landscape.bracket.bracket": ("Bracket", "bracket"),
+    "landscape.bracket.bracket": ("Bracket", "Brackets", "bracket"),
     "landscape.bracket.fit_network": ("NetworkFit", "fit_network"),
     "landscape.bracket.interpolation": ("Interpolation", "interpolation_width"),
     "landscape.decide.decision": ("Decision", "decide"),
@@ -186,6 +190,8 @@ _NAMES = {
     "report.descent_plot": ("descent", "plot_descent"),
     "report.functions_plot": ("plot_functions",),
     "report.probe_plot": ("plot_probe",),
+    "report.results.files": ("load_result", "save_result"),
+    "report.results.plain": ("to_dict",),
     "report.results.summaries": ("summary",),
     "report.results.summary": ("Summary",),
     "report.scan_plot": ("plot_scan",),

@@ -152,8 +152,8 @@ def test_long_tables_are_cut_in_notebooks_and_say_so():
 
 
 def test_brackets_of_several_widths_are_one_table():
-    brackets = all_results()["Bracket"]
-    table = fm.summary(tuple(brackets))
+    [brackets] = all_results()["Brackets"]
+    table = brackets.summary()
     assert [row[0] for row in table.rows] == ["1", "2"]
     for row, bracket in zip(table.rows, brackets, strict=True):
         assert float(row[1]) <= bracket.lower

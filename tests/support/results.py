@@ -72,6 +72,7 @@ def all_results() -> dict[str, list[Result]]:
     return {
         "BetterPoint": [better, fm.better_point(affine), fm.better_point(low, "kink")],
         "Bracket": list(brackets),
+        "Brackets": [brackets],
         "Certificate": [fm.prove(low, better)],
         "CounterExample": [pair, pair.image(scale=2.0), fm.counterexample("identity")],
         "CriticalPoint": [point],

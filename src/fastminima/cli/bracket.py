@@ -181,14 +181,16 @@ def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, An
         one.network.save(folder.file(told["file"]))
     # a dollar sign in a name begins no formula
     name = Path(str(summary["source"])).name.replace("$", r"\$")
-    title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {found[0].network.activation}"
+    title = (
+        f"{name}: m = {summary['n_samples']:,}, dx = {summary['n_features']}, {found[0].network.activation}"
+    )
     plot_bracket(found, folder.file("bracket.png"), title)
     plot_trace(found, folder.file("trace.png"), title)
 
 
 def _print(summary: dict[str, Any], files: list[str]) -> None:
     h = PiecewiseLinear(**summary["activation"])
-    size = f"m = {summary['m']:,}, dx = {summary['dx']}, {h}"
+    size = f"m = {summary['n_samples']:,}, dx = {summary['n_features']}, {h}"
     title = f"fastminima bracket {summary['source']}: {size}"
     print_table(title, BRACKET_HEAD, list(bracket_rows(summary)), named_rows=True)
     say(

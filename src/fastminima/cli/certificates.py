@@ -16,6 +16,7 @@ from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
+from fastminima.report.plain_names import KEYS_VERSION
 from fastminima.system.plain_json import json_ready
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
@@ -257,6 +258,7 @@ def _decimal(arguments: argparse.Namespace) -> Literal["decimal"] | None:
 
 def _summary(certificate: Certificate) -> dict[str, Any]:
     return {
+        "version": KEYS_VERSION,
         "theorem": certificate.theorem,
         "meaning": certificate.meaning,
         "claims": certificate.claim_lines(),
@@ -286,11 +288,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     else:
         verdict = check(certificate, load(arguments))
     if arguments.json:
-        print(
-            json.dumps(
-                {"accepted": verdict.accepted, "reason": verdict.reason, "claims": verdict.claims}, indent=2
-            )
-        )
+        print(json.dumps({"version": KEYS_VERSION, **verdict._asdict()}, indent=2))
     else:
         for claim in verdict.claims:
             say(f"holds: {claim}")

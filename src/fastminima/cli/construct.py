@@ -230,6 +230,6 @@ def _write(
 
         # a dollar sign in a name begins no formula
         name = Path(str(summary["source"])).name.replace("$", r"\$")
-        title = f"{name}: m = {summary['m']:,}, dx = {summary['dx']}, {low.activation}, {better.method}"
+        title = f"{name}: m = {summary['n_samples']:,}, dx = {summary['n_features']}, {low.activation}, {better.method}"
         plot_segment(low, better, folder.file("segment.png"), title)
     return folder.finish_with(summary)

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fastminima.errors import MissingDependencyError, OptionError
 from fastminima.exact.shown import rounded_down, rounded_up
 from fastminima.networks.activations.named import activations
 from fastminima.report.example_table import example_table
 from fastminima.report.figures import require_matplotlib
+from fastminima.report.plain_names import with_old_names
+from fastminima.report.results.plain import counterexample_values
 from fastminima.report.slice_plot import plot_slice
 from fastminima.system.options import spelled
 from fastminima.system.plain_json import json_ready
@@ -131,7 +131,13 @@ def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Ou
     drawn = folder is not None and _can_draw()
     start = time.perf_counter()
     pair = counterexample(arguments.name, arguments.form, **parameters)
-    summary = {**_facts(pair), "seconds": time.perf_counter() - start}
+    summary = {
+        **with_old_names(counterexample_values(pair)),
+        # texts in this command for one release more
+        "activation": str(pair.activation),
+        "least_squares_risk": str(pair.level),
+        "seconds": time.perf_counter() - start,
+    }
     files = [] if folder is None else _write(folder, summary, pair, drawn)
     if arguments.json:
         print(
@@ -146,44 +152,6 @@ def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Ou
         rows.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
     print_table(f"fastminima counterexample {arguments.name}", None, rows)
     return int(not pair.certified)
-
-
-def _facts(pair: CounterExample) -> dict[str, Any]:
-    def parameters(network: Any) -> dict[str, Any] | None:
-        if network is None:
-            return None
-        return {
-            "W1": network.W1.tolist(),
-            "b1": network.b1.tolist(),
-            "W2": network.W2.tolist(),
-            "b2": network.b2,
-        }
-
-    return {
-        "activation": str(pair.activation),
-        "status": pair.status.value,
-        "certified": pair.certified,
-        "reason": pair.reason,
-        "form": pair.form,
-        "case": pair.case or None,
-        "witness": pair.witness,
-        "conditions": [
-            {"name": c.name, "statement": c.statement, "enclosure": c.enclosure, "proved": c.proved}
-            for c in pair.conditions
-        ],
-        "radius": pair.radius,
-        "radius_estimate": pair.radius_estimate,
-        "smallest_eigenvalue": _number(pair.smallest_eigenvalue),
-        "least_squares_risk": str(pair.level),
-        "excess": _number(pair.excess),
-        "zero_risk": _number(pair.zero_risk),
-        "local_minimum": parameters(pair.local_minimum),
-        "global_minimum": parameters(pair.global_minimum),
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else value
 
 
 def _rows(pair: CounterExample) -> Iterator[tuple[str, str]]:

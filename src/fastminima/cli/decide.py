@@ -260,7 +260,8 @@ def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None
     result = found.result
     # a dollar sign in a name begins no formula
     name = Path(str(summary["network"])).name.replace("$", r"\$")
-    about = f"m = {summary['m']:,}, dx = {summary['dx']}, d1 = {summary['d1']}, {result.network.activation}"
+    size = f"m = {summary['n_samples']:,}, dx = {summary['n_features']}, d1 = {summary['width']}"
+    about = f"{size}, {result.network.activation}"
     if isinstance(result, Polish | SmoothPolish):
         result.network.save(folder.file("polished.npz"))
         ends = f"risk {summary['risk_before']:.6g} → {summary['risk']:.6g}"

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import OptionError, ReadError, TargetError
-from fastminima.exact.dyadic import round_fraction
-from fastminima.losses.base import Change, ProductLoss
+from fastminima.losses.base import ProductLoss
 from fastminima.losses.named import (
     HuberLoss,
     LogCoshLoss,
@@ -25,11 +24,12 @@ from fastminima.losses.named import (
 )
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain, read_chain
+from fastminima.report.plain_names import with_old_names
+from fastminima.report.results.plain import linear_values
 from fastminima.system.files import replacing
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
 from fastminima.theorems.theorem4.hessian import curvature_signs
-from fastminima.theorems.theorem4.squared_loss import SquaredFindings
 
 from .arguments import (
     add_cleaning_arguments,
@@ -155,10 +155,10 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     start = time.perf_counter()
     result, pair = _classified(weights, loss, arguments)
     seconds["classify"] = time.perf_counter() - start
-    summary = {
+    known = {
         "weights": arguments.weights,
         "source": arguments.data,
-        "m": len(problem.X),
+        "n_samples": len(problem.X),
         "widths": [weights[0].shape[1], *(W.shape[0] for W in weights)],
         "loss": arguments.loss,
         "bias": arguments.bias,
@@ -166,6 +166,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         **result,
         "seconds": seconds,
     }
+    summary = with_old_names(known)
     files = [] if folder is None else _write(folder, summary, pair)
     if arguments.json:
         print(
@@ -263,63 +264,12 @@ def _classified(
 ) -> tuple[dict[str, Any], tuple[Any, Any] | None]:
     """(the facts, the pair or None)."""
     report = classify_linear(weights, loss, arguments.tol, radius=arguments.radius)
-    facts = {
-        "verdict": report.verdict.value,
-        "certified": report.certified,
-        "tol": report.tol,
-        "part": report.part,
-        "reason": report.reason,
-        "gradient_norms": list(report.gradient_norms),
-        "product_gradient_norm": report.product_gradient_norm,
-        "ranks": report.ranks,
-        "j_star": report.j_star,
-        "margins": [
-            {"name": m.name, "kept": m.kept, "dropped": m.dropped, "threshold": m.threshold, "error": m.error}
-            for m in report.margins
-        ],
-        "facts": report.facts,
-        "hessian": None,
-        "squared": _learnt(report.squared),
-        "escape_order": report.escape_order,
-        "escape": None,
-    }
+    facts = linear_values(report) | {"hessian": None}
     if report.verdict != LinearVerdict.NOT_CRITICAL:
         signs = curvature_signs(weights, loss, report.tol)
         facts["hessian"] = None if signs is None else asdict(signs)
     pair = report.escape
-    if pair is None:
-        return facts, None
-    facts["escape"] = {
-        "radius": pair.radius,
-        "confirmed": pair.confirmed,
-        "exact": pair.exact_P is not None,
-        "up": _difference(pair.up),
-        "down": _difference(pair.down),
-    }
-    return facts, (pair.P, pair.Q)
-
-
-def _learnt(findings: SquaredFindings | None) -> dict[str, Any] | None:
-    """What squared loss adds, as JSON."""
-    if findings is None:
-        return None
-    return {
-        "critical_value": round_fraction(findings.critical_value),
-        "rank": findings.rank,
-        "limit": findings.limit,
-        "eigenvalues": findings.eigenvalues.tolist(),
-        "indices": findings.indices,
-        "simple": findings.simple,
-        "optimal": findings.optimal,
-        "strict": findings.strict,
-        "tightened": findings.tightened,
-        "text": str(findings),
-    }
-
-
-def _difference(change: Change) -> dict[str, Any]:
-    """A change as JSON: text for the reader, value and error in units of 2**exponent."""
-    return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
+    return facts, None if pair is None else (pair.P, pair.Q)
 
 
 def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str]]:
@@ -330,7 +280,7 @@ def _rows(summary: dict[str, Any], problem: _Problem) -> Iterable[tuple[str, str
         " -> ".join(str(width) for width in summary["widths"])
         + f" ({len(summary['widths']) - 2} hidden layer{'s' * (len(summary['widths']) > 3)})",
     )
-    yield "data", f"{summary['m']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
+    yield "data", f"{summary['n_samples']:,} samples, {summary['loss']} loss {summary['value']:.10g}"
     yield "verdict", summary["verdict"]
     yield "that means", LinearVerdict(summary["verdict"]).meaning
     yield "decided by", summary["part"]

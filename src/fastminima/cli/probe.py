@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,8 @@ from fastminima.data.dataset import Dataset
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.report.figures import require_matplotlib
+from fastminima.report.plain_names import with_old_names
+from fastminima.report.results.plain import probe_values
 from fastminima.system.plain_json import json_ready
 
 from .arguments import (
@@ -136,36 +137,22 @@ def _summarise(
 ) -> dict[str, Any]:
     network = _probes(result)[0].network
     s_plus, s_minus = network.slopes
-    return {
+    summary = {
         "network": arguments.network,
         "source": arguments.data,
-        "m": data.n_samples,
-        "dx": data.n_features,
-        "d1": network.width,
+        "n_samples": data.n_samples,
+        "n_features": data.n_features,
+        "width": network.width,
         "activation": {"s_plus": s_plus, "s_minus": s_minus},
         "risk": network.risk(data),
         "n": arguments.n,
         "seed": arguments.seed,
         "distribution": arguments.distribution,
         "dtype": arguments.dtype,
-        "probes": [
-            {
-                "radius": p.radius,
-                "method": p.method,
-                "finding": p.finding(),
-                "n_negative": p.n_negative,
-                "min_excess": p.min_excess,
-                "argmin": p.argmin,
-                "max_excess": p.max_excess if p.n > p.n_overflow else math.nan,
-                "n_overflow": p.n_overflow,
-                "n_changed": p.n_changed,
-                "quantiles": p.quantiles,
-                "histogram": {"counts": p.histogram.counts.tolist(), "edges": p.histogram.edges.tolist()},
-            }
-            for p in _probes(result)
-        ],
+        "probes": [probe_values(p) for p in _probes(result)],
         "seconds": seconds,
     }
+    return with_old_names(summary)
 
 
 def _without_bins(summary: dict[str, Any]) -> dict[str, Any]:

@@ -232,10 +232,10 @@ def _short(text: str, length: int) -> str:
 def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     """Print the rows of a report, what was done to the data, and on stderr why datasets failed."""
     failed = [row for row in table if row["error"]]
-    rows = sum(row["rows"] or 0 for row in table)
+    rows = sum(row["n_samples"] or 0 for row in table)
     title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
     print_table(title, list(HEAD), [cells(row) for row in table], named_rows=True)
-    if any(row["splits_undecided"] for row in table):
+    if any(row["J_undecided"] for row in table):
         say("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):
         say(line)

@@ -182,6 +182,17 @@ class LeastSquares(Result):
         return self.frame.risk_to_float(self.squared_norm / 2)
 
     @property
+    def total_weight(self) -> float:
+        """Sum of the weights; the number of samples without weights."""
+        frame = self.frame
+        return math.ldexp(frame.total_weight, -frame.exponent_w) if frame.weighted else float(self.data.n_samples)
+
+    @property
+    def mean_squared_error(self) -> float:
+        """2 risk / `total_weight`, as other libraries measure the fit."""
+        return 2.0 * (self.risk / self.total_weight)
+
+    @property
     def exact(self) -> ExactFit:
         """The exact rational fit, computed when first asked for."""
         return self.lazy_exact.solved()

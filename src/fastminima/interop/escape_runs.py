@@ -240,31 +240,24 @@ class EscapeBenchmark(Result):
             If pandas is not installed (extra `tables`).
         """
         pandas = import_optional("pandas", extra="tables", purpose="a table of the runs")
-        names = (
-            "optimiser",
-            "start",
-            "noise",
-            "distance",
-            "repeat",
-            "began_in_region",
-            "first_lower",
-            "steps",
-        )
-        return pandas.DataFrame(
-            [
-                {name: getattr(run, name) for name in names}
-                | {
-                    "outcome": str(run.outcome),
-                    "start_risk": self.starts[run.start].risk,
-                    "begin_risk": float(run.trace.risk[0]),
-                    "final_risk": run.final_risk,
-                    "minimum_risk": None if run.polish is None else run.polish.risk,
-                    "minimum_radius": None if run.polish is None else run.polish.radius,
-                    "reason": run.reason,
-                }
-                for run in self.runs
-            ]
-        )
+        return pandas.DataFrame(self.run_rows())
+
+    def run_rows(self) -> list[dict[str, Any]]:
+        """One dictionary a run."""
+        names = ("optimiser", "start", "noise", "distance", "repeat", "began_in_region", "first_lower", "steps")
+        return [
+            {name: getattr(run, name) for name in names}
+            | {
+                "outcome": str(run.outcome),
+                "start_risk": self.starts[run.start].risk,
+                "begin_risk": float(run.trace.risk[0]),
+                "final_risk": run.final_risk,
+                "minimum_risk": None if run.polish is None else run.polish.risk,
+                "minimum_radius": None if run.polish is None else run.polish.radius,
+                "reason": run.reason,
+            }
+            for run in self.runs
+        ]
 
     @property
     def half(self) -> dict[str, float | None]:

@@ -32,6 +32,7 @@ from fastminima.networks.next_steps import Drawn
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count
+from fastminima.system.packages import import_optional
 from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
@@ -277,6 +278,23 @@ class ProbeSweep(Result, Drawn):
         levels = self.probes[0].levels
         table = np.array([p.quantile(levels) for p in self.probes])
         return dict(zip(levels, table.T, strict=True))
+
+    def to_frame(self) -> Any:
+        """One row a radius, as a pandas DataFrame; quantiles are columns `quantile_0.5` and so on.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed (extra `tables`).
+        """
+        pandas = import_optional("pandas", extra="tables", purpose="a table of the radii")
+        names = ("radius", "n", "method", "n_negative", "min_excess", "argmin", "max_excess", "n_overflow", "n_changed")
+        return pandas.DataFrame(
+            [
+                {name: getattr(p, name) for name in names} | {f"quantile_{q:g}": v for q, v in p.quantiles.items()}
+                for p in self
+            ]
+        )
 
     def __repr__(self) -> str:
         return f"ProbeSweep({len(self)} radii, n={self[0].n}, n_negative={self.n_negative.tolist()})"

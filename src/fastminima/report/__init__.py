@@ -2,6 +2,7 @@
 
 Modules, lowest first:
 
+- `plain_names`: names under which results are told as plain data: in `to_dict`, JSON of commands, tables of scans.
 - `example_table`: Theorem 2 for every named activation, as a Markdown table.
 - `figures`: what the pictures share: three colours, a figure without a screen, and a file that is written whole.
 - `displays`: what a function that draws hands back: the axes, the figure and the numbers.

@@ -13,9 +13,10 @@ from fastminima.exact.dyadic import round_down, round_up
 from fastminima.exact.shown import ratio, rounded_down, rounded_up
 from fastminima.landscape.bracket.bracket import Bracket
 from fastminima.landscape.bracket.fit_network import SearchEnd
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 
-__all__ = ["BRACKET_HEAD", "bracket_rows", "summarise_brackets"]
+from .plain_names import activation_values, with_old_names
+
+__all__ = ["BRACKET_HEAD", "bracket_rows", "one_bracket", "summarise_brackets"]
 
 # the columns of the printed table
 BRACKET_HEAD = ["width", "lower", "upper", "share %", "gap %", "lower proved by", "ended", "starts"]
@@ -27,21 +28,22 @@ def summarise_brackets(brackets: Sequence[Bracket]) -> dict[str, Any]:
     """Everything about brackets of the same data, by width."""
     first = brackets[0]
     data, h = first.data, first.network.activation
-    assert isinstance(h, PiecewiseLinear)
     pure = first.bound.pure_error
-    return {
-        "m": data.n_samples,
-        "dx": data.n_features,
-        "activation": {"s_plus": h.s_plus, "s_minus": h.s_minus},
+    summary = {
+        "n_samples": data.n_samples,
+        "n_features": data.n_features,
+        "activation": activation_values(h),
         "least_squares_risk": float(first.linear_risk),
         "exact_least_squares_risk": ratio(first.linear_risk),
         "pure_error": max(0.0, round_down(pure)),
         "exact_pure_error": ratio(pure),
-        "brackets": [_one(b) for b in brackets],
+        "brackets": [one_bracket(b) | {"starts": b.found.n_starts} for b in brackets],
     }
+    return with_old_names(summary)
 
 
-def _one(b: Bracket) -> dict[str, Any]:
+def one_bracket(b: Bracket) -> dict[str, Any]:
+    """What is proved of one width, and how the search ended."""
     return {
         "width": b.width,
         "lower": b.lower,
@@ -53,7 +55,7 @@ def _one(b: Bracket) -> dict[str, Any]:
         "reason": b.reason,
         "lines": len(b.bound.lines),
         "end": str(b.end),
-        "starts": b.found.n_starts,
+        "n_starts": b.found.n_starts,
         "trace": [list(point) for point in b.trace],
     }
 
@@ -77,7 +79,7 @@ def bracket_rows(summary: Mapping[str, Any]) -> Iterable[list[str]]:
             "-" if b["share"] is None else _percent(b["gap"]),
             b["reason"],
             _ENDS.get(b["end"], b["end"]),
-            f"{b['starts']:,}",
+            f"{b['n_starts']:,}",
         ]
 
 

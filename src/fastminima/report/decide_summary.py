@@ -21,10 +21,13 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
+from .plain_names import activation_values, network_ratios, with_old_names
+
 __all__ = [
     "decide_rows",
-    "network_ratios",
+    "decision_values",
     "polish_rows",
+    "polish_values",
     "size_of",
     "summarise_decision",
     "summarise_polish",
@@ -33,28 +36,19 @@ __all__ = [
 Row = tuple[str, str]
 
 
-def network_ratios(network: RationalNetwork) -> dict[str, Any]:
-    """The parameters as "p/q"."""
-    return {
-        "W1": [[ratio(v) for v in row[:-1]] for row in network.rows],
-        "b1": [ratio(row[-1]) for row in network.rows],
-        "W2": [ratio(a) for a in network.output],
-        "b2": ratio(network.bias),
-    }
-
-
 def summarise_decision(decision: Decision, squares: float) -> dict[str, Any]:
-    """Everything about a decision; `squares` is the least-squares risk.
+    """Everything about a decision, in names of `plain_names`; `squares` is the least-squares risk."""
+    return with_old_names({**decision_values(decision), "least_squares_risk": squares})
 
-    Beside the verdict: every kink with its limit and multiplier, the units that are off, and the ways out.
-    """
+
+def decision_values(decision: Decision) -> dict[str, Any]:
+    """Beside the verdict: every kink with its limit and multiplier, the units that are off, and the ways out."""
     return {
         **size_of(decision.data, decision.network),
         "verdict": str(decision.verdict),
         "reason": decision.reason,
         "risk": decision.risk,
         "exact_risk": ratio(decision.exact_risk),
-        "least_squares_risk": squares,
         **_around(decision),
         "escape": None if decision.escape is None else _escape(decision.escape),
         "leave": None if decision.leave is None else _leave(decision.leave),
@@ -63,6 +57,11 @@ def summarise_decision(decision: Decision, squares: float) -> dict[str, Any]:
 
 def summarise_polish(result: Polish, squares: float) -> dict[str, Any]:
     """Everything about a walk and where it ended; `squares` is the least-squares risk."""
+    return with_old_names({**polish_values(result), "least_squares_risk": squares})
+
+
+def polish_values(result: Polish) -> dict[str, Any]:
+    """Where a walk ended, what is around it, and every step."""
     decision = result.decision
     kinds = Counter(step.kind for step in result.path)
     return {
@@ -73,13 +72,13 @@ def summarise_polish(result: Polish, squares: float) -> dict[str, Any]:
         "risk_before": result.path[0].risk,
         "risk": result.risk,
         "exact_risk": ratio(decision.exact_risk),
-        "least_squares_risk": squares,
         "steps": len(result.path) - 1,
         "exact_points": kinds["exact"],
         "moved": result.moved,
         "started_in_region": result.started_in_region,
         "started_within_radius": result.started_within_radius,
         **_around(decision),
+        "exact_radius": decision.radius,
         "polished": {"radius": result.radius, "distance": result.distance, "excess": result.excess},
         "leave": None if decision.leave is None else _leave(decision.leave),
         "exact": network_ratios(result.exact),
@@ -92,9 +91,12 @@ def summarise_polish(result: Polish, squares: float) -> dict[str, Any]:
 
 def size_of(data: Dataset, network: OneHiddenLayer | RationalNetwork) -> dict[str, Any]:
     """Numbers of samples, inputs and units, and the activation."""
-    h = network.activation
-    known = {"s_plus": h.s_plus, "s_minus": h.s_minus} if isinstance(h, PiecewiseLinear) else {"name": str(h)}
-    return {"m": data.n_samples, "dx": network.n_features, "d1": network.width, "activation": known}
+    return {
+        "n_samples": data.n_samples,
+        "n_features": network.n_features,
+        "width": network.width,
+        "activation": activation_values(network.activation),
+    }
 
 
 def _around(decision: Decision) -> dict[str, Any]:
@@ -197,10 +199,10 @@ _ENDS = {
 
 
 def _size_rows(summary: Mapping[str, Any]) -> Iterable[Row]:
-    yield "samples m", f"{summary['m']:,}"
+    yield "samples m", f"{summary['n_samples']:,}"
     h = summary["activation"]
     shown = h["name"] if "name" in h else str(PiecewiseLinear(h["s_plus"], h["s_minus"]))
-    yield "network", f"{summary['dx']} inputs, {summary['d1']} hidden units, {shown}"
+    yield "network", f"{summary['n_features']} inputs, {summary['width']} hidden units, {shown}"
 
 
 def _around_rows(summary: Mapping[str, Any]) -> Iterable[Row]:

@@ -11,21 +11,26 @@ from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
 
-from .decide_summary import network_ratios, size_of
+from .decide_summary import size_of
+from .plain_names import network_ratios, with_old_names
 
-__all__ = ["smooth_rows", "summarise_smooth"]
+__all__ = ["smooth_minimum_values", "smooth_rows", "smooth_values", "summarise_smooth"]
 
 Row = tuple[str, str]
 
 
 def summarise_smooth(result: SmoothDecision | SmoothPolish, squares: float) -> dict[str, Any]:
     """Everything about a decision or a walk in balls; `squares` is the least-squares risk."""
+    return with_old_names({**smooth_values(result), "least_squares_risk": squares})
+
+
+def smooth_values(result: SmoothDecision | SmoothPolish) -> dict[str, Any]:
+    """What balls prove of a point, or of a walk's end."""
     common = {
         **size_of(result.data, result.network),
         "reason": result.reason,
         "risk": result.risk,
         "weight_decay": result.weight_decay,
-        "least_squares_risk": squares,
         "radius": result.radius,
     }
     if isinstance(result, SmoothDecision):
@@ -38,7 +43,7 @@ def summarise_smooth(result: SmoothDecision | SmoothPolish, squares: float) -> d
             "off_units": {unit: str(why) for unit, why in sorted(result.off_units.items())},
             "near": None
             if result.near is None
-            else _minimum(result.near, result.near.distance(result.network)),
+            else smooth_minimum_values(result.near, result.near.distance(result.network)),
             "escape": None
             if escape is None
             else {
@@ -58,12 +63,13 @@ def summarise_smooth(result: SmoothDecision | SmoothPolish, squares: float) -> d
         "started_within_radius": result.started_within_radius,
         "folds": [str(fold) for fold in result.folds],
         "polished": {"radius": result.radius, "distance": result.distance, "excess": result.excess},
-        "minimum": None if result.exact is None else _minimum(result.exact, result.distance),
+        "minimum": None if result.exact is None else smooth_minimum_values(result.exact, result.distance),
         "path": [{"risk": step.risk, "gradient": step.gradient, "kind": step.kind} for step in result.path],
     }
 
 
-def _minimum(found: SmoothMinimum, distance: float) -> dict[str, Any]:
+def smooth_minimum_values(found: SmoothMinimum, distance: float) -> dict[str, Any]:
+    """The ball that holds a minimum; `distance` is that of the network asked about, at most."""
     low, high = found.risk_bounds
     return {
         "centre": network_ratios(found.centre),
@@ -79,9 +85,9 @@ def _minimum(found: SmoothMinimum, distance: float) -> dict[str, Any]:
 
 def smooth_rows(summary: Mapping[str, Any]) -> Iterable[Row]:
     """The printed table of `fastminima decide` and `fastminima polish` where balls decide, as (label, text)."""
-    yield "samples m", f"{summary['m']:,}"
+    yield "samples m", f"{summary['n_samples']:,}"
     shown = summary["activation"].get("name", "piecewise linear")
-    yield "network", f"{summary['dx']} inputs, {summary['d1']} hidden units, {shown}"
+    yield "network", f"{summary['n_features']} inputs, {summary['width']} hidden units, {shown}"
     if summary["weight_decay"]:
         yield (
             "weight decay",

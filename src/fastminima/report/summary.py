@@ -7,9 +7,11 @@ from typing import Any
 
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
-from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
+from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values
 
-__all__ = ["rows", "summarise"]
+from .plain_names import activation_values, data_values, with_old_names
+
+__all__ = ["construction_values", "rows", "summarise"]
 
 
 def summarise(
@@ -27,39 +29,44 @@ def summarise(
     source : str, optional
         Where the data came from.
     """
-    fit, data = low.fit, low.data
-    certified, undecided = low.evidence.size()
-    size = renamed(fit_values(fit), {"n_samples": "m", "n_features": "dx", "rank": "rank"})
-    result: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "source": source,
-        **size,
-        "meaning": data.meaning,
+        **construction_values(low),
+        "minimum": minimum_values(low),
+        "seconds": dict(seconds),
+    }
+    if better is not None:
+        summary["better"] = better_values(better)
+    return with_old_names(summary)
+
+
+def construction_values(low: SpuriousMinimum) -> dict[str, Any]:
+    """The data, their fit, and what is known about the set J."""
+    fit = low.fit
+    certified, undecided = low.evidence.size()
+    size = fit_values(fit)
+    return {
+        **data_values(low.data),
+        "rank": size["rank"],
         "least_squares": {
             "risk": fit.risk,
+            "mean_squared_error": size["mean_squared_error"],
             "coef": fit.coef.tolist(),
             "intercept": fit.intercept,
             "defect": fit.defect,
             "method": fit.method,
         },
-        "activation": {"s_plus": low.activation.s_plus, "s_minus": low.activation.s_minus},
-        "minimum": minimum_values(low),
+        "activation": activation_values(low.activation),
         "J": {"certified": certified, "undecided": undecided},
         "notes": list(low.notes),
-        "seconds": dict(seconds),
     }
-    if better is not None:
-        values = better_values(better)
-        result["better"] = renamed(
-            values, {name: name for name in values} | {"relative_drop": "drop_relative"}
-        )
-    return result
 
 
 def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """The printed table, as (label, text)."""
     minimum, fit, J = summary["minimum"], summary["least_squares"], summary["J"]
-    yield "samples m", f"{summary['m']:,}"
-    yield "features dx", f"{summary['dx']:,}"
+    yield "samples m", f"{summary['n_samples']:,}"
+    yield "features dx", f"{summary['n_features']:,}"
     yield "rank of (1, X)", f"{summary['rank']:,}"
     yield "least-squares risk", f"{fit['risk']:.10g}"
     yield "minimum", f"{minimum['status']} (width {minimum['width']})"
@@ -82,7 +89,7 @@ def rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "better point", f"case {better['case']}, method {better['method']}"
         yield "risk of better point", f"{better['risk']:.10g}"
         yield "drop", f"{better['drop']:.6g}"
-        yield "drop, relative", f"{better['drop_relative']:.6g}"
+        yield "drop, relative", f"{better['relative_drop']:.6g}"
         yield (
             "drop, certified at least",
             f"{better['drop_certified']:.6g} ({better['certificate']} certificate)",

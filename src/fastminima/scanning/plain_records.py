@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from fastminima.system.first_use import cached_property
 
-__all__ = ["BadRecordError", "Codec", "Kind", "UnstorableError", "fits"]
+__all__ = ["BadRecordError", "Codec", "Kind", "Order", "UnstorableError", "array_kind", "fits"]
 
 _LONG = f"long double {np.finfo(np.longdouble).nmant} bits"
 # What arrays may hold. Entries of a long double are those of one kind of machine.
@@ -40,6 +40,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     _LONG: np.dtype(np.longdouble),
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()} | {np.dtype(np.longdouble): _LONG}
+Order = Literal["C", "F"]
 # What stands first where a value is neither a text nor a short number, and is read by the method of that name.
 _WORDS = {
     *("int", "float", "list", "tuple", "dict", "fraction", "decimal", "enum"),
@@ -49,6 +50,11 @@ _WORDS = {
 _SHORT = 2**53
 # Arrays begin at multiples of this.
 _ALIGNED = 16
+
+
+def array_kind(dtype: np.dtype[Any]) -> bool:
+    """Whether records hold arrays of this type."""
+    return dtype in _NAMES
 
 
 class UnstorableError(Exception):
@@ -194,19 +200,28 @@ class Codec:
         UnstorableError
             Something in it is of no kind that records hold.
         """
-        writer = _Writer(self)
-        top = writer.plain(value)
-        heads = [[_NAMES[a.dtype], list(a.shape), order, a.flags.writeable] for a, order in writer.arrays]
-        text = json.dumps(
-            {"arrays": heads, "objects": writer.objects, "value": top}, separators=(",", ":")
-        ).encode()
+        content, arrays = self.taken_apart(value)
+        heads = [[_NAMES[a.dtype], list(a.shape), order, a.flags.writeable] for a, order in arrays]
+        text = json.dumps({"arrays": heads, **content}, separators=(",", ":")).encode()
         parts = [len(text).to_bytes(8, "little"), text]
         size = 8 + len(text)
-        for array, order in writer.arrays:
+        for array, order in arrays:
             parts.append(bytes(-size % _ALIGNED))
             parts.append(array.tobytes(order))
             size += len(parts[-2]) + len(parts[-1])
         return b"".join(parts)
+
+    def taken_apart(self, value: Any) -> tuple[dict[str, Any], list[tuple[NDArray[Any], Order]]]:
+        """A value as JSON ("objects" and "value"), and the arrays to which that refers by their number, each with its order.
+
+        Raises
+        ------
+        UnstorableError
+            As `pack`.
+        """
+        writer = _Writer(self)
+        top = writer.plain(value)
+        return {"objects": writer.objects, "value": top}, writer.arrays
 
     def unpack(self, record: bytes, told: Any = None) -> Any:
         """The value of a record.
@@ -231,6 +246,10 @@ class Codec:
             arrays.append(array)
         if at != len(record):
             raise BadRecordError(f"it has {len(record)} bytes where {at} are told")
+        return self.put_together(content, arrays, told)
+
+    def put_together(self, content: Any, arrays: list[NDArray[Any]], told: Any = None) -> Any:
+        """What `taken_apart` took apart; errors as `unpack`."""
         reader = _Reader(self, arrays, told)
         for name, fields in content["objects"]:
             kind = self.by_name[name]
@@ -259,7 +278,7 @@ class _Writer:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self.arrays: list[tuple[NDArray[Any], Literal["C", "F"]]] = []
+        self.arrays: list[tuple[NDArray[Any], Order]] = []
         self.objects: list[list[Any]] = []
         self._known: dict[int, list[Any] | None] = {}
         # an address means its object only while the object lives

@@ -19,19 +19,26 @@ from .table import ScanTable
 
 __all__ = ["ROW_FIELDS", "ScanReport", "ScanResult"]
 
+# of rows: raised when a name changes or goes
+_VERSION = 1
+
 ROW_FIELDS = (
+    "version",
     "dataset",
     "status",
-    "rows",
-    "features",
+    "n_samples",
+    "n_features",
     "weighted",
     "rank",
     "risk",
+    "mean_squared_error",
     "excess",
     "radius",
+    "radius_relative",
+    "width",
     "case",
-    "splits",
-    "splits_undecided",
+    "J_certified",
+    "J_undecided",
     "better",
     "better_risk",
     "drop",
@@ -49,18 +56,16 @@ ROW_FIELDS = (
     "notes",
     "error",
 )
+# what columns were called before: they stay for one release
+_OLD = {"rows": "n_samples", "features": "n_features", "splits": "J_certified", "splits_undecided": "J_undecided"}
 
 
 # the names of a row for the values of a construction
 _OF_FIT = {
-    "n_samples": "rows",
-    "n_features": "features",
-    "weighted": "weighted",
-    "rank": "rank",
-    "risk": "risk",
-    "method": "method",
+    name: name
+    for name in ("n_samples", "n_features", "weighted", "rank", "risk", "mean_squared_error", "method")
 }
-_OF_MINIMUM = {name: name for name in ("excess", "radius", "reason")}
+_OF_MINIMUM = {name: name for name in ("excess", "radius", "radius_relative", "width", "reason")}
 _OF_BETTER = {
     "risk": "better_risk",
     "drop": "drop",
@@ -121,10 +126,14 @@ class ScanResult(Result):
             return "error"
         return "undecided" if self.minimum is None else str(self.minimum.status)
 
-    def row(self) -> dict[str, Any]:
-        """The result as one flat row; None where there is nothing to tell."""
+    def row(self, *, old_names: bool = True) -> dict[str, Any]:
+        """The result as one flat row; None where there is nothing to tell.
+
+        `old_names`: with the columns `rows`, `features`, `splits` and `splits_undecided` of before, which go with the next
+        release: they say what `n_samples`, `n_features`, `J_certified` and `J_undecided` say.
+        """
         row: dict[str, Any] = dict.fromkeys(ROW_FIELDS)
-        row |= {"dataset": self.name, "status": self.status, "seconds": self.seconds}
+        row |= {"version": _VERSION, "dataset": self.name, "status": self.status, "seconds": self.seconds}
         row |= {"notes": self.notes or None, "reason": self.reason or None}
         if self.error is not None:
             row["error"] = f"{type(self.error).__name__}: {self.error}"
@@ -133,8 +142,8 @@ class ScanResult(Result):
             row |= renamed(fit_values(fit), _OF_FIT) | {"route": self.route, "passes": self.passes}
         if low is not None:
             row |= renamed(minimum_values(low), _OF_MINIMUM)
-            row |= {"case": low.evidence.case, "splits": low.evidence.n_certified}
-            row["splits_undecided"] = low.evidence.n_undecided
+            row |= {"case": low.evidence.case, "J_certified": low.evidence.n_certified}
+            row["J_undecided"] = low.evidence.n_undecided
         if better is not None:
             values = better_values(better)
             row["better"] = values["status"]
@@ -146,7 +155,7 @@ class ScanResult(Result):
                 row["reason"] = better.reason
             split = values["split"] or {}
             row |= {name: split[name] for name in ("position", "beta", "gamma") if name in split}
-        return row
+        return row | {old: row[new] for old, new in _OLD.items()} if old_names else row
 
     def __repr__(self) -> str:
         told = f"error={type(self.error).__name__}" if self.error is not None else f"fit={self.fit!r}"
@@ -198,6 +207,16 @@ class ScanReport(Result, Drawn, Sequence[ScanResult]):
     def failed(self) -> list[ScanResult]:
         """The results with an error."""
         return [result for result in self._results if result.error is not None]
+
+    def to_frame(self) -> Any:
+        """The table as a pandas DataFrame: one row a dataset.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed (extra `tables`).
+        """
+        return self.table.to_pandas()
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the table; see `ScanTable.write`."""

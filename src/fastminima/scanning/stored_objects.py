@@ -106,8 +106,8 @@ class RestoredSource:
         now = copy.copy(self.now)
         if now is None or (now.seekable, now.n_rows, now.n_features) != (True, self.n_rows, self.n_features):
             raise ReadError(
-                f"{self.name}: its rows were in a temporary file of a scan that was stopped; read it with fastminima.read, "
-                "or scan it again"
+                f"{self.name}: its rows are not kept with the result, and the scan that read them is over; read it with "
+                "fastminima.read, or scan it again"
             )
         now.counts = {}
         yield from now.blocks(start, stop, rows)
@@ -211,8 +211,10 @@ def _check_gram(gram: ExactGram) -> str | None:
 
 def _check_exact_fit(fit: ExactFit) -> str | None:
     n = len(fit.coef)
-    if len(fit.gram.scales) != n + 2:
-        return f"{n} coefficients with a Gram matrix of {len(fit.gram.scales)} columns"
+    # fewer rows than columns are solved without a Gram matrix
+    gram = fit.known_gram
+    if gram is not None and len(gram.scales) != n + 2:
+        return f"{n} coefficients with a Gram matrix of {len(gram.scales)} columns"
     return None if all(0 <= pivot <= n for pivot in fit.pivots) else f"pivots {fit.pivots} of {n} features"
 
 

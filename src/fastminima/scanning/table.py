@@ -33,10 +33,10 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     def number(key: str, digits: int) -> str:
         return "" if row[key] is None else f"{row[key]:.{digits}g}"
 
-    size = "" if row["splits"] is None else f"{row['splits']:,}" + ("+" if row["splits_undecided"] else "")
+    size = "" if row["J_certified"] is None else f"{row['J_certified']:,}" + ("+" if row["J_undecided"] else "")
     return [
         row["dataset"],
-        *(f"{row[key]:,}" for key in ("rows", "features", "rank")),
+        *(f"{row[key]:,}" for key in ("n_samples", "n_features", "rank")),
         number("risk", 6),
         number("radius", 4),
         size,
@@ -97,7 +97,7 @@ class ScanTable(Sequence[dict[str, Any]]):
 
     def __str__(self) -> str:
         """The columns of `HEAD` as text; rows that are not of a scan as their repr."""
-        if not {"dataset", "status", "error", "splits"} <= set(self.columns):
+        if not {"dataset", "status", "error", "J_certified"} <= set(self.columns):
             return repr(self)
         lines = [list(HEAD), *(cells(row) for row in self)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]

@@ -16,6 +16,8 @@ import numpy as np
 
 from fastminima.errors import FastMinimaError, MissingFileError, OutputError, ReadError
 
+from .plain_text import printable
+
 __all__ = ["open_npz", "reading", "replacing", "writing"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -34,6 +36,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(path)
     folder = target.parent
+    if "\0" in str(target):
+        raise OutputError(f"cannot write {printable(str(target))}: a path has no character 0")
     try:
         if target.is_dir():
             raise OutputError(f"cannot write {target}: it is a folder; give a file name")

@@ -1,4 +1,4 @@
-"""What every result can do: say itself as a table, and be compared with another.
+"""What every result can do: say itself as a table, as plain data and as a file, and be compared with another.
 
 The functions behind these methods know all results and live on a higher floor. So the methods call the library by its
 public names, as a user would: `import fastminima` imports nothing, and a name is looked up when a method is called.
@@ -6,12 +6,15 @@ public names, as a user would: `import fastminima` imports nothing, and a name i
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 import fastminima
+from fastminima.errors import ReadError
 
 __all__ = ["Result", "same"]
 
@@ -30,6 +33,30 @@ class Result:
     def summary(self) -> fastminima.Summary:
         """The result as a table, with the columns of the data, units, and the formula of the risk; see `Summary`."""
         return fastminima.summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as numbers, texts, lists and dictionaries; see `fastminima.to_dict`."""
+        return fastminima.to_dict(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole result to one file; see `fastminima.save_result`."""
+        fastminima.save_result(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a result of this class from a file that `save` wrote; see `fastminima.load_result`.
+
+        Raises
+        ------
+        MissingFileError, ReadError
+            As `load_result`; and where the file holds a result of another class.
+        """
+        result = fastminima.load_result(path)
+        if not isinstance(result, cls):
+            raise ReadError(
+                f"{os.fsdecode(path)} holds a {type(result).__name__}, not a {cls.__name__}; load_result reads any result"
+            )
+        return result
 
     def _repr_html_(self) -> str:
         return fastminima.summary(self).head().as_html()
@@ -71,6 +98,10 @@ def same(one: Any, other: Any) -> bool:
     if issubclass(kind, BaseException):
         return same(one.args, other.args)
     if is_dataclass(one) and (kind.__dataclass_params__.eq or kind.__eq__ is object.__eq__):
+        # its own comparison may know better, unless it holds arrays, of which Python asks one truth value
+        with suppress(ValueError):
+            if one == other:
+                return True
         return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one) if f.compare)
     return bool(one == other)
 

@@ -16,14 +16,16 @@ from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
-from fastminima.networks.next_steps import NextSteps
+from fastminima.networks.next_steps import Drawn, NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
+from fastminima.system.packages import import_optional
+from fastminima.system.results import Result
 
 from .fit_network import NetworkFit, Progress, SearchEnd, SearchLimits, searched, seed_of
 from .lower_bound import LowerBound, lower_bounds
 
-__all__ = ["Bracket", "bracket"]
+__all__ = ["Bracket", "Brackets", "bracket"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,12 +100,66 @@ class Bracket(NextSteps):
         most = 1 - self.bound.exact / self.linear_risk
         return max(0.0, round_down(least)), min(1.0, round_up(most))
 
+    def to_frame(self) -> Any:
+        """One row, as `Brackets.to_frame`."""
+        return Brackets([self]).to_frame()
+
     def __repr__(self) -> str:
         least, most = self.gap
         return (
             f"Bracket(width {self.width}: {self.lower:.6g} <= least risk <= {self.upper:.6g}, by {self.reason}; "
             f"gap {100 * least:.4g} % to {100 * most:.4g} %)"
         )
+
+
+class Brackets(Result, Drawn, tuple[Bracket, ...]):
+    """Brackets of the same data by increasing width: a tuple that is shown, drawn and kept as a whole."""
+
+    __slots__ = ()
+    _compared = ("brackets",)
+    _picture = "plot_bracket"
+
+    @property
+    def brackets(self) -> tuple[Bracket, ...]:
+        """One a width."""
+        return tuple(self)
+
+    @property
+    def data(self) -> Dataset:
+        """The data of the risks."""
+        return self[0].data
+
+    def to_frame(self) -> Any:
+        """One row a width, as a pandas DataFrame: both ends, the gap, what proves the lower one, and how the search ended.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed (extra `tables`).
+        """
+        pandas = import_optional("pandas", extra="tables", purpose="a table of brackets")
+        return pandas.DataFrame([_row(one) for one in self])
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"{b.width}: {b.lower:.6g} to {b.upper:.6g}" for b in self[:4])
+        return f"Brackets({len(self)} widths; {ends}{', ...' if len(self) > 4 else ''})"
+
+
+def _row(b: Bracket) -> dict[str, Any]:
+    least, most = b.gap
+    return {
+        "width": b.width,
+        "lower": b.lower,
+        "upper": b.upper,
+        "gap_least": least,
+        "gap_most": most,
+        "least_squares_risk": float(b.linear_risk),
+        "pure_error": max(0.0, round_down(b.bound.pure_error)),
+        "reason": b.reason,
+        "end": str(b.end),
+        "n_starts": b.found.n_starts,
+        "seconds": b.trace[-1][0],
+    }
 
 
 class _Options(TypedDict, total=False):
@@ -118,7 +174,7 @@ class _Options(TypedDict, total=False):
 @overload
 def bracket(data: Any, width: int = 8, **options: Unpack[_Options]) -> Bracket: ...
 @overload
-def bracket(data: Any, width: Sequence[int], **options: Unpack[_Options]) -> tuple[Bracket, ...]: ...
+def bracket(data: Any, width: Sequence[int], **options: Unpack[_Options]) -> Brackets: ...
 def bracket(
     data: Any,
     width: int | Sequence[int] = 8,
@@ -129,7 +185,7 @@ def bracket(
     random_state: int | np.random.Generator | None = 0,
     workers: int = 1,
     progress: Progress = False,
-) -> Bracket | tuple[Bracket, ...]:
+) -> Bracket | Brackets:
     """Bracket the least risk of all networks of a width.
 
     The lower end is proved: the pure error of equal inputs, and what few kinks leave on straight lines in input space.
@@ -149,7 +205,7 @@ def bracket(
 
     Returns
     -------
-    Bracket, or a tuple of them by increasing width
+    Bracket, or Brackets, a tuple of them by increasing width
         After an interrupt, the best so far: `end` says so.
 
     Raises
@@ -172,7 +228,7 @@ def bracket(
     if not widths:
         raise OptionError("width must name at least one width, got none")
     found = _brackets(least_squares(dataset), widths, h, limits, seed_of(random_state))
-    return tuple(found) if several else found[0]
+    return Brackets(found) if several else found[0]
 
 
 def _brackets(

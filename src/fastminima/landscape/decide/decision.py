@@ -96,6 +96,22 @@ class Decision(NextSteps):
         """The escape lies within this distance, where one was asked for."""
         return self._evidence.ball
 
+    def parts(self) -> dict[str, Any]:
+        """What the decision is worked out of, and what it said: enough for `of_parts`."""
+        given, evidence = self._evidence.given, self._evidence
+        return {
+            "verdict": self.verdict, "reason": self.reason, "given": given, "data": self.data, "ball": evidence.ball,
+            "rough": self._rough,
+        }  # fmt: skip
+
+    @classmethod
+    def of_parts(
+        cls, verdict: Verdict, reason: str, given: OneHiddenLayer | RationalNetwork, data: Dataset,
+        ball: Fraction | None, rough: float | None,
+    ) -> Decision:  # fmt: skip
+        """A decision that was made before; everything exact about it is worked out again, at first use."""
+        return cls(verdict, reason, data, Evidence(given, data, ball), rough)
+
     @property
     def exact_risk(self) -> Fraction:
         """Its risk 1/2 sum w (f(x) - y)^2."""

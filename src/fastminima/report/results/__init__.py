@@ -8,4 +8,7 @@ Modules, lowest first:
 - `surroundings`: tables of what lies around a network: samples, decisions, walks, searches.
 - `runs`: tables with one row for each of many: scans, benchmarks, certificates.
 - `summaries`: the table of any result.
+- `plain`: any result as plain data.
+- `kinds`: what a file of a result may hold.
+- `files`: results in files: JSON and npz in one, no pickle.
 """

@@ -8,7 +8,7 @@ from typing import Any
 from fastminima.errors import DataTypeError
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.interop.escape_runs import EscapeBenchmark
-from fastminima.landscape.bracket.bracket import Bracket
+from fastminima.landscape.bracket.bracket import Bracket, Brackets
 from fastminima.landscape.bracket.fit_network import NetworkFit
 from fastminima.landscape.bracket.interpolation import Interpolation
 from fastminima.landscape.decide.decision import Decision
@@ -37,6 +37,7 @@ __all__ = ["SUMMARIES", "as_result", "summary"]
 SUMMARIES: dict[type, Callable[[Any], Summary]] = {
     BetterPoint: constructions.better_summary,
     Bracket: surroundings.bracket_summary,
+    Brackets: surroundings.brackets_summary,
     Certificate: runs.certificate_summary,
     CounterExample: constructions.counterexample_summary,
     CriticalPoint: constructions.critical_summary,
@@ -82,7 +83,7 @@ def summary(result: Any) -> Summary:
 
     Parameters
     ----------
-    result : any result of the library, or a sequence of brackets of the same data
+    result : any result of the library
         `result.summary()` is the same.
 
     Returns
@@ -107,7 +108,5 @@ def summary(result: Any) -> Summary:
     >>> fm.summary(low).rows[1]
     ('risk', '631992.8928', 'progression²')
     """
-    if isinstance(result, list | tuple) and result and all(isinstance(one, Bracket) for one in result):
-        return surroundings.brackets_summary(result)
     found = as_result(result, "summary")
     return SUMMARIES[type(found)](found)

@@ -56,11 +56,7 @@ def total_weight(data: Dataset, fit: LeastSquares | None = None) -> float:
     """Σ ω, the number of samples without weights."""
     if fit is not None:
         # a fit knows it, also where the rows are in files
-        return (
-            math.ldexp(fit.frame.total_weight, -fit.frame.exponent_w)
-            if fit.frame.weighted
-            else float(data.n_samples)
-        )
+        return fit.total_weight
     weights = data.sample_weight
     return float(data.n_samples) if weights is None else math.fsum(weights.tolist())
 

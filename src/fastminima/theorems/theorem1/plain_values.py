@@ -22,6 +22,7 @@ def fit_values(fit: LeastSquares) -> dict[str, Any]:
         "weighted": fit.frame.weighted,
         "rank": fit.rank,
         "risk": fit.risk,
+        "mean_squared_error": fit.mean_squared_error,
         "method": fit.method,
     }
 
