@@ -7,6 +7,7 @@ import fastminima
 
 project = "fastminima"
 author = "the fastminima authors"
+copyright = author
 version = release = fastminima.__version__
 
 extensions = [

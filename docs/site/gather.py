@@ -7,8 +7,10 @@ Pages of the repository stay readable where they are; here their links are turne
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
+import io
 import os
 import re
 import shutil
@@ -23,6 +25,7 @@ import fastminima as fm
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
+_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 _NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 
 
@@ -123,6 +126,18 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def blocks(page: Path) -> list[str]:
+    """The Python blocks of a page."""
+    return _BLOCK.findall(page.read_text("utf-8"))
+
+
+def draw(page: Path) -> None:
+    """Run the blocks of a page of the guide where it stands: they write the picture that it begins with."""
+    with contextlib.chdir(page.parent), contextlib.redirect_stdout(io.StringIO()):
+        for block in blocks(page):
+            exec(compile(block, page.name, "exec"), {})
+
+
 def gather(folder: Path) -> None:
     """Write all sources of the site into a folder, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -138,6 +153,10 @@ def gather(folder: Path) -> None:
             continue
         text = relinked(page.read_text("utf-8"), page, places)
         (folder / place).write_text(with_code_lines(text) if place == "paper.md" else text, "utf-8")
+    for page in sorted((folder / "guide").glob("*.md")):
+        draw(page)
+    with (folder / "bench" / "README.md").open("a", encoding="utf-8") as overview:
+        overview.write("\n```{toctree}\n:hidden:\n:glob:\n\nbench_*\n```\n")
     (folder / "reference.rst").write_text(reference(), "utf-8")
     for path in sorted((ROOT / "src" / "fastminima").rglob("*.py")):
         write_code(path, folder)

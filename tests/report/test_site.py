@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+GUIDE = sorted((ROOT / "docs" / "site" / "guide").glob("*.md"))
 PROGRAMS = [*sorted((ROOT / "examples" / "gallery").glob("*.py")), ROOT / "examples" / "lecture.py"]
 
 
@@ -39,6 +40,33 @@ def test_a_program_runs_and_draws(program, tmp_path, monkeypatch):
     finally:
         plt.close("all")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_a_page_of_the_guide_draws_its_picture_and_prints_what_it_says(
+    gather, page, tmp_path, monkeypatch, capsys
+):
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text("utf-8")
+    picture = re.match(r"# .*\n\n!\[[^\]]+\]\((\w+\.png)\)\n\n```python\n", text)
+    assert picture, "it begins with a picture and a block"
+    for block in gather.blocks(page):
+        exec(compile(block, page.name, "exec"), {})
+    assert (tmp_path / picture[1]).stat().st_size > 10_000
+    said = re.findall(r"^```text\n(.*?)^```$", text, re.M | re.S)
+    printed = capsys.readouterr().out
+    number = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+    assert number.sub("#", printed).split() == number.sub("#", "".join(said)).split()
+    # the last digits belong to the processor
+    values = [float(v) for v in number.findall(printed)]
+    assert values == pytest.approx([float(v) for v in number.findall("".join(said))], rel=2e-3, abs=1e-12)
+
+
+def test_the_guide_has_a_page_a_task():
+    index = (ROOT / "docs" / "site" / "index.md").read_text("utf-8")
+    assert sorted(re.findall(r"^guide/(\w+)$", index, re.M)) == [page.stem for page in GUIDE]
+    assert len(GUIDE) >= 6
 
 
 def test_links_of_gathered_pages_lead_to_gathered_pages(gather):
