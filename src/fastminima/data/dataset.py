@@ -20,7 +20,7 @@ from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
 from .rows import Rows, RowsInMemory, take_rows
 
-__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described"]
+__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described", "retargeted"]
 
 Meaning = Literal["binary", "rational", "decimal"]
 Accuracy = Literal["auto", "exact"]
@@ -397,6 +397,16 @@ def described(data: Dataset, meaning: Meaning, notes: tuple[str, ...], n_missing
     """A copy with another meaning and more notes; for readers, which know where the numbers come from."""
     result = copy.copy(data)
     result._set(meaning=meaning, notes=data.notes + notes, n_missing=data.n_missing + n_missing)
+    return result
+
+
+def retargeted(data: Dataset, y: NDArray[np.float64]) -> Dataset:
+    """A copy with another target of float64 numbers, (m,); for labels that become class numbers."""
+    result = copy.copy(data)
+    rows = RowsInMemory(data.X, sealed(np.ascontiguousarray(y[:, None])), data.sample_weight)
+    inputs = {column: exact for column, exact in data._rounded.items() if column < data.n_features}
+    result._set(_rows=rows, _rounded=inputs)
+    result._settle()
     return result
 
 

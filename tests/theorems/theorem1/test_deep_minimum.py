@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
-from fastminima.errors import ActivationError, LossError, NetworkError
+from fastminima.errors import ActivationError, LossError, NetworkError, TargetError
 from fastminima.networks.activations.affine_segment import affine_segment
 from fastminima.theorems.theorem1.certify_cell import cell_forms, certified_radius
 from profiles import examples
@@ -362,8 +362,8 @@ def test_what_is_not_built():
         ({"alpha": "2"}, "alpha", NetworkError),
         ({"gain": math.inf}, "gain", NetworkError),
         ({"gain": -1.0}, "gain", NetworkError),
-        ({"loss": "logistic"}, "not supported yet", LossError),
-        ({"loss": "softmax"}, "not supported yet", LossError),
+        ({"loss": "logistic"}, "3 classes", TargetError),
+        ({"loss": "huber", "label_smoothing": 0.1}, "label_smoothing", LossError),
         ({"loss": "l7"}, "squared", LossError),
         ({"activation": "relo"}, "did you mean", ActivationError),
         ({"activation": np.tanh}, "formula", ActivationError),

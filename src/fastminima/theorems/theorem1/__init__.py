@@ -24,12 +24,17 @@ Modules, lowest first:
 - `several_outputs`: the exact least-squares fit of several targets.
 - `float_fit`: minimisers of any of the losses over given features, in floats.
 - `huber_fit`: the exact affine minimiser of Huber loss.
+- `dual_point`: a lower bound on the least cross entropy of an affine map, and the proof that it is reached.
+- `separation`: whether an affine map tells classes apart, so that no cross entropy is reached.
+- `class_fit`: the best affine map under logistic or softmax loss, and what its bound proves.
 - `best_affine`: which of these a loss asks for.
 - `width_condition`: whether a strictly better network with these hidden widths exists.
 - `deep_construction`: layers inside the segment that compute the least-squares map, rounded to float64.
-- `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.
 - `certify_deep_loss`: is the loss of a deep network proved to lie below a bound?
 - `deep_candidates`: candidates for a better deep network: a kink in a spare unit, or a vertex of the fitted values.
+- `deep_search`: the first of them that is proved.
+- `given_classes`: labels as class numbers, and what is no set of classes.
+- `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.
 - `deep_better_point`: a strictly better network of the same widths than a deep minimum, proved.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.
 - `case1`: step 2 where some split set J has a push (the paper's case 1): units moved apart along eta.

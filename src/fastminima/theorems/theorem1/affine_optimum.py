@@ -114,6 +114,11 @@ class AffineOptimum(ABC):
         """Is some R_g not 0?"""
         return self.pushes(self.by_input, through=False)
 
+    @property
+    def pushed(self) -> bool | None:
+        """Is some R_g not 0? None where bounds leave it open."""
+        return self.any_group
+
     def pushes(self, ids: Index, through: bool) -> bool:
         """Is some group's sum R_g of gradients not 0? With `through`: is A^T R_g not 0, for some group?"""
         order = np.argsort(ids, kind="stable")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import LossError
-from fastminima.losses.pointwise import Huber, PointwiseLoss, Squared
+from fastminima.losses.pointwise import Huber, Logistic, PointwiseLoss, Softmax
 
 from .affine_optimum import AffineOptimum
+from .class_fit import classes_fitted
 from .huber_fit import HuberFits
 from .several_outputs import AffineFits
 
@@ -19,10 +19,10 @@ def best_affine(data: Dataset, phi: PointwiseLoss) -> AffineOptimum:
     Raises
     ------
     LossError
-        The minimiser was not found, or the loss is not covered.
+        The minimiser was not found.
     """
     if isinstance(phi, Huber):
         return HuberFits.of(data, phi)
-    if not isinstance(phi, Squared):
-        raise LossError(f'loss {phi!r} is not supported yet by spurious_minimum; "squared" and "huber" are')
+    if isinstance(phi, Logistic | Softmax):
+        return classes_fitted(data, phi)
     return AffineFits.of(data)

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import TooLargeError
 from fastminima.exact.dyadic import round_fraction
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
-from .certify_deep_loss import certify_deep_drop
-from .deep_candidates import deep_candidates
 from .deep_minimum import DeepMinimum
-from .drop import Drop
+from .deep_search import first_better
 from .status import BetterStatus, MinimumStatus
 
 __all__ = ["DeepBetterPoint", "deep_better_point"]
@@ -101,25 +98,17 @@ def deep_better_point(low: DeepMinimum, rng: np.random.Generator) -> DeepBetterP
             reason=f"there is no minimum to compare with: {low.reason}",
             low=low,
         )
-    tried, closed = 0, ""
-    best: tuple[DeepNetwork, Drop] | None = None
     with single_threaded_blas():
-        for layers in deep_candidates(low.fits, segment, low.activation, low.widths, rng):
-            tried += 1
-            try:
-                drop = certify_deep_drop(layers, low.activation, low.data, low.fits.loss, low.fits.loss_sum)
-            except TooLargeError as error:
-                closed = str(error)
-                continue
-            if drop.better:
-                best = DeepNetwork(layers, low.activation, low.data.feature_names), drop
-                break
-    if best is None:
-        reason = f"none of {tried} float64 candidates was proved better" + (f" ({closed})" if closed else "")
+        found = first_better(low.fits, segment, low.activation, low.widths, rng)
+    tried, proved = found.tried, found.drop
+    if found.layers is None or proved is None:
+        reason = f"none of {tried} float64 candidates was proved better" + (
+            f" ({found.closed})" if found.closed else ""
+        )
         return DeepBetterPoint(
             status=BetterStatus.UNDECIDED, reason=f"{reason}; {low.reason}", low=low, tried=tried
         )
-    network, proved = best
+    network = DeepNetwork(found.layers, low.activation, low.data.feature_names)
     plain = round_fraction(low.fits.loss) - network.loss(low.data, low.objective)
     return DeepBetterPoint(
         status=BetterStatus.BETTER,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastminima.losses.row_sum import RowSum
 from fastminima.networks.activations.affine_segment import AffineSegment
+from fastminima.networks.activations.lines import lines_of
 
 from .affine_optimum import AffineOptimum
 from .float_fit import fitted
@@ -39,8 +40,8 @@ _DEPTHS = (0.25, 1.0, 6.0, 32.0)
 class _Frame:
     """The data centred and scaled, residuals, and A x = Q P x' with orthonormal columns Q, all in floats.
 
-    `residual` are slopes of the loss over its largest curvature: of squared loss f - y, else how far a step goes that is
-    safe.
+    `push` are weighted slopes of the loss, `heft` bounds on weighted curvatures. `residual` are slopes over the largest
+    curvature: of squared loss f - y, else how far a step goes that is safe.
     """
 
     X: Floats
@@ -49,6 +50,8 @@ class _Frame:
     loss: RowSum
     weight: Floats
     residual: Floats
+    push: Floats
+    heft: Floats
     P: Floats
     Q: Floats
 
@@ -74,7 +77,7 @@ def deep_candidates(
             plan
             for k in range(len(widths))
             if widths[k] > fits.rank
-            for plan in _kinks(frame, segment, widths, k, rng)
+            for plan in _kinks(frame, segment, h, widths, k, rng)
         ]
         if fits.rank:
             found += _vertices(frame, segment, h, rng)
@@ -100,12 +103,15 @@ def _frame(fits: AffineOptimum) -> _Frame:
     slopes = slopes * scale
     U, S, V = np.linalg.svd(slopes, full_matrices=False)
     r = fits.rank
-    residual = loss.phi.slopes(X @ slopes.T + level, loss.floats) / loss.phi.lipschitz
-    return _Frame(X, centre, scale, loss, weight, residual, S[:r, None] * V[:r], U[:, :r])
+    Z = X @ slopes.T + level
+    push, most = loss.phi.slopes(Z, loss.floats), loss.phi.lipschitz
+    heft = weight * most
+    P = S[:r, None] * V[:r]
+    return _Frame(X, centre, scale, loss, weight, push / most, push * weight[:, None], heft, P, U[:, :r])
 
 
 def _kinks(
-    frame: _Frame, segment: AffineSegment, widths: tuple[int, ...], k: int, rng: np.random.Generator
+    frame: _Frame, segment: AffineSegment, h: Any, widths: tuple[int, ...], k: int, rng: np.random.Generator
 ) -> list[_Plan]:
     """Plans of (a) in layer k."""
     rank, dx = len(frame.P), frame.X.shape[1]
@@ -117,13 +123,13 @@ def _kinks(
         directions = rng.standard_normal((_DIRECTIONS if rank > 1 else 1, rank)) @ frame.P
     later = min(widths[k + 1 :], default=rank + 1)
     through = later < min(rank + 1, frame.loss.freedom)
-    r = frame.residual @ frame.Q if through else frame.residual
-    root = np.sqrt(frame.weight)[:, None]
+    push = frame.push @ frame.Q if through else frame.push
+    root = np.sqrt(frame.heft)[:, None]
     basis = np.linalg.qr(np.column_stack([np.ones(len(frame.X)), frame.X @ frame.P.T]) * root)[0]
     scored = []
     for u in np.vstack([directions, -directions]):
         t = frame.X @ u
-        gain, knot = _best_knot(t, r * frame.weight[:, None], basis, root[:, 0])
+        gain, knot = _best_knot(t, push, basis, root[:, 0])
         if gain > 0.0:
             scored.append((gain, knot, u))
     scored.sort(key=lambda item: -item[0])
@@ -131,10 +137,13 @@ def _kinks(
     for _, knot, u in scored[:_FINALISTS]:
         carried, linear = _rows(frame, u, before >= dx, free)
         t = frame.X @ u
+        way = np.linalg.lstsq(carried.T, u, rcond=None)[0]
         for end, side in _ends(segment):
-            for s in _scales(segment, t, knot):
-                kink = np.linalg.lstsq(carried.T, u, rcond=None)[0] * (side * s)
-                plans.append(_Plan(k, carried, linear, kink, end - side * s * knot))
+            # the hinge is the part in the segment, or the part beyond its end
+            for turn in (-side, side):
+                inside = float(t.max()) - knot if turn == -side else knot - float(t.min())
+                for s in _scales(segment, h, float(np.ptp(t)) or 1.0, inside):
+                    plans.append(_Plan(k, carried, linear, way * (turn * s), end - turn * s * knot))
     return plans
 
 
@@ -154,12 +163,14 @@ def _ends(segment: AffineSegment) -> list[tuple[float, int]]:
     return found + ([(float(segment.high), 1)] if segment.high is not None else [])
 
 
-def _scales(segment: AffineSegment, t: Floats, knot: float) -> list[float]:
-    spread = float(np.ptp(t)) or 1.0
+def _scales(segment: AffineSegment, h: Any, spread: float, inside: float) -> list[float]:
+    lines = lines_of(h)
+    if lines is not None and len(lines.breaks) == 1:
+        # one kink, at any scale
+        return [1.0 / spread]
     found = [reach / spread for reach in _REACHES]
     if segment.low is not None and segment.high is not None:
-        # samples before the knot stay in the segment: the unit is a hinge
-        inside = knot - float(t.min())
+        # samples on that side stay in the segment: the unit is a hinge
         found.append(0.99 * float(segment.high - segment.low) / inside if inside > 0.0 else 1.0 / spread)
     return found
 

@@ -14,11 +14,12 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
 from fastminima.exact.matrix import RationalMatrix, Rationals
-from fastminima.losses.given import as_row_loss
 from fastminima.losses.pointwise import PointwiseLoss, Squared
 from fastminima.networks.activations.affine_segment import AffineSegment, affine_segment
 from fastminima.networks.activations.named import as_activation
@@ -32,7 +33,10 @@ from fastminima.system.threads import single_threaded_blas
 from .affine_optimum import AffineOptimum
 from .best_affine import best_affine
 from .certify_cell import cell_forms, certified_radius
+from .class_fit import SeparatedClasses
 from .deep_construction import Scales, layers_in_segment
+from .deep_search import first_better
+from .given_classes import Classes, with_classes
 from .status import MinimumStatus
 from .width_condition import compared_with_widths
 
@@ -52,11 +56,12 @@ class DeepMinimum(Result):
     Attributes
     ----------
     network : DeepNetwork or None
-        None for the statuses "bottleneck" and "no_affine_segment".
+        None for the statuses "bottleneck", "no_affine_segment", "separable" and "quasi_separable".
     status : MinimumStatus
         "spurious": a strictly better network of these widths exists, proved. "global": none exists. "undecided": neither is
         proved, for the reason given. "bottleneck": a layer is narrower than the rank of the best affine map.
-        "no_affine_segment": the activation is affine nowhere.
+        "no_affine_segment": the activation is affine nowhere. "separable", "quasi_separable": an affine map tells classes
+        apart, so that logistic or softmax loss has no best one.
     reason : str
     excess : float
         Proved upper bound on the exact loss of `network` minus the least loss of an affine map (rounding of the parameters).
@@ -73,6 +78,8 @@ class DeepMinimum(Result):
         The best affine map; its `gradients` prove that none is better.
     alpha, gain : float
         As given.
+    classes : tuple or None
+        Of labels: class k of the outputs is `classes[k]`. `data` then hold class numbers.
 
     Examples
     --------
@@ -95,9 +102,11 @@ class DeepMinimum(Result):
     fits: AffineOptimum
     alpha: float
     gain: float
+    classes: Classes | None = None
     # the segment follows from the activation, the fits from the data
     _compared = (
         "network", "status", "reason", "excess", "radius", "widths", "activation", "alpha", "gain", "data",
+        "objective", "classes",
     )  # fmt: skip
 
     @property
@@ -188,27 +197,29 @@ def deep_minimum(
     data: Dataset,
     activation: Any,
     width: int | Sequence[int],
-    loss: Any = "squared",
+    phi: PointwiseLoss | None = None,
     scales: Scales | None = None,
+    names: Classes | None = None,
 ) -> DeepMinimum:
     """Construct and certify the minimum; see `spurious_minimum`, which hands on to it."""
     widths, scales = as_widths(width), _checked(scales or Scales(2.0, 8.0))
-    phi = as_row_loss(loss)
+    data, classes = with_classes(data, phi or Squared(), names)
     h = as_activation(activation)
-    sizes = (data.n_features, *widths, data.n_targets)
+    sizes = (data.n_features, *widths, max(data.n_targets, len(classes or ())))
     # the arrays, and a rational for each coefficient of each unit
     numbers = sum(a * (b + 1) for a, b in zip(sizes[1:], sizes, strict=False))
     forms = sum(widths) * (data.n_features + 1)
     require_memory(numbers * 4 * 8 + forms * 400, f"a network of widths {spelled(widths)}")
     segment = affine_segment(h)
     with single_threaded_blas():
-        fits = best_affine(data, phi)
+        fits = best_affine(data, phi or Squared())
         answer = partial(
             DeepMinimum,
             widths=widths,
             activation=h,
             segment=segment,
             fits=fits,
+            classes=classes,
             alpha=scales.alpha,
             gain=scales.gain,
         )
@@ -217,6 +228,8 @@ def deep_minimum(
             status, reason = refused or (MinimumStatus.NO_AFFINE_SEGMENT, "")
             return answer(network=None, status=status, reason=reason, excess=math.nan, radius=0.0)
         status, reason = compared_with_widths(fits, widths, segment)
+        if status is MinimumStatus.UNDECIDED and not fits.exact:
+            status, reason = _searched(fits, segment, h, widths, reason)
         network = DeepNetwork(layers_in_segment(fits, segment, widths, scales), h, data.feature_names)
         radius = certified_radius(
             network.layers, cell_forms(network.layers, segment), segment, data.one_target(0)
@@ -230,6 +243,19 @@ def deep_minimum(
     return answer(network=network, status=status, reason=reason, excess=excess, radius=radius)
 
 
+def _searched(
+    fits: AffineOptimum, segment: AffineSegment, h: Any, widths: tuple[int, ...], reason: str
+) -> tuple[MinimumStatus, str]:
+    """What bounds leave open, a network that is proved better decides."""
+    found = first_better(fits, segment, h, widths, np.random.default_rng(0))
+    if found.layers is None:
+        return MinimumStatus.UNDECIDED, reason
+    return (
+        MinimumStatus.SPURIOUS,
+        "a strictly better network of these widths exists: one was found and proved",
+    )
+
+
 def _affine(network: DeepNetwork, segment: AffineSegment | None) -> tuple[Rationals, list[Fraction]]:
     assert segment is not None
     rows = cell_forms(network.layers, segment).output.rows()
@@ -240,6 +266,18 @@ def _refused(
     fits: AffineOptimum, widths: tuple[int, ...], segment: AffineSegment | None, h: Any
 ) -> tuple[MinimumStatus, str] | None:
     """Status and reason where nothing can be built."""
+    if isinstance(fits, SeparatedClasses):
+        if fits.strict:
+            return (
+                MinimumStatus.SEPARABLE,
+                "an affine map tells all classes apart: the loss has infimum 0, which is not reached, and no minimum among "
+                "affine maps; smooth the labels",
+            )
+        return (
+            MinimumStatus.QUASI_SEPARABLE,
+            f"an affine map tells some classes apart and leaves the others: the loss has infimum {float(fits.loss):.10g}, "
+            "which is not reached, and no minimum among affine maps; smooth the labels",
+        )
     if segment is None:
         return (
             MinimumStatus.NO_AFFINE_SEGMENT,

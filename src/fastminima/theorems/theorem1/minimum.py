@@ -23,7 +23,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.losses.given import as_row_loss
-from fastminima.losses.pointwise import Squared
+from fastminima.losses.pointwise import Logistic, Softmax, Squared
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.next_steps import NextSteps
@@ -37,6 +37,7 @@ from .certify_minimum import Margin, certify_margin, excess_bound, positive_affi
 from .deep_construction import Scales
 from .deep_minimum import DeepMinimum, deep_minimum
 from .evidence import SplitEvidence, split_evidence
+from .given_classes import labelled
 from .hidden_row import hidden_row_parameters, least_room, no_representation, with_output_bias
 from .rounded_networks import power_of_two_scale
 from .status import MinimumStatus
@@ -280,6 +281,7 @@ def spurious_minimum(
     *,
     loss: Literal["squared"] = "squared",
     gain: float = 8.0,
+    label_smoothing: float = 0.0,
 ) -> SpuriousMinimum: ...
 @overload
 def spurious_minimum(
@@ -290,6 +292,7 @@ def spurious_minimum(
     *,
     loss: Any = "squared",
     gain: float = 8.0,
+    label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum: ...
 def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
@@ -299,6 +302,7 @@ def spurious_minimum(
     *,
     loss: Any = "squared",
     gain: float = 8.0,
+    label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum:
     """Construct the spurious local minimum of theorem 1 and certify it.
 
@@ -317,11 +321,16 @@ def spurious_minimum(
         Scale of the hidden layer, alpha > 0. The certified radius grows in proportion; of deep networks, alpha is how far
         inside its half-line the first layer lies, and the radius grows with alpha and `gain` together. Bounded
         segments (hard tanh) take no notice of either.
-    loss : "squared", "huber" or a loss of one row such as Huber(50.0), default "squared"
-        The sum over rows and outputs; "huber" has delta 1.
+    loss : "squared", "huber", "logistic", "softmax" or a loss of one row such as Huber(50.0), default "squared"
+        The sum over rows and outputs; "huber" has delta 1. Logistic loss takes labels of two classes, or a column of 0 and 1
+        for each output; softmax loss labels, or a row of probabilities for each sample. Labels are texts, whole numbers or
+        bools; class k is the k-th in order.
     gain : float, default 8.0
         Of deep networks: each layer lies so many times further inside its half-line than the one before. With 1 the radius
         stays below about 1 / sqrt(width), whatever alpha is; large gains make large weights.
+    label_smoothing : float, default 0.0
+        Of logistic and softmax loss, as in PyTorch: such a share of every sample goes to all classes alike, so that a best
+        affine map exists on any data.
 
     Returns
     -------
@@ -335,7 +344,9 @@ def spurious_minimum(
     NetworkError
         If a width, `alpha` or `gain` is out of range, or parameters have no float64 representation.
     LossError
-        Another loss.
+        Another loss, or a label smoothing that does not fit it.
+    TargetError
+        Labels that are no classes, one class only, or more than two for logistic loss.
     ActivationError
         No such activation, or a function without a formula.
     TooLargeError
@@ -359,9 +370,12 @@ def spurious_minimum(
     >>> str(low.status), round(low.loss, 4), low.radius > 0.5
     ('spurious', 631992.8928, True)
     """
+    phi = as_row_loss(loss, label_smoothing)
+    names = None
+    if isinstance(phi, Logistic | Softmax) and isinstance(data, tuple):
+        data, names = labelled(data)
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
-    phi = as_row_loss(loss)
     activation = as_activation(activation)
     if not callable(activation):
         raise DataTypeError(
@@ -370,7 +384,7 @@ def spurious_minimum(
         )
     classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1 and isinstance(phi, Squared)
     if not classic or isinstance(width, Sequence):
-        return deep_minimum(dataset, activation, width, phi, Scales(_or_default(alpha, 2.0), gain))
+        return deep_minimum(dataset, activation, width, phi, Scales(_or_default(alpha, 2.0), gain), names)
     alpha = _check_alpha(_or_default(alpha, 1.0))
     return _one_hidden_layer(source, activation, check_width(width), alpha)
 

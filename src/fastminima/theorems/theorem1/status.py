@@ -28,6 +28,12 @@ class MinimumStatus(StrEnum):
     for the exact way, or the width is 1, where no better network was found and none is ruled out."""
     BOTTLENECK = "bottleneck"
     """Of deep networks: the narrowest layer has fewer units than the rank of the best affine map; nothing is built."""
+    SEPARABLE = "separable"
+    """Of logistic and softmax loss: an affine map tells all classes apart, the loss has infimum 0 and no minimum; nothing is
+    built."""
+    QUASI_SEPARABLE = "quasi_separable"
+    """Of logistic and softmax loss: an affine map tells some classes apart and none the others, no minimum is reached;
+    nothing is built."""
     NO_AFFINE_SEGMENT = "no_affine_segment"
     """The activation is affine on no interval (tanh, GELU): the construction does not apply; nothing is built."""
 

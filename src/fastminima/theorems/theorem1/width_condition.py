@@ -36,9 +36,9 @@ def compared_with_widths(
     fits: AffineOptimum, widths: tuple[int, ...], segment: AffineSegment
 ) -> tuple[MinimumStatus, str]:
     """Status and reason of the least-squares point among networks of these widths, all at least `fits.rank`."""
-    if fits.loss == 0:
+    if fits.exact and fits.loss == 0:
         return MinimumStatus.GLOBAL, "linearly_fittable: the data are exactly affine, and the loss is 0"
-    if not fits.any_group:
+    if fits.pushed is False:
         return (
             MinimumStatus.GLOBAL,
             "no_better_point: every group of equal inputs has residual sum 0: the affine fit is best among all functions",
@@ -60,7 +60,12 @@ def compared_with_widths(
             f"a strictly better network of these widths exists: layer {layer} has a unit beside the {fits.rank} that carry "
             "the affine fit, and the residuals push it",
         )
-    if fits.rank >= 2 and segment.bends_continuously and _pushed_vertex(fits):
+    if fits.pushed is None:
+        return (
+            MinimumStatus.UNDECIDED,
+            "tie_in_bounds: whether the residuals of every group of equal inputs cancel is not decided by the bounds",
+        )
+    if fits.exact and fits.rank >= 2 and segment.bends_continuously and _pushed_vertex(fits):
         return (
             MinimumStatus.SPURIOUS,
             "a strictly better network of these widths exists: a vertex of the fitted values is pushed by its residuals",
@@ -78,14 +83,18 @@ def compared_with_widths(
 
 def _layer_with_room(fits: AffineOptimum, widths: tuple[int, ...]) -> int:
     """A layer (counted from 1) in which one more unit gains, see (b); 0 where there is none."""
-    rank, data = fits.rank, fits.data
-    answers: dict[tuple[bool, bool], bool] = {(False, False): fits.any_group}
+    data = fits.data
+    # where slopes are known in floats only, their rank is at most this
+    rank = fits.rank if fits.exact else min(data.n_features, fits.freedom)
+    answers: dict[tuple[bool, bool], bool] = {(False, False): fits.pushed is True}
     for k, width in enumerate(widths):
-        if width <= rank:
+        if width <= rank or min(widths) < rank:
             continue
         merged = min(widths[:k], default=rank + 1) < min(rank + 1, data.n_features)
         through = min(widths[k + 1 :], default=rank + 1) < min(rank + 1, fits.freedom)
         if (merged, through) not in answers:
+            if not fits.exact:
+                continue
             ids = fits.by_fitted_value if merged else fits.by_input
             answers[merged, through] = fits.pushes(ids, through)
         if answers[merged, through]:
