@@ -351,7 +351,7 @@ X5 = np.arange(5.0)[:, None]
         (["a", None, "b", "a", "b"], "softmax", "no label in row 1", DataError),
         ([1.0, math.nan, 0.0, 1.0, 0.0], "logistic", "row 1", DataError),
         ([], "softmax", "no rows", DataError),
-        (np.zeros((5, 0)), "logistic", "column", (DataError, TargetError)),
+        (np.zeros((5, 0)), "logistic", "dy >= 1", DataError),
         ([[0, 1]] * 5, "softmax", "class 0 has no row", TargetError),
         ([[0, 1], [1, 1], [1, 1], [0, 1], [1, 1]], "logistic", "one class", TargetError),
         ([[0.5, 2.0]] * 5, "softmax", "probabilities", LossError),
