@@ -323,8 +323,7 @@ def spurious_minimum(
         segments (hard tanh) take no notice of either.
     loss : "squared", "huber", "logistic", "softmax" or a loss of one row such as Huber(50.0), default "squared"
         The sum over rows and outputs; "huber" has delta 1. Logistic loss takes labels of two classes, or a column of 0 and 1
-        for each output; softmax loss labels, or a row of probabilities for each sample. Labels are texts, whole numbers or
-        bools; class k is the k-th in order.
+        for each output; softmax loss labels (texts, whole numbers, bools), or a row of probabilities for each sample.
     gain : float, default 8.0
         Of deep networks: each layer lies so many times further inside its half-line than the one before. With 1 the radius
         stays below about 1 / sqrt(width), whatever alpha is; large gains make large weights.
