@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
-from fastminima.system.progress import bar
+from fastminima.system.progress import Progress, bar
 
 from .cleaning import EMPTY, Cleaning
 from .coerce import float_view
@@ -191,7 +191,7 @@ class _Parse:
     """One pass over the text: values of every column that is wanted, and where there are none."""
 
     def __init__(
-        self, path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: bool
+        self, path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: Progress
     ) -> None:
         self.path, self.form, self.decimal, self.keep, self.progress = path, form, decimal, texts, progress
         self.wanted = tuple(dict.fromkeys(wanted))
@@ -217,7 +217,7 @@ class _Parse:
         path = self.path
         with (
             open_text(path) as stream,
-            bar(f"reading {path.name}", path.stat().st_size, enabled=self.progress) as show,
+            bar(f"reading {path.name}", path.stat().st_size, progress=self.progress) as show,
         ):
             for chunk in chunks(pd, path, stream, self.form, self.decimal, texts=self.as_text):
                 refuse_nameless(chunk, self.form.n_columns, path)
@@ -343,7 +343,7 @@ def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
 
 
 def read_csv(
-    path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: bool
+    path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: Progress
 ) -> tuple[int, dict[int, FrameColumn]]:
     """Read columns of a text file.
 
@@ -358,7 +358,7 @@ def read_csv(
         Take numbers as written, not as the nearest float64.
     texts : bool
         Keep texts, for categories.
-    progress : bool
+    progress : bool or callable
 
     Returns
     -------

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, ReadError, TargetError
 from fastminima.system.files import open_npz, reading
-from fastminima.system.options import as_flag, check_choice, one_of, spelled
+from fastminima.system.options import check_choice, one_of, spelled
 from fastminima.system.packages import import_optional
-from fastminima.system.progress import bar
+from fastminima.system.progress import Progress, as_progress, bar
 
 from .arrow_schema import index_columns, index_last
 from .cleaning import Categories, Cleaning, Missing, RawTable, array_column, clean
@@ -49,7 +49,7 @@ class _Reading:
 
     meaning: Literal["binary", "decimal"]
     accuracy: Accuracy
-    progress: bool
+    progress: Progress
     cleaning: Cleaning
     text: TextOptions
 
@@ -80,7 +80,7 @@ def read(
     decimal: str | None = None,
     meaning: Literal["binary", "decimal"] = "binary",
     accuracy: Accuracy = "auto",
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Dataset:
     """Read a dataset from a file; the suffix says which kind.
 
@@ -118,8 +118,8 @@ def read(
         "decimal": the data are the numbers as written, 0.1 is one tenth; text only.
     accuracy : {"auto", "exact"}, default "auto"
         Passed to `Dataset`.
-    progress : bool, default False
-        Show a progress bar when standard error is a terminal.
+    progress : bool or callable, default False
+        A bar on a terminal or in a notebook, or a function that is told the share that is done.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def read(
     asked = _Reading(
         meaning,
         accuracy,
-        as_flag(progress, "progress"),
+        as_progress(progress),
         Cleaning(missing, categories),
         TextOptions(header, sep, decimal),
     )
@@ -347,7 +347,7 @@ def _from_parquet(path: Path, request: Request, asked: _Reading) -> _Made:
         wanted = [names[column] for column in selection.columns]
         once = list(dict.fromkeys(wanted))
         groups = []
-        with bar(f"reading {path.name}", file.num_row_groups, enabled=asked.progress) as show:
+        with bar(f"reading {path.name}", file.num_row_groups, progress=asked.progress) as show:
             for group in range(file.num_row_groups):
                 groups.append(file.read_row_group(group, columns=once))
                 show(group + 1)

@@ -26,14 +26,13 @@ from fastminima.networks.given import as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import (
     as_count,
-    as_flag,
     as_real,
     check_choice,
     check_count,
     check_radius,
     spelled,
 )
-from fastminima.system.progress import bar
+from fastminima.system.progress import Progress, as_progress, bar
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.status import MinimumStatus
 
@@ -72,7 +71,7 @@ class EscapeOptions:
     noise_unit: str
     reference: float | None
     random_state: int
-    progress: bool
+    progress: Progress
     levels: tuple[float, ...] = field(init=False)
     h: PiecewiseLinear = field(init=False)
 
@@ -93,7 +92,7 @@ class EscapeOptions:
                 f"reference must be a positive risk (an upper bound on the least one), got {spelled(self.reference)}"
             )
         check_count(self.random_state, "random_state", 2**63)
-        as_flag(self.progress, "progress")
+        as_progress(self.progress)
 
 
 def _length(value: Any) -> float:
@@ -119,7 +118,7 @@ def escape_benchmark(
     noise_unit: str = "radius",
     reference: float | None = None,
     random_state: int = 0,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> EscapeBenchmark:
     """Start optimisers at certified bad minima plus noise, and report where they end, exactly.
 
@@ -156,7 +155,7 @@ def escape_benchmark(
         An upper bound on the least risk of such networks, if you have one: the table then has a column over it.
     random_state : int, default 0
         Members, directions and batches depend on it alone. The same for all optimisers.
-    progress : bool, default False
+    progress : bool or callable, default False
         A bar on a terminal.
 
     Returns
@@ -207,7 +206,7 @@ def escape_benchmark(
     interrupted = False
     total = len(builders) * len(bench.starts) * options.repeats * len(options.levels)
     try:
-        with one_torch_thread(), bar("escape benchmark", total, enabled=progress) as done:
+        with one_torch_thread(), bar("escape benchmark", total, progress=progress) as done:
             for run in bench.runs(builders):
                 runs.append(run)
                 done(len(runs))

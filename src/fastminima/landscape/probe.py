@@ -33,6 +33,7 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
 from fastminima.system.options import as_count
 from fastminima.system.packages import import_optional
+from fastminima.system.progress import Progress
 from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
 
@@ -321,7 +322,7 @@ class _Options(TypedDict, total=False):
     keep: bool
     method: str
     quantiles: Sequence[float]
-    progress: bool
+    progress: Progress
 
 
 @overload
@@ -348,7 +349,7 @@ def probe(
     keep: bool = False,
     method: str = "auto",
     quantiles: Sequence[float] = _QUANTILES,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Probe | ProbeSweep:
     """Excess risks of n random points around a network.
 
@@ -380,8 +381,8 @@ def probe(
         act through one quadratic form, and evaluates the others. "auto" takes what is expected to be faster.
     quantiles : sequence of float, default (0, .01, .05, .25, .5, .75, .95, .99, 1)
         Levels of `Probe.quantiles`.
-    progress : bool, default False
-        Draw a progress bar on a terminal.
+    progress : bool or callable, default False
+        A bar on a terminal or in a notebook, or a function that is told the share that is done.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from fastminima.system.files import writing
 from .checkpoint import Checkpoint, Stages
 from .dealer import Dealer, Submitter
 from .large import Resources, scan_large
-from .options import Progress, ScanOptions, Settings
+from .options import Progress, ScanOptions, Settings, Told
 from .passes import unchanged
 from .results import ScanReport, ScanResult
 from .small import checked, failed, is_short, is_small, scan_small
@@ -33,10 +33,6 @@ __all__ = ["scan"]
 # Small datasets dealt to a worker at once: a few, so that the last one to finish is not waited for.
 _BATCH = 4
 _GUESS = 4
-
-
-def _silent(name: str, stage: str, done: int, total: int | None) -> None:
-    pass
 
 
 def scan(
@@ -57,7 +53,7 @@ def scan(
     block_rows: int | None = None,
     memory: int | str = "2GB",
     checkpoint: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Told = None,
     on_result: Callable[[ScanResult], None] | None = None,
 ) -> ScanReport:
     """Least squares, the spurious minimum, the set J and a better point, for every dataset of `source`.
@@ -99,8 +95,9 @@ def scan(
     checkpoint : path, optional
         A folder. Created when absent; when there, the scan goes on where it was stopped, to the same bits. Removed when
         the scan is complete.
-    progress : callable, optional
-        Called as progress(dataset, stage, rows done, rows in all or None).
+    progress : bool or callable, optional
+        True: a bar on a terminal or in a notebook. A function of one argument is told the share of the datasets that are
+        done; one of four is told (dataset, stage, rows done, rows in all or None).
     on_result : callable, optional
         Called with each `ScanResult`, in the order of the datasets, as it is ready.
 
@@ -143,7 +140,7 @@ def scan(
         block_rows=block_rows,
         memory=memory,
         checkpoint=checkpoint,
-        progress=_silent if progress is None else progress,
+        progress=progress,
         on_result=on_result,
     )
     sources = open_sources(
@@ -167,9 +164,11 @@ def _scanned(sources: Sequence[BlockSource | Unopened], options: ScanOptions) ->
         if options.checkpoint is not None:
             kept = _checkpoint(options.checkpoint, sources, options.settings)
             stack.callback(kept.close)
-        work = _Work(sources, options, pools, folder, kept)
+        told = stack.enter_context(options.told(len(sources)))
+        work = _Work(sources, (options, told.rows), pools, folder, kept)
         for result in work.results():
             results.append(result)
+            told.datasets(len(results))
             if options.on_result is not None:
                 options.on_result(result)
         if kept is not None:
@@ -254,17 +253,14 @@ class _Work:
     def __init__(
         self,
         sources: Sequence[BlockSource | Unopened],
-        options: ScanOptions,
+        how: tuple[ScanOptions, Progress],
         pools: _Pools,
         folder: str,
         checkpoint: Checkpoint | None,
     ) -> None:
         self._sources, self._pools, self._folder, self._checkpoint = sources, pools, folder, checkpoint
-        self._settings, self._memory, self._progress = (
-            options.settings,
-            options.memory_bytes,
-            options.progress,
-        )
+        options, self._progress = how
+        self._settings, self._memory = options.settings, options.memory_bytes
         # results come while later datasets wait, and a run keeps all workers busy
         self._most = 64 * pools.workers
 

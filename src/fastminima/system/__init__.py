@@ -9,7 +9,7 @@ Modules, lowest first:
 - `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.
 - `packages`: optional packages: imported where they are used, named with their extra when they are absent.
 - `plain_json`: results as JSON that every reader takes.
-- `progress`: a progress bar on a terminal, nothing anywhere else.
+- `progress`: a progress bar on a terminal or in a notebook, or a function of the caller's; nothing anywhere else.
 - `results`: what every result can do: a table, plain data, a file, and a comparison.
 - `threads`: threads: how many are meant by `workers`, and BLAS held to one while the library's own loops run.
 """

@@ -1,44 +1,65 @@
-"""A progress bar on a terminal, nothing anywhere else."""
+"""Progress: a bar on a terminal and in a notebook, a function of the caller's, and nothing anywhere else.
+
+A bar is drawn by rich, or by tqdm where rich is not installed; a notebook asks tqdm first. It is decoration: without either
+there is none, and where standard error is piped there is none.
+"""
 
 from __future__ import annotations
 
+import importlib
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
+from fastminima.errors import OptionError
+
+from .first_use import first_use
+from .options import as_flag, spelled
 from .plain_text import printable
 
-__all__ = ["bar", "rows_bar"]
+__all__ = ["Progress", "as_progress", "bar", "rows_bar"]
+
+Progress = bool | Callable[[float], object]
+"""True: a bar. A function: told the share that is done, from 0 to 1."""
 
 
-def _silent(completed: float) -> None:
-    pass
+def as_progress(value: Any, name: str = "progress") -> Progress:
+    """True, False or a function of the share that is done.
+
+    Raises
+    ------
+    OptionError
+        Anything else.
+    """
+    if callable(value):
+        return value
+    try:
+        return as_flag(value, name)
+    except OptionError:
+        raise OptionError(
+            f"{name} must be True, False or a function that is told the share done (0 to 1), got {spelled(value)}"
+        ) from None
 
 
 @contextmanager
-def bar(title: str, total: float, *, enabled: bool) -> Iterator[Callable[[float], None]]:
+def bar(title: str, total: float, *, progress: Progress) -> Iterator[Callable[[float], None]]:
     """Yield a function that takes how much of `total` is done.
 
-    It draws only when `enabled`, standard error is a terminal and rich is installed: progress is decoration,
-    so its absence is not an error.
+    A function of the caller's is told shares that do not fall, and 1 when the block ends well.
     """
-    if not (enabled and sys.stderr.isatty()):
-        yield _silent
+    if callable(progress):
+        with _told(progress, total) as tell:
+            yield tell
         return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        yield _silent
+    drawer = _drawer() if progress else None
+    if drawer is None:
+        yield lambda completed: None
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),  # file names may hold brackets
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-    )
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(printable(title), total=max(total, 1.0))
-        yield lambda completed: progress.update(task, completed=completed)
+    with (_tqdm_bar if drawer.__name__.startswith("tqdm") else _rich_bar)(title, total) as tell:
+        yield tell
 
 
 @contextmanager
@@ -47,16 +68,81 @@ def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None
 
     A title that changes starts the count anew. Draws only where `bar` would.
     """
-    if not (enabled and sys.stderr.isatty()):
+    drawer = _drawer() if enabled else None
+    if drawer is None:
         yield lambda title, done, total: None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-        from rich.text import Text
-    except ImportError:
-        yield lambda title, done, total: None
-        return
+    with (_tqdm_rows if drawer.__name__.startswith("tqdm") else _rich_rows)() as tell:
+        yield tell
+
+
+# --- who draws ------------------------------------------------------------------------------------------------
+
+
+def _in_notebook() -> bool:
+    """Is this the kernel of a notebook? Nothing is imported to find out."""
+    shell = sys.modules.get("IPython")
+    ask = getattr(shell, "get_ipython", None)
+    return ask is not None and type(ask()).__name__ == "ZMQInteractiveShell"
+
+
+def _drawer() -> Any:
+    """The module that draws; None where nothing is shown."""
+    notebook = _in_notebook()
+    if not (notebook or (sys.stderr is not None and sys.stderr.isatty())):
+        return None
+    names = ("tqdm.auto", "rich.progress") if notebook else ("rich.progress", "tqdm.auto")
+    for name in names:
+        # tqdm.auto warns of a notebook without widgets, where it draws text
+        with suppress(ImportError), warnings.catch_warnings(), first_use():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(name)
+    return None
+
+
+@contextmanager
+def _told(progress: Callable[[float], object], total: float) -> Iterator[Callable[[float], None]]:
+    most = -1.0
+
+    def tell(completed: float) -> None:
+        nonlocal most
+        share = min(max(completed / total, 0.0), 1.0) if total > 0 else 1.0
+        if share >= most:
+            most = share
+            progress(share)
+
+    yield tell
+    if most < 1.0:
+        progress(1.0)
+
+
+# --- rich -----------------------------------------------------------------------------------------------------
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=not _in_notebook())
+
+
+@contextmanager
+def _rich_bar(title: str, total: float) -> Iterator[Callable[[float], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),  # file names may hold brackets
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=_console(), transient=True) as progress:
+        task = progress.add_task(printable(title), total=max(total, 1.0))
+        yield lambda completed: progress.update(task, completed=completed)
+
+
+@contextmanager
+def _rich_rows() -> Iterator[Callable[[str, int, int | None], None]]:
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -68,7 +154,7 @@ def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None
     # what is printed to a pipe while the bar is shown must not be drawn above it instead
     shared = sys.stdout.isatty()
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=shared, redirect_stderr=shared
+        *columns, console=_console(), transient=True, redirect_stdout=shared, redirect_stderr=shared
     ) as progress:
         task = progress.add_task("", total=None)
         shown = ""
@@ -82,3 +168,36 @@ def rows_bar(*, enabled: bool) -> Iterator[Callable[[str, int, int | None], None
                 progress.update(task, completed=done, total=total)
 
         yield tell
+
+
+# --- tqdm -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _tqdm_bar(title: str, total: float) -> Iterator[Callable[[float], None]]:
+    form = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left"
+    with _drawer().tqdm(total=max(total, 1.0), desc=printable(title), leave=False, bar_format=form) as shown:
+        yield lambda completed: _moved(shown, completed)
+
+
+@contextmanager
+def _tqdm_rows() -> Iterator[Callable[[str, int, int | None], None]]:
+    with _drawer().tqdm(total=None, unit=" rows", unit_scale=True, leave=False) as shown:
+        title = ""
+
+        def tell(now: str, done: int, total: int | None) -> None:
+            nonlocal title
+            if now != title:
+                title = now
+                shown.reset(total=total)
+                shown.initial = shown.n = done
+                shown.start_t = time.time()
+                shown.set_description(printable(now))
+            else:
+                _moved(shown, done)
+
+        yield tell
+
+
+def _moved(shown: Any, completed: float) -> None:
+    shown.update(completed - shown.n)

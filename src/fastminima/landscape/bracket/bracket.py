@@ -20,9 +20,10 @@ from fastminima.networks.next_steps import Drawn, NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
 from fastminima.system.packages import import_optional
+from fastminima.system.progress import Progress
 from fastminima.system.results import Result
 
-from .fit_network import NetworkFit, Progress, SearchEnd, SearchLimits, searched, seed_of
+from .fit_network import NetworkFit, SearchEnd, SearchLimits, searched, seed_of
 from .lower_bound import LowerBound, lower_bounds
 
 __all__ = ["Bracket", "Brackets", "bracket"]
@@ -113,7 +114,15 @@ class Bracket(NextSteps):
 
 
 class Brackets(Result, Drawn, tuple[Bracket, ...]):
-    """Brackets of the same data by increasing width: a tuple that is shown, drawn and kept as a whole."""
+    """Brackets of the same data by increasing width: a tuple that is shown, drawn and kept as a whole.
+
+    Examples
+    --------
+    >>> import fastminima as fm
+    >>> x = [[float(v)] for v in range(-3, 4)]
+    >>> fm.bracket((x, [0.0, 0, 2, 3, -3, -2, 2]), width=[1, 2], n_starts=4)
+    Brackets(2 widths; 1: 10.6857 to 13, 2: 0.346154 to 3.375)
+    """
 
     __slots__ = ()
     _compared = ("brackets",)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,13 +29,11 @@ from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, as_flag, as_generator, as_real, count_workers, spelled
-from fastminima.system.progress import bar
+from fastminima.system.options import as_count, as_generator, as_real, count_workers, spelled
+from fastminima.system.progress import Progress, as_progress, bar
 from fastminima.system.threads import single_threaded_blas
 
 __all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "searched", "seed_of"]
-
-Progress = bool | Callable[[float], None]
 
 
 class SearchEnd(enum.StrEnum):
@@ -74,8 +71,7 @@ class SearchLimits:
             seconds = float(seconds)
         if n_starts is not None:
             n_starts = as_count(n_starts, "n_starts", 1)
-        if not callable(self.progress):
-            as_flag(self.progress, "progress")
+        object.__setattr__(self, "progress", as_progress(self.progress))
         object.__setattr__(self, "seconds", 5.0 if seconds is None and n_starts is None else seconds)
         object.__setattr__(self, "n_starts", n_starts)
         object.__setattr__(self, "workers", count_workers(self.workers))
@@ -164,7 +160,7 @@ def fit_network(
     workers : int, default 1
         Threads; -1 for all usable cores.
     progress : bool or callable, default False
-        A bar on a terminal, or a function that is told the share that is done.
+        A bar on a terminal or in a notebook, or a function that is told the share that is done.
 
     Returns
     -------
@@ -236,12 +232,10 @@ def searched(
     search = Search(rows, width, seed, expired, best.report)
     begun, end = 0, SearchEnd.STARTS
     total = float(limits.n_starts or 1) if limits.seconds is None else limits.seconds
-    progress = limits.progress
-    drawn = bool(progress) and not callable(progress)
     with (
         single_threaded_blas(),
         ThreadPoolExecutor(limits.workers) as pool,
-        bar("search", total, enabled=drawn) as tell,
+        bar("search", total, progress=limits.progress) as tell,
     ):
         running: set[Future[None]] = set()
         try:
@@ -259,8 +253,6 @@ def searched(
                     future.result()
                 share = float(begun - len(running)) if limits.seconds is None else best.seconds()
                 tell(min(share, total))
-                if callable(progress):
-                    progress(min(share / total, 1.0))
             if best.candidate is not None and best.candidate.risk == 0.0:
                 end = SearchEnd.ZERO_RISK
             elif begun != limits.n_starts or (

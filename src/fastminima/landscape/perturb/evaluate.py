@@ -195,7 +195,7 @@ def evaluate_points(
 
     tallies = [Tally() for _ in plans]
     done = 0
-    with bar("probing", n, enabled=options.progress) as advance:
+    with bar("probing", n, progress=options.progress) as advance:
         for some in _in_order(work, range(0, n, points), threads, stop):
             for tally, block in zip(tallies, some, strict=True):
                 tally.update(block)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import OptionError
 from fastminima.system.options import as_flag, check_choice, check_count, check_radius, count_workers, spelled
+from fastminima.system.progress import Progress, as_progress
 
 from .points import DISTRIBUTIONS
 
@@ -53,7 +54,8 @@ class ProbeOptions:
     dtype, distribution, method : str
     levels : tuple of float
         Of `quantiles`.
-    keep, progress : bool
+    keep : bool
+    progress : bool or callable
 
     Raises
     ------
@@ -70,7 +72,7 @@ class ProbeOptions:
     keep: bool
     method: str
     quantiles: InitVar[Sequence[float]]
-    progress: bool
+    progress: Progress
     radii: tuple[float, ...] = field(init=False)
     is_sweep: bool = field(init=False)
     threads: int = field(init=False)
@@ -92,7 +94,7 @@ class ProbeOptions:
             "n": check_count(self.n, "n", _MAX_INDEX),
             "seed": check_count(self.seed, "seed", 2**64),
             "keep": as_flag(self.keep, "keep"),
-            "progress": as_flag(self.progress, "progress"),
+            "progress": as_progress(self.progress),
             "threads": count_workers(workers),
             "distribution": check_choice(self.distribution, "distribution", tuple(DISTRIBUTIONS)),
             "dtype": check_choice(self.dtype, "dtype", _DTYPES),

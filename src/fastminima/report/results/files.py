@@ -121,7 +121,11 @@ def load_result(path: str | os.PathLike[str]) -> Any:
 
     Examples
     --------
-    See `save_result`.
+    >>> import fastminima as fm, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fm.least_squares(fm.load_demo("xor")).save(os.path.join(folder, "fit.npz"))
+    ...     fm.load_result(os.path.join(folder, "fit.npz"))
+    LeastSquares(4 x 2, rank 3, risk 0.5, defect 0.0e+00, exact)
     """
     source = as_path(path)
     name = shown(source)
