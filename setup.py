@@ -15,7 +15,7 @@ KERNELS = Path("src/fastminima/kernels")
 # what every module with memoryviews would otherwise compile for itself, 25,000 lines, stands in one module
 SHARED = "fastminima.kernels._cyutility"
 # the longest to compile come first, so that no core waits for them at the end
-LONGEST = ("_perturb", "_forward", "_screen", "_cyutility")
+LONGEST = ("_perturb", "_smooth", "_forward", "_screen", "_cyutility")
 
 # -ffp-contract=off: a compiler that fuses a*b+c on its own would make results differ between builds
 # and break the error-free transformations; never fast-math, never a flag for the build machine's own CPU.

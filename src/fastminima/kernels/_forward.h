@@ -7,6 +7,13 @@
 
 #include "_vectors.h"
 
+/* h: slopes on the right and on the left, or, for _smooth_tile.h, the number of a curve and what shapes it */
+typedef struct {
+    double s_plus, s_minus;
+    int curve;
+    double shape[3];
+} fm_activation;
+
 static inline ptrdiff_t fm_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
 {
     const ptrdiff_t fits = FM_BLOCK_BYTES / (ptrdiff_t)item / (d1 * (dx + 3) + 1);
@@ -40,16 +47,19 @@ static inline ptrdiff_t fm_wide_tuples(ptrdiff_t d1)
     return d1 < FM_WIDE_UNITS ? FM_WIDE_UNITS / d1 : 1;
 }
 
+#ifndef FM_SMOOTH
 #define FM_BODY "_forward_tile.h"
+#else
+#define FM_BODY "_smooth_tile.h"
+#endif
 #include "_each.h"
 
 static void fm_sums_f64(int variant, const double *W1, const double *b1, const double *W2, const double *b2,
                         ptrdiff_t K, ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, double *workspace,
-                        double *out)
+                        const double *weight, ptrdiff_t m, const fm_activation *h, double *workspace, double *out)
 {
-#define SLIM(v) fm_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
-#define WIDE(v) fm_wide_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+#define SLIM(v) fm_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, h, workspace, out)
+#define WIDE(v) fm_wide_sums_##v##_f64(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, h, workspace, out)
     if (fm_is_wide(d1, dx)) {
         FM_DISPATCH(variant, WIDE)
     } else {
@@ -61,11 +71,10 @@ static void fm_sums_f64(int variant, const double *W1, const double *b1, const d
 
 static void fm_sums_f32(int variant, const float *W1, const float *b1, const float *W2, const float *b2,
                         ptrdiff_t K, ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                        const double *weight, ptrdiff_t m, double s_plus, double s_minus, float *workspace,
-                        double *out)
+                        const double *weight, ptrdiff_t m, const fm_activation *h, float *workspace, double *out)
 {
-#define SLIM(v) fm_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
-#define WIDE(v) fm_wide_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, s_plus, s_minus, workspace, out)
+#define SLIM(v) fm_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, h, workspace, out)
+#define WIDE(v) fm_wide_sums_##v##_f32(W1, b1, W2, b2, K, d1, dx, X, y, weight, m, h, workspace, out)
     if (fm_is_wide(d1, dx)) {
         FM_DISPATCH(variant, WIDE)
     } else {
@@ -76,11 +85,11 @@ static void fm_sums_f32(int variant, const float *W1, const float *b1, const flo
 }
 
 static void fm_outputs_f64(int variant, const double *W1, const double *b1, const double *W2, double b2, ptrdiff_t d1,
-                           ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus, double s_minus,
-                           double *workspace, double *out)
+                           ptrdiff_t dx, const double *X, ptrdiff_t m, const fm_activation *h, double *workspace,
+                           double *out)
 {
-#define SLIM(v) fm_outputs_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, s_plus, s_minus, workspace, out)
-#define WIDE(v) fm_wide_predict_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, s_plus, s_minus, workspace, out)
+#define SLIM(v) fm_outputs_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, h, workspace, out)
+#define WIDE(v) fm_wide_predict_##v##_f64(W1, b1, W2, b2, d1, dx, X, m, h, workspace, out)
     if (fm_is_wide(d1, dx)) {
         FM_DISPATCH(variant, WIDE)
     } else {
@@ -90,6 +99,7 @@ static void fm_outputs_f64(int variant, const double *W1, const double *b1, cons
 #undef WIDE
 }
 
+#ifndef FM_SMOOTH
 static double fm_probe_f64(int variant, ptrdiff_t rounds, double factor)
 {
     double sum;
@@ -107,5 +117,6 @@ static double fm_probe_f32(int variant, ptrdiff_t rounds, double factor)
 #undef CALL
     return sum;
 }
+#endif
 
 #endif

@@ -37,6 +37,9 @@ g.  Instruction sets. See _forward.h. The variant is an argument; BEST_VARIANT i
 """
 
 cdef extern from "_forward.h" nogil:
+    ctypedef struct fm_activation:
+        double s_plus
+        double s_minus
     int fm_best_variant()
     enum:
         FM_GROUP_PANELS
@@ -50,12 +53,12 @@ cdef extern from "_forward.h" nogil:
         FM_WIDE_BYTES
     void fm_sums_f64(int, const double *, const double *, const double *, const double *, Py_ssize_t,
                      Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
-                     double, double, double *, double *)
+                     const fm_activation *, double *, double *)
     void fm_sums_f32(int, const float *, const float *, const float *, const float *, Py_ssize_t,
                      Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
-                     double, double, float *, double *)
+                     const fm_activation *, float *, double *)
     void fm_outputs_f64(int, const double *, const double *, const double *, double, Py_ssize_t, Py_ssize_t,
-                        const double *, Py_ssize_t, double, double, double *, double *)
+                        const double *, Py_ssize_t, const fm_activation *, double *, double *)
     double fm_probe_f64(int, Py_ssize_t, double)
     double fm_probe_f32(int, Py_ssize_t, double)
 
@@ -94,31 +97,37 @@ def sums_f64(const double[:, :, ::1] W1, const double[:, ::1] b1, const double[:
              const double[::1] b2, const double[:, ::1] X, const double[::1] y, const double[::1] weight,
              double s_plus, double s_minus, int variant, double[::1] workspace, double[::1] sums_out):
     """sums_out[k] = sum_i weight_i (f_k(x_i) - y_i)^2 in float64; an empty `weight` means all ones."""
+    cdef fm_activation h
+    h.s_plus, h.s_minus = s_plus, s_minus
     with nogil:
         if W1.shape[0] > 0:
             fm_sums_f64(variant, &W1[0, 0, 0], &b1[0, 0], &W2[0, 0], &b2[0], W1.shape[0], W1.shape[1],
                         W1.shape[2], &X[0, 0], &y[0], &weight[0] if weight.shape[0] > 0 else NULL,
-                        X.shape[0], s_plus, s_minus, &workspace[0], &sums_out[0])
+                        X.shape[0], &h, &workspace[0], &sums_out[0])
 
 
 def sums_f32(const float[:, :, ::1] W1, const float[:, ::1] b1, const float[:, ::1] W2, const float[::1] b2,
              const double[:, ::1] X, const double[::1] y, const double[::1] weight,
              double s_plus, double s_minus, int variant, float[::1] workspace, double[::1] sums_out):
     """The same in float32 arithmetic, summed in float64; X, y and weight are rounded as they are packed."""
+    cdef fm_activation h
+    h.s_plus, h.s_minus = s_plus, s_minus
     with nogil:
         if W1.shape[0] > 0:
             fm_sums_f32(variant, &W1[0, 0, 0], &b1[0, 0], &W2[0, 0], &b2[0], W1.shape[0], W1.shape[1],
                         W1.shape[2], &X[0, 0], &y[0], &weight[0] if weight.shape[0] > 0 else NULL,
-                        X.shape[0], s_plus, s_minus, &workspace[0], &sums_out[0])
+                        X.shape[0], &h, &workspace[0], &sums_out[0])
 
 
 def outputs_f64(const double[:, ::1] W1, const double[::1] b1, const double[::1] W2, double b2,
                 const double[:, ::1] X, double s_plus, double s_minus, int variant, double[::1] workspace,
                 double[::1] out):
     """out[i] = f(x_i) of one network, bit for bit the outputs inside `sums_f64`."""
+    cdef fm_activation h
+    h.s_plus, h.s_minus = s_plus, s_minus
     with nogil:
         fm_outputs_f64(variant, &W1[0, 0], &b1[0], &W2[0], b2, W1.shape[0], W1.shape[1], &X[0, 0], X.shape[0],
-                       s_plus, s_minus, &workspace[0], &out[0])
+                       &h, &workspace[0], &out[0])
 
 
 def fma_peak(int variant, Py_ssize_t item, Py_ssize_t rounds, double[::1] sum_out):

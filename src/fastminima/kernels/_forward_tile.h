@@ -40,12 +40,14 @@ FM_TARGET static void FM_NAME(fm_pack)(const double *X, const double *y, const d
     }
 }
 
+#ifndef FM_SMOOTH
 /* What the tiles want of each unit: the scale of its row, |W2| and the larger slope (times -1 if that is s_minus), its
  * bias times that, and the codes of +-1 and +-smaller / larger slope. */
 FM_TARGET static void FM_NAME(fm_signs)(const REAL *FM_RESTRICT b1, const REAL *FM_RESTRICT W2, ptrdiff_t units,
-                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT b,
+                                        const fm_activation *h, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT b,
                                         REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
 {
+    const double s_plus = h->s_plus, s_minus = h->s_minus;
     /* h(t) = -g(-t), g with the slopes exchanged: the ratio is at most 1, and what is small is not made smaller */
     const int turned = s_minus > s_plus;
     const double larger = turned ? s_minus : s_plus, smaller = turned ? s_plus : s_minus;
@@ -61,14 +63,35 @@ FM_TARGET static void FM_NAME(fm_signs)(const REAL *FM_RESTRICT b1, const REAL *
     }
 }
 
+/* The activation itself, of a whole tile: this one is part of fm_bend. */
+FM_TARGET FM_INLINE void FM_NAME(fm_curves)(const fm_activation *h, const int units, const int width, VEC z[ROWS][3])
+{
+    (void)h, (void)units, (void)width, (void)z;
+}
+
+/* f += sum over `units` hidden units of W2 h(z) */
+FM_TARGET FM_INLINE void FM_NAME(fm_bend)(const int units, const int width, const REAL *FM_RESTRICT up,
+                                          const REAL *FM_RESTRICT down, VEC (*z)[3], VEC *f)
+{
+    int r, v;
+    FM_UNROLL
+    for (r = 0; r < units; r++) {
+        const VEC p = V_SET1(up[r]), n = V_SET1(down[r]);
+        FM_UNROLL
+        for (v = 0; v < width; v++)
+            f[v] = V_FMA(V_TURN(z[r][v], p, n), z[r][v], f[v]);
+    }
+}
+#endif
+
 /* Parameters of networks as the tiles want them: fm_signs and the scaled rows. `all` numbers may be read from W1. */
 FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *FM_RESTRICT b1,
                                         const REAL *FM_RESTRICT W2, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t all,
-                                        double s_plus, double s_minus, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
+                                        const fm_activation *h, REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w,
                                         REAL *FM_RESTRICT b, REAL *FM_RESTRICT up, REAL *FM_RESTRICT down)
 {
     ptrdiff_t u, j;
-    FM_NAME(fm_signs)(b1, W2, units, s_plus, s_minus, scale, b, up, down);
+    FM_NAME(fm_signs)(b1, W2, units, h, scale, b, up, down);
     /* whole vectors: what a row writes beyond its end the next row overwrites */
     for (u = 0; u < units && u * dx + dx + LANES <= all; u++) {
         const VEC s = V_SET1(scale[u]);
@@ -111,26 +134,14 @@ FM_TARGET FM_INLINE void FM_NAME(fm_biases)(const int units, const int width, co
             z[r][v] = V_SET1(b[r]);
 }
 
-/* f += sum over `units` hidden units of W2 h(z) */
-FM_TARGET FM_INLINE void FM_NAME(fm_bend)(const int units, const int width, const REAL *FM_RESTRICT up,
-                                          const REAL *FM_RESTRICT down, VEC (*z)[3], VEC *f)
-{
-    int r, v;
-    FM_UNROLL
-    for (r = 0; r < units; r++) {
-        const VEC p = V_SET1(up[r]), n = V_SET1(down[r]);
-        FM_UNROLL
-        for (v = 0; v < width; v++)
-            f[v] = V_FMA(V_TURN(z[r][v], p, n), z[r][v], f[v]);
-    }
-}
-
-FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const int units, const int width, const REAL *w, const REAL *b,
-                                          const REAL *up, const REAL *down, ptrdiff_t dx, const REAL *x, VEC *f)
+FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const fm_activation *h, const int units, const int width, const REAL *w,
+                                          const REAL *b, const REAL *up, const REAL *down, ptrdiff_t dx, const REAL *x,
+                                          VEC *f)
 {
     VEC z[ROWS][3];
     FM_NAME(fm_biases)(units, width, b, z);
     FM_NAME(fm_dots)(units, width, w, dx, dx, x, z);
+    FM_NAME(fm_curves)(h, units, width, z);
     FM_NAME(fm_bend)(units, width, up, down, z, f);
 }
 
@@ -153,9 +164,10 @@ FM_TARGET FM_INLINE void FM_NAME(fm_squares)(const int width, const VEC *f, cons
 
 /* fm_squares for tuples of `units` hidden units, as many at a time as make a tile; returns how many are done. Each goes
  * through the operations that it goes through alone. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const int units, const REAL *w, const REAL *b, const REAL *up,
-                                                const REAL *down, const REAL *b2, ptrdiff_t tuples, ptrdiff_t dx,
-                                                const REAL *x, int weighted, REAL *total, fm_ahead *ahead)
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const fm_activation *h, const int units, const REAL *w, const REAL *b,
+                                                const REAL *up, const REAL *down, const REAL *b2, ptrdiff_t tuples,
+                                                ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
+                                                fm_ahead *ahead)
 {
     const int many = ROWS / units;
     const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
@@ -165,6 +177,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const int units, const REAL *w, 
         VEC z[ROWS][3];
         FM_NAME(fm_biases)(many * units, 3, b, z);
         FM_NAME(fm_dots)(many * units, 3, w, dx, dx, x, z);
+        FM_NAME(fm_curves)(h, many * units, 3, z);
         FM_UNROLL
         for (n = 0; n < many; n++) {
             VEC f[3];
@@ -181,10 +194,10 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const int units, const REAL *w, 
 
 /* Outputs of one network on one panel. The units are dealt into tiles of nearly equal height: five units as 3 + 2
  * keep more multiply-adds in flight than 4 + 1, and none is padding. */
-FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RESTRICT w, const REAL *FM_RESTRICT b,
-                                             const REAL *FM_RESTRICT up, const REAL *FM_RESTRICT down, REAL b2,
-                                             ptrdiff_t d1, ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC *f,
-                                             fm_ahead *ahead)
+FM_TARGET FM_INLINE void FM_NAME(fm_network)(const fm_activation *h, const int width, const REAL *FM_RESTRICT w,
+                                             const REAL *FM_RESTRICT b, const REAL *FM_RESTRICT up,
+                                             const REAL *FM_RESTRICT down, REAL b2, ptrdiff_t d1, ptrdiff_t dx,
+                                             const REAL *FM_RESTRICT x, VEC *f, fm_ahead *ahead)
 {
     ptrdiff_t tiles = (d1 + ROWS - 1) / ROWS, rest = d1;
     int v;
@@ -194,42 +207,43 @@ FM_TARGET FM_INLINE void FM_NAME(fm_network)(const int width, const REAL *FM_RES
         const ptrdiff_t units = (rest + tiles - 1) / tiles;
         fm_fetch(ahead);
         switch (units) {
-        case 1: FM_NAME(fm_tile)(1, width, w, b, up, down, dx, x, f); break;
-        case 2: FM_NAME(fm_tile)(2, width, w, b, up, down, dx, x, f); break;
-        case 3: FM_NAME(fm_tile)(3, width, w, b, up, down, dx, x, f); break;
+        case 1: FM_NAME(fm_tile)(h, 1, width, w, b, up, down, dx, x, f); break;
+        case 2: FM_NAME(fm_tile)(h, 2, width, w, b, up, down, dx, x, f); break;
+        case 3: FM_NAME(fm_tile)(h, 3, width, w, b, up, down, dx, x, f); break;
 #if ROWS > 4
-        case 5: FM_NAME(fm_tile)(5, width, w, b, up, down, dx, x, f); break;
-        case 6: FM_NAME(fm_tile)(6, width, w, b, up, down, dx, x, f); break;
-        case 7: FM_NAME(fm_tile)(7, width, w, b, up, down, dx, x, f); break;
-        case 8: FM_NAME(fm_tile)(8, width, w, b, up, down, dx, x, f); break;
+        case 5: FM_NAME(fm_tile)(h, 5, width, w, b, up, down, dx, x, f); break;
+        case 6: FM_NAME(fm_tile)(h, 6, width, w, b, up, down, dx, x, f); break;
+        case 7: FM_NAME(fm_tile)(h, 7, width, w, b, up, down, dx, x, f); break;
+        case 8: FM_NAME(fm_tile)(h, 8, width, w, b, up, down, dx, x, f); break;
 #endif
-        default: FM_NAME(fm_tile)(4, width, w, b, up, down, dx, x, f); break;
+        default: FM_NAME(fm_tile)(h, 4, width, w, b, up, down, dx, x, f); break;
         }
         w += units * dx, b += units, up += units, down += units, rest -= units;
     }
 }
 
 /* total += weight (f - y)^2 lane by lane, for a block of tuples on the first `width` vectors of one panel. */
-FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const REAL *b, const REAL *up,
-                                           const REAL *down, const REAL *b2, ptrdiff_t tuples, ptrdiff_t d1,
-                                           ptrdiff_t dx, const REAL *x, int weighted, REAL *total, fm_ahead *ahead)
+FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const fm_activation *h, const int width, const REAL *w, const REAL *b,
+                                           const REAL *up, const REAL *down, const REAL *b2, ptrdiff_t tuples,
+                                           ptrdiff_t d1, ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
+                                           fm_ahead *ahead)
 {
     const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
     ptrdiff_t t = 0;
     if (width == 3 && d1 <= ROWS / 2) {
         switch (d1) {
-        case 1: t = FM_NAME(fm_small)(1, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 1: t = FM_NAME(fm_small)(h, 1, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
 #if ROWS > 4
-        case 3: t = FM_NAME(fm_small)(3, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
-        case 4: t = FM_NAME(fm_small)(4, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 3: t = FM_NAME(fm_small)(h, 3, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 4: t = FM_NAME(fm_small)(h, 4, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
 #endif
-        default: t = FM_NAME(fm_small)(2, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        default: t = FM_NAME(fm_small)(h, 2, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
         }
         w += t * d1 * dx, b += t * d1, up += t * d1, down += t * d1, total += t * LANES;
     }
     for (; t < tuples; t++, w += d1 * dx, b += d1, up += d1, down += d1, total += LANES) {
         VEC f[3];
-        FM_NAME(fm_network)(width, w, b, up, down, b2[t], d1, dx, x, f, ahead);
+        FM_NAME(fm_network)(h, width, w, b, up, down, b2[t], d1, dx, x, f, ahead);
         FM_NAME(fm_squares)(width, f, targets, weights, weighted, total);
     }
 }
@@ -239,8 +253,8 @@ FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const int width, const REAL *w, const
 /* out[k] = sum_i weight_i (f_k(x_i) - y_i)^2. Workspace: see workspace_items in _forward.pyx. */
 FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,
                                        ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                                       const double *weight, ptrdiff_t m, double s_plus, double s_minus,
-                                       REAL *workspace, double *out)
+                                       const double *weight, ptrdiff_t m, const fm_activation *h, REAL *workspace,
+                                       double *out)
 {
     const ptrdiff_t stride = (dx + 2) * PANEL, matrix = d1 * dx;
     const ptrdiff_t group = fm_group_panels(stride, sizeof(REAL));
@@ -266,8 +280,8 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
             fm_ahead networks = fm_ahead_of(W1 + (k0 + tuples) * matrix, next * matrix * (ptrdiff_t)sizeof(REAL),
                                             panels * tuples * tiles);
             fm_ahead *ahead = later > 0 ? &samples : &networks;
-            FM_NAME(fm_scale)(W1 + k0 * matrix, b1 + k0 * d1, W2 + k0 * d1, tuples * d1, dx, (K - k0) * matrix, s_plus,
-                              s_minus, scale, w, b, up, down);
+            FM_NAME(fm_scale)(W1 + k0 * matrix, b1 + k0 * d1, W2 + k0 * d1, tuples * d1, dx, (K - k0) * matrix, h,
+                              scale, w, b, up, down);
             for (t = 0; t < tuples * LANES; t++)
                 total[t] = 0;
             for (p = 0; p < panels; p++) {
@@ -276,11 +290,11 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
                 const int weighted = weight || left < PANEL;
                 /* the last panel may hold fewer vectors: 200 samples are 4 panels of 48 and one vector of 16 */
                 if (left > 2 * LANES)
-                    FM_NAME(fm_panel)(3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
+                    FM_NAME(fm_panel)(h, 3, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
                 else if (left > LANES)
-                    FM_NAME(fm_panel)(2, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
+                    FM_NAME(fm_panel)(h, 2, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
                 else
-                    FM_NAME(fm_panel)(1, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
+                    FM_NAME(fm_panel)(h, 1, w, b, up, down, b2 + k0, tuples, d1, dx, x, weighted, total, ahead);
             }
             for (t = 0; t < tuples; t++) {
                 double sum = 0;
@@ -295,7 +309,7 @@ FM_TARGET static void FM_NAME(fm_sums)(const REAL *W1, const REAL *b1, const REA
 #if FM_ITEM == 8
 /* out[i] = f(x_i), by the same operations as in fm_sums: the two agree to the last bit. */
 FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const REAL *W2, REAL b2, ptrdiff_t d1,
-                                          ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus, double s_minus,
+                                          ptrdiff_t dx, const double *X, ptrdiff_t m, const fm_activation *h,
                                           REAL *workspace, double *out)
 {
     const ptrdiff_t stride = (dx + 2) * PANEL;
@@ -303,12 +317,12 @@ FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const 
     REAL *result = pack + stride, *w = result + PANEL, *b = w + d1 * dx + LANES, *up = b + d1, *down = up + d1;
     fm_ahead nothing = fm_ahead_of(X, 0, 1);
     ptrdiff_t first, i;
-    FM_NAME(fm_scale)(W1, b1, W2, d1, dx, d1 * dx, s_plus, s_minus, down + d1, w, b, up, down);
+    FM_NAME(fm_scale)(W1, b1, W2, d1, dx, d1 * dx, h, down + d1, w, b, up, down);
     for (first = 0; first < m; first += PANEL) {
         const ptrdiff_t count = m - first < PANEL ? m - first : PANEL;
         VEC f[3];
         FM_NAME(fm_pack)(X + first * dx, 0, 0, count, dx, pack);
-        FM_NAME(fm_network)(3, w, b, up, down, b2, d1, dx, pack, f, &nothing);
+        FM_NAME(fm_network)(h, 3, w, b, up, down, b2, d1, dx, pack, f, &nothing);
         V_STORE(result, f[0]);
         V_STORE(result + LANES, f[1]);
         V_STORE(result + 2 * LANES, f[2]);
@@ -318,6 +332,7 @@ FM_TARGET static void FM_NAME(fm_outputs)(const REAL *W1, const REAL *b1, const 
 }
 #endif
 
+#ifndef FM_SMOOTH
 /* 24 * LANES flops a round in 12 independent chains: the most this instruction set can do on one core. */
 FM_TARGET static double FM_NAME(fm_probe)(ptrdiff_t rounds, double factor)
 {
@@ -342,5 +357,6 @@ FM_TARGET static double FM_NAME(fm_probe)(ptrdiff_t rounds, double factor)
     }
     return sum;
 }
+#endif
 
 #undef PANEL

@@ -22,9 +22,10 @@ typedef struct {
 
 /* z of `units` hidden units goes on from the bias or from `kept`, and into `kept` or, with the last inputs, into the
  * output, which is read only then: the loop before needs every register. */
-FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const int units, const int width, const FM_NAME(fm_cut) *cut,
-                                                const REAL *w, const REAL *b, const REAL *up, const REAL *down,
-                                                const REAL *x, REAL *kept, REAL *output)
+FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const fm_activation *h, const int units, const int width,
+                                                const FM_NAME(fm_cut) *cut, const REAL *w, const REAL *b,
+                                                const REAL *up, const REAL *down, const REAL *x, REAL *kept,
+                                                REAL *output)
 {
     VEC z[ROWS][3];
     int r, v;
@@ -37,6 +38,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const int units, const int width
     FM_NAME(fm_dots)(units, width, w, cut->terms, cut->terms, x, z);
     if (cut->last) {
         VEC f[3];
+        FM_NAME(fm_curves)(h, units, width, z);
         for (v = 0; v < width; v++)
             f[v] = V_LOAD(output + v * LANES);
         FM_NAME(fm_bend)(units, width, up, down, z, f);
@@ -53,24 +55,24 @@ FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const int units, const int width
 }
 
 /* Some hidden units of one network on one slice of one panel; `kept` and `output` go from slice to slice. */
-FM_TARGET FM_INLINE void FM_NAME(fm_slice_units)(const int width, const FM_NAME(fm_cut) *cut, const REAL *w,
-                                                 const REAL *b, const REAL *up, const REAL *down, ptrdiff_t rest,
-                                                 const REAL *x, REAL *kept, REAL *output)
+FM_TARGET FM_INLINE void FM_NAME(fm_slice_units)(const fm_activation *h, const int width, const FM_NAME(fm_cut) *cut,
+                                                 const REAL *w, const REAL *b, const REAL *up, const REAL *down,
+                                                 ptrdiff_t rest, const REAL *x, REAL *kept, REAL *output)
 {
     ptrdiff_t tiles = (rest + ROWS - 1) / ROWS;
     for (; tiles > 0; tiles--) {
         const ptrdiff_t units = (rest + tiles - 1) / tiles;
         switch (units) {
-        case 1: FM_NAME(fm_slice_tile)(1, width, cut, w, b, up, down, x, kept, output); break;
-        case 2: FM_NAME(fm_slice_tile)(2, width, cut, w, b, up, down, x, kept, output); break;
-        case 3: FM_NAME(fm_slice_tile)(3, width, cut, w, b, up, down, x, kept, output); break;
+        case 1: FM_NAME(fm_slice_tile)(h, 1, width, cut, w, b, up, down, x, kept, output); break;
+        case 2: FM_NAME(fm_slice_tile)(h, 2, width, cut, w, b, up, down, x, kept, output); break;
+        case 3: FM_NAME(fm_slice_tile)(h, 3, width, cut, w, b, up, down, x, kept, output); break;
 #if ROWS > 4
-        case 5: FM_NAME(fm_slice_tile)(5, width, cut, w, b, up, down, x, kept, output); break;
-        case 6: FM_NAME(fm_slice_tile)(6, width, cut, w, b, up, down, x, kept, output); break;
-        case 7: FM_NAME(fm_slice_tile)(7, width, cut, w, b, up, down, x, kept, output); break;
-        case 8: FM_NAME(fm_slice_tile)(8, width, cut, w, b, up, down, x, kept, output); break;
+        case 5: FM_NAME(fm_slice_tile)(h, 5, width, cut, w, b, up, down, x, kept, output); break;
+        case 6: FM_NAME(fm_slice_tile)(h, 6, width, cut, w, b, up, down, x, kept, output); break;
+        case 7: FM_NAME(fm_slice_tile)(h, 7, width, cut, w, b, up, down, x, kept, output); break;
+        case 8: FM_NAME(fm_slice_tile)(h, 8, width, cut, w, b, up, down, x, kept, output); break;
 #endif
-        default: FM_NAME(fm_slice_tile)(4, width, cut, w, b, up, down, x, kept, output); break;
+        default: FM_NAME(fm_slice_tile)(h, 4, width, cut, w, b, up, down, x, kept, output); break;
         }
         w += units * cut->terms, b += units, up += units, down += units, kept += units * PANEL, rest -= units;
     }
@@ -80,7 +82,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_slice_units)(const int width, const FM_NAME(
 typedef struct {
     ptrdiff_t d1, dx, stride, panels, vectors, group;
     REAL *pack, *w, *b, *up, *down, *scale, *kept, *output, *total;
-    double s_plus, s_minus;
+    const fm_activation *h;
 } FM_NAME(fm_wide);
 
 /* `units` rows, from row `from` of their networks on, of `tuples` networks: outputs of the group go on by these units. */
@@ -100,8 +102,8 @@ FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const RE
             for (t = 0; t < tuples; t++) {
                 const ptrdiff_t u = t * units;
                 REAL *output = s->output + (t * s->group + p) * PANEL;
-#define CALL(width) FM_NAME(fm_slice_units)(width, &cut, s->w + u * cut.terms, s->b + u, s->up + u, s->down + u, units, \
-                                            x, kept + u * PANEL, output)
+#define CALL(width) FM_NAME(fm_slice_units)(s->h, width, &cut, s->w + u * cut.terms, s->b + u, s->up + u, s->down + u, \
+                                            units, x, kept + u * PANEL, output)
                 if (width == 3)
                     CALL(3);
                 else if (width == 2)
@@ -126,19 +128,19 @@ FM_TARGET static void FM_NAME(fm_wide_outputs)(const FM_NAME(fm_wide) *s, const 
     for (; blocks > 0; blocks--) {
         /* more networks than one only where one block holds all their units */
         const ptrdiff_t units = (s->d1 - from + blocks - 1) / blocks;
-        FM_NAME(fm_signs)(b1 + from, W2 + from, tuples * units, s->s_plus, s->s_minus, s->scale, s->b, s->up, s->down);
+        FM_NAME(fm_signs)(b1 + from, W2 + from, tuples * units, s->h, s->scale, s->b, s->up, s->down);
         FM_NAME(fm_wide_units)(s, W1 + from * s->dx, tuples, units);
         from += units;
     }
 }
 
-FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t dx, double s_plus, double s_minus,
+FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t dx, const fm_activation *h,
                                                         REAL *workspace)
 {
     const ptrdiff_t stride = (dx + 2) * PANEL, group = fm_wide_panels(stride, sizeof(REAL));
     const ptrdiff_t tuples = fm_wide_tuples(d1);
     FM_NAME(fm_wide) s = {d1, dx, stride, 0, 0, group};
-    s.s_plus = s_plus, s.s_minus = s_minus;
+    s.h = h;
     s.pack = (REAL *)fm_align(workspace);
     s.kept = s.pack + group * stride;
     s.output = s.kept + group * FM_WIDE_UNITS * PANEL;
@@ -174,10 +176,10 @@ FM_TARGET static double FM_NAME(fm_wide_total)(const FM_NAME(fm_wide) *s, ptrdif
  * panels. Every z is added up in the order in which fm_dots does it at once. */
 FM_TARGET static void FM_NAME(fm_wide_sums)(const REAL *W1, const REAL *b1, const REAL *W2, const REAL *b2, ptrdiff_t K,
                                             ptrdiff_t d1, ptrdiff_t dx, const double *X, const double *y,
-                                            const double *weight, ptrdiff_t m, double s_plus, double s_minus,
+                                            const double *weight, ptrdiff_t m, const fm_activation *h,
                                             REAL *workspace, double *out)
 {
-    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, s_plus, s_minus, workspace);
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, h, workspace);
     const ptrdiff_t block = fm_wide_tuples(d1), most = s.group * PANEL;
     ptrdiff_t first, k, t;
     for (k = 0; k < K; k++)
@@ -199,10 +201,10 @@ FM_TARGET static void FM_NAME(fm_wide_sums)(const REAL *W1, const REAL *b1, cons
 #if FM_ITEM == 8
 /* fm_outputs where the inputs are wide: bit for bit the outputs inside fm_wide_sums */
 FM_TARGET static void FM_NAME(fm_wide_predict)(const REAL *W1, const REAL *b1, const REAL *W2, REAL b2, ptrdiff_t d1,
-                                               ptrdiff_t dx, const double *X, ptrdiff_t m, double s_plus,
-                                               double s_minus, REAL *workspace, double *out)
+                                               ptrdiff_t dx, const double *X, ptrdiff_t m, const fm_activation *h,
+                                               REAL *workspace, double *out)
 {
-    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, s_plus, s_minus, workspace);
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, h, workspace);
     const ptrdiff_t most = s.group * PANEL;
     ptrdiff_t first;
     for (first = 0; first < m; first += most) {

@@ -15,7 +15,8 @@ from fastminima.data.dataset import check_one_target
 from fastminima.data.feature_order import input_order
 from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, NetworkError, OptionError
-from fastminima.kernels import _forward
+from fastminima.kernels import _forward, _smooth
+from fastminima.networks.activations.compiled import Curve, compiled_curve
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
@@ -50,6 +51,8 @@ _MIN_UNITS = 256
 _MANY_UNITS = 2_048
 # A thread costs about 1e-4 s to start and stop, which is 5e6 flops.
 _MIN_FLOPS = 2e7
+# A smooth curve takes about as long as so many flops of a product, from 60 (e^t) to 150 (GELU).
+_CURVE_FLOPS = 100.0
 _MAX_SEGMENTS = 1024
 
 
@@ -97,7 +100,8 @@ def batched_risk(
     data : Dataset, (X, y) or (X, y, sample_weight)
         Or anything with `X` (m, dx) float64 in C order, `y` (m,) and `sample_weight`, None or (m,).
     activation : PiecewiseLinear, Smooth, str or torch.nn module
-        The activation h, or its name. Smooth ones go through NumPy, block by block.
+        The activation h, or its name. tanh, sigmoid, GELU and others of exp, tanh, erf and log1p are compiled
+        (`fastminima.kernels._smooth`); what is not, and functions of your own, go through NumPy, block by block.
     dtype : {"float64", "float32"}, optional
         Arithmetic of the outputs. "float32" rounds parameters and data to float32, computes outputs and
         residuals there (about 1e-6 relative, overflow at 1e38) and sums in float64. By default float32 when
@@ -152,16 +156,17 @@ def batched_risk(
     arithmetic = _arithmetic(dtype, networks)
     threads = count_workers(workers)
     h = as_activation(activation)
-    if isinstance(h, Smooth):
+    compiled = h if isinstance(h, PiecewiseLinear) else compiled_curve(h)
+    if compiled is not None:
+        layout = _lay_out(networks, len(samples.X), arithmetic, threads, compiled)
+        with np.errstate(over="ignore", invalid="ignore"):
+            risks = _on_threads(_KernelSums(networks, samples, compiled, layout))
+            risks *= 0.5
+    elif isinstance(h, Smooth):
+        # a bounded activation hides parameters that are not finite
+        networks.check_finite()
         with np.errstate(all="ignore"):
             risks = smooth_risks(networks, samples, h, arithmetic, threads)
-        if not np.isfinite(risks).all():
-            networks.check_finite()
-    elif isinstance(h, PiecewiseLinear):
-        layout = _lay_out(networks, len(samples.X), arithmetic, threads)
-        with np.errstate(over="ignore", invalid="ignore"):
-            risks = _on_threads(_KernelSums(networks, samples, h, layout))
-            risks *= 0.5
     else:
         raise ActivationError(
             f"activation must be a name, PiecewiseLinear or Smooth, got {type(h).__name__}; wrap a function with "
@@ -206,7 +211,9 @@ class _Layout:
     workspace_items: int
 
 
-def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threads: int) -> _Layout:
+def _lay_out(
+    networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threads: int, h: PiecewiseLinear | Curve
+) -> _Layout:
     """Cuts for these networks on m samples; TooLargeError where their work space cannot fit into memory."""
     K, d1, dx = networks.shape
     panel, group = _forward.layout(_VARIANT, arithmetic.itemsize)
@@ -216,7 +223,7 @@ def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threa
     copied = any(
         a.dtype != arithmetic or not (a.flags.c_contiguous and a.flags.aligned) for a in networks.arrays()
     )
-    flops = max(1.0, 2.0 * m * d1 * (dx + 2))
+    flops = max(1.0, m * d1 * (2.0 * (dx + 2) + (_CURVE_FLOPS if isinstance(h, Curve) else 0)))
     if not copied:
         # wide networks: at least so many units that packing the samples does not show
         chunk = max(chunk, int(_CALL_FLOPS / flops), _MANY_UNITS // d1)
@@ -234,22 +241,30 @@ def _lay_out(networks: StackedNetworks, m: int, arithmetic: np.dtype[Any], threa
     return _Layout(arithmetic, segments, chunk, threads, by_samples, items)
 
 
+def _kernels(h: PiecewiseLinear | Curve) -> tuple[Any, tuple[Any, Any]]:
+    """The module of kernels for h, and what they take for it."""
+    return (_smooth, (h.number, h.shape)) if isinstance(h, Curve) else (_forward, (h.s_plus, h.s_minus))
+
+
 class _KernelSums:
     """The kernel's sums over the samples, for networks on data; any thread may call it."""
 
-    def __init__(self, networks: StackedNetworks, data: Samples, h: PiecewiseLinear, layout: _Layout) -> None:
-        self.networks, self.data, self.h, self.layout = networks, data, h, layout
+    def __init__(
+        self, networks: StackedNetworks, data: Samples, h: PiecewiseLinear | Curve, layout: _Layout
+    ) -> None:
+        self.networks, self.data, self.layout = networks, data, layout
         self.weight = np.empty(0) if data.sample_weight is None else data.sample_weight
+        self.curved = isinstance(h, Curve)
+        module, self.h = _kernels(h)
         single = layout.arithmetic == np.float32
-        self.kernel: Callable[..., None] = _forward.sums_f32 if single else _forward.sums_f64
+        self.kernel: Callable[..., None] = module.sums_f32 if single else module.sums_f64
         # handed on from chunk to chunk: fresh pages cost more than packing a small dataset
         self.spare: list[NDArray[np.generic]] = []
 
     def add(self, block: Block, cut: slice, workspace: NDArray[np.generic], out: F64) -> None:
         """Fill `out` with the sums of a block of networks over the samples of one cut."""
         self.kernel(
-            *block, self.data.X[cut], self.data.y[cut], self.weight[cut], self.h.s_plus, self.h.s_minus, _VARIANT,
-            workspace, out,
+            *block, self.data.X[cut], self.data.y[cut], self.weight[cut], *self.h, _VARIANT, workspace, out,
         )  # fmt: skip
 
     def of_networks(self, start: int) -> F64:
@@ -291,10 +306,10 @@ class _KernelSums:
     def checked(self, total: F64, start: int) -> F64:
         """The sums of the networks from `start` on, whose parameters are finite; NetworkError where one is not.
 
-        A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0: a finite risk
-        proves its parameters finite, and they need not be read once more.
+        A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0, where h is piecewise
+        linear: a finite risk then proves its parameters finite, and they need not be read once more. A curve may be bounded.
         """
-        if not np.isfinite(total).all():
+        if self.curved or not np.isfinite(total).all():
             self.networks.check_finite(slice(start, start + len(total)))
         return total
 
@@ -314,7 +329,7 @@ def _on_threads(sums: _KernelSums) -> F64:
 
 
 def predict(
-    W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: float, X: F64, activation: PiecewiseLinear
+    W1: ArrayLike, b1: ArrayLike, W2: ArrayLike, b2: float, X: F64, activation: PiecewiseLinear | Curve
 ) -> F64:
     """Outputs of one network f(x) = W2 h(W1 x + b1) + b2.
 
@@ -330,8 +345,8 @@ def predict(
         Output bias.
     X : ndarray of shape (m, dx)
         Samples, one a row; any real dtype and order, converted to float64 block by block.
-    activation : PiecewiseLinear
-        The activation h.
+    activation : PiecewiseLinear or Curve
+        The activation h, compiled.
 
     Returns
     -------
@@ -368,6 +383,7 @@ def predict(
         check_finite(np.atleast_1d(array), name)
     rows1, bias1, row2 = (np.require(array, np.float64, ["C", "ALIGNED"]) for array in arrays[:3])
     workspace, out = np.empty(items), np.empty(m)
+    module, h = _kernels(activation)
     # whole panels, so that a cut moves no sample to another lane
     panel, group = _forward.layout(_VARIANT, 8)
     step = panel * group * max(1, _CHUNK_BYTES // (8 * panel * group * max(1, dx)))
@@ -375,8 +391,7 @@ def predict(
         step = max(1, m)
     for start in range(0, m, step):
         rows = np.require(X[start : start + step], np.float64, ["C", "ALIGNED"])
-        _forward.outputs_f64(
-            rows1, bias1, row2, float(shift), rows, activation.s_plus, activation.s_minus, _VARIANT,
-            workspace, out[start : start + step],
-        )  # fmt: skip
+        module.outputs_f64(
+            rows1, bias1, row2, float(shift), rows, *h, _VARIANT, workspace, out[start : start + step]
+        )
     return out

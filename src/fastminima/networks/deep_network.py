@@ -19,6 +19,7 @@ from fastminima.data.dataset import Dataset
 from fastminima.data.feature_order import input_order
 from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, LossError, NetworkError, ReadError, TargetError
+from fastminima.networks.activations.compiled import elementwise
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
@@ -180,12 +181,13 @@ class DeepNetwork(NamedInputs):
 
     def _outputs(self, values: F64) -> F64:
         out = np.empty((len(values), self.n_outputs))
+        hidden = [elementwise(h) for h in self.activations]
         step = max(1, _BLOCK_NUMBERS // max(*self.widths, self.n_features, self.n_outputs))
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(values), step):
                 a = values[start : start + step]
-                for (W, b), h in zip(self.layers[:-1], self.activations, strict=True):
-                    a = np.asarray(h(a @ W.T + b), dtype=np.float64)
+                for (W, b), h in zip(self.layers[:-1], hidden, strict=True):
+                    a = h(a @ W.T + b)
                 out[start : start + step] = a @ self.layers[-1][0].T + self.layers[-1][1]
         return out
 

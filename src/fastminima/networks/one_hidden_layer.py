@@ -25,6 +25,7 @@ from fastminima.errors import (
     NetworkError,
     ReadError,
 )
+from fastminima.networks.activations.compiled import compiled_curve
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
@@ -215,13 +216,15 @@ class OneHiddenLayer(NamedInputs):
         return network._outputs(values)
 
     def _outputs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        if isinstance(self.activation, PiecewiseLinear):
-            return predict(self.W1, self.b1, self.W2, self.b2, values, self.activation)
+        h = self.activation
+        compiled = h if isinstance(h, PiecewiseLinear) else compiled_curve(h)
+        if compiled is not None:
+            return predict(self.W1, self.b1, self.W2, self.b2, values, compiled)
         out = np.empty(len(values))
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(values), _BLOCK_ROWS):
                 rows = slice(start, start + _BLOCK_ROWS)
-                out[rows] = self.activation(values[rows] @ self.W1.T + self.b1) @ self.W2 + self.b2
+                out[rows] = h(values[rows] @ self.W1.T + self.b1) @ self.W2 + self.b2
         return out
 
     def risk(self, data: Dataset | tuple[Any, ...]) -> float:
