@@ -164,10 +164,10 @@ FM_TARGET FM_INLINE void FM_NAME(fm_squares)(const int width, const VEC *f, cons
 
 /* fm_squares for tuples of `units` hidden units, as many at a time as make a tile; returns how many are done. Each goes
  * through the operations that it goes through alone. */
-FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const fm_activation *h, const int units, const REAL *w, const REAL *b,
-                                                const REAL *up, const REAL *down, const REAL *b2, ptrdiff_t tuples,
-                                                ptrdiff_t dx, const REAL *x, int weighted, REAL *total,
-                                                fm_ahead *ahead)
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const fm_activation *h, const int units, const int width, const REAL *w,
+                                                const REAL *b, const REAL *up, const REAL *down, const REAL *b2,
+                                                ptrdiff_t tuples, ptrdiff_t dx, const REAL *x, int weighted,
+                                                REAL *total, fm_ahead *ahead)
 {
     const int many = ROWS / units;
     const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
@@ -175,16 +175,16 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const fm_activation *h, const in
     int n, v;
     for (t = 0; t + many <= tuples; t += many) {
         VEC z[ROWS][3];
-        FM_NAME(fm_biases)(many * units, 3, b, z);
-        FM_NAME(fm_dots)(many * units, 3, w, dx, dx, x, z);
-        FM_NAME(fm_curves)(h, many * units, 3, z);
+        FM_NAME(fm_biases)(many * units, width, b, z);
+        FM_NAME(fm_dots)(many * units, width, w, dx, dx, x, z);
+        FM_NAME(fm_curves)(h, many * units, width, z);
         FM_UNROLL
         for (n = 0; n < many; n++) {
             VEC f[3];
-            for (v = 0; v < 3; v++)
+            for (v = 0; v < width; v++)
                 f[v] = V_SET1(b2[t + n]);
-            FM_NAME(fm_bend)(units, 3, up + n * units, down + n * units, z + n * units, f);
-            FM_NAME(fm_squares)(3, f, targets, weights, weighted, total + n * LANES);
+            FM_NAME(fm_bend)(units, width, up + n * units, down + n * units, z + n * units, f);
+            FM_NAME(fm_squares)(width, f, targets, weights, weighted, total + n * LANES);
             fm_fetch(ahead);
         }
         w += many * units * dx, b += many * units, up += many * units, down += many * units, total += many * LANES;
@@ -230,14 +230,14 @@ FM_TARGET FM_INLINE void FM_NAME(fm_panel)(const fm_activation *h, const int wid
 {
     const REAL *targets = x + dx * PANEL, *weights = targets + PANEL;
     ptrdiff_t t = 0;
-    if (width == 3 && d1 <= ROWS / 2) {
+    if (width != 2 && d1 <= ROWS / 2) {
         switch (d1) {
-        case 1: t = FM_NAME(fm_small)(h, 1, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 1: t = FM_NAME(fm_small)(h, 1, width, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
 #if ROWS > 4
-        case 3: t = FM_NAME(fm_small)(h, 3, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
-        case 4: t = FM_NAME(fm_small)(h, 4, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 3: t = FM_NAME(fm_small)(h, 3, width, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        case 4: t = FM_NAME(fm_small)(h, 4, width, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
 #endif
-        default: t = FM_NAME(fm_small)(h, 2, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
+        default: t = FM_NAME(fm_small)(h, 2, width, w, b, up, down, b2, tuples, dx, x, weighted, total, ahead); break;
         }
         w += t * d1 * dx, b += t * d1, up += t * d1, down += t * d1, total += t * LANES;
     }

@@ -77,7 +77,7 @@ FM_TARGET FM_INLINE ROW FM_NAME(fv_log)(const ROW x)
 FM_TARGET FM_INLINE ROW FM_NAME(fv_log1p)(const ROW x)
 {
     const ROW minus_one = T_SET1(-1), infinite = T_SET1(INFINITY);
-    ROW y = T_SIGNED(T_ABS(FM_NAME(fv_log)(x)), x);
+    ROW y = T_SIGNED(FM_NAME(fv_log)(x), x);
     y = T_BELOW(T_SET1(FV_GREATEST), x, x, y);
     /* -inf at -1, NaN where x is, NaN below -1 */
     y = T_BELOW(minus_one, x, y, T_DIV(minus_one, T_ABS(T_ADD(x, T_SET1(1)))));

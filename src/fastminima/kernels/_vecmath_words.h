@@ -6,7 +6,7 @@
  * DIGITS: bits of the fraction, ONE: the bits of 1.0; ROUND: 1.5 * 2^DIGITS, which added to a smaller number leaves its
  *     nearest integer in the last bits
  * V_POW2(t): 2^k for t = k + ROUND and exponents of normal numbers; V_TIMES2(p, t): p * 2^k, rounded once
- * V_SIGNED(a, x): a >= 0 with the sign of x; V_HIGH(x): x with half of its digits
+ * V_SIGNED(a, x): |a| with the sign of x; V_HIGH(x): x with half of its digits
  * x > 0 as 2^k m, m in [sqrt(1/2), sqrt(2)): V_FRACTION(x) is m, V_EXPONENT(x) is k, V_SHRINK(x) is 2^-k for k < 1024 (128)
  *
  * ROW: WAYS vectors that go through a function in step, as every chain of operations waits for itself; T_MUL etc.: V_MUL etc.
@@ -119,7 +119,7 @@
 #endif
 
 #define V_POW2(t) V_REAL((V_BITS(t) << DIGITS) + ONE)
-#define V_SIGNED(a, x) V_REAL(V_BITS(a) | (V_BITS(x) & SIGN_BIT))
+#define V_SIGNED(a, x) V_REAL((V_BITS(a) & ~SIGN_BIT) | (V_BITS(x) & SIGN_BIT))
 #define V_HIGH(x) V_REAL(V_BITS(x) & ~(((UINT)1 << ((DIGITS + 2) / 2)) - 1))
 #define V_RAISED(x) (V_BITS(x) + (ONE - FV_ROOT_HALF))
 #define V_FRACTION(x) V_REAL((V_RAISED(x) & (((UINT)1 << DIGITS) - 1)) + FV_ROOT_HALF)

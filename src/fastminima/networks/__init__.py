@@ -6,8 +6,8 @@ Modules, lowest first:
 - `torch_layers`: linear layers of PyTorch with given numbers.
 - `activations`: activations: one formula in four arithmetics, floats, balls, rationals and torch.
 - `stacked_networks`: K networks of one shape in four stacked arrays, and what they are evaluated on.
-- `batched_smooth`: risks of many networks with a smooth activation: NumPy's functions and BLAS, on blocks that stay
-  in the cache.
+- `batched_smooth`: risks of many networks with a smooth activation that is not compiled: NumPy's functions and BLAS, on
+  blocks that stay in the cache.
 - `batched_risk`: risks of many networks of one shape on one dataset, and the outputs of one network.
 - `named_inputs`: networks whose inputs may have names, held against the columns of what they are evaluated on.
 - `one_hidden_layer`: networks with one hidden layer: frozen parameters, outputs, risk, files.

@@ -306,8 +306,9 @@ class _KernelSums:
     def checked(self, total: F64, start: int) -> F64:
         """The sums of the networks from `start` on, whose parameters are finite; NetworkError where one is not.
 
-        A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0, where h is piecewise
-        linear: a finite risk then proves its parameters finite, and they need not be read once more. A curve may be bounded.
+        A parameter that is inf or nan makes its preactivation, output and risk inf or nan, even times 0, where h is
+        piecewise linear: a finite risk then proves its parameters finite, and they need not be read once more. A
+        curve may be bounded.
         """
         if self.curved or not np.isfinite(total).all():
             self.networks.check_finite(slice(start, start + len(total)))

@@ -1,4 +1,5 @@
-"""Risks of many networks with a smooth activation: NumPy's functions and BLAS, on blocks that stay in the cache.
+"""Risks of many networks with a smooth activation that is not compiled: NumPy's functions and BLAS, on blocks that stay in
+the cache.
 
 The activation takes nearly all the time, so what counts is that the hidden layer never leaves the cache: X is cut
 into blocks of rows and the networks into blocks, each product of a block is one BLAS call per network, and everything

@@ -18,6 +18,7 @@ Modules, lowest first:
 - `in_series`: h, h' and h'' over balls as truncated power series: what it takes to differentiate a risk in balls.
 - `piecewise_linear`: the activations of theorem 1: h(t) = max(s_plus t, 0) + min(s_minus t, 0).
 - `smooth`: smooth activations: a function with two derivatives, and, where it can be certified, its formula.
+- `compiled`: activations as the curves of the compiled kernels: which one, and the numbers that shape it.
 - `known`: what is known of each activation that has a name: what it is called and takes, its float64 curve, its
   formula.
 - `from_torch`: PyTorch's activation modules as names and parameters of ours, each compared with the module itself.
