@@ -1,10 +1,10 @@
 """Batched risks with smooth activations, against NumPy and torch.compile.
 
-`python bench/bench_smooth.py [--quick] [--only W1,T2] [--dtype float32] [--names tanh,gelu]` prints ratios of CPU time, one
-thread, medians of interleaved runs, with the sum of the risks as a checksum. NumPy: one network at a time, and all networks in
-stacked products. torch.compile (left out where torch is missing): a library product and one compiled loop for everything
-after it, and, for few weights, the products written out too; the faster of the two counts. Data of torch lie prepared, blocks
-of samples and of networks are tried and the fastest taken, and compiling is not timed, as in bench_peers.py.
+`python bench/bench_smooth.py [--quick] [--only W1,T2] [--dtype float32] [--names tanh,gelu]` prints ratios of CPU time,
+one thread, medians of interleaved runs, with the sum of the risks as a checksum. NumPy: one network at a time, and all
+networks in stacked products. torch.compile (left out where torch is missing): a library product and one compiled loop for
+everything after it, and, for few weights, the products written out too; the faster of the two counts. Data of torch lie
+prepared, blocks of samples and of networks are tried and the fastest taken, and compiling is not timed, as in bench_peers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-# before the libraries are loaded
-import bench_peers as peers
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import bench_peers as peers
 import fastminima as fm
 
 # (m, dx, d1, K); a power of two of networks, so that no chunk of torch's is ragged
@@ -105,7 +104,7 @@ def measured(
         "NumPy loop": lambda: loop(h, X, y, *parts),
         "NumPy stacked": lambda: batched(h, X, y, *parts),
     }
-    if "torch" not in peers.MISSING:
+    if chunkings and "torch" not in peers.MISSING:
         for number, run in enumerate(torch_runs(name, parts, data, chunkings)):
             runs[f"torch.compile {number}"] = run
     seconds: dict[str, list[float]] = {key: [] for key in runs}
@@ -142,11 +141,10 @@ def main() -> None:
     names = options.names.split(",")
     repeats = options.rounds
     if options.quick:
-        names, repeats = names[:3:2], 3
-        peers.MISSING.setdefault("torch", "compiling takes minutes")
+        names, repeats, options.chunkings = names[:3:2], 3, 0
     warnings.simplefilter("ignore")
-    if "torch" in peers.MISSING:
-        print("torch.compile is left out:", peers.MISSING["torch"])
+    if "torch" in peers.MISSING or options.quick:
+        print("torch.compile is left out:", peers.MISSING.get("torch", "compiling takes minutes"))
     rng = np.random.default_rng(0)
     print(f"load average {os.getloadavg()[0]:.1f}")
     print("workload  dtype    activation  NumPy loop  NumPy stacked  torch.compile   checksum")
