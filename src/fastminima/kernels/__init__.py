@@ -47,9 +47,9 @@ _search
     m (w n)^2 + O(m w) operations a step. best_hinge: where one more kink lowers a risk most, O(m n) a direction. Called by
     `fastminima.fit.chain` and `.scaled_rows`.
 _smooth
-    sums_f64, sums_f32, outputs_f64: those of `_forward` with a smooth activation, fused the same way: 20 to 60 operations more
-    a unit and vector of samples. curve_f64, curve_f32: the activation alone; exp, tanh, erf, log1p within 4 units in the last
-    place, proved. Called by `fastminima.networks.batched_risk` and `.activations.compiled`.
+    sums_f64, sums_f32, outputs_f64: those of `_forward` with a smooth activation, fused the same way: 20 to 60 operations
+    more a unit and vector of samples. curve_f64, curve_f32: the activation alone; exp, tanh, erf, log1p within 4 units in
+    the last place, proved. Called by `fastminima.networks.batched_risk` and `.activations.compiled`.
 _splits
     Sorted partial sums S_p of a payload by key without an argsort: partition into cache-sized buckets, sort
     each with its payload, sweep; O(m) for keys with a bounded density. Called by
