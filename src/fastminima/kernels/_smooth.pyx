@@ -5,18 +5,18 @@ a.  Formula. As in `_forward`, with one of CURVES as h:
 
         f_k(x) = b2 + sum_j W2_j h(z_j),  z_j = <W1_j, x> + b1_j;   sums_out[k] = sum_i w_i (f_k(x_i) - y_i)^2
 
-b.  Blocking, shapes, workspace, sums and their order: those of `_forward`, whose body is compiled here once more. A tile of
-    units by samples leaves its registers between the product and the output weights only: 12 or 24 vectors in the
-    first-level cache, where one function makes h(z) of z. The hidden layer is never stored.
+b.  Blocking, shapes, workspace, sums and their order: those of `_forward`, whose body is compiled here once more. A
+    tile of units by samples leaves its registers between the product and the output weights only: 12 or 24 vectors in
+    the first-level cache, where one function makes h(z) of z. The hidden layer is never stored.
 c.  Activations. exp, tanh, erf and log1p differ from the exact value by at most 4 units in the last place in every
     variant and both precisions: proved in _vecmath.h. The others are short formulas over these (_curves_tile.h): a
-    quotient or a product of positive numbers, so that nothing cancels that does not cancel in h itself. About 20 (exp) to
-    60 (GELU) operations a vector; the one division of each runs beside them.
+    quotient or a product of positive numbers, so that nothing cancels that does not cancel in h itself. About 20 (exp)
+    to 60 (GELU) operations a vector, two or three vectors in step; the one division of each runs beside them.
 d.  What a curve depends on are up to three numbers, `shape`:
         softplus beta, 1/beta;  softplus_cut beta, 1/beta, threshold;  silu beta;  gelu_tanh sqrt(8/pi), 0.044715;
         elu p, q, r: p t above 0, q (e^(r t) - 1) below.
-e.  Overflow, instruction sets: (f) and (g) of `_forward`. A preactivation that overflowed may come back finite from a curve
-    that is bounded; a parameter that is not finite may thus hide: callers look at parameters, not at risks.
+e.  Overflow, instruction sets: (f) and (g) of `_forward`. A preactivation that overflowed may come back finite from a
+    curve that is bounded; a parameter that is not finite may thus hide: callers look at parameters, not at risks.
 """
 
 cdef extern from "_smooth.h" nogil:
@@ -38,8 +38,8 @@ cdef extern from "_smooth.h" nogil:
 
 
 CURVES = (
-    "tanh", "exp", "erf", "log1p", "sigmoid", "log_sigmoid", "softplus", "softplus_cut", "gelu", "silu", "gelu_tanh", "elu",
-    "mish", "gaussian", "square", "cube",
+    "tanh", "exp", "erf", "log1p", "sigmoid", "log_sigmoid", "softplus", "softplus_cut", "gelu", "silu", "gelu_tanh",
+    "elu", "mish", "gaussian", "square", "cube",
 )
 
 
