@@ -8,7 +8,8 @@ that change sides, and
 
 Everything that cancels (e, g, c, D) is exact or in double-double: two networks an ulp apart give terms of 1e-32
 that differ from sums of terms of 1. A running account of the rounding decides whether the result stands; where
-it does not, both risks are taken exactly.
+it does not, both risks are taken exactly. Where an activation is not piecewise linear, both are enclosed in balls of
+growing precision until their difference has all digits of a float64.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.signs import signs, unit_form
 from fastminima.exact.stream import PassNetwork
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
+from fastminima.networks.rational_network import RationalNetwork
+
+from .smooth.excess import BallExcess
 
 __all__ = ["excess_risk", "padded"]
 
@@ -68,14 +73,18 @@ def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None
     float
         Within 1e-13, relative, of the exact difference of the two risks of the float64 networks, however close
         to each other these are; correctly rounded where float64 and double-double do not suffice. inf or -inf
-        where the difference overflows.
+        where the difference overflows. With other activations than piecewise linear ones, in ball arithmetic, and 0.0
+        where the difference is below 2^-1000 and no sign is known.
 
     Raises
     ------
     DataTypeError
         If an argument is of another type.
     NetworkError
-        If an activation is not piecewise linear, or the number of inputs differs from that of the data.
+        If an activation has no formula, a smooth network overflows or meets a jump of its activation, or the number of
+        inputs differs from that of the data.
+    MissingDependencyError
+        If an activation is not piecewise linear and python-flint (the extra `proof`) is not installed.
     TargetError
         If the data have several targets.
 
@@ -95,6 +104,8 @@ def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None
     samples = data_of(data, "excess_risk", network, other)
     network, data = network_and_data(network, samples, "excess_risk")
     other, _ = network_and_data(other, samples, "excess_risk")
+    if not all(isinstance(n.activation, PiecewiseLinear) for n in (network, other)):
+        return round_fraction(BallExcess(network, data).value(RationalNetwork.of(other)))
     slopes, other_slopes = network.slopes, other.slopes
     view = Dataset(data.X, data.y, sample_weight=data.sample_weight) if data.exact is not None else data
     if slopes == other_slopes:

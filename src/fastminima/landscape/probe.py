@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -25,8 +25,11 @@ from fastminima.landscape.perturb.evaluate import RadiusPlan, evaluate_points
 from fastminima.landscape.perturb.options import ProbeOptions, check_levels
 from fastminima.landscape.perturb.points import directions, likely_row_norm, n_parameters, split
 from fastminima.landscape.perturb.screen import Screen, choose
+from fastminima.landscape.perturb.smooth_direct import SmoothDirect
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
+from fastminima.landscape.signs import SignsInBalls
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import network_and_data
 from fastminima.networks.next_steps import Drawn
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -79,6 +82,14 @@ class Probe(Result, Drawn):
         Points at which at least one sample changes sides in at least one hidden unit.
     levels : tuple of float
         The levels of `quantiles`.
+    n_undecided : int
+        Points whose excess is too close to 0 to have a sign; they are not among `n_negative`. 0 for piecewise linear
+        networks.
+    estimated : bool
+        Excesses and counts are float64 estimates: the activation is not piecewise linear.
+    lowest_proved : bool or None
+        Whether the risk at point `argmin` is proved lower than the network's, in balls, where the excesses are estimates
+        and that one is negative; else None.
     excess : ndarray of shape (n,), or None
         All excess risks, with ``keep=True``.
 
@@ -103,6 +114,7 @@ class Probe(Result, Drawn):
     levels: tuple[float, ...]
     excess: F64 | None
     _state: Block
+    lowest_proved: bool | None = None
 
     @property
     def min_excess(self) -> float:
@@ -123,6 +135,14 @@ class Probe(Result, Drawn):
     @property
     def n_overflow(self) -> int:
         return self._state.n_overflow
+
+    @property
+    def n_undecided(self) -> int:
+        return self._state.n_near
+
+    @property
+    def estimated(self) -> bool:
+        return not isinstance(self.network.activation, PiecewiseLinear)
 
     @property
     def n_changed(self) -> int:
@@ -202,8 +222,17 @@ class Probe(Result, Drawn):
         if self.n == 0:
             return "no points sampled"
         if self.n_negative:
-            return f"{self.n_negative:,} of {self.n:,} sampled points have a lower risk"
-        return f"none of {self.n:,} sampled points has a lower risk"
+            said = f"{self.n_negative:,} of {self.n:,} sampled points have a lower risk"
+        else:
+            said = f"none of {self.n:,} sampled points has a lower risk"
+        if not self.estimated:
+            return said
+        more = ["float64 estimates"]
+        if self.n_undecided:
+            more.append(f"{self.n_undecided:,} more are too close to it to tell")
+        if self.lowest_proved:
+            more.append("the lowest is proved lower")
+        return f"{said} ({'; '.join(more)})"
 
     def describe(self) -> str:
         """Where the points were taken, in words."""
@@ -356,8 +385,9 @@ def probe(
     Parameters
     ----------
     network : OneHiddenLayer, result or torch.nn.Module
-        Any network with a piecewise linear activation, not only a constructed minimum. Inputs with names are matched with
-        the columns by name.
+        Any network, not only a constructed minimum. Inputs with names are matched with the columns by name. Where the
+        activation is not piecewise linear the excesses are float64 estimates; signs too close to call, and that of the
+        lowest point, are decided in balls where the activation has a formula (the extra `proof`).
     data : Dataset, (X, y) or (X, y, sample_weight), optional
         Its float64 view; sample weights are honoured. Results that know their data do without.
     radius : float or sequence of float, default 1e-3
@@ -391,12 +421,12 @@ def probe(
     Raises
     ------
     OptionError
-        An option is none of its values or out of its range; no radius.
+        An option is none of its values or out of its range; no radius; ``method="screened"`` or ``dtype="float32"`` for an
+        activation that is not piecewise linear.
     DataTypeError
         `network` or `data` are of another type.
     NetworkError
-        The activation is not piecewise linear, the number of inputs differs from that of the data, or the
-        residuals of the network itself overflow.
+        The number of inputs differs from that of the data, or the residuals of the network itself overflow.
     TargetError
         The data have several targets.
     TooLargeError
@@ -417,11 +447,13 @@ def probe(
     [0, 0]
     """
     network, data = network_and_data(network, data, "probe")
-    _ = network.slopes
     options = ProbeOptions(
         radius=radius, n=n, seed=seed, workers=workers, dtype=dtype, distribution=distribution, keep=keep,
         method=method, quantiles=quantiles, progress=progress,
     )  # fmt: skip
+    lines = isinstance(network.activation, PiecewiseLinear)
+    if not lines:
+        options.check_direct(network.activation)
     if options.keep:
         require_memory(
             8 * options.n * len(options.radii),
@@ -433,7 +465,7 @@ def probe(
     else:
         with single_threaded_blas():
             stop = threading.Event()
-            plans = _plans(network, data, options, stop)
+            plans = (_plans if lines else _smooth_plans)(network, data, options, stop)
             tallies = evaluate_points(network, data, plans, options, stop)
         outcomes = [(plan.method, plan.kept, tally) for plan, tally in zip(plans, tallies, strict=True)]
     probes = tuple(
@@ -452,7 +484,35 @@ def probe(
         )
         for value, (way, kept, tally) in zip(options.radii, outcomes, strict=True)
     )
+    if not lines and options.n:
+        probes = _with_signs(probes, data)
     return ProbeSweep(probes) if options.is_sweep else probes[0]
+
+
+def _smooth_plans(
+    network: OneHiddenLayer, data: Dataset, options: ProbeOptions, stop: threading.Event
+) -> list[RadiusPlan]:
+    direct = SmoothDirect(network, data)
+
+    def evaluate(delta: F64) -> tuple[F64, NDArray[np.integer], NDArray[np.bool_]]:
+        return direct.excess(delta, stop.is_set)
+
+    kept = (np.empty(options.n) if options.keep else None for _ in options.radii)
+    return [
+        RadiusPlan(value, "direct", evaluate, room) for value, room in zip(options.radii, kept, strict=True)
+    ]
+
+
+def _with_signs(probes: tuple[Probe, ...], data: Dataset) -> tuple[Probe, ...]:
+    """The same, with signs from balls: of the lowest point, and of the first of those that are too close to call."""
+    signs = SignsInBalls.of(probes[0].network, data)
+    if signs is None:
+        return probes
+    found = (signs.decided(p._state, p.delta) for p in probes)
+    return tuple(
+        replace(p, _state=state, lowest_proved=proved)
+        for p, (state, proved) in zip(probes, found, strict=True)
+    )
 
 
 def _plans(
@@ -472,12 +532,16 @@ def _plans(
     screen = Screen(base, max(screened)) if screened else None
     direct = Direct(base, options.dtype) if "direct" in ways else None
 
-    def directly(delta: F64) -> tuple[F64, NDArray[np.integer]]:
+    def directly(delta: F64) -> tuple[F64, NDArray[np.integer], None]:
         assert direct is not None
-        return direct.excess(delta, stop.is_set)
+        return (*direct.excess(delta, stop.is_set), None)
+
+    def screened_off(delta: F64) -> tuple[F64, NDArray[np.integer], None]:
+        assert screen is not None
+        return (*screen.excess(delta), None)
 
     plans = []
     for value, way in zip(options.radii, ways, strict=True):
-        evaluate = directly if way == "direct" or screen is None else screen.excess
+        evaluate = directly if way == "direct" else screened_off
         plans.append(RadiusPlan(value, way, evaluate, np.empty(n) if options.keep else None))
     return plans

@@ -7,6 +7,8 @@ Modules, lowest first:
 - `cancelling`: sums over the samples for perturbations whose units move the output by much more than the network
   moves.
 - `direct`: excess risks of perturbed parameters by evaluating every sample, without cancellation.
+- `smooth_direct`: excess risks of perturbed parameters for activations that are not made of lines: float64 estimates,
+  every sample.
 - `near_samples`: samples that a small change can carry across a boundary, sorted by unit and margin for the
   screening kernel.
 - `points`: sampled excess risks: where the points come from, and what is kept of millions of them.

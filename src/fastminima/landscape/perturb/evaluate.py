@@ -28,7 +28,8 @@ __all__ = ["RadiusPlan", "evaluate_points"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer]]]
+Evaluate = Callable[[F64], tuple[F64, NDArray[np.integer], "NDArray[np.bool_] | None"]]
+"""Excesses of perturbations, how many pairs of each change sides, and which have no sign (None: all have one)."""
 
 # A block is what one thread does between two reports: at most this many points and about so many multiply-adds (a few
 # seconds). It goes through them by as many perturbations as fit in these bytes, of the second-level cache; either has at
@@ -134,6 +135,7 @@ class _PointBlocks:
         except IndexError:
             unit, delta = np.empty(self._shape), np.empty(self._shape if self._sweep else 0)
         excess, changed = np.empty((len(plans), last - first)), np.empty((len(plans), last - first), np.int64)
+        near = np.zeros((len(plans), last - first), bool)
         with np.errstate(all="ignore"):  # a thread does not inherit its caller's
             for k in range(first, last, at_once):
                 moves = drawn = unit[: last - k]
@@ -142,25 +144,30 @@ class _PointBlocks:
                 for i, (plan, pace) in enumerate(zip(plans, self._paces, strict=True)):
                     if self._sweep:
                         moves = np.multiply(drawn, plan.radius, out=delta[: len(drawn)])
-                    self._evaluate(plan, pace, moves, excess[i, cut], changed[i, cut])
+                    self._evaluate(plan, pace, moves, (excess[i, cut], changed[i, cut], near[i, cut]))
         self._spare.append((unit, delta))
-        return [_summary(*results, first) for results in zip(plans, excess, changed, strict=True)]
+        return [_summary(*results, first) for results in zip(plans, excess, changed, near, strict=True)]
 
-    def _evaluate(self, plan: RadiusPlan, pace: _Pace, moves: F64, excess: F64, changed: I64) -> None:
+    def _evaluate(
+        self, plan: RadiusPlan, pace: _Pace, moves: F64, out: tuple[F64, I64, NDArray[np.bool_]]
+    ) -> None:
+        excess, changed, near = out
         start = 0
         while start < len(moves):
             if self._stop.is_set():
                 raise Stopped
             rows = slice(start, min(start + pace.points, len(moves)))
             began = time.perf_counter()
-            excess[rows], changed[rows] = plan.evaluate(moves[rows])
+            excess[rows], changed[rows], unsigned = plan.evaluate(moves[rows])
+            if unsigned is not None:
+                near[rows] = unsigned
             if plan.method != "direct":
                 pace.done(rows.stop - start, time.perf_counter() - began)
             start = rows.stop
 
 
-def _summary(plan: RadiusPlan, excess: F64, changed: I64, first: int) -> Block:
-    result = Block.of(excess, changed, first)
+def _summary(plan: RadiusPlan, excess: F64, changed: I64, near: NDArray[np.bool_], first: int) -> Block:
+    result = Block.of(excess, changed, first, near)
     if plan.kept is not None:
         plan.kept[first : first + len(excess)] = excess
     return result

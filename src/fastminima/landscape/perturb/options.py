@@ -78,6 +78,15 @@ class ProbeOptions:
     threads: int = field(init=False)
     levels: tuple[float, ...] = field(init=False)
 
+    def check_direct(self, activation: Any) -> None:
+        """Raise `OptionError` for what piecewise linear activations alone have."""
+        for given, name, only in ((self.method, "method", "direct"), (self.dtype, "dtype", "float64")):
+            if given not in ("auto", only):
+                raise OptionError(
+                    f'{name}="{given}" is for piecewise linear activations; the network has {spelled(activation)}, which is '
+                    f'evaluated with {name}="{only}"'
+                )
+
     def __post_init__(
         self, radius: float | Sequence[float] | F64, workers: int, quantiles: Sequence[float]
     ) -> None:

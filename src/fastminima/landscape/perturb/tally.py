@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
 
-__all__ = ["Block", "Histogram", "Tally", "histogram", "quantile"]
+__all__ = ["NEAR", "Block", "Histogram", "Tally", "histogram", "quantile"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+
+
+NEAR = 64
+"""Points too close to 0 to have a sign, of which the first so many are kept by number."""
 
 
 # A bin is 2^-8 of an octave: its middle is within 2^-9 (0.2 %) of all it holds.
@@ -42,7 +46,7 @@ class Histogram(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """What one block of excesses says; `keys` are increasing."""
+    """What one block of excesses says; `keys` increase, and `near` are the first of the `n_near` points without sign."""
 
     n: int
     n_negative: int
@@ -53,12 +57,17 @@ class Block:
     largest: float
     keys: I64
     counts: I64
+    n_near: int = 0
+    near: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, excess: F64, n_changed: NDArray[np.integer], first: int) -> Block:
+    def of(
+        cls, excess: F64, n_changed: NDArray[np.integer], first: int, near: NDArray[np.bool_] | None = None
+    ) -> Block:
         """Count the excesses of the points `first`, `first` + 1, ...
 
-        What is not finite overflowed: it is made inf in place.
+        What is not finite overflowed: it is made inf in place. `near` says which are too close to 0 to have a sign: they
+        are in the bins, and not among the negative ones.
         """
         finite = np.isfinite(excess)
         if not finite.all():
@@ -72,9 +81,10 @@ class Block:
         np.negative(keys, out=keys, where=values < 0.0)
         keys, counts = np.unique(keys, return_counts=True)
         position = int(np.argmin(excess)) if len(excess) else 0
+        close = np.zeros(0, np.intp) if near is None else np.flatnonzero(near & finite)
         return cls(
             n=len(excess),
-            n_negative=int(np.count_nonzero(values < 0.0)),
+            n_negative=int(np.count_nonzero(values < 0.0) - np.count_nonzero(excess[close] < 0.0)),
             n_overflow=len(excess) - len(values),
             n_changed=int(np.count_nonzero(n_changed)),
             smallest=float(excess[position]) + 0.0 if len(excess) else math.nan,
@@ -82,6 +92,8 @@ class Block:
             largest=float(values.max()) + 0.0 if len(values) else -math.inf,
             keys=keys,
             counts=counts,
+            n_near=len(close),
+            near=tuple((first + close[:NEAR]).tolist()),
         )
 
 
@@ -92,7 +104,8 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.n = self.n_negative = self.n_overflow = self.n_changed = 0
+        self.n = self.n_negative = self.n_overflow = self.n_changed = self.n_near = 0
+        self.near: tuple[int, ...] = ()
         self.smallest = math.nan
         self.argmin: int | None = None
         self.largest = -math.inf
@@ -108,6 +121,8 @@ class Tally:
         self.n_negative += block.n_negative
         self.n_overflow += block.n_overflow
         self.n_changed += block.n_changed
+        self.n_near += block.n_near
+        self.near = (self.near + block.near)[:NEAR]
         if self.argmin is None or (block.smallest, block.argmin) < (self.smallest, self.argmin):
             self.smallest, self.argmin = block.smallest, block.argmin
         self.largest = max(self.largest, block.largest)
@@ -128,7 +143,7 @@ class Tally:
         return Block(
             self.n, self.n_negative, self.n_overflow, self.n_changed, self.smallest,
             -1 if self.argmin is None else self.argmin, self.largest,
-            sealed(index - _TOP), sealed(self._counts[index]),
+            sealed(index - _TOP), sealed(self._counts[index]), self.n_near, self.near,
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ Modules, lowest first:
 - `escape`: the way out of a point that is no local minimum, its risk proved lower in balls.
 - `exact_point`: residuals and gradient in rational numbers, where every activation is rational.
 - `problem`: what a question is about, checked.
+- `excess`: the difference of two risks in balls: its sign, or its value to all digits of a float64.
 - `decision`: `decide` for smooth activations, and for any with weight decay.
 - `polish`: `polish` for smooth activations, and for any with weight decay.
 """
