@@ -451,8 +451,6 @@ def test_batched_risk_in_blocks_and_its_errors():
         fm.batched_risk(*parts, data, "sine")
     parts[1][3, 2] = 1e4
     assert fm.batched_risk(*parts, data, "exponential")[3] == np.inf
-    with pytest.raises(NetworkError, match="needs a PiecewiseLinear activation"):
-        fm.probe(fm.OneHiddenLayer([[1.0, 1, 1]], [0.0], [1.0], 0.0, "tanh"), data, n=10)
 
 
 # ---- torch ---------------------------------------------------------------------------------------------------

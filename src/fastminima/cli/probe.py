@@ -12,6 +12,7 @@ from typing import Any
 from fastminima.data.dataset import Dataset
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.report.figures import require_matplotlib
 from fastminima.report.plain_names import with_old_names
 from fastminima.report.results.plain import probe_values
@@ -136,14 +137,16 @@ def _summarise(
     result: Probe | ProbeSweep, data: Dataset, arguments: argparse.Namespace, seconds: dict[str, float]
 ) -> dict[str, Any]:
     network = _probes(result)[0].network
-    s_plus, s_minus = network.slopes
+    h = network.activation
     summary = {
         "network": arguments.network,
         "source": arguments.data,
         "n_samples": data.n_samples,
         "n_features": data.n_features,
         "width": network.width,
-        "activation": {"s_plus": s_plus, "s_minus": s_minus},
+        "activation": {"s_plus": h.s_plus, "s_minus": h.s_minus}
+        if isinstance(h, PiecewiseLinear)
+        else {"name": str(h)},
         "risk": network.risk(data),
         "n": arguments.n,
         "seed": arguments.seed,
@@ -216,6 +219,7 @@ def _print(result: Probe | ProbeSweep, data: Dataset, seconds: dict[str, float],
         first = result[0]
         title = (
             f"fastminima probe: {first.n:,} sampled points a radius ({first.distribution}, seed {first.seed})"
+            + (", float64 estimates" if first.estimated else "")
         )
     print_table(title, head, table)
     if isinstance(result, ProbeSweep):

@@ -18,14 +18,10 @@ from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
-from fastminima.errors import NetworkError
-from fastminima.landscape.perturb.base_point import BasePoint
-from fastminima.landscape.perturb.direct import Direct
-from fastminima.landscape.perturb.evaluate import RadiusPlan, evaluate_points
+from fastminima.landscape.perturb.evaluate import evaluate_points
 from fastminima.landscape.perturb.options import ProbeOptions, check_levels
-from fastminima.landscape.perturb.points import directions, likely_row_norm, n_parameters, split
-from fastminima.landscape.perturb.screen import Screen, choose
-from fastminima.landscape.perturb.smooth_direct import SmoothDirect
+from fastminima.landscape.perturb.plans import radius_plans
+from fastminima.landscape.perturb.points import directions, n_parameters, split
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.landscape.signs import SignsInBalls
@@ -465,7 +461,7 @@ def probe(
     else:
         with single_threaded_blas():
             stop = threading.Event()
-            plans = (_plans if lines else _smooth_plans)(network, data, options, stop)
+            plans = radius_plans(network, data, options, stop)
             tallies = evaluate_points(network, data, plans, options, stop)
         outcomes = [(plan.method, plan.kept, tally) for plan, tally in zip(plans, tallies, strict=True)]
     probes = tuple(
@@ -489,20 +485,6 @@ def probe(
     return ProbeSweep(probes) if options.is_sweep else probes[0]
 
 
-def _smooth_plans(
-    network: OneHiddenLayer, data: Dataset, options: ProbeOptions, stop: threading.Event
-) -> list[RadiusPlan]:
-    direct = SmoothDirect(network, data)
-
-    def evaluate(delta: F64) -> tuple[F64, NDArray[np.integer], NDArray[np.bool_]]:
-        return direct.excess(delta, stop.is_set)
-
-    kept = (np.empty(options.n) if options.keep else None for _ in options.radii)
-    return [
-        RadiusPlan(value, "direct", evaluate, room) for value, room in zip(options.radii, kept, strict=True)
-    ]
-
-
 def _with_signs(probes: tuple[Probe, ...], data: Dataset) -> tuple[Probe, ...]:
     """The same, with signs from balls: of the lowest point, and of the first of those that are too close to call."""
     signs = SignsInBalls.of(probes[0].network, data)
@@ -513,35 +495,3 @@ def _with_signs(probes: tuple[Probe, ...], data: Dataset) -> tuple[Probe, ...]:
         replace(p, _state=state, lowest_proved=proved)
         for p, (state, proved) in zip(probes, found, strict=True)
     )
-
-
-def _plans(
-    network: OneHiddenLayer, data: Dataset, options: ProbeOptions, stop: threading.Event
-) -> list[RadiusPlan]:
-    """How the points at each radius are evaluated; `stop` ends what direct evaluation has begun."""
-    with np.errstate(all="ignore"):
-        base = BasePoint(network, data)
-    if not np.isfinite(base.residual).all():
-        raise NetworkError(
-            "the outputs of the network overflow on these data, so it has no risk to compare with"
-        )
-    width, features, n = network.width, network.n_features, options.n
-    norms = [likely_row_norm(value, options.distribution, width, features, n) for value in options.radii]
-    ways = [choose(base, norm, n).method if options.method == "auto" else options.method for norm in norms]
-    screened = [norm for norm, way in zip(norms, ways, strict=True) if way == "screened"]
-    screen = Screen(base, max(screened)) if screened else None
-    direct = Direct(base, options.dtype) if "direct" in ways else None
-
-    def directly(delta: F64) -> tuple[F64, NDArray[np.integer], None]:
-        assert direct is not None
-        return (*direct.excess(delta, stop.is_set), None)
-
-    def screened_off(delta: F64) -> tuple[F64, NDArray[np.integer], None]:
-        assert screen is not None
-        return (*screen.excess(delta), None)
-
-    plans = []
-    for value, way in zip(options.radii, ways, strict=True):
-        evaluate = directly if way == "direct" else screened_off
-        plans.append(RadiusPlan(value, way, evaluate, np.empty(n) if options.keep else None))
-    return plans

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastminima.data.dataset import Dataset
 from fastminima.landscape.perturb.base_point import BasePoint
 from fastminima.landscape.perturb.direct import Direct
+from fastminima.landscape.perturb.smooth_direct import SmoothDirect
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.batched_risk import batched_risk
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -55,17 +56,15 @@ def excess_on(
     """(excess, risk) on the grid of s and t, shapes (len(t), len(s)); the excess is over the network in the middle."""
     shape = (len(t), len(s))
     grid_s, grid_t = (axis.ravel() for axis in np.meshgrid(s, t))
-    direct = Direct(BasePoint(network, data)) if isinstance(network.activation, PiecewiseLinear) else None
+    lines = isinstance(network.activation, PiecewiseLinear)
+    direct = Direct(BasePoint(network, data)) if lines else SmoothDirect(network, data)
     level = float(risks_at(plane.centre[None], network, data)[0])
     excess = np.empty(len(grid_s))
     step = max(1, _BLOCK // len(plane.centre))
     for start in range(0, len(grid_s), step):
         cut = slice(start, start + step)
         moves = grid_s[cut, None] * plane.first + grid_t[cut, None] * plane.second
-        if direct is not None:
-            excess[cut], _ = direct.excess(moves)
-        else:
-            excess[cut] = risks_at(plane.centre + moves, network, data) - level
+        excess[cut], *_ = direct.excess(moves)
     excess[np.isnan(excess)] = np.inf
     with np.errstate(over="ignore"):
         return excess.reshape(shape), (level + excess).reshape(shape)

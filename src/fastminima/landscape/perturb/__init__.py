@@ -21,4 +21,5 @@ Modules, lowest first:
   bits.
 - `evaluate`: evaluate points on threads: results come in order, depend on neither blocks nor threads, and the run
   can be stopped.
+- `plans`: how the points at each radius are evaluated: every sample or a screen, made of lines or not.
 """

@@ -52,6 +52,8 @@ def probe_summary(probe: Probe) -> Summary:
         if not probe.n:
             return
         yield "points with a lower risk", f"{probe.n_negative:,}", ""
+        if probe.n_undecided:
+            yield "points too close to it to tell", f"{probe.n_undecided:,}", ""
         yield "smallest excess risk", f"{probe.min_excess:.6g}", unit
         yield "its point k", str(probe.argmin), ""
         for level, value in probe.quantiles.items():
