@@ -28,12 +28,11 @@ from fastminima.exact.dyadic import round_fraction
 from fastminima.exact.risk import exact_network_risk
 from fastminima.exact.signs import signs, unit_form
 from fastminima.exact.stream import PassNetwork
+from fastminima.landscape.smooth.excess import BallExcess
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
-
-from .smooth.excess import BallExcess
 
 __all__ = ["excess_risk", "padded"]
 

@@ -314,10 +314,21 @@ class ProbeSweep(Result, Drawn):
             If pandas is not installed (extra `tables`).
         """
         pandas = import_optional("pandas", extra="tables", purpose="a table of the radii")
-        names = ("radius", "n", "method", "n_negative", "min_excess", "argmin", "max_excess", "n_overflow", "n_changed")
+        names = (
+            "radius",
+            "n",
+            "method",
+            "n_negative",
+            "min_excess",
+            "argmin",
+            "max_excess",
+            "n_overflow",
+            "n_changed",
+        )
         return pandas.DataFrame(
             [
-                {name: getattr(p, name) for name in names} | {f"quantile_{q:g}": v for q, v in p.quantiles.items()}
+                {name: getattr(p, name) for name in names}
+                | {f"quantile_{q:g}": v for q, v in p.quantiles.items()}
                 for p in self
             ]
         )

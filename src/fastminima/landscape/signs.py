@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import MissingDependencyError, NetworkError
+from fastminima.landscape.perturb.tally import Block
+from fastminima.landscape.smooth.excess import BallExcess
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
-
-from .perturb.tally import Block
-from .smooth.excess import BallExcess
 
 __all__ = ["SignsInBalls"]
 
