@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -24,7 +24,6 @@ from fastminima.landscape.perturb.plans import radius_plans
 from fastminima.landscape.perturb.points import directions, n_parameters, split
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
-from fastminima.landscape.signs import SignsInBalls
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.given import network_and_data
 from fastminima.networks.next_steps import Drawn
@@ -35,6 +34,8 @@ from fastminima.system.packages import import_optional
 from fastminima.system.progress import Progress
 from fastminima.system.results import Result
 from fastminima.system.threads import single_threaded_blas
+
+from .signs import with_signs
 
 __all__ = ["Probe", "ProbeSweep", "probe"]
 
@@ -492,17 +493,5 @@ def probe(
         for value, (way, kept, tally) in zip(options.radii, outcomes, strict=True)
     )
     if not lines and options.n:
-        probes = _with_signs(probes, data)
+        probes = with_signs(probes, network, data)
     return ProbeSweep(probes) if options.is_sweep else probes[0]
-
-
-def _with_signs(probes: tuple[Probe, ...], data: Dataset) -> tuple[Probe, ...]:
-    """The same, with signs from balls: of the lowest point, and of the first of those that are too close to call."""
-    signs = SignsInBalls.of(probes[0].network, data)
-    if signs is None:
-        return probes
-    found = (signs.decided(p._state, p.delta) for p in probes)
-    return tuple(
-        replace(p, _state=state, lowest_proved=proved)
-        for p, (state, proved) in zip(probes, found, strict=True)
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from fastminima.landscape.smooth.excess import BallExcess
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
-__all__ = ["SignsInBalls"]
+__all__ = ["SignsInBalls", "with_signs"]
 
 F64 = NDArray[np.float64]
 Delta = tuple[F64, F64, F64, float]
@@ -85,3 +86,22 @@ class SignsInBalls:
             bias=theta.bias + Fraction(b2),
         )
         return self.balls.sign(moved)
+
+
+def with_signs(probes: tuple[Any, ...], network: OneHiddenLayer, data: Dataset) -> tuple[Any, ...]:
+    """Probes of one network, with signs from balls: of the lowest point, and of the first that are too close to call.
+
+    Parameters
+    ----------
+    probes : tuple of Probe
+    network : OneHiddenLayer
+    data : Dataset
+    """
+    signs = SignsInBalls.of(network, data)
+    if signs is None:
+        return probes
+    found = (signs.decided(p._state, p.delta) for p in probes)
+    return tuple(
+        replace(p, _state=state, lowest_proved=proved)
+        for p, (state, proved) in zip(probes, found, strict=True)
+    )
