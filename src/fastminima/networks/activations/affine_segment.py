@@ -62,6 +62,11 @@ class AffineSegment:
         Is it proved that h leaves the line arbitrarily near one of the ends?
     bends_continuously : bool
         The same near an end at which h is continuous.
+    turns : frozenset of int
+        1 where h is proved to go on flatter than the line near an end at which it is continuous, or backward; -1 where
+        it is steeper. Of two lines that meet, each may be the one.
+    corner : Fraction or None
+        Of activations that are affine nowhere: where they bend; their end is none.
     """
 
     low: Fraction | None
@@ -70,6 +75,8 @@ class AffineSegment:
     offset: Fraction
     bends: bool = False
     bends_continuously: bool = False
+    turns: frozenset[int] = frozenset()
+    corner: Fraction | None = None
 
     def value(self, t: Fraction) -> Fraction:
         """h(t) for t inside."""
@@ -119,6 +126,12 @@ def affine_segment(activation: Any) -> AffineSegment | None:
     joined = [_limit(other, end) == line.value(end) for end, other in ends if end is not None]
     return replace(
         line,
+        turns=frozenset(
+            turn
+            for (end, p), leaving, meets in zip(ends, leaves, joined, strict=True)
+            if end is not None and leaving and meets
+            for turn in _turns(p, line, end)
+        ),
         bends=any(leaves),
         bends_continuously=any(a and b for a, b in zip(leaves, joined, strict=True)),
     )
@@ -147,6 +160,26 @@ def _leaves(piece: Piece, line: AffineSegment, end: Fraction) -> bool:
         return True
     jet = exact_jet(piece.formula, end)
     return jet is not None and jet != (line.value(end), line.slope, 0)
+
+
+def _turns(piece: Piece, line: AffineSegment, end: Fraction) -> set[int]:
+    """How a neighbouring piece goes on from a common end, see `AffineSegment.turns`."""
+    if piece.line is not None:
+        ratio = piece.line[0] / line.slope
+        # where both slopes are not 0 the line may be the neighbour's
+        return {_sign(1 - ratio)} | ({_sign(1 - 1 / ratio)} if ratio else set())
+    jet = exact_jet(piece.formula, end)
+    if jet is None:
+        return set()
+    if jet[1] != line.slope:
+        return {_sign(1 - jet[1] / line.slope)}
+    # the second order: below a lower end a convex piece lies above the line, and falls slower
+    side = -1 if end == line.low else 1
+    return {_sign(-side * jet[2] / line.slope)} - {0}
+
+
+def _sign(value: Fraction) -> int:
+    return (value > 0) - (value < 0)
 
 
 def _limit(piece: Piece, end: Fraction) -> Fraction | None:

@@ -68,6 +68,8 @@ def claims_of(
     """
     if low.network is None or low.segment is None:
         raise ProofError(f"there is nothing to prove: {low.reason}")
+    if low.epsilon:
+        raise ProofError(f"there is no certificate of a near minimum: {low.reason}")
     if math.isinf(low.radius):
         raise ProofError(
             f"{low.activation} is affine everywhere: its networks are linear, and their minima are global"

@@ -31,9 +31,13 @@ Modules, lowest first:
 - `width_condition`: whether a strictly better network with these hidden widths exists.
 - `deep_construction`: layers inside the segment that compute the least-squares map, rounded to float64.
 - `certify_deep_loss`: is the loss of a deep network proved to lie below a bound?
+- `deep_frame`: what candidates for a better deep network are made from.
+- `deep_reduced`: candidates with one kink in the first layer and the best linear part of limited rank beside it.
 - `deep_candidates`: candidates for a better deep network: a kink in a spare unit, or a vertex of the fitted values.
 - `deep_search`: the first of them that is proved.
 - `given_classes`: labels as class numbers, and what is no set of classes.
+- `rank_loss`: the least squared loss of affine maps of limited rank, enclosed.
+- `near_minimum`: minima up to an epsilon, of activations that are affine nowhere and nearly so far out.
 - `deep_minimum`: theorem 1 for any depth, several outputs and any activation with an affine segment.
 - `deep_better_point`: a strictly better network of the same widths than a deep minimum, proved.
 - `minimum`: theorem 1, step 1: the spurious local minimum, and the whole family it belongs to.

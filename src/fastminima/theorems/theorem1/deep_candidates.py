@@ -5,23 +5,23 @@
     |v|^2 / (2 |phi_perp|^2) with v the sum of phi_i r_i, phi_perp orthogonal to (1, A x).
 (b) A vertex. No unit to spare: a basis of the carried plane has a first member mu that is largest at one group of equal
     fitted values, which is moved beyond the end; the others hold the rest, orthogonal to the way nu it shall move.
+(c) Both at once (`deep_reduced`): a kink in the first layer, and the best linear part beside it.
 The output layer is refitted on what the last layer then computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.losses.row_sum import RowSum
 from fastminima.networks.activations.affine_segment import AffineSegment
-from fastminima.networks.activations.lines import lines_of
 
 from .affine_optimum import AffineOptimum
+from .deep_frame import Frame, Plan, ends, frame_of, scales
+from .deep_reduced import reduced_plans
 from .float_fit import fitted
 
 __all__ = ["deep_candidates"]
@@ -31,40 +31,8 @@ Pair = tuple[Floats, Floats]
 
 _DIRECTIONS = 48
 _FINALISTS = 6
-# how far beyond an end, in units of the spread of t, the samples of a curved activation reach
-_REACHES = (0.5, 2.0, 8.0, 64.0)
+# how far beyond an end a vertex is moved
 _DEPTHS = (0.25, 1.0, 6.0, 32.0)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The data centred and scaled, residuals, and A x = Q P x' with orthonormal columns Q, all in floats.
-
-    `push` are weighted slopes of the loss, `heft` bounds on weighted curvatures. `residual` are slopes over the largest
-    curvature: of squared loss f - y, else how far a step goes that is safe.
-    """
-
-    X: Floats
-    centre: Floats
-    scale: Floats
-    loss: RowSum
-    weight: Floats
-    residual: Floats
-    push: Floats
-    heft: Floats
-    P: Floats
-    Q: Floats
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Up to `layer`: `carried` rows of x'; there: `linear` rows of those, and one unit z = <kink, carried> + at."""
-
-    layer: int
-    carried: Floats
-    linear: Floats
-    kink: Floats
-    at: float
 
 
 def deep_candidates(
@@ -72,7 +40,7 @@ def deep_candidates(
 ) -> Iterator[tuple[Pair, ...]]:
     """Layers to be proved better, promising ones first."""
     with np.errstate(all="ignore"):
-        frame = _frame(fits)
+        frame = frame_of(fits)
         found = [
             plan
             for k in range(len(widths))
@@ -81,38 +49,16 @@ def deep_candidates(
         ]
         if fits.rank:
             found += _vertices(frame, segment, h, rng)
+        found += reduced_plans(frame, segment, h, widths[0], rng)
         built = [_built(frame, segment, h, widths, plan) for plan in found]
         fitting = [one for one in built if one is not None]
         for _, layers in sorted(fitting, key=lambda one: one[0])[:_FINALISTS]:
             yield layers
 
 
-def _frame(fits: AffineOptimum) -> _Frame:
-    data = fits.data
-    # a constant column stays out of all units: its x' is 0
-    constant = np.ptp(data.X, axis=0) == 0.0
-    centre = np.where(constant, data.X[0], data.X.mean(axis=0))
-    spread = np.abs(data.X - centre).max(axis=0, initial=0.0)
-    # powers of two round nothing
-    scale = np.where(constant, 1.0, np.ldexp(1.0, np.frexp(spread)[1]))
-    X = (data.X - centre) / scale
-    weight = np.ones(len(X)) if data.sample_weight is None else data.sample_weight
-    loss = fits.loss_sum
-    slopes = np.array([[float(c) for c in row] for row in fits.slopes]).reshape(loss.n_outputs, -1)
-    level = np.array([float(c) for c in fits.intercepts]) + slopes @ centre
-    slopes = slopes * scale
-    U, S, V = np.linalg.svd(slopes, full_matrices=False)
-    r = fits.rank
-    Z = X @ slopes.T + level
-    push, most = loss.phi.slopes(Z, loss.floats), loss.phi.lipschitz
-    heft = weight * most
-    P = S[:r, None] * V[:r]
-    return _Frame(X, centre, scale, loss, weight, push / most, push * weight[:, None], heft, P, U[:, :r])
-
-
 def _kinks(
-    frame: _Frame, segment: AffineSegment, h: Any, widths: tuple[int, ...], k: int, rng: np.random.Generator
-) -> list[_Plan]:
+    frame: Frame, segment: AffineSegment, h: Any, widths: tuple[int, ...], k: int, rng: np.random.Generator
+) -> list[Plan]:
     """Plans of (a) in layer k."""
     rank, dx = len(frame.P), frame.X.shape[1]
     before = min(widths[:k], default=dx)
@@ -138,16 +84,16 @@ def _kinks(
         carried, linear = _rows(frame, u, before >= dx, free)
         t = frame.X @ u
         way = np.linalg.lstsq(carried.T, u, rcond=None)[0]
-        for end, side in _ends(segment):
+        for end, side in ends(segment):
             # the hinge is the part in the segment, or the part beyond its end
             for turn in (-side, side):
                 inside = float(t.max()) - knot if turn == -side else knot - float(t.min())
-                for s in _scales(segment, h, float(np.ptp(t)) or 1.0, inside):
-                    plans.append(_Plan(k, carried, linear, way * (turn * s), end - turn * s * knot))
+                for s in scales(segment, h, float(np.ptp(t)) or 1.0, inside):
+                    plans.append(Plan(k, carried, linear, way * (turn * s), end - turn * s * knot))
     return plans
 
 
-def _rows(frame: _Frame, u: Floats, whole: bool, free: bool) -> tuple[Floats, Floats]:
+def _rows(frame: Frame, u: Floats, whole: bool, free: bool) -> tuple[Floats, Floats]:
     """What layers before hand on, and A x in it."""
     rank = len(frame.P)
     if whole:
@@ -155,24 +101,6 @@ def _rows(frame: _Frame, u: Floats, whole: bool, free: bool) -> tuple[Floats, Fl
     if free:
         return np.vstack([frame.P, u]), np.eye(rank, rank + 1)
     return frame.P, np.eye(rank)
-
-
-def _ends(segment: AffineSegment) -> list[tuple[float, int]]:
-    """Ends of the segment, and the side on which it is left."""
-    found = [(float(segment.low), -1)] if segment.low is not None else []
-    return found + ([(float(segment.high), 1)] if segment.high is not None else [])
-
-
-def _scales(segment: AffineSegment, h: Any, spread: float, inside: float) -> list[float]:
-    lines = lines_of(h)
-    if lines is not None and len(lines.breaks) == 1:
-        # one kink, at any scale
-        return [1.0 / spread]
-    found = [reach / spread for reach in _REACHES]
-    if segment.low is not None and segment.high is not None:
-        # samples on that side stay in the segment: the unit is a hinge
-        found.append(0.99 * float(segment.high - segment.low) / inside if inside > 0.0 else 1.0 / spread)
-    return found
 
 
 def _best_knot(t: Floats, pushes: Floats, basis: Floats, root: Floats) -> tuple[float, float]:
@@ -194,7 +122,7 @@ def _best_knot(t: Floats, pushes: Floats, basis: Floats, root: Floats) -> tuple[
     return float(gain[best]), float(knots[best])
 
 
-def _vertices(frame: _Frame, segment: AffineSegment, h: Any, rng: np.random.Generator) -> list[_Plan]:
+def _vertices(frame: Frame, segment: AffineSegment, h: Any, rng: np.random.Generator) -> list[Plan]:
     """Plans of (b), in the first layer."""
     rank = len(frame.P)
     at = frame.X @ frame.P.T
@@ -214,7 +142,7 @@ def _vertices(frame: _Frame, segment: AffineSegment, h: Any, rng: np.random.Gene
         gap = top - float(along[~members].max())
         w = float(frame.weight[members].sum())
         r = frame.weight[members] @ wanted[members] / w
-        for end, side in _ends(segment):
+        for end, side in ends(segment):
             for depth in _depths(segment, along, gap):
                 bend = _bend(segment, h, end, side, depth)
                 for y in _ways(r, mu, bend * gap):
@@ -228,7 +156,7 @@ def _vertices(frame: _Frame, segment: AffineSegment, h: Any, rng: np.random.Gene
     eye = np.eye(frame.X.shape[1])
     for _, mu, y, s, start in scored[: 4 * _FINALISTS]:
         others = np.linalg.svd(y[None, :])[2][1:]
-        plans.append(_Plan(0, eye, others @ frame.P, s * (mu @ frame.P), start))
+        plans.append(Plan(0, eye, others @ frame.P, s * (mu @ frame.P), start))
     return plans
 
 
@@ -286,7 +214,7 @@ def _padded(W: Floats, b: Floats, width: int, before: int, segment: AffineSegmen
 
 
 def _built(
-    frame: _Frame, segment: AffineSegment, h: Any, widths: tuple[int, ...], plan: _Plan
+    frame: Frame, segment: AffineSegment, h: Any, widths: tuple[int, ...], plan: Plan
 ) -> tuple[float, tuple[Pair, ...]] | None:
     """(loss, layers), None where they do not fit."""
     n = frame.X.shape[1]
@@ -324,7 +252,7 @@ def _built(
     return _with_output(frame, layers, values, D, d)
 
 
-def _read(frame: _Frame, values: Floats, widths: tuple[int, ...]) -> Floats:
+def _read(frame: Frame, values: Floats, widths: tuple[int, ...]) -> Floats:
     """What the layers that follow hand on: everything, or as many combinations as the output can use."""
     room = min(widths)
     if values.shape[1] <= room:
@@ -335,12 +263,12 @@ def _read(frame: _Frame, values: Floats, widths: tuple[int, ...]) -> Floats:
     return np.asarray(V[:room] @ theta)
 
 
-def _fitted(frame: _Frame, values: Floats) -> Floats:
+def _fitted(frame: Frame, values: Floats) -> Floats:
     return fitted(frame.loss, np.column_stack([np.ones(len(values)), values]))
 
 
 def _with_output(
-    frame: _Frame, layers: list[Pair], values: Floats, D: Floats, d: Floats
+    frame: Frame, layers: list[Pair], values: Floats, D: Floats, d: Floats
 ) -> tuple[float, tuple[Pair, ...]] | None:
     theta = _fitted(frame, values)
     W = theta[1:].T @ D

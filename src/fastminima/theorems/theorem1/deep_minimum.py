@@ -37,6 +37,9 @@ from .class_fit import SeparatedClasses
 from .deep_construction import Scales, layers_in_segment
 from .deep_search import first_better
 from .given_classes import Classes, with_classes
+from .near_minimum import near_line
+from .rank_loss import least_of_rank
+from .several_outputs import AffineFits
 from .status import MinimumStatus
 from .width_condition import compared_with_widths
 
@@ -46,6 +49,7 @@ _KINDS = {
     MinimumStatus.SPURIOUS: "spurious local minimum",
     MinimumStatus.GLOBAL: "global minimum",
     MinimumStatus.UNDECIDED: "local minimum (spurious or global: undecided)",
+    MinimumStatus.NEAR_MINIMUM: "near minimum",
 }
 
 
@@ -61,7 +65,8 @@ class DeepMinimum(Result):
         "spurious": a strictly better network of these widths exists, proved. "global": none exists. "undecided": neither is
         proved, for the reason given. "bottleneck": a layer is narrower than the rank of the best affine map.
         "no_affine_segment": the activation is affine nowhere. "separable", "quasi_separable": an affine map tells classes
-        apart, so that logistic or softmax loss has no best one.
+        apart, so that logistic or softmax loss has no best one. "near_minimum": of an activation that is nearly a line far
+        out; see `epsilon`.
     reason : str
     excess : float
         Proved upper bound on the exact loss of `network` minus the least loss of an affine map (rounding of the parameters).
@@ -78,6 +83,11 @@ class DeepMinimum(Result):
         The best affine map; its `gradients` prove that none is better.
     alpha, gain : float
         As given.
+    epsilon : float
+        0.0 but for "near_minimum": no network whose hidden layer and output weights together move by at most `radius`, with
+        any output biases, has a loss below that of the best affine map by more than this.
+    least_of_rank : (float, float) or None
+        For "bottleneck" and squared loss: bounds on the least loss of an affine map that the narrowest layer can carry.
     classes : tuple or None
         Of labels: class k of the outputs is `classes[k]`. `data` then hold class numbers.
 
@@ -102,6 +112,8 @@ class DeepMinimum(Result):
     fits: AffineOptimum
     alpha: float
     gain: float
+    epsilon: float = 0.0
+    least_of_rank: tuple[float, float] | None = None
     classes: Classes | None = None
     # the segment follows from the activation, the fits from the data
     _compared = (
@@ -205,12 +217,10 @@ def deep_minimum(
     widths, scales = as_widths(width), _checked(scales or Scales(2.0, 8.0))
     data, classes = with_classes(data, phi or Squared(), names)
     h = as_activation(activation)
-    sizes = (data.n_features, *widths, max(data.n_targets, len(classes or ())))
-    # the arrays, and a rational for each coefficient of each unit
-    numbers = sum(a * (b + 1) for a, b in zip(sizes[1:], sizes, strict=False))
-    forms = sum(widths) * (data.n_features + 1)
-    require_memory(numbers * 4 * 8 + forms * 400, f"a network of widths {spelled(widths)}")
+    _require_memory(data.n_features, widths, max(data.n_targets, len(classes or ())))
     segment = affine_segment(h)
+    near = near_line(h) if segment is None and len(widths) == 1 else None
+    segment = near.segment if near is not None else segment
     with single_threaded_blas():
         fits = best_affine(data, phi or Squared())
         answer = partial(
@@ -226,10 +236,12 @@ def deep_minimum(
         refused = _refused(fits, widths, segment, h)
         if refused is not None or segment is None:
             status, reason = refused or (MinimumStatus.NO_AFFINE_SEGMENT, "")
-            return answer(network=None, status=status, reason=reason, excess=math.nan, radius=0.0)
-        status, reason = compared_with_widths(fits, widths, segment)
-        if status is MinimumStatus.UNDECIDED and not fits.exact:
-            status, reason = _searched(fits, segment, h, widths, reason)
+            least = _least_of_rank(fits, widths) if status is MinimumStatus.BOTTLENECK else None
+            return answer(
+                network=None, status=status, reason=reason, excess=math.nan, radius=0.0, least_of_rank=least
+            )
+        if near is None:
+            status, reason = _status(fits, segment, h, widths)
         network = DeepNetwork(layers_in_segment(fits, segment, widths, scales), h, data.feature_names)
         radius = certified_radius(
             network.layers, cell_forms(network.layers, segment), segment, data.one_target(0)
@@ -239,14 +251,44 @@ def deep_minimum(
             "the preactivations of the minimum do not stay inside the affine segment by a distance that float64 can hold "
             f"(alpha = {scales.alpha:g}, gain = {scales.gain:g}); take them nearer to 1, or standardise the columns"
         )
-    excess = round_up(fits.excess(*_affine(network, segment)))
-    return answer(network=network, status=status, reason=reason, excess=excess, radius=radius)
+    excess = fits.excess(*_affine(network, segment))
+    if near is None:
+        return answer(network=network, status=status, reason=reason, excess=round_up(excess), radius=radius)
+    W = network.layers[-1][0]
+    epsilon = near.epsilon(fits, W, radius)
+    return answer(
+        network=network,
+        status=MinimumStatus.NEAR_MINIMUM,
+        reason=f"near_minimum: {h} is no line anywhere, and within {float(near.eta):.1e} of one where the unit stays; "
+        f"nothing within the radius is lower by more than {epsilon:.1e}",
+        excess=round_up(near.excess(fits, W, excess)),
+        radius=radius,
+        epsilon=epsilon,
+    )
 
 
-def _searched(
-    fits: AffineOptimum, segment: AffineSegment, h: Any, widths: tuple[int, ...], reason: str
+def _require_memory(n_features: int, widths: tuple[int, ...], n_outputs: int) -> None:
+    sizes = (n_features, *widths, n_outputs)
+    # the arrays, and a rational for each coefficient of each unit
+    numbers = sum(a * (b + 1) for a, b in zip(sizes[1:], sizes, strict=False))
+    forms = sum(widths) * (n_features + 1)
+    require_memory(numbers * 4 * 8 + forms * 400, f"a network of widths {spelled(widths)}")
+
+
+def _least_of_rank(fits: AffineOptimum, widths: tuple[int, ...]) -> tuple[float, float] | None:
+    if not isinstance(fits, AffineFits):
+        return None
+    low, high = least_of_rank(fits, min(widths))
+    return round_down(low), round_up(high)
+
+
+def _status(
+    fits: AffineOptimum, segment: AffineSegment, h: Any, widths: tuple[int, ...]
 ) -> tuple[MinimumStatus, str]:
     """What bounds leave open, a network that is proved better decides."""
+    status, reason = compared_with_widths(fits, widths, segment)
+    if status is not MinimumStatus.UNDECIDED or fits.exact:
+        return status, reason
     found = first_better(fits, segment, h, widths, np.random.default_rng(0))
     if found.layers is None:
         return MinimumStatus.UNDECIDED, reason
@@ -281,7 +323,8 @@ def _refused(
     if segment is None:
         return (
             MinimumStatus.NO_AFFINE_SEGMENT,
-            f"{h} is affine on no interval that its formula shows; relu, leaky_relu, elu, selu, celu, relu6, hardtanh, "
+            f"{h} is affine on no interval that its formula shows (gelu, silu, softplus and mish have near minima with one "
+            "hidden layer); relu, leaky_relu, elu, selu, celu, relu6, hardtanh, "
             "hardsigmoid, hardswish, softshrink are",
         )
     if min(widths) < fits.rank:

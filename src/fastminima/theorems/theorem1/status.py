@@ -34,6 +34,9 @@ class MinimumStatus(StrEnum):
     QUASI_SEPARABLE = "quasi_separable"
     """Of logistic and softmax loss: an affine map tells some classes apart and none the others, no minimum is reached;
     nothing is built."""
+    NEAR_MINIMUM = "near_minimum"
+    """Of GELU, SiLU, softplus and Mish, one hidden layer: nothing nearby is lower by more than an epsilon that float64 does
+    not see; not called a local minimum."""
     NO_AFFINE_SEGMENT = "no_affine_segment"
     """The activation is affine on no interval (tanh, GELU): the construction does not apply; nothing is built."""
 

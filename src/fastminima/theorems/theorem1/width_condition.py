@@ -14,7 +14,9 @@ the sum of g over a group of equal inputs:
 (c) All widths rho >= 2: at a vertex p of the convex hull of the points A x, some basis of the rho units has a first one
     that is largest at p alone and whose column in the output goes against R = sum of g over the samples at p, if
     A^T R != 0. Moved by epsilon beyond an end at which h is continuous, it changes the output at p and nowhere else.
-(d) rho = width = 1 asks for a sign, and y = x^3 on -2..2 with ReLU shows that "no" occurs: left undecided.
+(d) rho = width = 1: with A = Q P, the samples with the largest P x can be moved along -Q where h goes on flatter beyond an
+    end, and along Q where it is steeper, the others staying where they are. That gains where <Q, G> has that sign, G the sum
+    of g over them; at the smallest P x the other one. y = x^3 on -2..2 with ReLU shows that "no" occurs: left undecided.
 """
 
 from __future__ import annotations
@@ -64,6 +66,12 @@ def compared_with_widths(
         return (
             MinimumStatus.UNDECIDED,
             "tie_in_bounds: whether the residuals of every group of equal inputs cancel is not decided by the bounds",
+        )
+    if fits.exact and fits.rank == 1 and _pushed_end(fits, segment.turns):
+        return (
+            MinimumStatus.SPURIOUS,
+            "a strictly better network of these widths exists: at one end of the fitted values the residuals push to where "
+            "the one unit can go",
         )
     if fits.exact and fits.rank >= 2 and segment.bends_continuously and _pushed_vertex(fits):
         return (
@@ -118,4 +126,19 @@ def _pushed_vertex(fits: AffineOptimum) -> bool:
             sums = [int(r[members].sum()) for r in fits.weighted_residuals]
             if any(fits.carried(sums)):
                 return True
+    return False
+
+
+def _pushed_end(fits: AffineOptimum, turns: frozenset[int]) -> bool:
+    """Do the residuals push one of the two ends of the fitted values to where it can go? See (d)."""
+    k = next(k for k, row in enumerate(fits.slopes) if any(row))
+    c = next(c for c, slope in enumerate(fits.slopes[k]) if slope)
+    # P is row k: <Q, G> P_c is entry c of A^T G
+    sign = 1 if fits.slopes[k][c] > 0 else -1
+    along = fits.fitted[k]
+    for best, way in ((along.max(), 1), (along.min(), -1)):
+        sums = [int(r[along == best].sum()) for r in fits.weighted_residuals]
+        push = fits.carried(sums)[c] * sign * way
+        if ((push > 0) - (push < 0)) in turns:
+            return True
     return False
