@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
-from fastminima.errors import ProofError
+from fastminima.errors import ActivationError, DataError, LossError, NetworkError, ProofError
 from fastminima.networks.activations.affine_segment import affine_segment
 from profiles import examples
 
@@ -194,3 +194,39 @@ def test_what_has_the_name_only_is_not_near_a_line():
     assert str(fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), fake, (3,)).status) == "no_affine_segment"
     assert str(fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), "gelu", (3, 3)).status) == "no_affine_segment"
     assert str(fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), "tanh", (3,)).status) == "no_affine_segment"
+
+
+def test_modules_that_are_no_functions_are_refused_by_name():
+    nn = pytest.importorskip("torch.nn")
+    data = (CUBE, CUBE[:, 0] ** 2)
+    for module, words in (
+        (nn.Dropout(), "Dropout"),
+        (nn.BatchNorm1d(3), "BatchNorm1d"),
+        (nn.RReLU(), "RReLU draws"),
+        (nn.PReLU(3), "3 slopes"),
+    ):
+        with pytest.raises(ActivationError, match=words):
+            fm.spurious_minimum(data, module, (3,))
+    for inside, words in (
+        ([nn.ReLU(), nn.Dropout()], "Dropout in training mode"),
+        ([nn.BatchNorm1d(3), nn.ReLU()], "BatchNorm1d"),
+        ([nn.RReLU()], "RReLU draws"),
+    ):
+        with pytest.raises((ActivationError, NetworkError), match=words):
+            fm.DeepNetwork.from_torch(nn.Sequential(nn.Linear(1, 3), *inside, nn.Linear(3, 1)))
+
+
+def test_losses_that_are_not_convex_are_refused_by_name():
+    class Hill:
+        convex = False
+
+        def __repr__(self):
+            return "Hill()"
+
+    with pytest.raises(LossError, match=r"Hill\(\) is not known to be convex"):
+        fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), "relu", (3,), loss=Hill())
+    for loss in (Hill, 3, object(), np.ones(2)):
+        with pytest.raises(LossError, match="loss must be one of"):
+            fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), "relu", (3,), loss=loss)
+    with pytest.raises(DataError, match="dy >= 1"):
+        fm.spurious_minimum((CUBE, np.zeros((5, 0))), "relu", (3,))
