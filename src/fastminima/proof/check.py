@@ -792,7 +792,7 @@ class Matrices:
         return Fraction(sum(map(at, A, B)), a * b)
 
 
-# ---- layers: networks of any depth whose activations are affine somewhere, with squared or Huber loss ---------------
+# ---- layers: networks of any depth whose activations are affine somewhere -------------------------------------------
 
 
 def root(x):
@@ -859,10 +859,13 @@ class Layers(Matrices):
         activations, widths, loss = fields(setting, "activations", "widths", "loss")
         need(isinstance(widths, list) and widths, "expected the widths of hidden layers")
         self.table, self.dx, self.dy = table, table.dx, table.dy
-        self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.dy]
+        self.read_loss(loss)
+        self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.outputs]
         need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each layer")
         self.activations = [Activation(table, words) for words in activations]
-        self.delta = None
+
+    def read_loss(self, loss):
+        self.delta, self.outputs = None, self.dy
         if loss != "squared":
             need(isinstance(loss, list) and len(loss) == 2 and loss[0] == "huber", "no such loss")
             self.delta = exact(loss[1])
@@ -920,7 +923,7 @@ class Layers(Matrices):
         need(R > 0, "the radius is not above 0")
         need(isinstance(pieces, list) and len(pieces) == len(self.activations), "expected a piece for each hidden layer")
         stages, rows = self.stages(net, pieces, R)
-        fit, work = self.residuals(rows)
+        work, twice = self.of_map(rows)
         for rooms, active, _, bits in stages:
             work += sum((self.dx + 1) * times(longest(form)) for form, _ in (*rooms, *active))
             work += len(rooms) * 4 * times(bits, bits) + len(active) * times(bits, bits)
@@ -928,8 +931,13 @@ class Layers(Matrices):
             self.table.spend(len(block.rows) * work)
             for part in block.parts(work):
                 self.inside(part, stages)
-                total += self.slopes(part, fit)[1]
+                total += twice(part)
         need(total / 2 - self.bound <= exact(excess), "the network's loss exceeds the bound by more")
+
+    def of_map(self, rows):
+        """The work of a row, and a function of rows that gives twice the loss of an affine map, or a bound above it."""
+        fit, work = self.residuals(rows)
+        return work, lambda part: self.slopes(part, fit)[1]
 
     def stages(self, net, pieces, R):
         """For each hidden layer what `inside` asks of (x, 1), and the affine map that the network is inside.
@@ -987,9 +995,11 @@ class Layers(Matrices):
             (W, b), (V, c) = net[k : k + 2]
             read = [j for j in range(len(W)) if any(row[j] for row in V)]
             net[k : k + 2] = ([W[j] for j in read], [b[j] for j in read]), ([[row[j] for j in read] for row in V], c)
-        lines = all(None not in h.lines for h in self.activations)
-        total = yield from (self.exactly if lines else self.enclosed)(net)
+        total = yield from (self.exactly if self.by_lines() else self.enclosed)(net)
         need(0 < exact(drop) <= self.bound - total, "the drop is not reached")
+
+    def by_lines(self):
+        return all(None not in h.lines for h in self.activations)
 
     def exactly(self, net):
         """The loss of a network of lines; every number of a row is an integer over `one`."""
@@ -1048,12 +1058,18 @@ class Layers(Matrices):
                     z = [sum((v * a[j] for j, v in line), start=c) for line, c in zip(W, b)]
                     if k < len(self.activations):
                         a = [jet(self.activations[k].formula, t, spend, meet=True)[0] for t in z]
-                for t, y in zip(z, row[self.dx + 1 :]):
-                    r = t + -interval(Fraction(y, block.scale))
-                    r = Fraction(max(-r.lo, r.hi), UNIT)
-                    g = r if self.delta is None else min(r, self.delta)
-                    total += g * (2 * r - g) * Fraction(row[-1], block.scale)
+                total += self.above(z, row, block.scale, spend)
         return total / 2
+
+    def above(self, z, row, scale, spend):
+        """Twice the loss of a row with these outputs, from above."""
+        twice = 0
+        for t, y in zip(z, row[self.dx + 1 :]):
+            r = t + -interval(Fraction(y, scale))
+            r = Fraction(max(-r.lo, r.hi), UNIT)
+            g = r if self.delta is None else min(r, self.delta)
+            twice += g * (2 * r - g)
+        return twice * Fraction(row[-1], scale)
 
     def linearly_fittable(self):
         need(self.bound == 0, "the loss of the best affine map is not 0")
@@ -1076,6 +1092,110 @@ class Layers(Matrices):
         "lower risk": lower_risk,
         "linearly fittable": partial(after, linearly_fittable),
         "pure error": pure_error,
+    }
+
+
+class Classes(Layers):
+    """The same with cross entropy, sum w (ln sum_j e^(f_j) - sum_j t_j f_j): softmax over all outputs, targets t of a class
+    number or of as many columns; or logistic, for each output of two classes with (f, 0), t = 1 for the first if y > 0."""
+
+    def read_loss(self, loss):
+        need(isinstance(loss, list) and len(loss) > 1 and loss[0] in ("logistic", "softmax"), "no such loss")
+        self.softmax, share = loss[0] == "softmax", exact(loss[-1])
+        need(len(loss) == 2 + self.softmax and 0 <= share < 1, "expected a share of smoothed labels")
+        self.share, self.outputs = share, whole(loss[1], 2) if self.softmax else self.dy
+        need(not self.softmax or self.dy in (1, self.outputs), "expected a class number, or a column for each class")
+
+    def targets(self, row, scale):
+        """Of each problem: one of all outputs, or one for each."""
+        y = [Fraction(v, scale) for v in row[self.dx + 1 : -1]]
+        if not self.softmax:
+            need(all(v in (-1, 0, 1) for v in y), "expected classes 0 and 1, or -1 and 1")
+            hot = [[Fraction(v > 0), Fraction(v <= 0)] for v in y]
+        elif self.dy > 1:
+            need(min(y) >= 0 and any(y), "expected probabilities")
+            hot = [[v / sum(y) for v in y]]
+        else:
+            need(y[0] in range(self.outputs), "expected a class number")
+            hot = [[Fraction(y[0] == j) for j in range(self.outputs)]]
+        return [[(1 - self.share) * t + self.share / len(one) for t in one] for one in hot]
+
+    def problems(self, values, zero):
+        """Outputs of a row, by problem."""
+        return [list(values)] if self.softmax else [[v, zero] for v in values]
+
+    def affine_bound(self, probabilities, loss):
+        """The loss of every affine map is at least sum w entropy(p), as sum w (p - t) (x, 1) = 0; one reaches the least."""
+        rows, total = iter(exact(probabilities, self.table.m, self.outputs)), Fraction(0)
+        sums = [[Fraction(0)] * (self.dx + 1) for _ in range(self.outputs)]
+        while block := (yield):
+            for row in block.rows:
+                p = next(rows)
+                bits = longest(p, *([t] for t in sums[0])) + longest(row[: self.dx + 1], [row[-1], block.scale]) + 64
+                self.table.spend(self.outputs * (reduction(bits, 3 * self.dx + 8) + 60_000))
+                all_p = self.problems(p, None) if self.softmax else [[v, 1 - v] for v in p]
+                need(all(min(one) > 0 and sum(one) == 1 for one in all_p), "expected probabilities above 0")
+                t = self.targets(row, block.scale)
+                w, x = Fraction(row[-1], block.scale), [Fraction(v, block.scale) for v in row[: self.dx + 1]]
+                g = [w * (a - b) for one, of in zip(all_p, t) for a, b in list(zip(one, of))[: None if self.softmax else 1]]
+                sums = [[s + v * c for s, c in zip(line, x)] for line, v in zip(sums, g)]
+                entropy = sum(self.entropy(v) for one in all_p for v in one)
+                total += w * Fraction(entropy, UNIT)
+        need(not any(map(any, sums)), "the slopes of the loss are not orthogonal to the columns")
+        self.bound = exact(loss)
+        need(self.bound <= total, "the sum of entropies is smaller")
+
+    def entropy(self, p):
+        """-p ln p from below, in units of an interval."""
+        p = interval(p)
+        return max(0, (p * -log(p)).lo) if p.lo > 0 else 0
+
+    def of_map(self, rows):
+        forms, unit = self.table.integral(*rows)
+        work = sum(times(c.bit_length()) for form in forms for c in form) + 200_000 * self.outputs
+
+        def twice(part):
+            scale, total = part.scale * unit, 0
+            for row, *values in zip(part.rows, *map(part.at, forms)):
+                total += self.above([interval(Fraction(v, scale)) for v in values], row, part.scale, int)
+            return total
+
+        return work, twice
+
+    def by_lines(self):
+        return False
+
+    def above(self, z, row, scale, spend):
+        total = 0
+        for values, t in zip(self.problems(z, ZERO), self.targets(row, scale)):
+            spend(40 * len(values))
+            top = max(v.hi for v in values)
+            parts = [exp(v + Interval(-top, -top)) for v in values]
+            value = log(sum(parts, start=ZERO)) + Interval(top, top)
+            total += sum((-(interval(a) * v) for a, v in zip(t, values)), start=value).hi
+        return 2 * Fraction(total, UNIT) * Fraction(row[-1], scale)
+
+    def not_attained(self, coef, intercept, strict):
+        """Along this map the loss of every affine map falls for ever; to 0, if no class that is not a row's is as high."""
+        rows = [[*row, b] for row, b in zip(exact(coef, self.outputs, self.dx), exact(intercept, self.outputs))]
+        forms, _ = self.table.integral(*rows)
+        work, apart = sum(times(c.bit_length()) for form in forms for c in form) + 20_000 * self.outputs, False
+        need(type(strict) is bool, "strict is true or false")
+        while block := (yield):
+            self.table.spend(len(block.rows) * work)
+            for row, *values in zip(block.rows, *map(block.at, forms)):
+                for f, t in zip(self.problems(values, 0), self.targets(row, block.scale)):
+                    top, others = max(f), [v for v, a in zip(f, t) if not a]
+                    need(all(v == top for v, a in zip(f, t) if a), "the map does not prefer a row's own class")
+                    need(not strict or all(v < top for v in others), "a class that is not a row's is as high as its own")
+                    apart = apart or any(v < top for v in others)
+        need(apart, "the map tells no classes apart")
+
+    claims = {  # noqa: RUF012
+        "affine bound": affine_bound,
+        "no lower risk within": Layers.affine_near,
+        "lower risk": Layers.lower_risk,
+        "not attained": not_attained,
     }
 
 
@@ -1331,7 +1451,9 @@ class Checking:
         need(exactly, f"numbers that are {meaning} are not {data['numbers']}")
         need(arranged in (None, told), f"it is about (targets, weights) = {told}, the data have {arranged}")
         self.place = "the setting"
-        kinds = {1: Layers if isinstance(setting, dict) else Theorem1, 2: Theorem2, 4: Theorem4}
+        layers = isinstance(setting, dict)
+        classes = layers and setting.get("loss", "")[:1] in (["logistic"], ["softmax"])
+        kinds = {1: Classes if classes else Layers if layers else Theorem1, 2: Theorem2, 4: Theorem4}
         self.statement = statement = kinds[whole(theorem, 1)](table, setting)
         tasks = [(self.place, "", {}, statement.data())]
         for number, given in enumerate(claims, 1):

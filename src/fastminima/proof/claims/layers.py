@@ -11,11 +11,13 @@ import numpy as np
 from fastminima.data.dataset import Dataset
 from fastminima.errors import ProofError
 from fastminima.exact.digest import Digests
-from fastminima.losses.pointwise import Huber, Squared
+from fastminima.exact.dyadic import bit_size, power_of_two, round_down
+from fastminima.losses.pointwise import Huber, Logistic, Softmax, Squared
 from fastminima.networks.activations.affine_segment import merged_pieces
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.proof.certificate import data_words, matrix_words, word
 from fastminima.theorems.theorem1.affine_optimum import AffineOptimum
+from fastminima.theorems.theorem1.class_fit import ClassFits, SeparatedClasses
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 from fastminima.theorems.theorem1.status import MinimumStatus
@@ -23,6 +25,9 @@ from fastminima.theorems.theorem1.status import MinimumStatus
 from .theorem2 import formula_words
 
 __all__ = ["claims_of", "described", "setting_of"]
+
+# bits of a stated sum of entropies
+_DIGITS = 120
 
 
 def described(data: Dataset) -> dict[str, Any]:
@@ -53,7 +58,35 @@ def _loss_words(fits: AffineOptimum) -> Any:
         return "squared"
     if isinstance(phi, Huber):
         return ["huber", word(phi.delta)]
-    raise ProofError(f"there is no certificate of {phi}: the checker reads squared and Huber loss")
+    share = word(getattr(phi, "label_smoothing", 0.0))
+    if isinstance(phi, Softmax):
+        return ["softmax", fits.loss_sum.n_outputs, share]
+    if isinstance(phi, Logistic):
+        return ["logistic", share]
+    raise ProofError(f"there is no certificate of {phi}")
+
+
+def _stated(fits: AffineOptimum) -> Fraction:
+    """The bound that a certificate states: of cross entropy some digits fewer, as the checker rounds entropies too."""
+    if not isinstance(fits, ClassFits):
+        return fits.loss
+    unit = power_of_two(bit_size(fits.loss) - _DIGITS)
+    return unit * (fits.loss // unit - 1)
+
+
+def _bound(fits: AffineOptimum) -> dict[str, Any]:
+    if isinstance(fits, ClassFits):
+        return {
+            "claim": "affine bound",
+            "probabilities": matrix_words(fits.probabilities),
+            "loss": word(_stated(fits)),
+        }
+    return {
+        "claim": "affine bound",
+        "coef": matrix_words(fits.slopes),
+        "intercept": [word(b) for b in fits.intercepts],
+        "loss": word(fits.loss),
+    }
 
 
 def claims_of(
@@ -66,6 +99,9 @@ def claims_of(
     ProofError
         No minimum was built.
     """
+    if isinstance(low.fits, SeparatedClasses):
+        away = {"coef": matrix_words(low.fits.slopes), "intercept": [word(b) for b in low.fits.intercepts]}
+        return [{"claim": "not attained", **away, "strict": low.fits.strict}], ()
     if low.network is None or low.segment is None:
         raise ProofError(f"there is nothing to prove: {low.reason}")
     if low.epsilon:
@@ -75,19 +111,15 @@ def claims_of(
             f"{low.activation} is affine everywhere: its networks are linear, and their minima are global"
         )
     fits, opened = low.fits, []
+    less = fits.loss - _stated(fits)
     claims: list[dict[str, Any]] = [
-        {
-            "claim": "affine bound",
-            "coef": matrix_words(fits.slopes),
-            "intercept": [word(b) for b in fits.intercepts],
-            "loss": word(fits.loss),
-        },
+        _bound(fits),
         {
             "claim": "no lower risk within",
             "layers": _words(low.network),
             "pieces": [_piece(low)] * len(low.widths),
             "radius": word(low.radius),
-            "excess": word(low.excess),
+            "excess": word(Fraction(low.excess) + less),
         },
     ]
     if low.status is MinimumStatus.GLOBAL:
@@ -97,7 +129,7 @@ def claims_of(
     elif better.network is None:
         opened.append(f"better point {better.status}: {better.reason}")
     else:
-        drop = Fraction(better.drop_certified)
+        drop = Fraction(round_down(Fraction(better.drop_certified) - less))
         claims.append({"claim": "lower risk", "layers": _words(better.network), "drop": word(drop)})
     return claims, tuple(opened)
 
