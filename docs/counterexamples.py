@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fastminima.report.example_table import example_table
+from fastminima.reporting.example_table import example_table
 
 PAGE = Path(__file__).with_name("counterexamples.md")
 START, END = "<!-- table -->\n", "<!-- end of table -->"

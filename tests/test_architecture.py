@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "fastminima"
 FLOORS = [
     {"__main__"},
     {"cli", "sklearn", "__init__"},
-    {"report"},
+    {"reporting"},
     {"proof", "scanning", "interop"},
     {"theorems", "landscape"},
     {"networks", "losses", "fit"},
@@ -222,7 +222,7 @@ HEAVY = [
 ]
 HEAVY_SCIPY = ["scipy.special", "scipy.stats", "scipy.optimize", "scipy.sparse"]
 HEAVY_PARTS = [
-    f"fastminima.{part}" for part in ("scanning", "proof", "report", "landscape", "theorems", "fit", "losses")
+    f"fastminima.{part}" for part in ("scanning", "proof", "reporting", "landscape", "theorems", "fit", "losses")
 ]
 
 

@@ -111,7 +111,7 @@ RESULTS = {
 } | {
     "BetterPoint", "Bracket", "Brackets", "Certificate", "CounterExample", "CriticalPoint", "Decision",
     "DeepBetterPoint", "DeepMinimum", "EscapeBenchmark",
-    "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse",
+    "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse", "Page",
     "NetworkFit", "Polish",
     "Probe", "ProbeSweep", "RationalNetwork", "ScanReport", "ScanResult", "SmoothDecision", "SmoothMinimum",
     "SmoothPolish", "SpuriousMinimum", "Staircase", "Summary",

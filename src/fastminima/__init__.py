@@ -17,7 +17,7 @@ The house, from the ground up; a room imports only from rooms above it in this l
 - `landscape`: what surrounds a given network.
 - `proof`: certificates for strangers.
 - `scanning`: theorem 1 on hundreds of datasets, or on one larger than memory.
-- `report`: pictures, tables and text.
+- `reporting`: pictures, tables and text.
 - `interop`: other libraries: networks of PyTorch, files of weights, optimisers.
 - `sklearn`: estimators for scikit-learn.
 - `cli`: the command line.
@@ -84,25 +84,27 @@ if TYPE_CHECKING:
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
-    from .report.bracket_plot import Staircase as Staircase
-    from .report.bracket_plot import plot_bracket as plot_bracket
-    from .report.bracket_plot import plot_trace as plot_trace
-    from .report.bracket_plot import staircase as staircase
-    from .report.descent_plot import descent as descent
-    from .report.descent_plot import plot_descent as plot_descent
-    from .report.functions_plot import plot_functions as plot_functions
-    from .report.probe_plot import plot_probe as plot_probe
-    from .report.results.files import load_result as load_result
-    from .report.results.files import save_result as save_result
-    from .report.results.plain import to_dict as to_dict
-    from .report.results.summaries import summary as summary
-    from .report.results.summary import Summary as Summary
-    from .report.scan_plot import plot_scan as plot_scan
-    from .report.segment import plot_segment as plot_segment
-    from .report.segment import segment as segment
-    from .report.slice_plot import plot_slice as plot_slice
-    from .report.slice_plot import risk_slice as risk_slice
-    from .report.splits_plot import plot_splits as plot_splits
+    from .reporting.bracket_plot import Staircase as Staircase
+    from .reporting.bracket_plot import plot_bracket as plot_bracket
+    from .reporting.bracket_plot import plot_trace as plot_trace
+    from .reporting.bracket_plot import staircase as staircase
+    from .reporting.descent_plot import descent as descent
+    from .reporting.descent_plot import plot_descent as plot_descent
+    from .reporting.functions_plot import plot_functions as plot_functions
+    from .reporting.probe_plot import plot_probe as plot_probe
+    from .reporting.results.files import load_result as load_result
+    from .reporting.results.files import save_result as save_result
+    from .reporting.results.page import Page as Page
+    from .reporting.results.page import report as report
+    from .reporting.results.plain import to_dict as to_dict
+    from .reporting.results.summaries import summary as summary
+    from .reporting.results.summary import Summary as Summary
+    from .reporting.scan_plot import plot_scan as plot_scan
+    from .reporting.segment import plot_segment as plot_segment
+    from .reporting.segment import segment as segment
+    from .reporting.slice_plot import plot_slice as plot_slice
+    from .reporting.slice_plot import risk_slice as risk_slice
+    from .reporting.splits_plot import plot_splits as plot_splits
     from .scanning.results import ScanReport as ScanReport
     from .scanning.results import ScanResult as ScanResult
     from .scanning.scan import scan as scan
@@ -186,24 +188,25 @@ _NAMES = {
         "check",
         "prove",
     ),
-    "report.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
-    "report.descent_plot": ("descent", "plot_descent"),
-    "report.functions_plot": ("plot_functions",),
-    "report.probe_plot": ("plot_probe",),
-    "report.results.files": ("load_result", "save_result"),
-    "report.results.plain": ("to_dict",),
-    "report.results.summaries": ("summary",),
-    "report.results.summary": ("Summary",),
-    "report.scan_plot": ("plot_scan",),
-    "report.segment": (
+    "reporting.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
+    "reporting.descent_plot": ("descent", "plot_descent"),
+    "reporting.functions_plot": ("plot_functions",),
+    "reporting.probe_plot": ("plot_probe",),
+    "reporting.results.files": ("load_result", "save_result"),
+    "reporting.results.page": ("Page", "report"),
+    "reporting.results.plain": ("to_dict",),
+    "reporting.results.summaries": ("summary",),
+    "reporting.results.summary": ("Summary",),
+    "reporting.scan_plot": ("plot_scan",),
+    "reporting.segment": (
         "plot_segment",
         "segment",
     ),
-    "report.slice_plot": (
+    "reporting.slice_plot": (
         "plot_slice",
         "risk_slice",
     ),
-    "report.splits_plot": ("plot_splits",),
+    "reporting.splits_plot": ("plot_splits",),
     "scanning.results": (
         "ScanReport",
         "ScanResult",

@@ -243,7 +243,7 @@ def test_a_failed_run_leaves_nothing_half_written(capsys, table, tmp_path, monke
     def broken(*_args, **_kwargs):
         raise fm.errors.OutputError("disk full")
 
-    monkeypatch.setattr("fastminima.report.segment.plot_segment", broken)
+    monkeypatch.setattr("fastminima.reporting.segment.plot_segment", broken)
     status, _, err = run(capsys, "construct", table[0], "--target", "price", "--out", tmp_path / "o")
     assert status == 2
     assert "disk full" in err

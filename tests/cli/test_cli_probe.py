@@ -18,7 +18,7 @@ import fastminima as fm
 from fastminima.cli import probe as cli_probe
 from fastminima.errors import FastMinimaError, MissingDependencyError
 from fastminima.landscape.probe import probe
-from fastminima.report.probe_plot import plot_probe
+from fastminima.reporting.probe_plot import plot_probe
 
 # the subcommand alone, with the error handling of the whole command
 MAIN = """
@@ -220,7 +220,7 @@ def test_a_picture_needs_matplotlib_and_says_so(files, tmp_path, monkeypatch):
 
 
 def test_a_number_on_an_axis_reads_well():
-    from fastminima.report.probe_plot import number_text, round_ticks
+    from fastminima.reporting.probe_plot import number_text, round_ticks
 
     assert [number_text(v) for v in (0.0, 0.01, 2000.0, -5.0)] == ["0", "0.01", "2000", "\N{MINUS SIGN}5"]
     assert number_text(-1e-9) == "$-10^{-9}$"

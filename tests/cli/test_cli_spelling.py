@@ -42,14 +42,14 @@ def table(tmp_path, monkeypatch):
 # --- one spelling ---------------------------------------------------------------------------------
 
 SHARED = {
-    "--activation": {"construct", "decide", "polish", "bracket", "probe", "counterexample", "prove", "scan"},
-    "--target": {"construct", "decide", "polish", "bracket", "probe", "linear", "prove", "check", "scan"},
-    "--features": {"construct", "decide", "polish", "bracket", "probe", "linear", "prove", "check", "scan"},
+    "--activation": {"construct", "report", "decide", "polish", "bracket", "probe", "counterexample", "prove", "scan"},
+    "--target": {"construct", "report", "decide", "polish", "bracket", "probe", "linear", "prove", "check", "scan"},
+    "--features": {"construct", "report", "decide", "polish", "bracket", "probe", "linear", "prove", "check", "scan"},
     "--out": set(COMMANDS) - {"check", "completion"},
     "--json": set(COMMANDS) - {"completion"},
     "--quiet": set(COMMANDS) - {"completion"},
     "--workers": {"bracket", "probe", "scan"},
-    "--seed": {"construct", "bracket", "probe"},
+    "--seed": {"construct", "report", "bracket", "probe"},
 }
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import fastminima as fm
 from fastminima.errors import DataTypeError, MissingDependencyError, OptionError, OutputError
-from fastminima.report import bracket_plot, descent_plot, probe_plot, segment, slice_plot
+from fastminima.reporting import bracket_plot, descent_plot, probe_plot, segment, slice_plot
 
 BEGINS = {
     ".png": b"\x89PNG",

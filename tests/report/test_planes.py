@@ -10,9 +10,9 @@ import pytest
 
 import fastminima as fm
 from fastminima.errors import DataError, DataTypeError, NetworkError, OptionError
-from fastminima.report import slice_plot
-from fastminima.report.plane_risks import cells_of, points_an_axis
-from fastminima.report.planes import Plane, flat, plane_through
+from fastminima.reporting import slice_plot
+from fastminima.reporting.plane_risks import cells_of, points_an_axis
+from fastminima.reporting.planes import Plane, flat, plane_through
 
 RELU, TANH = fm.relu, fm.activation("tanh")
 

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 import fastminima as fm
 from fastminima.errors import DataTypeError, FastMinimaError, MissingFileError, OutputError, ReadError
-from fastminima.report.plain_names import KEYS_VERSION, with_old_names
-from fastminima.report.results import files, plain
-from fastminima.report.results.summaries import SUMMARIES
+from fastminima.reporting.plain_names import KEYS_VERSION, with_old_names
+from fastminima.reporting.results import files, plain
+from fastminima.reporting.results.summaries import SUMMARIES
 from fastminima.scanning.results import ROW_FIELDS
 from fastminima.system.plain_json import json_ready
 from profiles import examples

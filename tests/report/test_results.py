@@ -15,9 +15,9 @@ import pytest
 
 import fastminima as fm
 from fastminima.errors import DataTypeError
-from fastminima.report.results import summaries
-from fastminima.report.results import summary as summary_module
-from fastminima.report.results.summaries import SUMMARIES
+from fastminima.reporting.results import summaries
+from fastminima.reporting.results import summary as summary_module
+from fastminima.reporting.results.summaries import SUMMARIES
 from fastminima.system.results import Result, same
 from results import NAMES, TARGET, all_results, data
 

@@ -19,6 +19,7 @@ Modules, lowest first:
 - `linear`: the command `fastminima linear`: is this deep linear network at a minimum or at a saddle, and where is the
   way out?
 - `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?
+- `report`: the command `fastminima report`: theorem 1 on a table as one page of HTML.
 - `scan`: the command `fastminima scan`: one line for each of many datasets, or for one that is larger than memory.
 - `completion`: the command `fastminima completion`: what a shell needs to complete commands, options and files.
 - `main`: the command `fastminima`.

@@ -15,8 +15,8 @@ from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits
 from fastminima.networks.activations.named import as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.proof.prove import prove
-from fastminima.report.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
-from fastminima.report.figures import require_matplotlib
+from fastminima.reporting.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
+from fastminima.reporting.figures import require_matplotlib
 from fastminima.system.options import as_count, check_count
 from fastminima.system.plain_json import json_ready
 
@@ -174,7 +174,7 @@ def _prove(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, An
 
 def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
     """Networks and pictures."""
-    from fastminima.report.bracket_plot import plot_bracket, plot_trace
+    from fastminima.reporting.bracket_plot import plot_bracket, plot_trace
 
     for one, told in zip(found, summary["brackets"], strict=True):
         told["file"] = f"width-{one.width}.npz"

@@ -16,7 +16,7 @@ from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
-from fastminima.report.plain_names import KEYS_VERSION
+from fastminima.reporting.plain_names import KEYS_VERSION
 from fastminima.system.plain_json import json_ready
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
@@ -32,7 +32,7 @@ from .arguments import (
     load,
     samples,
 )
-from .folder import OUT_RULE, OutputFolder
+from .folder import OUT_RULE, OutputFolder, names_a_file
 from .output import example_csv, print_table, say, write_text
 from .wording import exit_status
 
@@ -115,7 +115,7 @@ def add_parsers(commands: Any) -> None:
 def run_prove(arguments: argparse.Namespace) -> int:
     """Run `fastminima prove`; returns the exit status."""
     try:
-        if _names_a_file(arguments.out):
+        if names_a_file(arguments.out):
             return _prove_to_file(arguments)
         reads = [getattr(arguments, name) for name in _READ]
         with OutputFolder(arguments.out, "prove", [name for name in reads if name is not None]) as folder:
@@ -123,12 +123,6 @@ def run_prove(arguments: argparse.Namespace) -> int:
     except ProofError as error:
         say(f"fastminima: ProofError: {error}", error=True)
         return 1
-
-
-def _names_a_file(out: str) -> bool:
-    """Is this the name of a certificate, as all names were at first, and not that of a folder?"""
-    path = Path(out)
-    return bool(path.suffix) and not path.is_dir() and not out.endswith(("/", os.sep))
 
 
 def _prove_to_folder(arguments: argparse.Namespace, folder: OutputFolder) -> int:

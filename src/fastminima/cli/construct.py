@@ -12,8 +12,8 @@ from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.named import as_piecewise
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
-from fastminima.report.figures import require_matplotlib
-from fastminima.report.summary import rows, summarise
+from fastminima.reporting.figures import require_matplotlib
+from fastminima.reporting.summary import rows, summarise
 from fastminima.system.options import as_count, check_count
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
@@ -226,7 +226,7 @@ def _write(
     low.network.save(folder.file("minimum.npz"))
     if better is not None and better.network is not None:
         better.network.save(folder.file("better.npz"))
-        from fastminima.report.segment import plot_segment
+        from fastminima.reporting.segment import plot_segment
 
         # a dollar sign in a name begins no formula
         name = Path(str(summary["source"])).name.replace("$", r"\$")

@@ -12,11 +12,11 @@ from typing import Any
 from fastminima.errors import MissingDependencyError, OptionError
 from fastminima.exact.shown import rounded_down, rounded_up
 from fastminima.networks.activations.named import activations
-from fastminima.report.example_table import example_table
-from fastminima.report.figures import require_matplotlib
-from fastminima.report.plain_names import with_old_names
-from fastminima.report.results.plain import counterexample_values
-from fastminima.report.slice_plot import plot_slice
+from fastminima.reporting.example_table import example_table
+from fastminima.reporting.figures import require_matplotlib
+from fastminima.reporting.plain_names import with_old_names
+from fastminima.reporting.results.plain import counterexample_values
+from fastminima.reporting.slice_plot import plot_slice
 from fastminima.system.options import spelled
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample

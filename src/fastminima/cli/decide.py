@@ -22,9 +22,9 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
-from fastminima.report.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
-from fastminima.report.figures import require_matplotlib
-from fastminima.report.smooth_summary import smooth_rows, summarise_smooth
+from fastminima.reporting.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
+from fastminima.reporting.figures import require_matplotlib
+from fastminima.reporting.smooth_summary import smooth_rows, summarise_smooth
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_network_file, add_result_arguments, load
@@ -254,8 +254,8 @@ def _proof(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> list
 
 def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None:
     """Networks and pictures."""
-    from fastminima.report.descent_plot import plot_descent
-    from fastminima.report.slice_plot import plot_slice
+    from fastminima.reporting.descent_plot import plot_descent
+    from fastminima.reporting.slice_plot import plot_slice
 
     result = found.result
     # a dollar sign in a name begins no formula

@@ -80,6 +80,7 @@ COMMANDS = {
         ("conditions", "witness", "radius"),
     ),
     "prove": Layout(("prove.json",), ("proof.json", "data.csv"), ("theorem", "claims", "files")),
+    "report": Layout(("report.json",), ("page.html",), ("proved", "sampled", "files")),
     "scan": Layout(_TABLES, (), ("dataset", "status", "folder", "splits")),
 }
 

@@ -29,6 +29,12 @@ OUT_RULE = (
 )
 
 
+def names_a_file(out: str) -> bool:
+    """Is what --out names one file, a certificate or a page, and not a folder?"""
+    path = Path(out)
+    return bool(path.suffix) and not path.is_dir() and not out.endswith(("/", os.sep))
+
+
 class OutputFolder:
     """An output folder that is looked at before any work and changed once all files of the run are written.
 

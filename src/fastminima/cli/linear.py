@@ -24,8 +24,8 @@ from fastminima.losses.named import (
 )
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain, read_chain
-from fastminima.report.plain_names import with_old_names
-from fastminima.report.results.plain import linear_values
+from fastminima.reporting.plain_names import with_old_names
+from fastminima.reporting.results.plain import linear_values
 from fastminima.system.files import replacing
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear

@@ -21,6 +21,7 @@ from . import (
     decide,
     linear,
     probe,
+    report,
     scan,
 )
 from .arguments import join_positions
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     decide.add_parsers(commands)
     bracket.add_parser(commands)
     probe.add_parser(commands)
+    report.add_parser(commands)
     linear.add_parser(commands)
     counterexample.add_parser(commands)
     certificates.add_parsers(commands)

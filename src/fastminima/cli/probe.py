@@ -13,9 +13,9 @@ from fastminima.data.dataset import Dataset
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.probe import Probe, ProbeSweep, probe
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.report.figures import require_matplotlib
-from fastminima.report.plain_names import with_old_names
-from fastminima.report.results.plain import probe_values
+from fastminima.reporting.figures import require_matplotlib
+from fastminima.reporting.plain_names import with_old_names
+from fastminima.reporting.results.plain import probe_values
 from fastminima.system.plain_json import json_ready
 
 from .arguments import (
@@ -166,7 +166,7 @@ def _without_bins(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _write(folder: OutputFolder, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:
     if any(p.n > p.n_overflow for p in _probes(result)) and any(p.radius > 0.0 for p in _probes(result)):
-        from fastminima.report.probe_plot import plot_probe
+        from fastminima.reporting.probe_plot import plot_probe
 
         plot_probe(result, folder.file("probe.png"))
     return folder.finish_with(summary)

@@ -14,7 +14,7 @@ import fastminima as fm
 import oracle
 from fastminima import errors
 from fastminima.fit.kinks import candidate_directions
-from fastminima.report.summary import summarise
+from fastminima.reporting.summary import summarise
 from profiles import examples
 from strategies import SLOPES, activations, tables
 

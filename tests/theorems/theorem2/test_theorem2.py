@@ -18,7 +18,7 @@ from fastminima.cli.main import main
 from fastminima.errors import ActivationError, FastMinimaError, MissingDependencyError, OptionError
 from fastminima.exact.shown import rounded_down, rounded_up
 from fastminima.networks.activations.in_balls import Balls
-from fastminima.report.example_table import example_table
+from fastminima.reporting.example_table import example_table
 from fastminima.theorems.theorem2.bending import Bending
 from fastminima.theorems.theorem2.global_minimum_search import biased_witnesses, paper_witnesses
 from fastminima.theorems.theorem2.local_minimum_search import biased_candidates, paper_candidates

@@ -10,5 +10,8 @@ Modules, lowest first:
 - `summaries`: the table of any result.
 - `plain`: any result as plain data.
 - `kinds`: what a file of a result may hold.
+- `words`: what results say in plain words, the proved and the sampled kept apart.
+- `pictures`: pictures of results as inline SVG.
+- `page`: results as one page of HTML that needs nothing else.
 - `files`: results in files: JSON and npz in one, no pickle.
 """

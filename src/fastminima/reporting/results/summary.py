@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from fastminima.system.plain_text import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Summary"]
+__all__ = ["Summary", "html_cell"]
 
 # rows that a notebook shows of a long table
 _MOST = 30
@@ -21,6 +22,8 @@ _STYLE = (
     "border-collapse:collapse;text-align:left",
     "padding:0.15em 0.8em 0.15em 0;text-align:left;vertical-align:top",
 )
+# what is not broken in two where a table is narrow
+_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?%)?")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -84,10 +87,7 @@ class Summary:
         """An HTML table without scripts and without anything from the network; all words are escaped."""
         table, cell = _STYLE
         heads = "".join(f'<th scope="col" style="{cell}">{_safe(name)}</th>' for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f'<td style="{cell}">{_safe(text)}</td>' for text in row) + "</tr>\n"
-            for row in self.rows
-        )
+        body = "".join("<tr>" + "".join(map(html_cell, row)) + "</tr>\n" for row in self.rows)
         notes = "".join(f"<div>{_safe(note)}</div>\n" for note in self.notes)
         return (
             f'<div class="fastminima"><table style="{table}">\n'
@@ -147,6 +147,12 @@ def _width(text: str) -> int:
     """How many columns of a terminal a text takes."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def html_cell(text: str) -> str:
+    """A cell of an HTML table: escaped, and numbers in one piece."""
+    whole = ";white-space:nowrap" if _NUMBER.fullmatch(text) else ""
+    return f'<td style="{_STYLE[1]}{whole}">{_safe(text)}</td>'
 
 
 def _safe(text: str) -> str:

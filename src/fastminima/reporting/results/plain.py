@@ -20,11 +20,11 @@ from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.proof.certificate import Certificate
-from fastminima.report.bracket_summary import one_bracket
-from fastminima.report.decide_summary import decision_values, polish_values
-from fastminima.report.plain_names import KEYS_VERSION, activation_values, data_values, network_values
-from fastminima.report.smooth_summary import smooth_minimum_values, smooth_values
-from fastminima.report.summary import construction_values
+from fastminima.reporting.bracket_summary import one_bracket
+from fastminima.reporting.decide_summary import decision_values, polish_values
+from fastminima.reporting.plain_names import KEYS_VERSION, activation_values, data_values, network_values
+from fastminima.reporting.smooth_summary import smooth_minimum_values, smooth_values
+from fastminima.reporting.summary import construction_values
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint
