@@ -9,7 +9,8 @@ from typing import Any
 
 from fastminima.errors import OptionError
 from fastminima.fit.least_squares import least_squares
-from fastminima.networks.activations.named import as_piecewise
+from fastminima.networks.activations.named import ActivationLike, as_piecewise
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.reporting.figures import require_matplotlib
@@ -30,11 +31,12 @@ from .arguments import (
     load,
 )
 from .certificates import proof_row
+from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_options
 from .earlier_runs import COMMANDS
 from .folder import OutputFolder
 from .output import print_table
 from .stages import Stages
-from .wording import exit_status, whole
+from .wording import exit_status, whole, widths
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
 
@@ -47,6 +49,7 @@ examples:
   fastminima construct table.npy --target -1 --activation leaky_relu:0.01 --method kink --json
   fastminima construct houses.csv --target price --out results --prove
   fastminima construct houses.csv --target price --width 8 --sample 20 --seed 1 --out starts
+  fastminima construct houses.csv --target price --target rent --width 16,16,16 --activation elu --alpha 4 --out deep
 """
 _EPILOG = (
     EXAMPLES
@@ -68,22 +71,27 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_data_arguments(parser)
-    parser.add_argument("--width", type=whole, default=2, metavar="D1", help="hidden units (default 2)")
-    add_activation_argument(parser)
     parser.add_argument(
-        "--alpha", type=float, default=1.0, metavar="A", help="scale of the hidden layer (default 1)"
+        "--width",
+        type=widths,
+        default=2,
+        metavar="D1",
+        help="hidden units, or the widths of several hidden layers as 16,16,16 (default 2)",
     )
+    add_activation_argument(parser, "anything that is affine on an interval")
+    parser.add_argument(
+        "--alpha", type=float, metavar="A", help="scale of the hidden layer (default 1; of several layers 2)"
+    )
+    add_deep_arguments(parser)
     parser.add_argument(
         "--method",
         choices=("paper", "kink", "best"),
-        default="paper",
-        help="construction of the better point; best: the largest proved drop of paper, kink and a search",
+        help="construction of the better point; best: the largest proved drop of paper, kink and a search (default paper)",
     )
     parser.add_argument(
         "--reach",
         choices=("limit", "paper"),
-        default="limit",
-        help="how far the push goes: as far as its formula holds, or the paper's half of that",
+        help="how far the push goes: as far as its formula holds (limit, default), or the paper's half of that",
     )
     parser.add_argument(
         "--accuracy",
@@ -114,7 +122,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima construct`; returns the exit status."""
-    if arguments.sample is None and arguments.seed is not None and arguments.method == "paper":
+    refuse_deep_options(arguments)
+    h = activation_of(arguments)
+    deep = _is_deep(arguments, h)
+    unseeded = arguments.sample is None and arguments.method in (None, "paper") and not deep
+    if arguments.seed is not None and unseeded:
         raise OptionError(
             "--seed is about the members that --sample N draws and the kinks of --method kink and best; give one of them"
         )
@@ -128,28 +140,44 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.prove:
             raise OptionError("--prove writes proof.json: say where with --out DIR")
         return _run(arguments, None)
-    if arguments.width >= 2:
+    if deep or arguments.width >= 2:
         # as a rule there is a better point, and then a picture
         require_matplotlib()
     with OutputFolder(arguments.out, "construct", [arguments.data]) as folder:
         return _run(arguments, folder)
 
 
+def _is_deep(arguments: argparse.Namespace, h: ActivationLike) -> bool:
+    """Is this about more than one hidden layer, one target, two slopes and squared loss, by the options alone?"""
+    several = isinstance(arguments.width, tuple) or len(arguments.target or ()) > 1
+    return several or not isinstance(h, PiecewiseLinear) or arguments.loss != "squared"
+
+
 def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
-    activation = as_piecewise(activation_of(arguments), "construct")
+    h = activation_of(arguments)
     stage = Stages(lines=arguments.verbose, quiet=arguments.quiet)
     # the readers draw their own progress bars
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table has the notes
+    if _is_deep(arguments, h) or data.n_targets > 1:
+        return construct_deep(arguments, data, h, stage, folder)
+    if arguments.gain is not None:
+        raise OptionError("--gain is for several layers: give their widths, as --width 16,16,16")
+    activation = as_piecewise(h, "construct")
     with stage("least squares"):
         fit = least_squares(data)
     with stage("minimum"):
-        low = spurious_minimum(fit, activation, width=arguments.width, alpha=arguments.alpha)
+        low = spurious_minimum(
+            fit, activation, width=arguments.width, alpha=1.0 if arguments.alpha is None else arguments.alpha
+        )
     better: BetterPoint | None = None
     if arguments.width >= 2:
         with stage("better point"):
             better = better_point(
-                low, method=arguments.method, reach=arguments.reach, random_state=arguments.seed or 0
+                low,
+                method=arguments.method or "paper",
+                reach=arguments.reach or "limit",
+                random_state=arguments.seed or 0,
             )
     members: list[SpuriousMinimum] = []
     if arguments.sample is not None:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from fastminima.errors import OptionError
 
-__all__ = ["exit_status", "in_options", "names_in", "whole"]
+__all__ = ["exit_status", "in_options", "names_in", "whole", "widths"]
 
 # arguments of functions that commands call an option of another name
 _ALIASES = {"n_starts": "--starts", "random_state": "--seed", "width (hidden units d1)": "--width"}
@@ -45,6 +45,23 @@ def whole(text: str) -> int:
     except (InvalidOperation, ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(f"must be a whole number such as 1000 or 1e6, got {text!r:.60}")
+
+
+def widths(text: str) -> int | tuple[int, ...]:
+    """The width of one hidden layer, or of several, as 16,16,16.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        What is neither.
+    """
+    try:
+        found = tuple(whole(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number, or several such as 16,16,16, got {text!r:.60}"
+        ) from None
+    return found if len(found) > 1 else found[0]
 
 
 def names_in(values: list[str] | None, option: str) -> list[str] | None:

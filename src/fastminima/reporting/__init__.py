@@ -8,6 +8,7 @@ Modules, lowest first:
 - `displays`: what a function that draws hands back: the axes, the figure and the numbers.
 - `probe_plot`: a probe as a picture: where the sampled excess risks lie, and how they grow with the radius.
 - `segment`: the risk along the straight segment between two networks, as numbers and as a picture.
+- `deep_segment`: the segment from a deep minimum to a better network of the same widths as a picture.
 - `functions_plot`: for one feature, the data, the linear fit and the functions of the networks.
 - `scan_plot`: a scan as a picture: certified radii and drops against the size of the datasets, and the statuses.
 - `splits_plot`: the proof of theorem 1 as a picture: residuals, their partial sums, the set J and the split.
@@ -24,5 +25,6 @@ Modules, lowest first:
 - `smooth_summary`: the same where balls decide: smooth activations, and weight decay.
 - `bracket_summary`: what `bracket` found as plain data and as a table.
 - `summary`: one result as plain data: for JSON files, for `--json`, and for the printed table.
+- `deep_summary`: a deep minimum and its better point as plain data, and as the printed table.
 - `results`: results as people and other programs take them: tables of all kinds of results.
 """

@@ -26,7 +26,7 @@ from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, open_axes
 from .probe_plot import at_most, number_text, round_ticks
 
-__all__ = ["Segment", "plot_segment", "segment"]
+__all__ = ["Segment", "draw_segment", "plot_segment", "segment", "shade_share"]
 
 Array = NDArray[np.float64]
 
@@ -182,7 +182,7 @@ def plot_segment(
     axes = figure.subplots() if ax is None else ax
     # a minimum of theorem 1 lies at least squares, up to rounding
     pair = _of_theorem1(low, better)
-    _draw(axes, line, _NAMES if pair else ("first network", "second network"), exact_start=pair)
+    draw_segment(axes, line, _NAMES if pair else ("first network", "second network"), exact_start=pair)
     if isinstance(low, SpuriousMinimum) and 0.0 < low.radius < math.inf:
         _shade_certified(axes, low.radius, network, other)
     axes.legend(facecolor="white", edgecolor="none", framealpha=1.0, loc="upper right", fontsize="small")
@@ -191,13 +191,28 @@ def plot_segment(
     return finished(line, axes, path, title, words, own=ax is None)
 
 
-def _draw(axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool) -> None:
+def draw_segment(
+    axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool, least: str = "least squares"
+) -> None:
+    """The excess over the least risk of affine maps, relative to it; start and end are marked and named.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    line : Segment
+    names : (str, str)
+        Of start and end.
+    exact_start : bool
+        The start lies at `line.level`, up to rounding.
+    least : str
+        What `line.level` is called.
+    """
     scale = line.level if line.level > 0 else 1.0
     excess = (line.risk - line.level) / scale
     start = 0.0 if exact_start else float(excess[0])
     end = start - line.drop / scale
     largest = max(abs(start), abs(end))
-    axes.axhline(0.0, color="0.45", lw=0.9, ls="--", label=f"least squares, risk {line.level:.6g}")
+    axes.axhline(0.0, color="0.45", lw=0.9, ls="--", label=f"{least}, risk {line.level:.6g}")
     axes.plot(line.t, excess, color=BLUE, lw=1.8)
     # about linear up to the drop: 0 and the drop are what the picture is about
     low, high = min(end, float(excess.min())), max(0.0, float(excess.max()))
@@ -218,14 +233,18 @@ def _draw(axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool
     axes.plot([1.0], [end], "s", color=RED, ms=6, ls="", clip_on=False, label=f"end: {names[1]}, {worth}")
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("t, from start (0) to end (1)")
-    axes.set_ylabel("(risk \N{MINUS SIGN} least squares) / least squares")
+    axes.set_ylabel(f"(risk \N{MINUS SIGN} {least}) / {least}")
     axes.yaxis.label.set_fontsize("small")
 
 
 def _shade_certified(axes: Any, radius: float, start: OneHiddenLayer, end: OneHiddenLayer) -> None:
     """Where no hidden row (W1_k, b1_k) has moved by the certified radius: nothing there is below least squares."""
     moves = np.column_stack([end.W1, end.b1]) - np.column_stack([start.W1, start.b1])
-    farthest = float(np.linalg.norm(moves, axis=1).max())
+    shade_share(axes, radius, float(np.linalg.norm(moves, axis=1).max()))
+
+
+def shade_share(axes: Any, radius: float, farthest: float) -> None:
+    """Shade the part of the segment within a certified radius, `farthest` being how far the end is from the start."""
     reached = min(1.0, radius / farthest) if farthest > 0.0 else 1.0
     # a line as well: the share of a long segment is narrower than a pixel
     label = f"proved not lower: radius {at_most(radius)}"
