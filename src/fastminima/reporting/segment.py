@@ -219,11 +219,13 @@ def draw_segment(
     if float(np.abs(excess).max()) > 10.0 * largest > 1e-290:
         axes.set_yscale("asinh", linear_width=largest)
         ticks = round_ticks(2.0 * largest, high, 4) if high > 2.0 * largest else []
-        axes.set_yticks([end, 0.0, *ticks] if end < 0.0 else [0.0, *ticks])
-        axes.set_yticks([], minor=True)
-        axes.yaxis.set_major_formatter(lambda value, _: number_text(value))
         bottom, top = (math.asinh(v / largest) for v in (low, high))
         room = top - bottom
+        # over many decades the labels of the drop and of 0 would lie on each other; the dashed line says where 0 is
+        apart = math.asinh(abs(end) / largest) > 0.11 * room
+        axes.set_yticks([end, *([0.0] if apart else []), *ticks] if end < 0.0 else [0.0, *ticks])
+        axes.set_yticks([], minor=True)
+        axes.yaxis.set_major_formatter(lambda value, _: number_text(value))
         axes.set_ylim(*(largest * math.sinh(v) for v in (bottom - 0.08 * room, top + 0.75 * room)))
     elif high > low:
         # above the line is room for the legend
