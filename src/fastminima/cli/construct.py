@@ -188,13 +188,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     if folder is not None:
         if arguments.prove:
             with stage("prove"):
-                certificate = prove(low, better)
-            certificate.save(folder.file("proof.json"))
-            summary["proof"] = {
-                "file": "proof.json",
-                "checked": certificate.checked,
-                "open": list(certificate.open),
-            }
+                certificate = _proof(folder, low, better, summary)
         if members:
             summary["seed"] = arguments.seed or 0
             summary["members"] = _write_members(folder, members)
@@ -215,6 +209,20 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             table.append(["written", f"{_listed(written)} in {written[0].parent}"])
         print_table(f"fastminima construct {arguments.data}", None, table)
     return 0 if low.status == MinimumStatus.SPURIOUS and (better is None or better.network is not None) else 1
+
+
+def _proof(
+    folder: OutputFolder, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any]
+) -> Certificate:
+    """Write the certificate, and what the summary says of it."""
+    certificate = prove(low, better)
+    certificate.save(folder.file("proof.json"))
+    summary["proof"] = {
+        "file": "proof.json",
+        "checked": certificate.checked,
+        "open": list(certificate.open),
+    }
+    return certificate
 
 
 def _write_members(folder: OutputFolder, members: list[SpuriousMinimum]) -> list[dict[str, Any]]:
