@@ -12,8 +12,8 @@ from fastminima.errors import OptionError, ProofError
 from fastminima.losses.pointwise import Huber, PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.proof.prove import prove
-from fastminima.report.deep_summary import deep_rows, summarise_deep
-from fastminima.report.plain_names import with_old_names
+from fastminima.reporting.deep_summary import deep_rows, summarise_deep
+from fastminima.reporting.plain_names import with_old_names
 from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
@@ -161,7 +161,7 @@ def _write(
     if better is None or better.network is None:
         return
     better.network.save(folder.file("better.npz"))
-    from fastminima.report.deep_segment import plot_deep_segment
+    from fastminima.reporting.deep_segment import plot_deep_segment
 
     # a dollar sign in a name begins no formula
     name = Path(str(summary["source"])).name.replace("$", r"\$")
