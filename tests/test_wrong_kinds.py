@@ -95,6 +95,7 @@ LEFT_OUT = {
     "activations",
     "plot_functions",
     "plot_probe",
+    "plot_linear",
     "plot_scan",
     "plot_segment",
     "plot_slice",

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from .reporting.descent_plot import descent as descent
     from .reporting.descent_plot import plot_descent as plot_descent
     from .reporting.functions_plot import plot_functions as plot_functions
+    from .reporting.linear_plot import plot_linear as plot_linear
     from .reporting.probe_plot import plot_probe as plot_probe
     from .reporting.results.files import load_result as load_result
     from .reporting.results.files import save_result as save_result
@@ -191,6 +192,7 @@ _NAMES = {
     "reporting.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
     "reporting.descent_plot": ("descent", "plot_descent"),
     "reporting.functions_plot": ("plot_functions",),
+    "reporting.linear_plot": ("plot_linear",),
     "reporting.probe_plot": ("plot_probe",),
     "reporting.results.files": ("load_result", "save_result"),
     "reporting.results.page": ("Page", "report"),

@@ -46,6 +46,7 @@ def draw():
     pair = fm.counterexample("tanh")
     walk = better.polish()
     bracket = fm.bracket(low, 2, n_starts=1)
+    saddle = fm.critical_point(widths=(2, 2, 2), rank=1, kind="saddle").report
     return {
         "segment": lambda *given: fm.plot_segment(low, better, *given),
         "probe": lambda *given: fm.plot_probe(once, *given),
@@ -55,10 +56,50 @@ def draw():
         "descent": lambda *given: fm.plot_descent(walk, *given),
         "bracket": lambda *given: fm.plot_bracket(bracket, *given),
         "trace": lambda *given: fm.plot_trace(bracket, *given),
+        "linear": lambda *given: fm.plot_linear(saddle, *given, radii=[0.01, 0.1]),
     }
 
 
-PICTURES = ("segment", "probe", "sweep", "slice", "plane", "descent", "bracket", "trace")
+PICTURES = ("segment", "probe", "sweep", "slice", "plane", "descent", "bracket", "trace", "linear")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_goes_to_an_open_file(draw, name, tmp_path):
+    memory = io.BytesIO()
+    draw[name](memory)
+    assert memory.getvalue().startswith(BEGINS[".png"])
+    with open(tmp_path / "picture.svg", "wb") as stream:
+        draw[name](stream)
+    assert (tmp_path / "picture.svg").read_bytes().startswith(BEGINS[".svg"])
+
+
+def test_files_that_take_no_picture_are_refused(draw, tmp_path):
+    with open(tmp_path / "a.txt", "w") as text, pytest.raises(OutputError, match="mode 'wb'"):
+        draw["segment"](text)
+    with (
+        open(tmp_path / "b.xyz", "wb") as stream,
+        pytest.raises(OutputError, match="a picture's name ends in"),
+    ):
+        draw["segment"](stream)
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(OutputError, match="closed file"):
+        draw["segment"](closed)
+    assert (tmp_path / "b.xyz").read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_settings_of_matplotlib_are_honoured(draw, name):
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"figure.figsize": (5.0, 2.0), "font.size": 4.0, "savefig.dpi": 50}):
+        memory = io.BytesIO()
+        figure = draw[name](memory).figure_
+        assert figure.get_size_inches().tolist() == [5.0, 2.0]
+        # the width and height of a PNG stand at bytes 16 to 24
+        assert [int.from_bytes(memory.getvalue()[i : i + 4], "big") for i in (16, 20)] == [250, 100]
+        sizes = {text.get_fontsize() for text in figure.findobj(plt.Text) if text.get_text()}
+        assert max(sizes) <= 4.0 * 1.2 + 1e-9
 
 
 @pytest.mark.parametrize("name", PICTURES)

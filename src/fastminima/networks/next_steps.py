@@ -10,7 +10,7 @@ would: `import fastminima` imports nothing, and a name is looked up when a metho
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import fastminima
 from fastminima.system.results import Result
@@ -29,13 +29,13 @@ class Drawn:
     _picture: ClassVar[str]
 
     def plot(
-        self, path: str | os.PathLike[str] | None = None, title: str | None = None, **options: Any
+        self, path: str | os.PathLike[str] | IO[bytes] | None = None, title: str | None = None, **options: Any
     ) -> Any:
         """The picture of this result, by the function of the library that draws its kind, with that function's options.
 
         `fastminima.plot_slice` around its network; but a `Polish` is drawn by `fastminima.plot_descent`, a `Bracket` by
         `fastminima.plot_bracket`, a `Probe` or `ProbeSweep` by `fastminima.plot_probe`, a `ScanReport` by
-        `fastminima.plot_scan`.
+        `fastminima.plot_scan`, a `LinearReport` by `fastminima.plot_linear`.
 
         Raises
         ------

@@ -12,6 +12,7 @@ Modules, lowest first:
 - `functions_plot`: for one feature, the data, the linear fit and the functions of the networks.
 - `scan_plot`: a scan as a picture: certified radii and drops against the size of the datasets, and the statuses.
 - `splits_plot`: the proof of theorem 1 as a picture: residuals, their partial sums, the set J and the split.
+- `linear_plot`: a saddle of a deep linear network as a picture: the rise and the fall against the radius.
 - `descent_plot`: the walk of `polish` as numbers and as a picture: how the risk falls, and on which faces.
 - `bracket_plot`: brackets as pictures: the staircase of a table's widths, and how the search came there.
 - `planes`: planes in the space of all parameters: through a network along random directions, its gradient, other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,14 +18,14 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 
-from .displays import Display, check_target, figure_for
-from .figures import open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import PictureFile, open_axes
 
 __all__ = ["Staircase", "plot_bracket", "plot_trace", "staircase"]
 
 Array = NDArray[np.float64]
 
-_SMALL = 8
+_SMALL = "small"
 # of Okabe and Ito (2008): told apart by colour-blind readers; the shapes of the marks differ, too
 _BLUE, _ORANGE, _GREEN, _PURPLE, _SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 _CYCLE = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, "#E69F00")
@@ -139,7 +138,7 @@ def _better_points(bracket: Bracket) -> tuple[float | None, float | None]:
 
 def plot_bracket(
     brackets: Bracket | Sequence[Bracket],
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -154,7 +153,7 @@ def plot_bracket(
     ----------
     brackets : Bracket or sequence of Bracket
         Of the same data, as `bracket` gives them.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional
@@ -187,14 +186,14 @@ def plot_bracket(
     check_target(path, ax)
     found = _all(brackets, Bracket, "a staircase")
     numbers = staircase(found)
-    axes, figure = _axes_for(path, ax)
+    axes = _axes_for(path, ax)
     _draw_stairs(axes, numbers, relative=bool(found[0].linear_risk))
-    return _finished(numbers, axes, figure, path, title or _default_title(found[0]), own=ax is None)
+    return finished(numbers, axes, path, title, _default_title(found[0]), own=ax is None)
 
 
 def plot_trace(
     brackets: Bracket | NetworkFit | Sequence[Bracket] | Sequence[NetworkFit],
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -226,31 +225,16 @@ def plot_trace(
     """
     check_target(path, ax)
     found = _all(brackets, Bracket | NetworkFit, "a trace")
-    axes, figure = _axes_for(path, ax)
+    axes = _axes_for(path, ax)
     fits = [one.found if isinstance(one, Bracket) else one for one in found]
     traces = [np.array(fit.history, np.float64).reshape(-1, 2) for fit in fits]
     lowers = [one.lower if isinstance(one, Bracket) else None for one in found]
     _draw_traces(axes, traces, [fit.network.width for fit in fits], lowers)
-    return _finished(traces, axes, figure, path, title or _default_title(found[0]), own=ax is None)
+    return finished(traces, axes, path, title, _default_title(found[0]), own=ax is None)
 
 
-def _axes_for(path: str | os.PathLike[str] | None, ax: Any) -> tuple[Any, Any]:
-    if ax is not None:
-        return ax, ax.figure
-    figure = figure_for(path, _SIZE)
-    return figure.subplots(), figure
-
-
-def _finished(
-    numbers: Any, axes: Any, figure: Any, path: str | os.PathLike[str] | None, title: str, *, own: bool
-) -> Display:
-    if not own:
-        axes.set_title(title, fontsize=9)
-    elif path is None:
-        figure.suptitle(title, fontsize=9)
-    else:
-        save_figure(figure, path, title, dpi=220, size=9)
-    return Display(numbers, axes, figure)
+def _axes_for(path: PictureFile | None, ax: Any) -> Any:
+    return figure_for(path, _SIZE).subplots() if ax is None else ax
 
 
 def _default_title(one: Bracket | NetworkFit) -> str:
@@ -292,7 +276,7 @@ def _draw_stairs(axes: Any, numbers: Staircase, *, relative: bool) -> None:
     axes.set_xlabel("hidden units", fontsize=_SMALL)
     axes.set_ylabel("risk / least-squares risk" if relative else "risk", fontsize=_SMALL)
     axes.tick_params(labelsize=_SMALL)
-    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2)
+    axes.legend(fontsize="x-small", frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2)
     open_axes(axes)
 
 
@@ -314,5 +298,5 @@ def _draw_traces(axes: Any, traces: list[Array], widths: list[int], lowers: list
     axes.set_ylabel("least risk found", fontsize=_SMALL)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.tick_params(which="both", labelsize=_SMALL)
-    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)
+    axes.legend(fontsize="x-small", frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)
     open_axes(axes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +12,15 @@ from fastminima.errors import DataTypeError
 from fastminima.landscape.polish.polish import Polish
 from fastminima.landscape.smooth.polish import SmoothPolish
 
-from .displays import Display, check_target, figure_for
-from .figures import BLUE, RED, open_axes, save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import BLUE, RED, PictureFile, open_axes
 
 __all__ = ["Descent", "descent", "plot_descent"]
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_SMALL = 8
+_SMALL = "small"
 # an excess below this share of the final risk, or of the start's, is rounding of the walk's floats
 _SEEN = 1e-15
 # what is marked, in the order of the legend: steps of these kinds
@@ -97,7 +96,7 @@ def descent(result: Polish | SmoothPolish) -> Descent:
 
 def plot_descent(
     result: Polish | SmoothPolish,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -112,7 +111,7 @@ def plot_descent(
     Parameters
     ----------
     result : Polish or SmoothPolish
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional
@@ -147,18 +146,12 @@ def plot_descent(
     if ax is not None:
         _draw_excess(ax, walk)
         ax.set_xlabel("step")
-        ax.set_title(title or _default_title(result), fontsize=10)
-        return Display(walk, ax, ax.figure)
+        return finished(walk, ax, path, title, _default_title(result), own=False)
     figure = figure_for(path, (4.2, 4.0))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _draw_excess(upper, walk)
     (_draw_faces if walk.gradient is None else _draw_gradient)(lower, walk)
-    text = title or _default_title(result)
-    if path is not None:
-        save_figure(figure, path, text, dpi=220, size=10)
-    else:
-        figure.suptitle(text, fontsize=10)
-    return Display(walk, upper, figure)
+    return finished(walk, upper, path, title, _default_title(result), own=True)
 
 
 def _default_title(result: Polish | SmoothPolish) -> str:

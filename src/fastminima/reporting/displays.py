@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastminima.errors import OptionError
 from fastminima.system.options import spelled
 from fastminima.system.plain_text import printable
 
-from .figures import new_figure, picture_format, require_matplotlib, save_figure
+from .figures import PictureFile, new_figure, picture_format, require_matplotlib, save_figure
 
 __all__ = ["Display", "check_target", "figure_for", "finished"]
 
@@ -37,7 +36,7 @@ class Display:
         return f"Display(numbers={type(self.numbers).__name__}, ax_, figure_)"
 
 
-def check_target(path: str | os.PathLike[str] | None, ax: Any) -> None:
+def check_target(path: PictureFile | None, ax: Any) -> None:
     """Before any work: a file that cannot be a picture, axes that are none, and both at once are refused.
 
     Raises
@@ -60,13 +59,17 @@ def check_target(path: str | os.PathLike[str] | None, ax: Any) -> None:
         raise OptionError(f"ax must be a matplotlib Axes, got {spelled(ax)}")
 
 
-def figure_for(
-    path: str | os.PathLike[str] | None, size: tuple[float, float], *, compressed: bool = False
-) -> Any:
+def figure_for(path: PictureFile | None, size: tuple[float, float], *, compressed: bool = False) -> Any:
     """A new figure: for a file one without a screen, else one of pyplot's, which notebooks show.
+
+    `size` in inches, unless the user has set matplotlib's `figure.figsize`.
 
     `compressed`: for axes whose two scales are one, which would leave white beside them.
     """
+    from matplotlib import rcParams, rcParamsDefault
+
+    if list(rcParams["figure.figsize"]) != list(rcParamsDefault["figure.figsize"]):
+        size = tuple(rcParams["figure.figsize"])
     if path is not None:
         figure = new_figure(*size)
     else:
@@ -79,17 +82,20 @@ def figure_for(
 
 
 def finished(
-    numbers: Any, axes: Any, path: str | os.PathLike[str] | None, title: str | None, words: str, *, own: bool
+    numbers: Any, axes: Any, path: PictureFile | None, title: str | None, words: str, *, own: bool
 ) -> Display:
-    """The end of a drawing: saved to `path`, or given a title, and handed back.
+    """The end of a drawing: given a title, saved to `path` if there is one, and handed back.
 
     `words` stand above a figure of our own (`own`) where no title is given; axes of the caller keep their own.
     """
-    figure = axes.figure
-    if path is not None:
-        save_figure(figure, path, title or words, dpi=220, size=10)
+    figure, text = axes.figure, printable(title or words, keep="\n")
+    if own and axes.get_aspect() == "auto":
+        figure.suptitle(text, fontsize="medium")
     elif own:
-        figure.suptitle(printable(title or words, keep="\n"), fontsize=10)
+        # axes of one scale do not fill their figure: a title of the figure would float above them
+        axes.set_title(text, fontsize="medium")
     elif title is not None:
-        axes.set_title(printable(title, keep="\n"), fontsize="small")
+        axes.set_title(text, fontsize="small")
+    if path is not None:
+        save_figure(figure, path)
     return Display(numbers, axes, figure)

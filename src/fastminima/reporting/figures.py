@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fastminima.errors import FastMinimaError, OutputError
 from fastminima.system.files import replacing
@@ -14,7 +15,22 @@ from fastminima.system.first_use import first_use
 from fastminima.system.packages import import_optional
 from fastminima.system.plain_text import printable
 
-__all__ = ["BLUE", "GREEN", "RED", "new_figure", "open_axes", "picture_format", "require_matplotlib", "save_figure"]
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "RED",
+    "PictureFile",
+    "new_figure",
+    "open_axes",
+    "picture_format",
+    "require_matplotlib",
+    "save_figure",
+]
+
+# where a picture goes: a path, whose suffix says what is drawn, or an open binary file, by the suffix of its name
+PictureFile = str | os.PathLike[str] | IO[bytes]
+# dots an inch of a file, where the user's matplotlib settings say nothing of their own
+_DPI = 220
 
 # apart for colour-blind readers, and in grey
 BLUE, RED, GREEN = "#1f4e79", "#b0413e", "#4c9f70"
@@ -31,22 +47,30 @@ def require_matplotlib() -> None:
     import_optional("matplotlib", extra="plot", purpose="drawing pictures")
 
 
-def picture_format(path: str | os.PathLike[str]) -> str:
-    """What kind of picture a path names: its suffix as matplotlib knows it; a name without a suffix is PNG.
+def picture_format(path: PictureFile) -> str:
+    """What kind of picture a path or file names: its suffix as matplotlib knows it; a name without a suffix is PNG.
 
     Raises
     ------
     MissingDependencyError
         If matplotlib is not installed (extra `plot`).
     OutputError
-        If `path` is no path, or its suffix is of no kind that can be drawn.
+        If `path` is neither a path nor an open binary file, or its suffix is of no kind that can be drawn.
     """
+    if hasattr(path, "write"):
+        if isinstance(path, io.TextIOBase):
+            raise OutputError("a picture is written to a binary file: open it with mode 'wb'")
+        # a file in memory has no name
+        name = getattr(path, "name", "")
+        path = name if isinstance(name, str) else ""
     require_matplotlib()
     from matplotlib import rcParams
     from matplotlib.backend_bases import FigureCanvasBase
 
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise OutputError(f"a picture needs a path such as 'segment.png', got {type(path).__name__}")
+        raise OutputError(
+            f"a picture needs a path such as 'segment.png', or a binary file, got {type(path).__name__}"
+        )
     if "\0" in os.fspath(path):
         raise OutputError(f"cannot write {printable(os.fspath(path))}: a path has no character 0")
     known = FigureCanvasBase.get_supported_filetypes()
@@ -85,10 +109,8 @@ def open_axes(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def save_figure(
-    figure: Any, path: str | os.PathLike[str], title: str, dpi: int = 130, size: float | None = None
-) -> None:
-    """Write the figure under its title (of this size in points), as what the suffix of `path` says.
+def save_figure(figure: Any, path: PictureFile) -> None:
+    """Write the figure, as what the suffix of `path` says; to an open file all of it at once.
 
     Raises
     ------
@@ -96,14 +118,32 @@ def save_figure(
         If the file cannot be written, or its suffix is of no kind that can be drawn.
     """
     kind = picture_format(path)
-    figure.suptitle(printable(title, keep="\n"), fontsize=size)
-    with replacing(path) as stream, warnings.catch_warnings():
+    from matplotlib import rcParams
+
+    dpi = _DPI if rcParams["savefig.dpi"] == "figure" else rcParams["savefig.dpi"]
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
         # a title in a script the font lacks is drawn with boxes: no reason to write to standard error
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         try:
-            figure.savefig(stream, format=kind, dpi=dpi)
+            figure.savefig(drawn, format=kind, dpi=dpi)
         except (FastMinimaError, OSError, MemoryError):
             raise
         except Exception as error:
             # all of them: formulas in a title and the writers of a dozen formats have exceptions of their own
-            raise OutputError(f"cannot draw {printable(os.fspath(path))}: {error}") from error
+            raise OutputError(f"cannot draw {shown(path)}: {error}") from error
+    if isinstance(path, str | os.PathLike):
+        with replacing(path) as stream:
+            stream.write(drawn.getvalue())
+        return
+    try:
+        path.write(drawn.getvalue())
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {shown(path)}: {error}") from error
+
+
+def shown(path: PictureFile) -> str:
+    """Its name, for messages."""
+    if isinstance(path, str | os.PathLike):
+        return printable(os.fspath(path))
+    return f"an open file ({printable(str(getattr(path, 'name', type(path).__name__)))})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
 from .displays import Display, check_target, figure_for, finished
-from .figures import BLUE, GREEN, RED, open_axes
+from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import number_text
 
 __all__ = ["Functions", "plot_functions"]
@@ -61,7 +60,7 @@ class Functions:
 def plot_functions(
     low: Any,
     better: Any = None,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     data: Any = None,
     *,
@@ -76,7 +75,7 @@ def plot_functions(
     ----------
     low, better : SpuriousMinimum and BetterPoint, or any networks, results or torch modules
         `better` may be left out.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional

@@ -62,9 +62,11 @@ def slice_of_pair(pair: CounterExample, n: int) -> RiskSlice:
 def draw_pair(figure: Any, axes: Any, found: RiskSlice, pair: CounterExample) -> None:
     """Colours for the risk, the least-squares level as a line, both points, the certified ball where it meets the plane."""
     handles = [*_draw_risk(figure, axes, found, pair), *_draw_points(axes, pair)]
-    axes.set_xlabel(_LABELS[0])
-    axes.set_ylabel(_LABELS[1])
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, facecolor="#d9d9d9", frameon=True)
+    axes.set_xlabel(_LABELS[0], fontsize="small")
+    axes.set_ylabel(_LABELS[1], fontsize="small")
+    # white lines need a ground to be seen on
+    how = {"facecolor": "#d9d9d9", "frameon": True, "fontsize": "small", "handlelength": 1.5, "columnspacing": 1.0}
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, **how)
 
 
 def _draw_risk(figure: Any, axes: Any, found: RiskSlice, pair: CounterExample) -> list[Any]:

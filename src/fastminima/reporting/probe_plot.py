@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from typing import Any
 
@@ -16,7 +15,7 @@ from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.system.options import as_real, spelled
 
 from .displays import Display, check_target, figure_for, finished
-from .figures import BLUE, GREEN, RED, open_axes
+from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 
 __all__ = ["at_most", "number_text", "plot_probe", "round_ticks"]
 
@@ -29,7 +28,7 @@ _BARS = 80
 
 def plot_probe(
     probe: Probe | ProbeSweep,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -45,7 +44,7 @@ def plot_probe(
     Parameters
     ----------
     probe : Probe or ProbeSweep
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional

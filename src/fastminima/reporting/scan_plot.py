@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from fastminima.scanning.results import ScanReport
 from fastminima.system.options import spelled
 
 from .displays import Display, check_target, figure_for, finished
-from .figures import BLUE, GREEN, RED, open_axes
+from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import number_text
 
 __all__ = ["ScanSizes", "plot_scan"]
@@ -53,7 +52,7 @@ def _column(report: ScanReport, name: str) -> Array:
 
 def plot_scan(
     report: ScanReport,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -67,7 +66,7 @@ def plot_scan(
     ----------
     report : ScanReport
         From `scan`.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 
 from .displays import Display, check_target, figure_for, finished
-from .figures import BLUE, GREEN, RED, open_axes
+from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import at_most, number_text, round_ticks
 
 __all__ = ["Segment", "draw_segment", "plot_segment", "segment", "shade_share"]
@@ -127,7 +126,7 @@ def _ends(low: Any, better: Any, data: Any) -> tuple[OneHiddenLayer, OneHiddenLa
 def plot_segment(
     low: Any,
     better: Any,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     data: Any = None,
     *,
@@ -143,7 +142,7 @@ def plot_segment(
     ----------
     low, better
         As in `segment`.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional

@@ -28,7 +28,7 @@ _STEPS, _STEPS_EACH = 8, 5
 _LINES, _FADE = 400, 30
 # an excess of this share of the largest is drawn as none
 _FLAT = 1e-12
-_SMALL = 8
+_SMALL = "small"
 # a ball of less than this share of the width hides under the mark of the network
 _VISIBLE = 0.008
 

@@ -21,8 +21,8 @@ from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem2.counterexample import CounterExample
 
-from .displays import Display, check_target, figure_for
-from .figures import save_figure
+from .displays import Display, check_target, figure_for, finished
+from .figures import PictureFile
 from .pair_slice import draw_pair, slice_of_pair
 from .plane_risks import excess_on, points_an_axis
 from .planes import Directions, in_float64, plane_through
@@ -179,7 +179,7 @@ def _sliced(centre: _Centre, n: int | None, directions: Directions, options: _Op
 def plot_slice(
     network: Any,
     data: Any = None,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -197,7 +197,7 @@ def plot_slice(
     network, data
         As in `risk_slice`. A result with a certified radius (`Decision`, `Polish`, `SpuriousMinimum`) shows its ball; a
         `CounterExample` has a picture of its own, of both its points.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all. Results may be followed by it at once: ``plot_slice(result, "slice.png")``.
     title : str, optional
@@ -230,7 +230,7 @@ def plot_slice(
     >>> type(fm.plot_slice(low)).__name__
     'Display'
     """
-    if isinstance(data, str | os.PathLike):
+    if isinstance(data, str | os.PathLike) or hasattr(data, "write"):
         if path is not None and title is None and isinstance(path, str):
             title = path
         data, path = None, data
@@ -253,12 +253,7 @@ def plot_slice(
         found, centre.network, centre.data, centre.radius, cells, frozenset((k.unit, k.sample) for k in kinks)
     )
     draw_slice(axes, shown, own=ax is None)
-    text = title or _default_title(centre)
-    if path is not None:
-        save_figure(figure, path, text, dpi=220, size=10)
-    else:
-        axes.set_title(text, fontsize=10)
-    return Display(found, axes, figure)
+    return finished(found, axes, path, title, _default_title(centre), own=ax is None)
 
 
 def _default_title(centre: _Centre) -> str:
@@ -267,15 +262,11 @@ def _default_title(centre: _Centre) -> str:
 
 
 def _pair_drawn(
-    pair: CounterExample, path: str | os.PathLike[str] | None, title: str | None, ax: Any
+    pair: CounterExample, path: PictureFile | None, title: str | None, ax: Any
 ) -> Display:
     found = risk_slice(pair)
-    figure = figure_for(path, (7.6, 5.6)) if ax is None else ax.figure
+    figure = figure_for(path, (4.4, 4.3)) if ax is None else ax.figure
     axes = figure.subplots() if ax is None else ax
     draw_pair(figure, axes, found, pair)
-    text = title or f"theorem 2, {pair.activation}, {pair.form} form"
-    if path is not None:
-        save_figure(figure, path, text)
-    else:
-        axes.set_title(text)
-    return Display(found, axes, figure)
+    words = f"theorem 2, {pair.activation}, {pair.form} form"
+    return finished(found, axes, path, title, words, own=ax is None)

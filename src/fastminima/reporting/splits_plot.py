@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataTypeError
 from fastminima.system.options import spelled
-from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.candidate import PushedSplit
 
 from .displays import Display, check_target, figure_for, finished
-from .figures import BLUE, GREEN, RED, open_axes
+from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 
 __all__ = ["PartialSums", "plot_splits"]
 
@@ -57,7 +55,7 @@ def _partial_sums(better: BetterPoint) -> PartialSums:
 
 def plot_splits(
     better: BetterPoint,
-    path: str | os.PathLike[str] | None = None,
+    path: PictureFile | None = None,
     title: str | None = None,
     *,
     ax: Any = None,
@@ -71,7 +69,7 @@ def plot_splits(
     ----------
     better : BetterPoint
         From `better_point`; without a better point J is empty, and the picture says so.
-    path : path-like, optional
+    path : path-like or binary file, optional
         A picture file. The suffix says what is drawn: png, pdf, svg, jpg and whatever else matplotlib knows; without one
         PNG. Written whole or not at all.
     title : str, optional
@@ -110,8 +108,7 @@ def plot_splits(
     words = f"m = {better.data.n_samples:,}, dx = {better.data.n_features}: {len(numbers.J):,} splits in J"
     if ax is not None:
         _draw_sums(ax, numbers)
-        ax.set_title(printable(title or words, keep="\n"), fontsize="small")
-        return Display(numbers, ax, ax.figure)
+        return finished(numbers, ax, path, title, words, own=False)
     figure = figure_for(path, (4.4, 4.4))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
     upper.axhline(0.0, color="0.45", lw=0.9, ls="--")

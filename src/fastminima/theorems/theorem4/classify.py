@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from fastminima.losses.custom import Loss
 from fastminima.losses.gradient_check import check_gradient
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.linear_layers import as_chain
+from fastminima.networks.next_steps import Drawn
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_flag, as_real, spelled
 from fastminima.system.results import Result
@@ -176,7 +177,7 @@ class _WithinTolerance:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class LinearReport(Result):
+class LinearReport(Result, Drawn):
     """What `classify_linear` found.
 
     Attributes
@@ -222,6 +223,8 @@ class LinearReport(Result):
     False
     """
 
+    _picture: ClassVar[str] = "plot_linear"
+
     verdict: LinearVerdict
     part: str
     reason: str
@@ -242,6 +245,17 @@ class LinearReport(Result):
     def escape(self) -> LinearEscape | None:
         """The pair of a saddle."""
         return None if self._later is None else self._later.pair()
+
+    def escape_within(self, radius: float) -> LinearEscape | None:
+        """The pair of a saddle in a ball of another radius; None where there is none.
+
+        Raises
+        ------
+        OptionError
+            The radius is not a finite number above 0.
+        """
+        found = _as_radius(radius)
+        return None if self._later is None else replace(self._later, radius=found).pair()
 
     @cached_property
     def squared(self) -> SquaredFindings | None:
@@ -333,9 +347,7 @@ def classify_linear(
     >>> str(report.verdict), report.certified
     ('saddle', True)
     """
-    ball = as_real(radius)
-    if not 0.0 < ball < np.inf:
-        raise OptionError(f"radius must be a finite number above 0, got {spelled(radius)}")
+    ball = _as_radius(radius)
     exact = None if exact is None else as_flag(exact, "exact")
     if tol is not None and exact:
         raise OptionError(
@@ -362,6 +374,13 @@ def classify_linear(
             "long integers; pass exact=True to do it all the same, or tol= for an answer within a tolerance"
         )
     return _exact(chain, loss, ball)
+
+
+def _as_radius(radius: float) -> float:
+    ball = as_real(radius)
+    if not 0.0 < ball < np.inf:
+        raise OptionError(f"radius must be a finite number above 0, got {spelled(radius)}")
+    return ball
 
 
 def escape(
