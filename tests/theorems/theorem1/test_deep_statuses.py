@@ -230,3 +230,37 @@ def test_losses_that_are_not_convex_are_refused_by_name():
             fm.spurious_minimum((CUBE, CUBE[:, 0] ** 2), "relu", (3,), loss=loss)
     with pytest.raises(DataError, match="dy >= 1"):
         fm.spurious_minimum((CUBE, np.zeros((5, 0))), "relu", (3,))
+
+
+def test_other_losses_are_told_and_kept(tmp_path):
+    x = np.array([[0.2], [0.7], [1.1], [1.6], [2.3], [2.9], [3.1], [3.8]])
+    for k, (labels, h, options, unit) in enumerate(
+        [
+            (x[:, 0] ** 2, "relu", {"loss": "squared", "width": (3, 2)}, "y²"),
+            (x[:, 0] ** 2, "relu", {"loss": fm.Huber(2.0), "width": (3, 2)}, ""),
+            (x[:, 0] ** 2, "gelu", {"width": 3}, "y²"),
+            (list("aababbab"), "elu", {"loss": "logistic", "width": (4,), "label_smoothing": 0.1}, ""),
+            (list("aaaabbbb"), "relu", {"loss": "softmax", "width": (4,)}, ""),
+            ([True, False] * 4, "relu", {"loss": "softmax", "width": (4,)}, ""),
+        ]
+    ):
+        low = fm.spurious_minimum((x, labels), h, **options)
+        path = tmp_path / f"{k}.npz"
+        fm.save_result(low, path)
+        back = fm.load_result(path)
+        assert back == low
+        assert (back.bound, back.segment, back.objective, back.classes) == (
+            low.bound,
+            low.segment,
+            low.objective,
+            low.classes,
+        )
+        for one in (low, fm.better_point(low)):
+            said = str(one.summary())
+            squared = unit == "y²"
+            assert ("½ Σ ω" in said) == ("mean squared error" in said) == squared
+            assert squared or repr(low.objective) in said
+            assert squared or "least squares" not in said
+        if low.epsilon:
+            assert "affine segment" not in str(low.summary())
+            assert "lower by at most" in str(low.summary())

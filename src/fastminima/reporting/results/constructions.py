@@ -8,6 +8,7 @@ from typing import Any
 
 from fastminima.exact.shown import rounded_up, shown_exactly
 from fastminima.fit.least_squares import LeastSquares
+from fastminima.losses.pointwise import Squared
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -18,7 +19,20 @@ from fastminima.theorems.theorem4.critical_points.draws import CriticalPoint
 from fastminima.theorems.theorem4.local_inverse import LocalInverse
 
 from .summary import Summary
-from .units import PARAMETERS, Row, about, at_least, mean_squared, quantities, radius, risk_rows, square
+from .units import (
+    PARAMETERS,
+    Row,
+    about,
+    about_deep,
+    at_least,
+    loss_rows,
+    mean_squared,
+    quantities,
+    radius,
+    risk_rows,
+    square,
+    unit_of,
+)
 
 __all__ = [
     "better_summary",
@@ -103,31 +117,36 @@ def deep_summary(low: DeepMinimum) -> Summary:
         yield "status", str(low.status), ""
         if not low:
             return
-        yield from risk_rows(low.loss, low.data)
-        yield "excess over least squares, at most", rounded_up(low.excess), square(low.data)
+        least = "least squares" if isinstance(low.objective, Squared) else "the least loss of affine maps"
+        yield from loss_rows(low, low.loss)
+        yield f"excess over {least}, at most", rounded_up(low.excess), unit_of(low)
         yield "certified radius", radius(low.radius), "of the hidden layers"
         yield "certified radius / norm of all parameters", radius(low.radius_relative), ""
         yield "rank of the best affine map", f"{low.rank:,}", ""
-        yield "affine segment of the activation", str(low.segment), ""
+        if low.epsilon:
+            yield "networks within the radius are lower by at most", rounded_up(low.epsilon), unit_of(low)
+        else:
+            yield "affine segment of the activation", str(low.segment), ""
 
-    return quantities(_first_line(low), rows(), about(low.data, f"why: {low.reason}"))
+    return quantities(_first_line(low), rows(), about_deep(low, f"why: {low.reason}"))
 
 
 def deep_better_summary(better: DeepBetterPoint) -> Summary:
     """Of the better point of a deep network."""
-    unit = square(better.data)
+    low = better.low
+    unit, squared = unit_of(low), isinstance(low.objective, Squared)
 
     def rows() -> Iterable[Row]:
         yield "status", str(better.status), ""
         if not better:
             return
-        yield from risk_rows(better.loss, better.data, name="risk in float64")
-        yield "drop below least squares", f"{better.drop:.6g}", unit
+        yield from loss_rows(low, better.loss, " in float64")
+        yield f"drop below {'least squares' if squared else 'the best affine map'}", f"{better.drop:.6g}", unit
         yield "drop, proved to be at least", at_least(better.drop_certified), unit
         yield "proof of the drop", f"{better.certificate}", ""
         yield "candidates looked at", f"{better.tried:,}", ""
 
-    return quantities(_first_line(better), rows(), about(better.data, f"why: {better.reason}"))
+    return quantities(_first_line(better), rows(), about_deep(low, f"why: {better.reason}"))
 
 
 def counterexample_summary(pair: CounterExample) -> Summary:

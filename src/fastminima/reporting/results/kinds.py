@@ -37,8 +37,9 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.landscape.smooth.walk import SmoothStep
 from fastminima.landscape.verdict import OffUnit, PolishStatus, Verdict
 from fastminima.losses.base import Change
+from fastminima.losses.pointwise import Huber, Logistic, Softmax, Squared
+from fastminima.losses.smoothed_labels import SmoothedLogistic, SmoothedSoftmax
 from fastminima.losses.squared import SquaredLoss
-from fastminima.networks.activations.affine_segment import affine_segment
 from fastminima.networks.activations.named import stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
@@ -48,9 +49,10 @@ from fastminima.networks.rational_network import RationalNetwork
 from fastminima.scanning.plain_records import Codec, Kind, UnstorableError
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.scanning.stored_objects import CODEC as SCANS
+from fastminima.theorems.theorem1.best_affine import best_affine
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
-from fastminima.theorems.theorem1.several_outputs import AffineFits
+from fastminima.theorems.theorem1.near_minimum import segment_for
 from fastminima.theorems.theorem2.conditions import Condition
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus
 from fastminima.theorems.theorem2.image import AffineMap
@@ -64,6 +66,7 @@ __all__ = ["RESULTS"]
 
 Floats = NDArray[np.float64]
 Activation = PiecewiseLinear | Smooth
+Loss = Squared | Huber | Logistic | Softmax
 
 
 def _hints(cls: type, *but: str, **instead: Any) -> dict[str, Any]:
@@ -107,8 +110,9 @@ def _of_deep_network(network: DeepNetwork) -> dict[str, Any]:
 
 
 def _deep_minimum(found: dict[str, Any], told: Any) -> DeepMinimum:
-    data = found.pop("data")
-    return DeepMinimum(**found, fits=AffineFits.of(data), segment=affine_segment(found["activation"]))
+    fits = best_affine(found.pop("data"), found.pop("objective"))
+    segment, _ = segment_for(found["activation"], len(found["widths"]))
+    return DeepMinimum(**found, fits=fits, segment=segment)
 
 
 def _check_deep_minimum(low: DeepMinimum) -> str | None:
@@ -197,10 +201,11 @@ _KINDS = [
     ),
     Kind(
         DeepMinimum,
-        hints=_hints(DeepMinimum, "fits", "segment", activation=Activation, data=Dataset),
+        hints=_hints(DeepMinimum, "fits", "segment", activation=Activation, data=Dataset, objective=Loss),
         make=_deep_minimum,
         check=_check_deep_minimum,
     ),
+    *map(Kind, (Squared, Huber, Logistic, Softmax, SmoothedLogistic, SmoothedSoftmax)),
     Kind(DeepBetterPoint),
     Kind(Block),
     Kind(Probe),

@@ -19,6 +19,7 @@ from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
+from fastminima.losses.pointwise import Squared
 from fastminima.proof.certificate import Certificate
 from fastminima.reporting.bracket_summary import one_bracket
 from fastminima.reporting.decide_summary import decision_values, polish_values
@@ -88,7 +89,8 @@ def _deep(low: DeepMinimum) -> Values:
         "status": str(low.status),
         "reason": low.reason,
         "risk": low.risk,
-        "mean_squared_error": mean_squared(low.risk, low.data),
+        "loss_function": repr(low.objective),
+        "mean_squared_error": mean_squared(low.risk, low.data) if isinstance(low.objective, Squared) else None,
         "excess": low.excess,
         "radius": low.radius,
         "radius_relative": low.radius_relative,
@@ -96,6 +98,9 @@ def _deep(low: DeepMinimum) -> Values:
         "segment": ends,
         "alpha": low.alpha,
         "gain": low.gain,
+        "epsilon": low.epsilon,
+        "least_of_rank": None if low.least_of_rank is None else list(low.least_of_rank),
+        "classes": None if low.classes is None else list(low.classes),
         "parameters": network_values(low.network),
     }
 
@@ -106,7 +111,9 @@ def _deep_better(better: DeepBetterPoint) -> Values:
         "status": str(better.status),
         "reason": better.reason,
         "risk": better.loss,
-        "mean_squared_error": mean_squared(better.loss, better.data),
+        "mean_squared_error": (
+            mean_squared(better.loss, better.data) if isinstance(better.low.objective, Squared) else None
+        ),
         "drop": better.drop,
         "drop_certified": better.drop_certified,
         "certificate": better.certificate,

@@ -9,6 +9,8 @@ from decimal import ROUND_DOWN, Context
 from fastminima.data.dataset import Dataset
 from fastminima.exact.shown import rounded_down
 from fastminima.fit.least_squares import LeastSquares
+from fastminima.losses.pointwise import Squared
+from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 
 from .summary import Summary
 
@@ -75,19 +77,40 @@ def risk_rows(
     yield f"{name}, as mean squared error", f"{mean_squared(risk, data, fit):.10g}", unit
 
 
+def unit_of(low: DeepMinimum) -> str:
+    """The unit of the loss of a deep minimum: that of the risk, and none of losses that are no squares."""
+    return square(low.data) if isinstance(low.objective, Squared) else ""
+
+
+def loss_rows(low: DeepMinimum, loss: float, name: str = "") -> Iterable[Row]:
+    """The loss of a deep minimum or of what is better; of squared loss the risk."""
+    if isinstance(low.objective, Squared):
+        yield from risk_rows(loss, low.data, name=f"risk{name}")
+    else:
+        yield f"loss{name}", f"{loss:.10g}", ""
+
+
+def about_deep(low: DeepMinimum, *more: str) -> tuple[str, ...]:
+    """What stands below the table of a deep minimum: its data, its loss, and more."""
+    squared = isinstance(low.objective, Squared)
+    return about(low.data, *more, formula=FORMULA if squared else f"loss: Σ ω φ(f(x); y), φ = {low.objective!r}")
+
+
 def radius(value: float) -> str:
     """A certified radius in digits that claim no more than is proved."""
     return "infinite" if math.isinf(value) else rounded_down(value, 6)
 
 
-def about(data: Dataset, *more: str, fit: LeastSquares | None = None) -> tuple[str, ...]:
+def about(
+    data: Dataset, *more: str, fit: LeastSquares | None = None, formula: str = FORMULA
+) -> tuple[str, ...]:
     """What stands below a table: the data with their columns, the formula, and more."""
     # a fit knows it, also where the rows are in files
     weighted = data.sample_weight is not None if fit is None else fit.frame.weighted
     columns = _listed("columns", data.feature_names, data.n_features)
     targets = _listed("targets", data.target_names, data.n_targets)
     rows = f"{data.n_samples:,} rows{', weighted' if weighted else ''}"
-    return (f"data: {rows}; {columns}; {targets}", FORMULA, *more)
+    return (f"data: {rows}; {columns}; {targets}", formula, *more)
 
 
 def _listed(what: str, names: tuple[str, ...] | None, count: int) -> str:

@@ -21,6 +21,7 @@ from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.landscape.verdict import Verdict
+from fastminima.losses.pointwise import Squared
 from fastminima.proof.certificate import Certificate
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.theorems.theorem1.better_point import BetterPoint
@@ -33,7 +34,7 @@ from fastminima.theorems.theorem4.classify import LinearEscape, LinearReport, Li
 from fastminima.theorems.theorem4.critical_points.draws import CriticalPoint
 from fastminima.theorems.theorem4.local_inverse import LocalInverse
 
-from .units import at_least, radius, square
+from .units import at_least, radius, square, unit_of
 
 __all__ = ["Said", "asked", "said"]
 
@@ -111,22 +112,35 @@ def _better(better: BetterPoint | DeepBetterPoint) -> Said:
         return Said(proved=[
             f"A strictly better network of the same widths is at hand: its risk is lower than the best affine "
             f"function's by at least "
-            f"{at_least(better.drop_certified)} {square(better.data)}."
+            f"{at_least(better.drop_certified)}{_unit(better)}."
         ])  # fmt: skip
     if better.status is BetterStatus.UNDECIDED:
         return Said(open=[f"No better network could be proved: {better.reason}."])
     return Said(proved=[f"There is no better network: {better.reason}."])
 
 
+def _unit(better: BetterPoint | DeepBetterPoint) -> str:
+    unit = unit_of(better.low) if isinstance(better, DeepBetterPoint) else square(better.data)
+    return unit and f" {unit}"
+
+
 def _deep(low: DeepMinimum) -> Said:
     if not low:
         return Said(open=[f"No minimum was built: {low.reason}."])
-    unit = square(low.data)
+    unit, widths = unit_of(low) and f" {unit_of(low)}", "-".join(map(str, low.widths))
+    if low.epsilon:
+        return Said(proved=[
+            f"Where the hidden layer and the output weights of a network of width {widths} together move "
+            f"{_far(low.radius)}, its loss is nowhere below that of the best affine map by more than "
+            f"{rounded_up(low.epsilon)}{unit}. That is no local minimum."
+        ])  # fmt: skip
+    squared = isinstance(low.objective, Squared)
     found = Said(proved=[
-        f"A network of widths {'-'.join(map(str, low.widths))} stands at a local minimum: its hidden layers together "
-        f"may move "
-        f"{_far(low.radius)}, the output layer by any amount, and the risk is never below {_whole(low.bound)} {unit}.",
-        f"Its own risk is above least squares by at most {rounded_up(low.excess)} {unit}.",
+        f"A network of widths {widths} stands at a local minimum: its hidden layers together may move "
+        f"{_far(low.radius)}, the output layer by any amount, and the {'risk' if squared else 'loss'} is never below "
+        f"{_whole(low.bound)}{unit}.",
+        f"Its own {'risk is above least squares' if squared else 'loss is above that of the best affine map'} by at most "
+        f"{rounded_up(low.excess)}{unit}.",
     ])  # fmt: skip
     if low.status is MinimumStatus.SPURIOUS:
         found.proved.append("It is a bad minimum: a strictly better network of the same widths exists.")

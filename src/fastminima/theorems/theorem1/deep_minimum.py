@@ -20,8 +20,9 @@ from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
 from fastminima.exact.matrix import RationalMatrix, Rationals
+from fastminima.exact.shown import rounded_up
 from fastminima.losses.pointwise import PointwiseLoss, Squared
-from fastminima.networks.activations.affine_segment import AffineSegment, affine_segment
+from fastminima.networks.activations.affine_segment import AffineSegment
 from fastminima.networks.activations.named import as_activation
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.system.first_use import cached_property
@@ -37,7 +38,7 @@ from .class_fit import SeparatedClasses
 from .deep_construction import Scales, layers_in_segment
 from .deep_search import first_better
 from .given_classes import Classes, with_classes
-from .near_minimum import near_line
+from .near_minimum import segment_for
 from .rank_loss import least_of_rank
 from .several_outputs import AffineFits
 from .status import MinimumStatus
@@ -198,7 +199,7 @@ class DeepMinimum(Result):
         return "\n".join(
             [
                 f"{_KINDS[self.status]}, {shape}",
-                f"  loss              {self.loss:.10g}   ({least}, within {self.excess:.1e})",
+                f"  loss              {self.loss:.10g}   ({least}, within {rounded_up(self.excess)})",
                 f"  certified radius  {self.radius:.6g}   ({self.radius_relative:.3g} of the parameters' norm)",
                 f"  {self.reason}",
             ]
@@ -218,9 +219,7 @@ def deep_minimum(
     data, classes = with_classes(data, phi or Squared(), names)
     h = as_activation(activation)
     _require_memory(data.n_features, widths, max(data.n_targets, len(classes or ())))
-    segment = affine_segment(h)
-    near = near_line(h) if segment is None and len(widths) == 1 else None
-    segment = near.segment if near is not None else segment
+    segment, near = segment_for(h, len(widths))
     with single_threaded_blas():
         fits = best_affine(data, phi or Squared())
         answer = partial(
@@ -259,8 +258,8 @@ def deep_minimum(
     return answer(
         network=network,
         status=MinimumStatus.NEAR_MINIMUM,
-        reason=f"near_minimum: {h} is no line anywhere, and within {float(near.eta):.1e} of one where the unit stays; "
-        f"nothing within the radius is lower by more than {epsilon:.1e}",
+        reason=f"near_minimum: {h} is no line anywhere, and within {rounded_up(round_up(near.eta))} of one where the unit "
+        f"stays; nothing within the radius is lower by more than {rounded_up(epsilon)}",
         excess=round_up(near.excess(fits, W, excess)),
         radius=radius,
         epsilon=epsilon,

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from fastminima.exact.dyadic import round_up, sqrt_above
 from fastminima.losses.pointwise import Huber, Squared
-from fastminima.networks.activations.affine_segment import AffineSegment
+from fastminima.networks.activations.affine_segment import AffineSegment, affine_segment
 from fastminima.networks.activations.named import activation as named
 from fastminima.networks.activations.smooth import Smooth
 
 from .affine_optimum import AffineOptimum
 
-__all__ = ["NearLine", "near_line"]
+__all__ = ["NearLine", "near_line", "segment_for"]
 
 Floats = NDArray[np.float64]
 
@@ -99,3 +99,10 @@ def near_line(activation: Any) -> NearLine | None:
     T, eta = _NEAR[activation.name]
     segment = AffineSegment(Fraction(T), None, Fraction(1), Fraction(0), corner=Fraction(0))
     return NearLine(segment, eta)
+
+
+def segment_for(activation: Any, depth: int) -> tuple[AffineSegment | None, NearLine | None]:
+    """Where the units of so many hidden layers lie, and what is known where that is nearly a line only."""
+    segment = affine_segment(activation)
+    near = near_line(activation) if segment is None and depth == 1 else None
+    return (segment if near is None else near.segment), near
