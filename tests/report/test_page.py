@@ -172,6 +172,17 @@ def test_every_result_has_sentences_and_only_proofs_are_called_proved():
     assert all(said([walk]).proved for walk in walks)
 
 
+def test_a_lower_point_is_called_proved_where_balls_prove_it():
+    pytest.importorskip("flint")
+    rng = np.random.default_rng(0)
+    network = fm.OneHiddenLayer([[1.0, 0.5]], [0.5], [1.0], 3.0, "tanh")
+    probe = fm.probe(network, (rng.normal(size=(12, 2)), rng.normal(size=12)), radius=0.5, n=50)
+    assert probe.lowest_proved
+    found = said([probe])
+    assert "lower risk" in found.proved[0]
+    assert found.sampled
+
+
 def test_numbers_in_sentences_claim_no_more_than_is_proved():
     low, better = all_results()["SpuriousMinimum"][0], all_results()["BetterPoint"][0]
     text = " ".join(said([low, better]).proved)

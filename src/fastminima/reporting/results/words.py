@@ -155,7 +155,10 @@ def _probe(probe: Probe) -> Said:
     sentence = f"{probe.finding().capitalize()}: {probe.describe()}."
     if probe.n:
         sentence += f" The smallest excess risk among them is {probe.min_excess:.6g}."
-    return Said(sampled=[sentence])
+    found = Said(sampled=[sentence])
+    if probe.lowest_proved:
+        found.proved.append(f"The lowest of the sampled points (k = {probe.argmin}) has a lower risk than the network.")
+    return found
 
 
 def _sweep(sweep: ProbeSweep) -> Said:
