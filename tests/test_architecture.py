@@ -334,6 +334,7 @@ BUNDLES = {
     "landscape.probe.probe": "ProbeOptions",
     "losses.custom.Loss.__init__": "Stated",
     "networks.batched_risk.batched_risk": "StackedNetworks",
+    "scanning.atlas.atlas": "AtlasOptions",
     "scanning.scan.scan": "ScanOptions",
     "theorems.theorem4.critical_points.critical_point.critical_point": "Wanted",
 }

@@ -16,6 +16,7 @@ NEEDS = {
     for name in ("EscapeBenchmark", "escape_benchmark", "to_torch", "from_torch", "load_network")
 }
 NEEDS |= {name: "matplotlib" for name in NAMES if name.startswith("plot_") or name == "Display"}
+NEEDS |= {name: "sklearn" for name in ("Atlas", "atlas", "atlas_page")}
 NEEDS |= {name: "flint" for name in ("CounterExample", "CounterStatus", "counterexample")}
 NEEDS |= {name: "flint" for name in ("SmoothDecision", "SmoothMinimum", "SmoothPolish")}
 

@@ -93,6 +93,7 @@ LEFT_OUT = {
     "errors",
     "relu",
     "activations",
+    "atlas_page",
     "plot_functions",
     "plot_probe",
     "plot_linear",
@@ -110,7 +111,7 @@ RESULTS = {
     if inspect.isclass(getattr(fm, name))
     and (issubclass(getattr(fm, name), (str, tuple)) or "Status" in name or "Verdict" in name)
 } | {
-    "BetterPoint", "Bracket", "Brackets", "Certificate", "CounterExample", "CriticalPoint", "Decision",
+    "Atlas", "BetterPoint", "Bracket", "Brackets", "Certificate", "CounterExample", "CriticalPoint", "Decision",
     "DeepBetterPoint", "DeepMinimum", "EscapeBenchmark",
     "Interpolation", "LeastSquares", "LinearEscape", "LinearReport", "LocalInverse", "Page",
     "NetworkFit", "Polish",

@@ -34,6 +34,8 @@ def placed() -> dict[Path, str]:
     places = {ROOT / "PAPER.md": "paper.md", ROOT / "CHANGELOG.md": "changelog.md"}
     places |= {page: f"pages/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))}
     places |= {picture: f"pages/{picture.name}" for picture in sorted((ROOT / "docs").glob("*.png"))}
+    pictures = sorted((ROOT / "docs" / "atlas").glob("*.png"))
+    places |= {picture: f"pages/atlas/{picture.name}" for picture in pictures}
     places |= {page: f"bench/{page.name}" for page in sorted((ROOT / "bench").glob("*.md"))}
     return places
 

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from .proof.certificate import Certificate as Certificate
     from .proof.prove import check as check
     from .proof.prove import prove as prove
+    from .reporting.atlas_page import atlas_page as atlas_page
     from .reporting.bracket_plot import Staircase as Staircase
     from .reporting.bracket_plot import plot_bracket as plot_bracket
     from .reporting.bracket_plot import plot_trace as plot_trace
@@ -106,6 +107,8 @@ if TYPE_CHECKING:
     from .reporting.slice_plot import plot_slice as plot_slice
     from .reporting.slice_plot import risk_slice as risk_slice
     from .reporting.splits_plot import plot_splits as plot_splits
+    from .scanning.atlas import Atlas as Atlas
+    from .scanning.atlas import atlas as atlas
     from .scanning.results import ScanReport as ScanReport
     from .scanning.results import ScanResult as ScanResult
     from .scanning.scan import scan as scan
@@ -189,6 +192,7 @@ _NAMES = {
         "check",
         "prove",
     ),
+    "reporting.atlas_page": ("atlas_page",),
     "reporting.bracket_plot": ("Staircase", "plot_bracket", "plot_trace", "staircase"),
     "reporting.descent_plot": ("descent", "plot_descent"),
     "reporting.functions_plot": ("plot_functions",),
@@ -209,6 +213,7 @@ _NAMES = {
         "risk_slice",
     ),
     "reporting.splits_plot": ("plot_splits",),
+    "scanning.atlas": ("Atlas", "atlas"),
     "scanning.results": (
         "ScanReport",
         "ScanResult",

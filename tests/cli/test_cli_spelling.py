@@ -80,8 +80,8 @@ SHARED = {
     "--out": set(COMMANDS) - {"check", "completion"},
     "--json": set(COMMANDS) - {"completion"},
     "--quiet": set(COMMANDS) - {"completion"},
-    "--workers": {"bracket", "probe", "scan"},
-    "--seed": {"construct", "report", "bracket", "probe"},
+    "--workers": {"atlas", "bracket", "probe", "scan"},
+    "--seed": {"atlas", "construct", "report", "bracket", "probe"},
 }
 
 

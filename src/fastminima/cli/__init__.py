@@ -22,6 +22,8 @@ Modules, lowest first:
 - `probe`: the command `fastminima probe`: does any of a million nearby points have a lower risk?
 - `report`: the command `fastminima report`: theorem 1 on a table as one page of HTML.
 - `scan`: the command `fastminima scan`: one line for each of many datasets, or for one that is larger than memory.
+- `atlas`: the command `fastminima atlas`: theorem 1 and the brackets of the least risk, over the tables of installed
+  packages.
 - `completion`: the command `fastminima completion`: what a shell needs to complete commands, options and files.
 - `main`: the command `fastminima`.
 """

@@ -79,6 +79,16 @@ COMMANDS = {
         ("local_minimum.npz", "global_minimum.npz", "data.csv", "slice.png"),
         ("conditions", "witness", "radius"),
     ),
+    "atlas": Layout(
+        ("atlas.json",),
+        (
+            "atlas.parquet", "atlas.csv", "left-out.csv", "atlas.html", "gaps.png", "widths.png", "lengths.png",
+            "recovered.png",
+        ),
+        ("tables_left_out", "statuses", "files"),
+        # no part of a path begins with a point, so that none leads out of the folder
+        r"certificates(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/(?:minimum|width-[0-9]+)\.json",
+    ),
     "prove": Layout(("prove.json",), ("proof.json", "data.csv"), ("theorem", "claims", "files")),
     "report": Layout(("report.json",), ("page.html",), ("proved", "sampled", "files")),
     "scan": Layout(_TABLES, (), ("dataset", "status", "folder", "splits")),

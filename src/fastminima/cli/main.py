@@ -13,6 +13,7 @@ from fastminima.errors import FastMinimaError
 from fastminima.system.plain_text import printable
 
 from . import (
+    atlas,
     bracket,
     certificates,
     completion,
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     counterexample.add_parser(commands)
     certificates.add_parsers(commands)
     scan.add_parser(commands)
+    atlas.add_parser(commands)
     completion.add_parser(commands, parser)
     return parser
 

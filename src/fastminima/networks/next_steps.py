@@ -90,6 +90,16 @@ class NextSteps(Result, Drawn):
         point = network.rounded() if isinstance(network, RationalNetwork) else network
         return fastminima.probe(point, data_of(None, "probe", self), **options)
 
+    def prove(self, other: Any = None, *, verify: bool | None = None) -> fastminima.Certificate:
+        """`fastminima.prove` of this result, with what stands beside it there (a minimum's better point), if any.
+
+        Raises
+        ------
+        ProofError
+            A claim does not hold, or is of a kind without certificate.
+        """
+        return fastminima.prove(self, other, verify=verify)
+
 
 def _decay(result: NextSteps, given: float | None) -> float:
     return getattr(result, "weight_decay", 0.0) if given is None else given

@@ -22,6 +22,9 @@ Modules, lowest first:
 - `pair_slice`: Theorem 2's plane: through its bad local minimum and its global one.
 - `slice_picture`: the picture of a slice: steps of colour, boundaries of cells, the certified ball, paths.
 - `slice_plot`: the risk on a plane through any network, as numbers and as a picture.
+- `atlas_numbers`: the rows of an atlas as numbers: read, its columns as arrays, and medians by number of inputs.
+- `atlas_plots`: the four pictures of an atlas: gaps, brackets against the width, their length, and what is recovered.
+- `atlas_page`: the page of an atlas: one HTML file with its pictures and every row.
 - `decide_summary`: what `decide` and `polish` found as plain data and as tables.
 - `smooth_summary`: the same where balls decide: smooth activations, and weight decay.
 - `bracket_summary`: what `bracket` found as plain data and as a table.

@@ -21,5 +21,11 @@ Modules, lowest first:
 - `large`: Theorem 1 on one dataset that stays on disk: as few passes as the accuracy allows, each over blocks dealt
   to workers.
 - `small`: Theorem 1 on datasets that fit in memory many times over: the functions of the library, one dataset a task.
+- `pools`: who works: threads and processes of our own, or the executor of the caller.
 - `scan`: `scan`: theorem 1 on one dataset larger than memory, or on hundreds, on one machine or many.
+- `installed_tables`: tables that installed packages carry inside: their names, and each as a dataset or the reason why it
+  is none.
+- `chart_table`: one table of an atlas: theorem 1 and the brackets of its widths as one flat row, with certificates.
+- `atlas_log`: where an atlas stands, on disk: a log of the tables that are done.
+- `atlas`: `atlas`: theorem 1 and the brackets of the least risk, over every usable table of installed packages.
 """

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,10 +19,11 @@ from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.system.files import writing
 
 from .checkpoint import Checkpoint, Stages
-from .dealer import Dealer, Submitter
+from .dealer import Submitter
 from .large import Resources, scan_large
 from .options import Progress, ScanOptions, Settings, Told
 from .passes import unchanged
+from .pools import Pools
 from .results import ScanReport, ScanResult
 from .small import checked, failed, is_short, is_small, scan_small
 
@@ -32,7 +31,6 @@ __all__ = ["scan"]
 
 # Small datasets dealt to a worker at once: a few, so that the last one to finish is not waited for.
 _BATCH = 4
-_GUESS = 4
 
 
 def scan(
@@ -159,7 +157,7 @@ def _scanned(sources: Sequence[BlockSource | Unopened], options: ScanOptions) ->
     results: list[ScanResult] = []
     with ExitStack() as stack:
         folder = stack.enter_context(_temporary())
-        pools = stack.enter_context(_Pools(options.executor, options.n_workers))
+        pools = stack.enter_context(Pools(options.executor, options.n_workers, __name__))
         kept = None
         if options.checkpoint is not None:
             kept = _checkpoint(options.checkpoint, sources, options.settings)
@@ -199,54 +197,6 @@ def _checkpoint(
     return Checkpoint(path, [s.name for s in sources], tokens, options, sources.__getitem__)
 
 
-class _Pools:
-    """Threads and processes of our own, made when first needed; or the executor given, for everything."""
-
-    def __init__(self, executor: Submitter | None, workers: int) -> None:
-        self._given, self.workers = executor, workers
-        self._threads: ThreadPoolExecutor | None = None
-        self._processes: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> _Pools:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for pool in (self._threads, self._processes):
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _count(self) -> int:
-        """Workers of the executor given: pools of the standard library and Dask tell, for others a guess."""
-        told = getattr(self._given, "_max_workers", None)
-        client = getattr(self._given, "_client", None)
-        if told is None and client is not None:
-            told = sum(client.nthreads().values())
-        return max(self.workers, told) if isinstance(told, int) else max(self.workers, _GUESS)
-
-    def rows(self) -> Dealer:
-        """For the rows of one dataset."""
-        if self._given is not None:
-            return Dealer(self._given, self._count())
-        if self.workers == 1:
-            return Dealer(None, 1)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="fastminima-scan")
-        return Dealer(self._threads, self.workers)
-
-    def datasets(self, number: int) -> Dealer:
-        """For whole datasets."""
-        if self._given is not None:
-            return Dealer(self._given, self._count())
-        if self.workers == 1 or number <= _BATCH:
-            return Dealer(None, 1)
-        if self._processes is None:
-            context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
-            if os.name != "nt":
-                context.set_forkserver_preload([__name__])
-            self._processes = ProcessPoolExecutor(self.workers, mp_context=context)
-        return Dealer(self._processes, self.workers)
-
-
 class _Work:
     """The datasets of a scan: runs of small ones dealt whole, large ones row by row."""
 
@@ -254,7 +204,7 @@ class _Work:
         self,
         sources: Sequence[BlockSource | Unopened],
         how: tuple[ScanOptions, Progress],
-        pools: _Pools,
+        pools: Pools,
         folder: str,
         checkpoint: Checkpoint | None,
     ) -> None:
@@ -309,7 +259,7 @@ class _Work:
         batches = [run[start : start + _BATCH] for start in range(0, len(run), _BATCH)]
         settings = self._settings
         tasks = (([source for _, source in batch], settings.activation, settings.width) for batch in batches)
-        dealer = self._pools.datasets(len(run))
+        dealer = self._pools.whole(len(run), _BATCH)
         for batch, results in zip(batches, dealer.map(scan_small, tasks), strict=True):
             for (index, source), result in zip(batch, results, strict=True):
                 rows = source.n_rows or 0
