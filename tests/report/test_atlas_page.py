@@ -57,6 +57,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._open = False
+        if tag == "table":
+            self.rows = [[cell.strip() for cell in row] for row in self.rows]
 
 
 def test_names_are_shown_and_not_obeyed(page):

@@ -289,7 +289,7 @@ WRONG = [
     ({"executor": 1}, "executor must have"),
     ({"checkpoint": 3}, "checkpoint must be"),
     ({"checkpoint": ""}, "checkpoint must be"),
-    ({"progress": 1}, "progress must be"),
+    ({"progress": "yes"}, "progress must be"),
     ({"on_plan": 1}, "on_plan must be"),
     ({"on_chart": 1}, "on_chart must be"),
 ]
