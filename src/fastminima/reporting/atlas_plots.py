@@ -56,7 +56,7 @@ def _label(axes: Any, x: str, y: str) -> None:
 def _segments(axes: Any, left: Array, right: Array, height: Array, **style: Any) -> None:
     """Horizontal lines as one path: hundreds of paths would make a page large."""
     x = np.column_stack([left, right, np.full(len(left), np.nan)]).ravel()
-    axes.plot(x, np.repeat(height.astype(np.float64), 3), **style)
+    axes.plot(x, np.repeat(height, 3), **style)
 
 
 def _dots(axes: Any, x: Array, y: Array, colour: str) -> None:
@@ -70,7 +70,7 @@ def _gaps(numbers: AtlasNumbers) -> Any:
     for axes, width in zip(panels, numbers.widths, strict=True):
         least, most = numbers.column(f"gap_least_{width}"), numbers.column(f"gap_most_{width}")
         order = np.lexsort((least + most, most == 1.0))
-        at = np.arange(1, len(order) + 1)
+        at = np.arange(1.0, len(order) + 1)
         proved = (most < 1.0)[order]
         # a gap that is known to the last digit is a line of no length: it is given the width of a dot
         for shown, colour in ((~proved, _GREY), (proved, BLUE)):
