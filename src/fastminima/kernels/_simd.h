@@ -28,10 +28,13 @@
 
 #if defined(__clang__)
 #define FM_UNROLL _Pragma("clang loop unroll(full)")
+#define FM_UNROLL16 FM_UNROLL
 #elif defined(__GNUC__)
 #define FM_UNROLL _Pragma("GCC unroll 12")
+#define FM_UNROLL16 _Pragma("GCC unroll 16")
 #else
 #define FM_UNROLL
+#define FM_UNROLL16
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)

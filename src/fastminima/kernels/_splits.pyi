@@ -1,14 +1,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
+BEST_VARIANT: int
+VARIANTS: tuple[str, ...]
+PARTS: int
+
 def is_ordered(keys: NDArray[np.float64]) -> bool: ...
 def count_buckets(
     keys: NDArray[np.float64],
     lo: float,
     scale: float,
+    floor: int,
+    first: int,
+    shift: int,
     table: NDArray[np.uint16],
     tree: NDArray[np.float64],
     levels: int,
+    variant: int,
     ids_out: NDArray[np.uint16],
     counts_out: NDArray[np.int64],
 ) -> float: ...
@@ -20,6 +28,7 @@ def scatter_buckets(
     value_scale: float,
     weight_scale: float,
     at: NDArray[np.int64],
+    lines: NDArray[np.float64],
     records_out: NDArray[np.float64],
 ) -> float: ...
 def sort_buckets(
@@ -30,6 +39,7 @@ def sort_buckets(
     scratch: NDArray[np.float64],
     cells: NDArray[np.uint32],
     depth: int,
+    variant: int,
     totals_out: NDArray[np.float64],
 ) -> None: ...
 def prefix_buckets(
@@ -39,9 +49,11 @@ def sweep_buckets(
     records: NDArray[np.float64],
     starts: NDArray[np.int64],
     before: NDArray[np.float64],
+    totals: NDArray[np.float64],
     first: int,
     last: int,
     rule: NDArray[np.float64],
+    variant: int,
     status_out: NDArray[np.uint8],
     best_out: NDArray[np.float64],
     count_out: NDArray[np.int64],

@@ -36,7 +36,7 @@ The hot loops stand in _splits.h, those of (d) and (e) in _splits_buckets.h, and
 """
 
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 
@@ -44,6 +44,17 @@ cdef extern from "_splits.h" nogil:
     ctypedef struct fm_rec:
         double key
         double value
+
+    ctypedef struct fm_map:
+        double lo
+        double scale
+        int64_t floor
+        int64_t first
+        int shift
+        int levels
+        const uint16_t* table
+        ptrdiff_t n_cells
+        const double* tree
 
     ctypedef struct fm_rule:
         double eps_gap
@@ -61,19 +72,31 @@ cdef extern from "_splits.h" nogil:
         int64_t certified
         int64_t undecided
 
-    uint64_t fm_count(const double*, ptrdiff_t, double, double, const uint16_t*, ptrdiff_t, const double*, int,
-                      uint16_t*, int64_t*) noexcept
+    enum:
+        FM_PARTS
+
+    int fm_best_variant()
+    uint64_t fm_count(int, const double*, ptrdiff_t, const fm_map*, uint16_t*, int64_t*) noexcept
+    uint64_t fm_copy(const double*, const double*, const double*, ptrdiff_t, double, double, fm_rec*) noexcept
     uint64_t fm_scatter(const double*, const double*, const double*, const uint16_t*, ptrdiff_t, double, double,
                         int64_t*, fm_rec*) noexcept
-    void fm_sort_bucket(fm_rec*, ptrdiff_t, fm_rec*, ptrdiff_t, uint32_t*, int) noexcept
+    uint64_t fm_scatter_lines(const double*, const double*, const double*, const uint16_t*, ptrdiff_t, double, double,
+                              int64_t*, fm_rec*, double*, ptrdiff_t) noexcept
+    void fm_sort_buckets(int, fm_rec*, const int64_t*, ptrdiff_t, ptrdiff_t, fm_rec*, ptrdiff_t, uint32_t*, int,
+                         double*) noexcept
     int fm_ordered(const double*, ptrdiff_t) noexcept
-    void fm_total(const fm_rec*, ptrdiff_t, double*) noexcept
     void fm_prefix(const double*, ptrdiff_t, double*) noexcept
-    void fm_sweep(const fm_rec*, ptrdiff_t, ptrdiff_t, const double*, const fm_rule*, fm_best*, uint8_t*) noexcept
+    void fm_sweep_buckets(int, const fm_rec*, ptrdiff_t, const int64_t*, ptrdiff_t, ptrdiff_t, const double*,
+                          const double*, const fm_rule*, fm_best*, uint8_t*) noexcept
     void fm_exact_prefix(const char*, ptrdiff_t, const double*, const int64_t*, const int64_t*, ptrdiff_t, int,
                          double*, int8_t*) noexcept
     int fm_exact_below(const double*, const double*, const double*, ptrdiff_t, double, int, double*) noexcept
     void fm_product_errors(const double*, const double*, ptrdiff_t, double, double, double*) noexcept
+
+BEST_VARIANT = fm_best_variant()
+VARIANTS = ("plain", "vector16", "avx2", "avx512")[:BEST_VARIANT + 1]
+# numbers that `sort_buckets` writes a bucket
+PARTS = FM_PARTS
 
 
 def is_ordered(const double[::1] keys):
@@ -85,60 +108,71 @@ def is_ordered(const double[::1] keys):
     return bool(ordered)
 
 
-def count_buckets(const double[::1] keys, double lo, double scale, const uint16_t[::1] table, const double[::1] tree,
-                  int levels, uint16_t[::1] ids_out, int64_t[::1] counts_out):
-    """Bucket of each key into `ids_out`, added up in `counts_out`; returns the largest |key| (NaN or inf if any)."""
+def count_buckets(const double[::1] keys, double lo, double scale, int64_t floor, int64_t first, int shift,
+                  const uint16_t[::1] table, const double[::1] tree, int levels, int variant, uint16_t[::1] ids_out,
+                  int64_t[::1] counts_out):
+    """Bucket of each key into `ids_out`, added up in `counts_out`; returns the largest |key| (NaN or inf if any).
+
+    A tree of 2^levels - 1 splitters where levels > 0; else table[(key - lo) scale], or where shift >= 0 by the place of
+    the bits of |key| above `floor`: table[+-(bits >> shift) - first].
+    """
     cdef uint64_t bits = 0
     cdef double largest = 0.0
+    cdef fm_map m
     if keys.shape[0] == 0:
         return 0.0
+    m.lo, m.scale, m.floor, m.first, m.shift, m.levels = lo, scale, floor, first, shift, levels
+    m.table, m.n_cells, m.tree = &table[0], table.shape[0], &tree[0]
     with nogil:
-        bits = fm_count(&keys[0], keys.shape[0], lo, scale, &table[0], table.shape[0], &tree[0], levels, &ids_out[0],
-                        &counts_out[0])
+        bits = fm_count(variant, &keys[0], keys.shape[0], &m, &ids_out[0], &counts_out[0])
         memcpy(&largest, &bits, 8)
     return largest
 
 
 def scatter_buckets(const double[::1] keys, const double[::1] values, const double[::1] weights,
                     const uint16_t[::1] ids, double value_scale, double weight_scale, int64_t[::1] at,
-                    double[:, ::1] records_out):
+                    double[::1] lines, double[:, ::1] records_out):
     """Write (key, scaled value) where `at` says for its bucket, moving `at` on; returns the largest |value|.
 
-    `weights` is empty when all weights are 1.
+    `weights` is empty when all weights are 1, `ids` where there is one bucket. `lines` is empty, or scratch of 17 numbers
+    a bucket and 8 more: whole cache lines then go past the caches, if `records_out` begins with one.
     """
     cdef uint64_t bits = 0
     cdef double largest = 0.0
     cdef const double* weight = NULL
+    cdef fm_rec* out
     if keys.shape[0] == 0:
         return 0.0
     if weights.shape[0] > 0:
         weight = &weights[0]
+    out = <fm_rec*> &records_out[0, 0]
     with nogil:
-        bits = fm_scatter(&keys[0], &values[0], weight, &ids[0], keys.shape[0], value_scale, weight_scale, &at[0],
-                          <fm_rec*> &records_out[0, 0])
+        if ids.shape[0] == 0:
+            bits = fm_copy(&keys[0], &values[0], weight, keys.shape[0], value_scale, weight_scale, out + at[0])
+            at[0] += keys.shape[0]
+        elif lines.shape[0] > 0 and <uintptr_t> out % 64 == 0:
+            bits = fm_scatter_lines(&keys[0], &values[0], weight, &ids[0], keys.shape[0], value_scale, weight_scale,
+                                    &at[0], out, &lines[0], at.shape[0])
+        else:
+            bits = fm_scatter(&keys[0], &values[0], weight, &ids[0], keys.shape[0], value_scale, weight_scale, &at[0],
+                              out)
         memcpy(&largest, &bits, 8)
     return largest
 
 
 def sort_buckets(double[:, ::1] records, const int64_t[::1] starts, Py_ssize_t first, Py_ssize_t last,
-                 double[:, ::1] scratch, uint32_t[::1] cells, int depth, double[:, ::1] totals_out):
-    """Sort the buckets first..last-1 of `records` in place and write their sums (hi, lo, errors).
+                 double[:, ::1] scratch, uint32_t[::1] cells, int depth, int variant, double[:, ::1] totals_out):
+    """Sort the buckets first..last-1 of `records` in place and write their sums: PARTS numbers each, (hi, lo, errors)
+    before each of the eight stretches, after the last of them, and of the whole bucket.
 
-    `cells` has room for 10 n + 5 counters, n the number of records `scratch` holds. `depth` is the first map to try:
+    `cells` has room for 11 n + 512 counters, n the number of records `scratch` holds. `depth` is the first map to try:
     0 linear in the key, 1 linear in the bits of the key.
     """
-    cdef Py_ssize_t b
-    cdef fm_rec* base
-    cdef fm_rec* room
     if records.shape[0] == 0 or first >= last:
         return
-    base = <fm_rec*> &records[0, 0]
-    room = <fm_rec*> &scratch[0, 0]
     with nogil:
-        for b in range(first, last):
-            fm_sort_bucket(base + starts[b], starts[b + 1] - starts[b], room, scratch.shape[0], &cells[0],
-                           depth)
-            fm_total(base + starts[b], starts[b + 1] - starts[b], &totals_out[b, 0])
+        fm_sort_buckets(variant, <fm_rec*> &records[0, 0], &starts[0], first, last, <fm_rec*> &scratch[0, 0],
+                        scratch.shape[0], &cells[0], depth, &totals_out[0, 0])
 
 
 def prefix_buckets(const double[:, ::1] totals, Py_ssize_t first, Py_ssize_t last, double[:, ::1] before_out):
@@ -150,8 +184,8 @@ def prefix_buckets(const double[:, ::1] totals, Py_ssize_t first, Py_ssize_t las
 
 
 def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const double[:, ::1] before,
-                  Py_ssize_t first, Py_ssize_t last, const double[::1] rule, uint8_t[::1] status_out,
-                  double[::1] best_out, int64_t[::1] count_out):
+                  const double[:, ::1] totals, Py_ssize_t first, Py_ssize_t last, const double[::1] rule, int variant,
+                  uint8_t[::1] status_out, double[::1] best_out, int64_t[::1] count_out):
     """Sweep the sorted buckets first..last-1; the record after them must be sorted as well.
 
     `rule` is (eps_gap, base, rate, growth, 2/M, M/2, |kappa| reach). `status_out` is empty, or receives 1 (certified
@@ -160,9 +194,7 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
     """
     cdef fm_rule r
     cdef fm_best best
-    cdef Py_ssize_t b, stop, m = records.shape[0]
     cdef uint8_t* status = NULL
-    cdef const fm_rec* base
     best.drop = -1.0
     best.sum = 0.0
     best.position = -1
@@ -176,12 +208,10 @@ def sweep_buckets(const double[:, ::1] records, const int64_t[::1] starts, const
     r.reach = rule[6]
     if status_out.shape[0] > 0:
         status = &status_out[0]
-    if m > 0:
-        base = <const fm_rec*> &records[0, 0]
+    if records.shape[0] > 0 and first < last:
         with nogil:
-            for b in range(first, last):
-                stop = starts[b + 1] if starts[b + 1] < m else m - 1
-                fm_sweep(base, starts[b], stop, &before[b, 0], &r, &best, status)
+            fm_sweep_buckets(variant, <const fm_rec*> &records[0, 0], records.shape[0], &starts[0], first, last,
+                             &before[0, 0], &totals[0, 0], &r, &best, status)
     best_out[0] = best.drop
     best_out[1] = best.sum
     count_out[0] = best.position

@@ -1,11 +1,9 @@
-/* Sorted partial sums, first half: which bucket a key belongs to, and sorting a bucket; the design stands at the head of
-   _splits.pyx. */
+/* Sorted partial sums, first level: which bucket a key belongs to, and records dealt to buckets; the design stands at the
+   head of _splits.pyx. */
 #ifndef FASTMINIMA_SPLITS_BUCKETS_H
 #define FASTMINIMA_SPLITS_BUCKETS_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "_simd.h"
 
 typedef struct {
     double key, value;
@@ -13,13 +11,19 @@ typedef struct {
 
 enum {
     FM_BLOCK = 256,     /* keys classified at a time: their cells stay in L1 */
-    FM_INSERT = 24,     /* below this an insertion sort needs no set-up */
-    FM_HEAVY = 32,      /* a cell with more records is sorted on its own, so that the last pass stays linear */
-    FM_SPREAD = 2,      /* cells a record: fewer neighbours to compare with, at the price of clearing more counters */
-    FM_DEPTH = 4        /* maps in a row before the order is found by comparison alone */
+    FM_LINE = 8         /* records of a bucket collected before they go to memory: two cache lines */
 };
 
-/* ---------------------------------------------------------------- level 1: which bucket ---------------- */
+/* A map of keys to cells 0..n_cells-1, and of those to buckets: linear in the key (levels = 0, shift < 0), by its bits
+   (shift >= 0, cells from fm_place = first on), or a search tree of 2^levels - 1 splitters. */
+typedef struct {
+    double lo, scale;
+    int64_t floor, first;
+    int shift, levels;
+    const uint16_t *table;
+    ptrdiff_t n_cells;
+    const double *tree;
+} fm_map;
 
 /* Bits of |x| as an integer: ordered like |x|, infinities and NaN on top. */
 static inline uint64_t fm_magnitude_bits(double x)
@@ -39,41 +43,62 @@ static inline int32_t fm_cell(double x, double lo, double scale, double top)
     return (int32_t)t;
 }
 
-static inline void fm_classify(const double *key, ptrdiff_t n, double lo, double scale, const uint16_t *table,
-                               ptrdiff_t n_cells, const double *tree, int levels, uint16_t *id)
+/* Monotone in x, close to its logarithm on either side: the bits of |x| above `floor`, mirrored below 0. The comparison
+   makes -0.0 the equal of 0.0. */
+static inline int64_t fm_place(double x, int64_t floor, int shift)
 {
-    int32_t at[FM_BLOCK];
-    if (levels == 0) {
-        const double top = (double)(n_cells - 1);
+    const int64_t over = (int64_t)fm_magnitude_bits(x) - floor, place = over > 0 ? over >> shift : 0;
+    return x < 0.0 ? -place - 1 : place;
+}
+
+/* cells of at most FM_BLOCK keys by the first two maps */
+static inline void fm_cells_plain_f64(const double *key, ptrdiff_t n, const fm_map *map, int32_t *at)
+{
+    const double lo = map->lo, scale = map->scale, top = (double)(map->n_cells - 1);
+    const int64_t floor = map->floor, first = map->first, last = map->n_cells - 1;
+    const int shift = map->shift;
+    if (shift < 0)
         for (ptrdiff_t i = 0; i < n; i++)
             at[i] = fm_cell(key[i], lo, scale, top);
-        for (ptrdiff_t i = 0; i < n; i++)
-            id[i] = table[at[i]];
-        return;
-    }
-    /* Splitters as an implicit tree (node k has children 2k and 2k + 1). Levels outside, keys inside: the
-       walks of different keys are independent and hide each other's latency. */
+    else
+        for (ptrdiff_t i = 0; i < n; i++) {
+            int64_t cell = fm_place(key[i], floor, shift) - first;
+            cell = cell > 0 ? cell : 0;
+            at[i] = (int32_t)(cell < last ? cell : last);
+        }
+}
+
+/* Splitters as an implicit tree (node k has children 2k and 2k + 1). Levels outside, keys inside: the walks of
+   different keys are independent and hide each other's latency. */
+static inline void fm_descend(const double *key, ptrdiff_t n, const double *tree, int levels, int32_t *at)
+{
     for (ptrdiff_t i = 0; i < n; i++)
         at[i] = 1;
     for (int level = 0; level < levels; level++)
         for (ptrdiff_t i = 0; i < n; i++)
             at[i] = 2 * at[i] + (key[i] >= tree[at[i]]);
     for (ptrdiff_t i = 0; i < n; i++)
-        id[i] = (uint16_t)(at[i] - (1 << levels));
+        at[i] -= 1 << levels;
 }
 
-static inline uint64_t fm_count(const double *key, ptrdiff_t n, double lo, double scale, const uint16_t *table,
-                                ptrdiff_t n_cells, const double *tree, int levels, uint16_t *id, int64_t *counts)
+static inline fm_rec fm_record(double key, double value, const double *weight, ptrdiff_t i, double value_scale,
+                               double weight_scale)
+{
+    fm_rec r = {key, value * value_scale};
+    if (weight)
+        r.value *= weight[i] * weight_scale;
+    return r;
+}
+
+/* Everything goes to one bucket. */
+static inline uint64_t fm_copy(const double *key, const double *value, const double *weight, ptrdiff_t n,
+                               double value_scale, double weight_scale, fm_rec *out)
 {
     uint64_t largest = 0;
-    for (ptrdiff_t i = 0; i < n; i += FM_BLOCK) {
-        const ptrdiff_t stop = n - i < FM_BLOCK ? n - i : FM_BLOCK;
-        fm_classify(key + i, stop, lo, scale, table, n_cells, tree, levels, id + i);
-        for (ptrdiff_t j = 0; j < stop; j++) {
-            const uint64_t bits = fm_magnitude_bits(key[i + j]);
-            largest = bits > largest ? bits : largest;
-            counts[id[i + j]]++;
-        }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t bits = fm_magnitude_bits(value[i]);
+        largest = bits > largest ? bits : largest;
+        out[i] = fm_record(key[i], value[i], weight, i, value_scale, weight_scale);
     }
     return largest;
 }
@@ -86,11 +111,55 @@ static inline uint64_t fm_scatter(const double *key, const double *value, const 
     for (ptrdiff_t i = 0; i < n; i++) {
         const uint64_t bits = fm_magnitude_bits(value[i]);
         largest = bits > largest ? bits : largest;
-        fm_rec r = {key[i], value[i] * value_scale};
-        if (weight)
-            r.value *= weight[i] * weight_scale;
-        out[at[id[i]]++] = r;
+        out[at[id[i]]++] = fm_record(key[i], value[i], weight, i, value_scale, weight_scale);
     }
+    return largest;
+}
+
+/* FM_LINE records past the caches, on a border of cache lines */
+static inline void fm_stream(fm_rec *to, const fm_rec *from)
+{
+#ifdef FM_HAVE_X86
+    for (int k = 0; k < FM_LINE; k++)
+        _mm_stream_pd((double *)(to + k), _mm_load_pd((const double *)(from + k)));
+#else
+    memcpy(to, from, FM_LINE * sizeof *to);
+#endif
+}
+
+/* The same through a line of records per bucket: whole lines go to memory once, and none is read before it is written.
+   `out` begins on a border of cache lines; `work` holds (2 FM_LINE + 1) n_buckets + 8 numbers. */
+static inline uint64_t fm_scatter_lines(const double *key, const double *value, const double *weight,
+                                        const uint16_t *id, ptrdiff_t n, double value_scale, double weight_scale,
+                                        int64_t *at, fm_rec *out, double *work, ptrdiff_t n_buckets)
+{
+    fm_rec *lines = (fm_rec *)fm_align(work);
+    int64_t *begun = (int64_t *)(lines + FM_LINE * n_buckets);
+    uint64_t largest = 0;
+    memcpy(begun, at, (size_t)n_buckets * sizeof *at);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t bits = fm_magnitude_bits(value[i]);
+        const ptrdiff_t b = id[i];
+        const int64_t p = at[b];
+        fm_rec *line = lines + FM_LINE * b;
+        largest = bits > largest ? bits : largest;
+        line[p & (FM_LINE - 1)] = fm_record(key[i], value[i], weight, i, value_scale, weight_scale);
+        at[b] = p + 1;
+        if ((p & (FM_LINE - 1)) == FM_LINE - 1) {
+            const int64_t start = p + 1 - FM_LINE;
+            if (start >= begun[b])
+                fm_stream(out + start, line);
+            else        /* the records before belong to others */
+                memcpy(out + begun[b], line + (begun[b] & (FM_LINE - 1)), (size_t)(p + 1 - begun[b]) * sizeof *out);
+        }
+    }
+    for (ptrdiff_t b = 0; b < n_buckets; b++) {
+        const int64_t line = at[b] - (at[b] & (FM_LINE - 1)), from = line > begun[b] ? line : begun[b];
+        memcpy(out + from, lines + FM_LINE * b + (from & (FM_LINE - 1)), (size_t)(at[b] - from) * sizeof *out);
+    }
+#ifdef FM_HAVE_X86
+    _mm_sfence();
+#endif
     return largest;
 }
 
@@ -100,221 +169,6 @@ static inline int fm_ordered(const double *key, ptrdiff_t n)
         if (!(key[i - 1] <= key[i]))
             return 0;
     return 1;
-}
-
-/* ---------------------------------------------------------------- level 2: sort a bucket --------------- */
-
-/* Stable insertion of src[0..n) into dst; src == dst is allowed. */
-static inline void fm_insert(fm_rec *dst, const fm_rec *src, ptrdiff_t n)
-{
-    if (n <= 0)
-        return;
-    double last = src[0].key;   /* in a register: the comparison need not wait for the store before it */
-    dst[0] = src[0];
-    for (ptrdiff_t i = 1; i < n; i++) {
-        const fm_rec x = src[i];
-        if (!(last > x.key)) {
-            dst[i] = x;
-            last = x.key;
-            continue;
-        }
-        ptrdiff_t j = i;
-        do {
-            dst[j] = dst[j - 1];
-            j--;
-        } while (j > 0 && dst[j - 1].key > x.key);
-        dst[j] = x;
-    }
-}
-
-/* Stable bottom-up merge sort: the way out when the keys defeat every linear map. */
-static inline void fm_merge_sort(fm_rec *a, ptrdiff_t n, fm_rec *tmp)
-{
-    for (ptrdiff_t i = 0; i < n; i += FM_INSERT)
-        fm_insert(a + i, a + i, n - i < FM_INSERT ? n - i : FM_INSERT);
-    fm_rec *from = a, *to = tmp;
-    for (ptrdiff_t width = FM_INSERT; width < n; width *= 2) {
-        for (ptrdiff_t i = 0; i < n; i += 2 * width) {
-            ptrdiff_t l = i, mid = i + width < n ? i + width : n, r = mid;
-            const ptrdiff_t end = i + 2 * width < n ? i + 2 * width : n;
-            for (ptrdiff_t k = i; k < end; k++)
-                to[k] = (r >= end || (l < mid && from[l].key <= from[r].key)) ? from[l++] : from[r++];
-        }
-        fm_rec *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != a)
-        memcpy(a, from, (size_t)n * sizeof *a);
-}
-
-/* The bits of a float64 as an integer in the order of the keys; adding 0.0 makes -0.0 the equal of 0.0. Halved, so
-   that a difference of two fits. */
-static inline int64_t fm_rank(double x)
-{
-    int64_t bits;
-    x += 0.0;
-    memcpy(&bits, &x, 8);
-    return (bits ^ ((bits >> 63) & INT64_C(0x7fffffffffffffff))) >> 1;
-}
-
-static inline int32_t fm_rank_cell(double x, int64_t lo, double scale, double top)
-{
-    const double t = (double)(fm_rank(x) - lo) * scale;
-    return (int32_t)(t < top ? t : top);
-}
-
-/* Sort a[0..n) by key, stable; tmp holds n records, cells holds (FM_DEPTH + 1) (FM_SPREAD n + 1) counters.
-   Maps alternate: linear in the key at even depth, linear in its rank (close to its logarithm) at odd depth. */
-static void fm_sort_small(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *cells, int depth)
-{
-    if (n <= FM_INSERT) {
-        fm_insert(a, a, n);
-        return;
-    }
-    ptrdiff_t i = 1;
-    while (i < n && a[i - 1].key <= a[i].key)
-        i++;
-    if (i == n)
-        return;
-    double lo = a[0].key, hi = lo, lo2 = lo, hi2 = lo;
-    for (i = 0; i + 1 < n; i += 2) {
-        const double x = a[i].key, y = a[i + 1].key;
-        lo = x < lo ? x : lo;
-        hi = x > hi ? x : hi;
-        lo2 = y < lo2 ? y : lo2;
-        hi2 = y > hi2 ? y : hi2;
-    }
-    if (i < n) {
-        lo = a[i].key < lo ? a[i].key : lo;
-        hi = a[i].key > hi ? a[i].key : hi;
-    }
-    lo = lo2 < lo ? lo2 : lo;
-    hi = hi2 > hi ? hi2 : hi;
-    const ptrdiff_t n_cells = FM_SPREAD * n;
-    const double top = (double)(n_cells - 1);
-    double scale = (double)n_cells / (hi - lo);
-    /* hi - lo overflows (scale 0) or is so small that the quotient does (scale inf): ranks know no such limits */
-    if (!(scale > 0.0 && scale <= 1.7976931348623157e308))
-        depth |= 1;
-    if (depth >= FM_DEPTH) {
-        fm_merge_sort(a, n, tmp);
-        return;
-    }
-    const int by_rank = depth & 1;
-    const int64_t low = fm_rank(lo);
-    if (by_rank)
-        scale = (double)n_cells / ((double)(fm_rank(hi) - low) + 1.0);
-    uint32_t *start = cells + 1;
-    memset(cells, 0, (size_t)(n_cells + 1) * sizeof *cells);
-    if (by_rank)
-        for (i = 0; i < n; i++)
-            start[fm_rank_cell(a[i].key, low, scale, top)]++;
-    else
-        for (i = 0; i < n; i++)
-            start[fm_cell(a[i].key, lo, scale, top)]++;
-    uint32_t sum = 0, most = 0;
-    for (i = 0; i < n_cells; i++) {
-        const uint32_t c = start[i];
-        most = c > most ? c : most;
-        start[i] = sum;
-        sum += c;
-    }
-    if (by_rank)
-        for (i = 0; i < n; i++)
-            tmp[start[fm_rank_cell(a[i].key, low, scale, top)]++] = a[i];
-    else
-        for (i = 0; i < n; i++)
-            tmp[start[fm_cell(a[i].key, lo, scale, top)]++] = a[i];
-    /* start[c] is now the end of cell c, and start[c - 1] its beginning (cells[0] = 0 for c = 0) */
-    if (most > FM_HEAVY)
-        for (i = 0; i < n_cells; i++) {
-            const ptrdiff_t from = start[i - 1], size = start[i] - start[i - 1];
-            if (size > FM_HEAVY)
-                fm_sort_small(tmp + from, size, a + from, start + n_cells, depth + 1);
-        }
-    fm_insert(a, tmp, n);
-}
-
-static inline void fm_swap(fm_rec *a, ptrdiff_t i, ptrdiff_t j)
-{
-    const fm_rec x = a[i];
-    a[i] = a[j];
-    a[j] = x;
-}
-
-static void fm_heap_sort(fm_rec *a, ptrdiff_t n)
-{
-    for (ptrdiff_t k = n / 2 - 1, end = n; end > 1;) {
-        if (k < 0)
-            fm_swap(a, 0, --end);
-        ptrdiff_t i = k < 0 ? 0 : k--, child;
-        while ((child = 2 * i + 1) < end) {
-            if (child + 1 < end && a[child + 1].key > a[child].key)
-                child++;
-            if (a[i].key >= a[child].key)
-                break;
-            fm_swap(a, i, child);
-            i = child;
-        }
-    }
-}
-
-static inline double fm_median(double x, double y, double z)
-{
-    return x < y ? (y < z ? y : (x < z ? z : x)) : (x < z ? x : (y < z ? z : y));
-}
-
-/* Cut a bucket larger than the scratch buffer in place (three ways, so that ties cost one pass). */
-static void fm_sort_large(fm_rec *a, ptrdiff_t n, fm_rec *tmp, ptrdiff_t room, uint32_t *cells, int budget)
-{
-    while (n > room) {
-        if (budget-- == 0) {
-            fm_heap_sort(a, n);
-            return;
-        }
-        const ptrdiff_t q = n / 8;
-        const double pivot = fm_median(fm_median(a[0].key, a[q].key, a[2 * q].key),
-                                       fm_median(a[3 * q].key, a[4 * q].key, a[5 * q].key),
-                                       fm_median(a[6 * q].key, a[7 * q].key, a[n - 1].key));
-        ptrdiff_t lt = 0, gt = n;
-        for (ptrdiff_t i = 0; i < gt;) {
-            if (a[i].key < pivot)
-                fm_swap(a, lt++, i++);
-            else if (a[i].key > pivot)
-                fm_swap(a, i, --gt);
-            else
-                i++;
-        }
-        /* recurse into the shorter side: the depth stays logarithmic */
-        if (lt < n - gt) {
-            fm_sort_large(a, lt, tmp, room, cells, budget);
-            a += gt;
-            n -= gt;
-        } else {
-            fm_sort_large(a + gt, n - gt, tmp, room, cells, budget);
-            n = lt;
-        }
-    }
-    fm_sort_small(a, n, tmp, cells, 0);
-}
-
-/* `depth` is the first map to try, 0 for keys spread evenly and 1 for those spread over exponents. */
-static inline void fm_sort_bucket(fm_rec *a, ptrdiff_t n, fm_rec *tmp, ptrdiff_t room, uint32_t *cells, int depth)
-{
-    ptrdiff_t i = 1;
-    if (n <= room) {
-        fm_sort_small(a, n, tmp, cells, depth);
-        return;
-    }
-    while (i < n && a[i - 1].key <= a[i].key)
-        i++;
-    if (i == n)
-        return;
-    int budget = 4;
-    for (ptrdiff_t k = n; k > 1; k /= 2)
-        budget += 2;
-    fm_sort_large(a, n, tmp, room, cells, budget);
 }
 
 #endif

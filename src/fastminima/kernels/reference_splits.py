@@ -1,7 +1,7 @@
 """The slow, obvious twins of the kernels in `_splits`: same names, same signatures, NumPy and fractions.
 
-Results agree bit for bit, with two exceptions: a bucket larger than the scratch is sorted by an unstable
-method in the kernel, so equal keys may come in another order, and `exact_prefix` and `exact_below` round
+Results agree bit for bit, in every variant, with two exceptions: a bucket larger than the scratch is sorted by an
+unstable method in the kernel, so equal keys may come in another order, and `exact_prefix` and `exact_below` round
 their float views differently.
 """
 
@@ -27,6 +27,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+# stretches of a bucket that are summed side by side
+_LANES = 8
 
 
 def _largest(values: Floats) -> float:
@@ -43,19 +45,27 @@ def count_buckets(
     keys: Floats,
     lo: float,
     scale: float,
+    floor: int,
+    first: int,
+    shift: int,
     table: NDArray[np.uint16],
     tree: Floats,
     levels: int,
+    variant: int,
     ids_out: NDArray[np.uint16],
     counts_out: Ints,
 ) -> float:
-    """Bucket of each key: table[(key - lo) scale], or the number of splitters <= key."""
+    """Bucket of each key: the number of splitters <= key, table[(key - lo) scale], or by the bits of |key|."""
+    last = table.size - 1
     if levels:
         cuts = np.sort(tree[1:])
         ids_out[:] = np.searchsorted(cuts, keys, side="right")
+    elif shift >= 0:
+        place = np.maximum(np.abs(keys).view(np.int64) - floor, 0) >> shift
+        ids_out[:] = table[np.clip(np.where(keys < 0.0, ~place, place) - first, 0, last)]
     else:
         with np.errstate(invalid="ignore", over="ignore"):
-            at = np.nan_to_num(np.clip((keys - lo) * scale, 0.0, table.size - 1.0))
+            at = np.nan_to_num(np.clip((keys - lo) * scale, 0.0, last))
         ids_out[:] = table[at.astype(np.int64)]
     counts_out += np.bincount(ids_out, minlength=counts_out.size)
     return _largest(keys)
@@ -69,9 +79,11 @@ def scatter_buckets(
     value_scale: float,
     weight_scale: float,
     at: Ints,
+    lines: Floats,
     records_out: Floats,
 ) -> float:
     """Records of one bucket after the other, each in input order, from `at` on."""
+    ids = ids if ids.size else np.zeros(keys.size, np.uint16)
     scaled = values * value_scale
     if weights.size:
         scaled = scaled * (weights * weight_scale)
@@ -95,6 +107,22 @@ def _running(values: Floats, start: Floats) -> tuple[Floats, Floats, Floats]:
     return new, lo, errors
 
 
+def _after(values: Floats, start: Floats) -> Floats:
+    """The state after all values."""
+    return np.array([part[-1] for part in _running(values, start)]) if values.size else start
+
+
+def _joined(a: Floats, b: Floats) -> Floats:
+    """The state of two sums added up."""
+    return _after(b[:1], a + [0.0, b[1], b[2]])
+
+
+def _stretches(n: int) -> list[slice]:
+    """Eight stretches of one length and what is left, at least the last record."""
+    length = max(n - 1, 0) // _LANES
+    return [slice(k * length, (k + 1) * length) for k in range(_LANES)] + [slice(_LANES * length, n)]
+
+
 def sort_buckets(
     records: Floats,
     starts: Ints,
@@ -103,31 +131,36 @@ def sort_buckets(
     scratch: Floats,
     cells: NDArray[np.uint32],
     depth: int,
+    variant: int,
     totals_out: Floats,
 ) -> None:
-    """Stable sort of each bucket by key, and its sum as (hi, lo, errors)."""
+    """Stable sort of each bucket by key; (hi, lo, errors) before each part of `_stretches` and of the whole bucket."""
     for b in range(first, last):
         bucket = records[starts[b] : starts[b + 1]]
         bucket[:] = bucket[np.argsort(bucket[:, 0], kind="stable")]
-        totals_out[b] = 0.0
-        if bucket.size:
-            totals_out[b] = [part[-1] for part in _running(bucket[:, 1], np.zeros(3))]
+        *stretches, rest = _stretches(len(bucket))
+        states = [np.zeros(3)]
+        for part in stretches:
+            states.append(_joined(states[-1], _after(bucket[part, 1], np.zeros(3))))
+        states.append(_after(bucket[rest, 1], states[-1]))
+        totals_out[b] = np.concatenate(states)
 
 
 def prefix_buckets(totals: Floats, first: int, last: int, before_out: Floats) -> None:
     """Sum before each bucket, added up in bucket order."""
     for b in range(first, last):
-        start = before_out[b] + [0.0, totals[b, 1], totals[b, 2]]
-        before_out[b + 1] = [part[0] for part in _running(totals[b, :1], start)]
+        before_out[b + 1] = _joined(before_out[b], totals[b, -3:])
 
 
 def sweep_buckets(
     records: Floats,
     starts: Ints,
     before: Floats,
+    totals: Floats,
     first: int,
     last: int,
     rule: Floats,
+    variant: int,
     status_out: NDArray[np.uint8],
     best_out: Floats,
     count_out: Ints,
@@ -140,7 +173,12 @@ def sweep_buckets(
         a, z = int(starts[b]), min(int(starts[b + 1]), len(records) - 1)
         if a >= z:
             continue
-        hi, lo, errors = _running(records[a:z, 1], before[b])
+        bucket = records[a : starts[b + 1]]
+        parts = [
+            _running(bucket[part, 1], _joined(before[b], totals[b, 3 * k : 3 * k + 3]))
+            for k, part in enumerate(_stretches(len(bucket)))
+        ]
+        hi, lo, errors = (np.concatenate(column)[: z - a] for column in zip(*parts, strict=True))
         total = hi + lo
         size = np.abs(total)
         with np.errstate(over="ignore"):

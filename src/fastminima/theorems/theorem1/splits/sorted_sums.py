@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -33,14 +33,16 @@ _R = TypeVar("_R")
 
 # Records a bucket aims at: sorting one (records, scratch, cells) then stays inside a second-level cache.
 BUCKET = 4096
-# More buckets than this and the scatter's open cache lines no longer fit beside its other data.
-MAX_BUCKETS = 1024
+# More buckets than this and the lines that collect their records no longer fit a second-level cache.
+MAX_BUCKETS = 4096
 # Sampled keys a bucket: the relative spread of bucket sizes is then 1/sqrt(16).
 SAMPLE = 16
 # Linear cells a bucket in the table: the error of cutting at cell borders stays below the sample's.
 CELLS = 16
-# Records sorted before they are swept: 4 MiB are still in the outer cache then.
-GROUP = 1 << 18
+# Records sorted before they are swept: two groups are still in a second-level cache then.
+GROUP = 1 << 15
+# From here on records go past the caches, which would not hold them until they are sorted.
+STREAM_FROM = 1 << 18
 # Below this a second thread costs more than it brings.
 THREADS_FROM = 1 << 18
 # Inflation that covers the few roundings (below 8 units of 2^-53) in forming and comparing a bound.
@@ -63,19 +65,33 @@ def require_finite(values: Floats, name: str) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How keys map to buckets: by linear cells and a table, or by a tree of splitters when levels > 0."""
+    """How keys map to buckets.
+
+    By a table of cells, linear in the key or, when shift >= 0, in the bits of its magnitude above those of `floor`; or by
+    a tree of splitters when levels > 0.
+    """
 
     n_buckets: int
-    lo: float
-    scale: float
-    table: NDArray[np.uint16]
-    tree: Floats
-    levels: int
+    lo: float = 0.0
+    scale: float = 0.0
+    floor: int = 0
+    first: int = 0
+    shift: int = -1
+    table: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1, np.uint16))
+    tree: Floats = field(default_factory=lambda: np.zeros(1))
+    levels: int = 0
 
     @classmethod
     def single(cls) -> Plan:
         """Everything in one bucket."""
-        return cls(1, 0.0, 0.0, np.zeros(1, np.uint16), np.zeros(1), 0)
+        return cls(1)
+
+    def count(self, keys: Floats, ids: NDArray[np.uint16], counts: Ints) -> float:
+        """Buckets of `keys` into `ids`, added up in `counts`; returns the largest |key|."""
+        return kernels.count_buckets(
+            keys, self.lo, self.scale, self.floor, self.first, self.shift,
+            self.table, self.tree, self.levels, kernels.BEST_VARIANT, ids, counts,
+        )  # fmt: skip
 
     def sorted_into(self, columns: Floats, ids: NDArray[np.uint16] | None = None) -> tuple[Floats, Ints]:
         """(records (m, 2 or 3) of one bucket after the other, each in the order given; counts (n_buckets,)).
@@ -97,13 +113,13 @@ class Plan:
             return records, counts
         if ids is None:
             ids = np.empty(m, np.uint16)
-        kernels.count_buckets(keys, self.lo, self.scale, self.table, self.tree, self.levels, ids, counts)
+        self.count(keys, ids, counts)
         starts = np.cumsum(counts) - counts
         pairs = records if width == 2 else np.empty((m, 2))
-        kernels.scatter_buckets(keys, columns[1], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+        kernels.scatter_buckets(keys, columns[1], _EMPTY, ids, 1.0, 1.0, starts.copy(), _EMPTY, pairs)
         if width == 3:
             records[:, :2] = pairs
-            kernels.scatter_buckets(keys, columns[2], _EMPTY, ids, 1.0, 1.0, starts.copy(), pairs)
+            kernels.scatter_buckets(keys, columns[2], _EMPTY, ids, 1.0, 1.0, starts.copy(), _EMPTY, pairs)
             records[:, 2] = pairs[:, 1]
         return records, counts
 
@@ -127,25 +143,36 @@ class Plan:
         # NaN sorts last; the keys are refused later, when all have been looked at
         if not (math.isfinite(sample[0]) and math.isfinite(sample[-1])) or sample[0] == sample[-1]:
             return cls.single()
-        return cls._linear(sample, n_buckets) or cls._tree(sample, n_buckets)
+        return cls._linear(sample, n_buckets) or cls._by_bits(sample, n_buckets) or cls._tree(sample, n_buckets)
 
     @classmethod
     def _linear(cls, sample: Floats, n_buckets: int) -> Plan | None:
-        n, n_cells = sample.size, CELLS * n_buckets
+        n_cells = CELLS * n_buckets
         with np.errstate(over="ignore"):
             lo, scale = float(sample[0]), float(n_cells / (sample[-1] - sample[0]))
         if not 0.0 < scale < math.inf:
             return None
         cells = np.minimum((sample - lo) * scale, n_cells - 1).astype(np.int64)
-        counts = np.bincount(cells, minlength=n_cells)
-        ends = np.cumsum(counts)
-        # a cell with the share of four buckets is harmless only if it holds one value
-        heavy = np.flatnonzero(counts > 4 * SAMPLE)
-        if np.any(sample[ends[heavy] - counts[heavy]] != sample[ends[heavy] - 1]):
+        table = _table(sample, cells, n_buckets)
+        return None if table is None else cls(n_buckets, lo, scale, table=table)
+
+    @classmethod
+    def _by_bits(cls, sample: Floats, n_buckets: int) -> Plan | None:
+        """Cells close to linear in the logarithm of |key|, on either side of 0."""
+        n_cells = CELLS * n_buckets
+        bits = np.abs(sample).view(np.int64)
+        # keys of smaller magnitude share two cells: half a bucket's share at most
+        floor = int(np.partition(bits, SAMPLE // 2)[SAMPLE // 2])
+        place = np.maximum(bits - floor, 0)
+        place = np.where(sample < 0.0, ~place, place)
+        # halved at least, so that a difference of two places fits
+        shift = max(1, ((int(place[-1]) - int(place[0])) // n_cells).bit_length())
+        place >>= shift
+        cells = np.minimum(place - place[0], n_cells - 1)
+        table = _table(sample, cells, n_buckets)
+        if table is None:
             return None
-        # by the middle of the cell's share: a cell that spans two shares or more gets a bucket of its own
-        table = (((2 * ends - counts) * n_buckets) // (2 * n)).astype(np.uint16)
-        return cls(n_buckets, lo, scale, table, np.zeros(1), 0)
+        return cls(n_buckets, floor=floor, first=int(place[0]), shift=shift, table=table)
 
     @classmethod
     def _tree(cls, sample: Floats, n_buckets: int) -> Plan:
@@ -156,7 +183,19 @@ class Plan:
         levels = max(1, int(cuts.size).bit_length())
         tree = np.full(1 << levels, np.inf)
         _fill_tree(tree, np.concatenate([cuts, np.full((1 << levels) - 1 - cuts.size, np.inf)]), levels)
-        return cls(1 << levels, 0.0, 0.0, np.zeros(1, np.uint16), tree, levels)
+        return cls(1 << levels, tree=tree, levels=levels)
+
+
+def _table(sample: Floats, cells: Ints, n_buckets: int) -> NDArray[np.uint16] | None:
+    """Buckets of the cells up to the last one sampled, or None where one holds several buckets' share of different keys."""
+    counts = np.bincount(cells)
+    ends = np.cumsum(counts)
+    # a cell with the share of four buckets is harmless only if it holds one value
+    heavy = np.flatnonzero(counts > 4 * SAMPLE)
+    if np.any(sample[ends[heavy] - counts[heavy]] != sample[ends[heavy] - 1]):
+        return None
+    # by the middle of the cell's share: a cell that spans two shares or more gets a bucket of its own
+    return (((2 * ends - counts) * n_buckets) // (2 * sample.size)).astype(np.uint16)
 
 
 def _fill_tree(tree: Floats, cuts: Floats, levels: int) -> None:
@@ -164,6 +203,13 @@ def _fill_tree(tree: Floats, cuts: Floats, levels: int) -> None:
     for level in range(levels):
         step = 1 << (levels - level)
         tree[1 << level : 2 << level] = cuts[step // 2 - 1 :: step]
+
+
+def _aligned(m: int) -> Floats:
+    """Memory for m records that begins with a cache line."""
+    memory = np.empty(2 * m + 8)
+    skip = -memory.ctypes.data % 64 // 8
+    return memory[skip : skip + 2 * m].reshape(m, 2)
 
 
 class _Pool:
@@ -251,33 +297,35 @@ class SortedSums:
         if ordered and m and not np.isfinite(keys[[0, -1]]).all():
             require_finite(keys, "fitted")
         plan = Plan.single() if ordered else Plan.of(keys)
-        self._depth = 1 if plan.levels else 0
+        self._depth = 1 if plan.levels or plan.shift >= 0 else 0
         counts = np.zeros((pool.workers, plan.n_buckets), np.int64)
-        # keys in order are copied as they stand; zeros that are only read cost no memory
-        ids = np.zeros(m, np.uint16) if ordered else np.empty(m, np.uint16)
+        # one bucket is copied as it stands
+        alone = plan.n_buckets == 1
+        ids = np.empty(0 if alone else m, np.uint16)
 
         def count(k: int) -> float:
             a, b = cuts[k], cuts[k + 1]
-            return kernels.count_buckets(
-                keys[a:b], plan.lo, plan.scale, plan.table, plan.tree, plan.levels, ids[a:b], counts[k]
-            )
+            return plan.count(keys[a:b], ids[a:b], counts[k])
 
         def scatter(k: int) -> float:
             a, b = cuts[k], cuts[k + 1]
+            lines = _EMPTY if alone or m < STREAM_FROM else np.empty(17 * plan.n_buckets + 8)
             return kernels.scatter_buckets(
                 keys[a:b], values[a:b], others[a:b], ids[a:b],
-                2.0**self.value_shift, 2.0**self.weight_shift, at[k], self.records,
+                2.0**self.value_shift, 2.0**self.weight_shift, at[k], lines, self.records,
             )  # fmt: skip
 
         try:
-            if ordered:
+            if alone:
                 counts[:, 0] = np.diff(cuts)
+                if not ordered:
+                    require_finite(keys, "fitted")
             elif not all(map(math.isfinite, pool.map(count, range(pool.workers)))):
                 require_finite(keys, "fitted")
             self.starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
             # part k of a bucket begins after the parts of the chunks before: input order, whoever writes it
             at = self.starts[:-1] + np.cumsum(counts, axis=0) - counts
-            self.records = np.empty((m, 2))
+            self.records = _aligned(m)
             found = pool.map(scatter, range(pool.workers))
         finally:
             pool.close()
@@ -297,12 +345,12 @@ class SortedSums:
             # any borders will do; these give the workers something to share
             self.starts = np.append(np.arange(0, m, BUCKET), m)
         n_buckets = self.starts.size - 1
-        # every rounding error passes through at most this many additions on its way into a partial sum
-        additions = 2 * int(np.diff(self.starts).max(initial=0)) + 2 * n_buckets + 2
+        # every rounding error passes through at most this many additions on its way into a partial sum; (g) of the kernel
+        additions = 2 * (int(np.diff(self.starts).max(initial=0)) // 8) + 2 * n_buckets + 40
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
         self.follow(self._carried or CarriedSums(self.mass))
-        self._totals = np.zeros((n_buckets, 3))
+        self._totals = np.zeros((n_buckets, kernels.PARTS))
         self._sorted = self._summed = False
 
     def follow(self, before: CarriedSums) -> None:
@@ -320,12 +368,12 @@ class SortedSums:
         scratch, cells = self._scratch()
         groups = self._groups()
         for a, b in pairwise(groups):
-            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
+            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, kernels.BEST_VARIANT, self._totals)
         self._sorted = True
 
     def _scratch(self) -> tuple[Floats, NDArray[np.uint32]]:
         room = self._room()
-        return np.empty((room, 2)), np.empty(10 * room + 5, np.uint32)
+        return np.empty((room, 2)), np.empty(11 * room + 512, np.uint32)
 
     def sweep(
         self,
@@ -348,7 +396,7 @@ class SortedSums:
                 scratch, cells = spare.pop()
             except IndexError:
                 scratch, cells = self._scratch()
-            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, self._totals)
+            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, kernels.BEST_VARIANT, self._totals)
             spare.append((scratch, cells))
 
         def prefix(k: int) -> None:
@@ -357,8 +405,9 @@ class SortedSums:
         def walk(k: int) -> tuple[Floats, Ints]:
             best, count = np.zeros(2), np.zeros(3, np.int64)
             kernels.sweep_buckets(
-                self.records, self.starts, self._before, groups[k], groups[k + 1], rule, marks, best, count
-            )
+                self.records, self.starts, self._before, self._totals, groups[k], groups[k + 1], rule,
+                kernels.BEST_VARIANT, marks, best, count,
+            )  # fmt: skip
             return best, count
 
         spare: list[tuple[Floats, NDArray[np.uint32]]] = []
