@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from fastminima.theorems.theorem1.splits import bucket_plan as bucket_plan
 from fastminima.theorems.theorem1.splits import sorted_sums as sorted_sums
 
 
 @contextlib.contextmanager
 def sizes(**values: int) -> Iterator[None]:
     """The machinery with other sizes, so that small data cross every border."""
-    old = {name: getattr(sorted_sums, name) for name in values}
+    modules = [bucket_plan, sorted_sums]
+    old = [(module, name, getattr(module, name)) for module in modules for name in values if hasattr(module, name)]
     try:
-        for name, value in values.items():
-            setattr(sorted_sums, name, value)
+        for module, name, _ in old:
+            setattr(module, name, values[name])
         yield
     finally:
-        for name, value in old.items():
-            setattr(sorted_sums, name, value)
+        for module, name, value in old:
+            setattr(module, name, value)
 
 
 ORDINARY = st.floats(-8, 8, allow_nan=False)

@@ -5,34 +5,48 @@
     J = {p < m - 1 : S_p != 0 and fitted[p] < fitted[p + 1]}, and the largest over J of
     drop_p = 2 u S_p - M u^2 / 2 with u = min(2 |S_p| / M, |kappa| reach gap_p)  (the sign of u is that of S_p).
 (b) Shapes. keys, values, weights (m,); records (m, 2) = (key, value), 16 bytes beside each other so that one
-    move carries the payload; ids (m,) uint16; B buckets, starts (B + 1,), totals (B, 3), before (B + 1, 3).
+    move carries the payload; ids (m,) uint16; B buckets, starts (B + 1,), totals (B, PARTS), before (B + 1, 3).
 (c) Steps. `count_buckets` maps each key to its bucket and counts; `scatter_buckets` writes the records bucket by
     bucket; `sort_buckets` sorts each bucket where it lies and sums it; `prefix_buckets` adds the totals up;
     `sweep_buckets` walks the sorted records once. The caller runs sorting and sweeping over groups of buckets
     that fit the outer cache, so that the sweep reads what sorting has just written.
 (d) Which bucket. A linear map of the key range onto cells and a table from cell to bucket, built from a small
     sorted sample; where one cell would hold several buckets' share of different keys (heavy tails, keys spread
-    over exponents), a search tree of splitters from the same sample. Both are monotone, so buckets are ordered.
-    Heavy keys get a bucket of their own, which needs no sort. Keys already in order are only copied.
-(e) Inside a bucket: a linear map onto as many cells as records, a counting scatter into scratch and one
-    insertion pass back. Cells that stay heavy are sorted by the same step on their own, with a map linear in the
-    bits of the key (close to its logarithm) and so on in turn; after four maps, a merge sort. A bucket larger
-    than the scratch is first cut in place by a three-way quicksort that falls back to heapsort. Nothing is
-    quadratic, whatever the keys.
+    over exponents), a map linear in the bits of |key|, which is close to its logarithm, on either side of 0; where
+    that does not spread them either, a search tree of splitters from the same sample. All are monotone, so buckets are
+    ordered. Heavy keys get a bucket of their own, which needs no sort. Keys already in order are only copied.
+(e) Inside a bucket, with AVX2 or AVX-512: each key becomes a number of 32 bits, the upper ones where it lies in its
+    cell of about five keys (cells linear in the key, or in its bits), the lower ones the record's place in the bucket.
+    Numbers are dealt to cells that lie side by side, one a lane, so that one sorting network on whole vectors sorts 8
+    or 16 of them; no count is needed first, as a cell has room for 24. A cell with more is a heavy key or the sign of
+    another map: the numbers are dealt again, to cells as large as they turned out, and put in order one by one. The
+    records are then gathered in the order found. The place makes all numbers different, so that equal keys keep their
+    order; different keys of one number are put right by insertion.
+    Otherwise, and where neither map spreads the keys: a linear map onto as many cells as records, a counting scatter
+    into scratch and one insertion pass back. Cells that stay heavy are sorted by the same step on their own, with a map
+    linear in the bits of the key and so on in turn; after four maps, a merge sort. A bucket larger than the scratch is
+    first cut in place by a three-way quicksort that falls back to heapsort. Nothing is quadratic, whatever the keys.
+    Every way is stable but that for large buckets, so the order is the same from every variant.
 (f) Memory traffic. Keys once to count (8 m read, 2 m written), 18 m read and 16 m written by the scatter, then
-    16 m each way inside the caches by sort and sweep. Beyond the inputs: 18 bytes a sample, plus one if a status
-    of each position is wanted, plus the scratch of a few buckets.
+    16 m each way inside the caches by sort and sweep. Many records are scattered through a line for each bucket and
+    leave in whole lines past the caches: nothing is read in order to be overwritten. Beyond the inputs: 18 bytes a
+    sample, plus one if a status of each position is wanted, plus the scratch of a few buckets.
 (g) Partial sums are carried as hi + lo: hi is the running float64 sum, every rounding error (TwoSum, exact) goes
-    into lo, and `errors` sums their magnitudes. Each error term passes through at most h additions, h = 2 (largest
-    bucket) + 2 B + 2, so |S - (hi + lo)| <= gamma_h/(1 - gamma_h) errors, and errors = 0 means hi + lo is exact: on
-    integer-like residuals true zeros are decided on the spot. hi, lo and errors are three chains of one addition
-    each, which run beside each other; renormalising at each step would be one chain of ten.
-(h) Order. Buckets and their content depend on the data alone, records keep the input order inside a bucket, and
-    totals are added in bucket order, so any number of workers gives the same bits.
+    into lo, and `errors` sums their magnitudes. A bucket is summed in eight stretches side by side and a rest of one to
+    eight records; two sums are joined by one TwoSum more. On its way into a partial sum an error passes through at most
+    h additions: those of two stretches, 2 (largest bucket) / 8; two a bucket, 2 B; 16 over the stretches before; 8 of
+    the rest, twice; 2 to begin a stretch: h = 2 (largest bucket) / 8 + 2 B + 40. So
+    |S - (hi + lo)| <= gamma_h/(1 - gamma_h) errors, and errors = 0 means hi + lo is exact: on integer-like residuals
+    true zeros are decided on the spot. hi, lo and errors are three chains of one addition each, which run beside each
+    other; renormalising at each step would be one chain of ten.
+(h) Order. Buckets and their content depend on the data alone, records keep the input order inside a bucket, stretches
+    are the same for every width of vectors, and totals are added in bucket order, so any variant and any number of
+    workers give the same bits.
 (i) `exact_prefix` and `exact_below` add float64 numbers, or products of two, in a fixed-point number of 136 limbs of
     32 bits that holds any such sum: it decides S_p = 0 where (g) cannot.
 
-The hot loops stand in _splits.h, those of (d) and (e) in _splits_buckets.h, and (i) in _splits_exact.h.
+The hot loops stand in _splits.h and, for one instruction set at a time, in _splits_tile.h and _splits_cells.h; those of
+(d) in _splits_buckets.h, the sorts without wider vectors in _splits_sort.h, and (i) in _splits_exact.h.
 """
 
 from libc.stddef cimport ptrdiff_t
@@ -134,8 +148,8 @@ def scatter_buckets(const double[::1] keys, const double[::1] values, const doub
                     double[::1] lines, double[:, ::1] records_out):
     """Write (key, scaled value) where `at` says for its bucket, moving `at` on; returns the largest |value|.
 
-    `weights` is empty when all weights are 1, `ids` where there is one bucket. `lines` is empty, or scratch of 17 numbers
-    a bucket and 8 more: whole cache lines then go past the caches, if `records_out` begins with one.
+    `weights` is empty when all weights are 1, `ids` where there is one bucket. `lines` is empty, or scratch of 17
+    numbers a bucket and 8 more: whole cache lines then go past the caches, if `records_out` begins with one.
     """
     cdef uint64_t bits = 0
     cdef double largest = 0.0

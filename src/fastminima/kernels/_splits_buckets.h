@@ -1,5 +1,5 @@
-/* Sorted partial sums, first level: which bucket a key belongs to, and records dealt to buckets; the design stands at the
-   head of _splits.pyx. */
+/* Sorted partial sums, first level: which bucket a key belongs to, and records dealt to buckets; the design stands at
+   the head of _splits.pyx. */
 #ifndef FASTMINIMA_SPLITS_BUCKETS_H
 #define FASTMINIMA_SPLITS_BUCKETS_H
 

@@ -1,5 +1,5 @@
-/* Sorting one bucket with wider vectors: the body for one instruction set, included by _splits_tile.h; the design stands at
-   the head of _splits.pyx, (e).
+/* Sorting one bucket with wider vectors: the body for one instruction set, included by _splits_tile.h; the design
+   stands at the head of _splits.pyx, (e).
 
    Each record becomes a number of 32 bits: below, its place in the bucket; above, where its key lies in its cell. These
    are dealt to cells of few records each, as columns side by side, one cell a lane, and a sorting network sorts LANES32
@@ -207,14 +207,14 @@ FM_TARGET FM_INLINE void FM_NAME(fm_network)(VEC32 *v, const int rows)
     FM_PAIRS4(1, 2, 3, 4, 5, 6, 7, 8); FM_PAIR(9, 10); FM_PAIR(11, 12); FM_PAIR(13, 14);
 }
 
-/* Deal numbers to cells; `at` is where the next of each cell goes. */
-FM_TARGET static void FM_NAME(fm_deal)(const fm_rec *a, ptrdiff_t n, const fm_spread *s, uint32_t *at, uint32_t *slots)
+/* Deal numbers to cells; `at` is where the next of each cell goes, `step` numbers from the one before. */
+FM_TARGET static void FM_NAME(fm_deal)(const fm_rec *a, ptrdiff_t n, const fm_spread *s, uint32_t *at, uint32_t *slots,
+                                       uint32_t end, uint32_t step)
 {
     int32_t q[FM_BLOCK];
     uint32_t cell[FM_BLOCK], number[FM_BLOCK];
     const double top = (double)s->last;
     const int low = s->low_bits, up = 32 - low;
-    const uint32_t end = (uint32_t)s->cells * FM_ROOM;      /* where cells that run over are lost */
     for (ptrdiff_t b = 0; b < n; b += FM_BLOCK) {
         const ptrdiff_t size = n - b < FM_BLOCK ? n - b : FM_BLOCK, whole = size - size % LANES;
         if (s->shift < 0)
@@ -231,8 +231,8 @@ FM_TARGET static void FM_NAME(fm_deal)(const fm_rec *a, ptrdiff_t n, const fm_sp
         }
         for (ptrdiff_t i = 0; i < size; i++) {
             const uint32_t to = at[cell[i]];
-            slots[to < end ? to : end] = number[i];
-            at[cell[i]] = to + LANES32;
+            slots[to < end ? to : end] = number[i];     /* where cells run over, numbers are lost */
+            at[cell[i]] = to + step;
         }
     }
 }
@@ -268,8 +268,8 @@ FM_TARGET static int FM_NAME(fm_order)(const uint32_t *at, const uint32_t *slots
     return 1;
 }
 
-/* Sort a[0..n), stable, if this map spreads its keys well enough; else 0 is returned and a[0..n) is as before. `tmp` has
-   room for n records, `work` for FM_WORK(n) numbers. */
+/* Sort a[0..n), stable, if this map spreads its keys well enough; else 0 is returned and a[0..n) is as before. `tmp`
+   has room for n records, `work` for 11 n + 512 numbers. */
 FM_TARGET static int FM_NAME(fm_sort_cells)(fm_rec *a, ptrdiff_t n, fm_rec *tmp, uint32_t *work, int by_bits)
 {
     VEC low = V_SET1(a[0].key), high = low, near = V_ABS(low);
@@ -300,9 +300,19 @@ FM_TARGET static int FM_NAME(fm_sort_cells)(fm_rec *a, ptrdiff_t n, fm_rec *tmp,
     uint32_t *at = work, *order = at + s.cells, *slots = order + n + 16;
     for (ptrdiff_t c = 0; c < s.cells; c++)
         at[c] = (uint32_t)(c / LANES32 * FM_ROOM * LANES32 + c % LANES32);
-    FM_NAME(fm_deal)(a, n, &s, at, slots);
-    if (!FM_NAME(fm_order)(at, slots, s.cells / LANES32, order))
-        return 0;
+    FM_NAME(fm_deal)(a, n, &s, at, slots, (uint32_t)s.cells * FM_ROOM, LANES32);
+    if (!FM_NAME(fm_order)(at, slots, s.cells / LANES32, order)) {
+        /* ties: the numbers again, to cells as large as they turned out */
+        uint32_t begin = 0;
+        for (ptrdiff_t c = 0; c < s.cells; c++) {
+            const uint32_t count = (at[c] - (uint32_t)(c / LANES32 * FM_ROOM * LANES32 + c % LANES32)) / LANES32;
+            at[c] = begin;
+            begin += count;
+        }
+        FM_NAME(fm_deal)(a, n, &s, at, order, (uint32_t)n, 1);
+        if (!fm_order_crowded(order, at, s.cells, FM_CROWD * n))
+            return 0;
+    }
     fm_gather(a, n, tmp, order, ((uint32_t)1 << s.low_bits) - 1);
     return 1;
 }

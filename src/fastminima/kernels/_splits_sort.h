@@ -1,5 +1,5 @@
-/* Sorted partial sums: sorting one bucket without wider vectors, and what no vector path sorts; the design stands at the
-   head of _splits.pyx. */
+/* Sorted partial sums: sorting one bucket without wider vectors, and what all ways to sort share; the design stands at
+   the head of _splits.pyx. */
 #ifndef FASTMINIMA_SPLITS_SORT_H
 #define FASTMINIMA_SPLITS_SORT_H
 
@@ -12,6 +12,7 @@ enum {
     FM_DEPTH = 4,       /* maps in a row before the order is found by comparison alone */
     FM_MEAN = 5,        /* numbers a cell, at an even spread */
     FM_ROOM = 24,       /* and at most */
+    FM_CROWD = 8,       /* moves a record spent on cells with more */
     FM_FEW = 64,        /* below this many records cells do not pay */
     FM_MANY = 1 << 16   /* above, numbers would have few bits left for the key */
 };
@@ -278,6 +279,25 @@ static inline uint32_t *fm_column(const uint32_t *from, int step, uint32_t count
         to[j] = x;
     }
     return to + count;
+}
+
+/* Sorts the cells that end at `end`; 0 once that takes more than `budget` moves. Numbers of one key are in order
+   already. */
+static inline int fm_order_crowded(uint32_t *order, const uint32_t *end, ptrdiff_t cells, ptrdiff_t budget)
+{
+    uint32_t begin = 0;
+    for (ptrdiff_t c = 0; c < cells; begin = end[c++])
+        for (uint32_t i = begin + 1; i < end[c]; i++) {
+            const uint32_t x = order[i];
+            uint32_t j = i;
+            for (; j > begin && order[j - 1] > x; j--)
+                order[j] = order[j - 1];
+            order[j] = x;
+            budget -= i - j;
+            if (budget < 0)
+                return 0;
+        }
+    return 1;
 }
 
 /* The records of tmp to a in this order of places; where keys of one number fell, they are put right. */

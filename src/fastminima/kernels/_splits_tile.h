@@ -102,9 +102,9 @@ FM_TARGET static void FM_NAME(fm_total)(const fm_rec *a, ptrdiff_t n, double *ou
     fm_sum_write(&sum, out + 3 * FM_LANES + 3);
 }
 
-/* One bucket of the sweep: n of its `size` records, from a[0], which is record `first` of all; the record after them must
-   be sorted already. `parts` is what fm_total wrote. Steps of all lanes are taken a block at a time: sums and drops side
-   by side, and only where some sum is near its bound a verdict position by position. */
+/* One bucket of the sweep: n of its `size` records, from a[0], which is record `first` of all; the record after them
+   must be sorted already. `parts` is what fm_total wrote. Steps of all lanes are taken a block at a time: sums and drops
+   side by side, and only where some sum is near its bound a verdict position by position. */
 FM_TARGET static void FM_NAME(fm_sweep)(const fm_rec *a, ptrdiff_t first, ptrdiff_t n, ptrdiff_t size,
                                         const double *before, const double *parts, const fm_rule *rule, fm_best *best,
                                         uint8_t *status)

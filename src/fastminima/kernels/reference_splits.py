@@ -114,7 +114,7 @@ def _after(values: Floats, start: Floats) -> Floats:
 
 def _joined(a: Floats, b: Floats) -> Floats:
     """The state of two sums added up."""
-    return _after(b[:1], a + [0.0, b[1], b[2]])
+    return _after(b[:1], a + np.array([0.0, b[1], b[2]]))
 
 
 def _stretches(n: int) -> list[slice]:

@@ -43,8 +43,8 @@ from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
+from fastminima.theorems.theorem1.splits.bucket_plan import Plan
 from fastminima.theorems.theorem1.splits.search import SplitSearch
-from fastminima.theorems.theorem1.splits.sorted_sums import Plan
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 from .budget import Budget

@@ -24,7 +24,7 @@ from fastminima.exact.gram import GramState
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import ExtendedGradient, Moments, Residuals
 from fastminima.system.threads import single_threaded_blas
-from fastminima.theorems.theorem1.splits.sorted_sums import Plan
+from fastminima.theorems.theorem1.splits.bucket_plan import Plan
 
 __all__ = [
     "Evaluation",

@@ -29,8 +29,9 @@ from fastminima.errors import OutputError
 from fastminima.fit.envelope import Envelope
 from fastminima.fit.running_sums import Residuals
 from fastminima.system.files import writing
+from fastminima.theorems.theorem1.splits.bucket_plan import Plan
 from fastminima.theorems.theorem1.splits.search import SplitSearch
-from fastminima.theorems.theorem1.splits.sorted_sums import Plan, SortedSums
+from fastminima.theorems.theorem1.splits.sorted_sums import SortedSums
 from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 
 __all__ = ["BYTES_TO_SEARCH", "Kept", "KeptEvaluation", "Ranges", "plan_of"]

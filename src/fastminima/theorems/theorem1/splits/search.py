@@ -201,6 +201,7 @@ def split_set(
     if undecided.size:
         status[undecided] = state.exact_sums(undecided)[0] != 0
     # 16 bytes a sample go before the 8 of the result come
+    state.release()
     del state
     return np.flatnonzero(status)
 
@@ -269,6 +270,7 @@ def best_split(
     state, found, undecided = _decide(columns, rule, workers)
     position, total, drop, n_splits = _with_undecided(state, found, undecided, rule)
     if position < 0:
+        state.release()
         return _no_split(int(undecided.size))
     plain = _ldexp(total, -state.shift)
     if state.lost > 0.0:
@@ -277,6 +279,7 @@ def best_split(
     lower, upper = state.beside(position)
     u = _ldexp(u, -state.value_shift)
     wall = state.limit(position, part)
+    state.release()
     return Split(
         position=position,
         S=plain,
@@ -363,6 +366,7 @@ def search_splits(
     state, found, undecided = _decide(columns, rule, workers, marks, positions=positions)
     p = found.position
     lower, upper = state.beside(p) if p >= 0 else (math.nan, math.nan)
+    state.release()
     return SplitSearch(
         position=p if p >= 0 else None,
         S=_ldexp(found.sum, -state.shift),

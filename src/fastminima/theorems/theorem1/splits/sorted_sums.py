@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,27 +22,22 @@ from fastminima.exact.roundoff import U
 from fastminima.kernels import _splits as kernels
 from fastminima.system.options import count_workers
 
+from .bucket_plan import BUCKET, Plan
 from .sum_scale import CarriedSums, extreme, shift_of
 
-__all__ = ["Plan", "SortedSums", "Sweep", "require_finite"]
+__all__ = ["SortedSums", "Sweep", "require_finite"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-# Records a bucket aims at: sorting one (records, scratch, cells) then stays inside a second-level cache.
-BUCKET = 4096
-# More buckets than this and the lines that collect their records no longer fit a second-level cache.
-MAX_BUCKETS = 4096
-# Sampled keys a bucket: the relative spread of bucket sizes is then 1/sqrt(16).
-SAMPLE = 16
-# Linear cells a bucket in the table: the error of cutting at cell borders stays below the sample's.
-CELLS = 16
 # Records sorted before they are swept: two groups are still in a second-level cache then.
 GROUP = 1 << 15
 # From here on records go past the caches, which would not hold them until they are sorted.
 STREAM_FROM = 1 << 18
+# Memory of this size at most is kept for the next search, of each of three kinds.
+KEPT_BYTES = 1 << 22
 # Below this a second thread costs more than it brings.
 THREADS_FROM = 1 << 18
 # Inflation that covers the few roundings (below 8 units of 2^-53) in forming and comparing a bound.
@@ -63,153 +58,24 @@ def require_finite(values: Floats, name: str) -> None:
             )
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How keys map to buckets.
+class _Kept:
+    """Memory handed from one search to the next: new from the system it costs more than a small search's sorting."""
 
-    By a table of cells, linear in the key or, when shift >= 0, in the bits of its magnitude above those of `floor`; or by
-    a tree of splitters when levels > 0.
-    """
+    def __init__(self) -> None:
+        self._arrays: dict[str, Floats] = {}
 
-    n_buckets: int
-    lo: float = 0.0
-    scale: float = 0.0
-    floor: int = 0
-    first: int = 0
-    shift: int = -1
-    table: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1, np.uint16))
-    tree: Floats = field(default_factory=lambda: np.zeros(1))
-    levels: int = 0
+    def take(self, name: str, size: int) -> Floats:
+        """At least `size` numbers that nobody else uses."""
+        held = self._arrays.pop(name, None)
+        return np.empty(size) if held is None or held.size < size else held
 
-    @classmethod
-    def single(cls) -> Plan:
-        """Everything in one bucket."""
-        return cls(1)
-
-    def count(self, keys: Floats, ids: NDArray[np.uint16], counts: Ints) -> float:
-        """Buckets of `keys` into `ids`, added up in `counts`; returns the largest |key|."""
-        return kernels.count_buckets(
-            keys, self.lo, self.scale, self.floor, self.first, self.shift,
-            self.table, self.tree, self.levels, kernels.BEST_VARIANT, ids, counts,
-        )  # fmt: skip
-
-    def sorted_into(self, columns: Floats, ids: NDArray[np.uint16] | None = None) -> tuple[Floats, Ints]:
-        """(records (m, 2 or 3) of one bucket after the other, each in the order given; counts (n_buckets,)).
-
-        Parameters
-        ----------
-        columns : (2 or 3, m) float64
-            Keys, values[, weights].
-        ids : (m,) uint16, optional
-            Memory to work in.
-        """
-        width, m = columns.shape
-        keys = columns[0]
-        counts = np.zeros(self.n_buckets, dtype=np.int64)
-        records = np.empty((m, width))
-        if self.n_buckets == 1 or not m:
-            counts[0] = m
-            records[:] = columns.T
-            return records, counts
-        if ids is None:
-            ids = np.empty(m, np.uint16)
-        self.count(keys, ids, counts)
-        starts = np.cumsum(counts) - counts
-        pairs = records if width == 2 else np.empty((m, 2))
-        kernels.scatter_buckets(keys, columns[1], _EMPTY, ids, 1.0, 1.0, starts.copy(), _EMPTY, pairs)
-        if width == 3:
-            records[:, :2] = pairs
-            kernels.scatter_buckets(keys, columns[2], _EMPTY, ids, 1.0, 1.0, starts.copy(), _EMPTY, pairs)
-            records[:, 2] = pairs[:, 1]
-        return records, counts
-
-    @classmethod
-    def of(cls, keys: Floats) -> Plan:
-        """A plan balanced on a fixed pseudo-random sample of `keys`."""
-        m = keys.size
-        n_buckets = min(MAX_BUCKETS, m // BUCKET)
-        if n_buckets < 2:
-            return cls.single()
-        # one key from each of n equal strata, at a hashed place: no period of the data lines up with it
-        n = SAMPLE * n_buckets
-        strata = np.arange(n, dtype=np.uint64)
-        jitter = (strata * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)
-        places = (strata * np.uint64(m) + (jitter * np.uint64(m) >> np.uint64(24))) // np.uint64(n)
-        return cls.of_sample(np.sort(keys[places.astype(np.int64)]), n_buckets)
-
-    @classmethod
-    def of_sample(cls, sample: Floats, n_buckets: int) -> Plan:
-        """A plan balanced on a sorted sample, better with SAMPLE keys or more a bucket."""
-        # NaN sorts last; the keys are refused later, when all have been looked at
-        if not (math.isfinite(sample[0]) and math.isfinite(sample[-1])) or sample[0] == sample[-1]:
-            return cls.single()
-        return cls._linear(sample, n_buckets) or cls._by_bits(sample, n_buckets) or cls._tree(sample, n_buckets)
-
-    @classmethod
-    def _linear(cls, sample: Floats, n_buckets: int) -> Plan | None:
-        n_cells = CELLS * n_buckets
-        with np.errstate(over="ignore"):
-            lo, scale = float(sample[0]), float(n_cells / (sample[-1] - sample[0]))
-        if not 0.0 < scale < math.inf:
-            return None
-        cells = np.minimum((sample - lo) * scale, n_cells - 1).astype(np.int64)
-        table = _table(sample, cells, n_buckets)
-        return None if table is None else cls(n_buckets, lo, scale, table=table)
-
-    @classmethod
-    def _by_bits(cls, sample: Floats, n_buckets: int) -> Plan | None:
-        """Cells close to linear in the logarithm of |key|, on either side of 0."""
-        n_cells = CELLS * n_buckets
-        bits = np.abs(sample).view(np.int64)
-        # keys of smaller magnitude share two cells: half a bucket's share at most
-        floor = int(np.partition(bits, SAMPLE // 2)[SAMPLE // 2])
-        place = np.maximum(bits - floor, 0)
-        place = np.where(sample < 0.0, ~place, place)
-        # halved at least, so that a difference of two places fits
-        shift = max(1, ((int(place[-1]) - int(place[0])) // n_cells).bit_length())
-        place >>= shift
-        cells = np.minimum(place - place[0], n_cells - 1)
-        table = _table(sample, cells, n_buckets)
-        if table is None:
-            return None
-        return cls(n_buckets, floor=floor, first=int(place[0]), shift=shift, table=table)
-
-    @classmethod
-    def _tree(cls, sample: Floats, n_buckets: int) -> Plan:
-        parts = n_buckets // 2
-        cuts, times = np.unique(sample[(np.arange(1, parts) * sample.size) // parts], return_counts=True)
-        # a value at several quantiles is heavy: the next float64 as a splitter leaves it alone in its bucket
-        cuts = np.unique(np.concatenate([cuts, np.nextafter(cuts[times > 1], np.inf)]))
-        levels = max(1, int(cuts.size).bit_length())
-        tree = np.full(1 << levels, np.inf)
-        _fill_tree(tree, np.concatenate([cuts, np.full((1 << levels) - 1 - cuts.size, np.inf)]), levels)
-        return cls(1 << levels, tree=tree, levels=levels)
+    def give(self, name: str, memory: Floats) -> None:
+        """Hand memory back that nobody will look at again."""
+        if 0 < memory.nbytes <= KEPT_BYTES:
+            self._arrays[name] = memory
 
 
-def _table(sample: Floats, cells: Ints, n_buckets: int) -> NDArray[np.uint16] | None:
-    """Buckets of the cells up to the last one sampled, or None where one holds several buckets' share of different keys."""
-    counts = np.bincount(cells)
-    ends = np.cumsum(counts)
-    # a cell with the share of four buckets is harmless only if it holds one value
-    heavy = np.flatnonzero(counts > 4 * SAMPLE)
-    if np.any(sample[ends[heavy] - counts[heavy]] != sample[ends[heavy] - 1]):
-        return None
-    # by the middle of the cell's share: a cell that spans two shares or more gets a bucket of its own
-    return (((2 * ends - counts) * n_buckets) // (2 * sample.size)).astype(np.uint16)
-
-
-def _fill_tree(tree: Floats, cuts: Floats, levels: int) -> None:
-    """Lay sorted `cuts` (2^levels - 1 of them) out so that node k has children 2k and 2k + 1."""
-    for level in range(levels):
-        step = 1 << (levels - level)
-        tree[1 << level : 2 << level] = cuts[step // 2 - 1 :: step]
-
-
-def _aligned(m: int) -> Floats:
-    """Memory for m records that begins with a cache line."""
-    memory = np.empty(2 * m + 8)
-    skip = -memory.ctypes.data % 64 // 8
-    return memory[skip : skip + 2 * m].reshape(m, 2)
+_kept = _Kept()
 
 
 class _Pool:
@@ -301,7 +167,8 @@ class SortedSums:
         counts = np.zeros((pool.workers, plan.n_buckets), np.int64)
         # one bucket is copied as it stands
         alone = plan.n_buckets == 1
-        ids = np.empty(0 if alone else m, np.uint16)
+        id_memory = _kept.take("ids", 0 if alone else -(-m // 4))
+        ids = id_memory.view(np.uint16)[: 0 if alone else m]
 
         def count(k: int) -> float:
             a, b = cuts[k], cuts[k + 1]
@@ -325,10 +192,14 @@ class SortedSums:
             self.starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
             # part k of a bucket begins after the parts of the chunks before: input order, whoever writes it
             at = self.starts[:-1] + np.cumsum(counts, axis=0) - counts
-            self.records = _aligned(m)
+            self._memory = _kept.take("records", 2 * m + 8)
+            # beginning with a cache line
+            skip = -self._memory.ctypes.data % 64 // 8
+            self.records = self._memory[skip : skip + 2 * m].reshape(m, 2)
             found = pool.map(scatter, range(pool.workers))
         finally:
             pool.close()
+        _kept.give("ids", id_memory)
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
         largest = max(found)
@@ -345,8 +216,10 @@ class SortedSums:
             # any borders will do; these give the workers something to share
             self.starts = np.append(np.arange(0, m, BUCKET), m)
         n_buckets = self.starts.size - 1
+        largest_bucket = int(np.diff(self.starts).max(initial=0))
+        self._room = _room(self.size, largest_bucket, self._pool_size)
         # every rounding error passes through at most this many additions on its way into a partial sum; (g) of the kernel
-        additions = 2 * (int(np.diff(self.starts).max(initial=0)) // 8) + 2 * n_buckets + 40
+        additions = 2 * (largest_bucket // 8) + 2 * n_buckets + 40
         self._before = np.zeros((n_buckets + 1, 3))
         self._own = additions, self.lost
         self.follow(self._carried or CarriedSums(self.mass))
@@ -363,17 +236,29 @@ class SortedSums:
         self._before[0] = before.totals
         self._summed = False
 
+    def release(self) -> None:
+        """Hand the records' memory on; nobody may look at them afterwards, nor ask for anything that needs them."""
+        _kept.give("records", self._memory)
+        self._memory, self.records = _EMPTY, np.empty((0, 2))
+
     def sort(self) -> None:
         """Sort all records; `sweep` does it where it was not done, group by group while they are in the cache."""
-        scratch, cells = self._scratch()
-        groups = self._groups()
-        for a, b in pairwise(groups):
-            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, kernels.BEST_VARIANT, self._totals)
+        scratch = self._scratch()
+        for a, b in pairwise(self._groups()):
+            self._sort_group(a, b, scratch)
+        _kept.give("scratch", scratch)
         self._sorted = True
 
-    def _scratch(self) -> tuple[Floats, NDArray[np.uint32]]:
-        room = self._room()
-        return np.empty((room, 2)), np.empty(11 * room + 512, np.uint32)
+    def _scratch(self) -> Floats:
+        """Room for records, and 11 counters for each and 512 more."""
+        return _kept.take("scratch", 2 * self._room + (11 * self._room + 512 + 1) // 2)
+
+    def _sort_group(self, a: int, b: int, memory: Floats) -> None:
+        room = self._room
+        scratch, cells = memory[: 2 * room].reshape(room, 2), memory[2 * room :].view(np.uint32)
+        kernels.sort_buckets(
+            self.records, self.starts, a, b, scratch, cells, self._depth, kernels.BEST_VARIANT, self._totals
+        )
 
     def sweep(
         self,
@@ -391,13 +276,12 @@ class SortedSums:
         groups = self._groups()
 
         def sort(k: int) -> None:
-            a, b = groups[k], groups[k + 1]
             try:
-                scratch, cells = spare.pop()
+                scratch = spare.pop()
             except IndexError:
-                scratch, cells = self._scratch()
-            kernels.sort_buckets(self.records, self.starts, a, b, scratch, cells, self._depth, kernels.BEST_VARIANT, self._totals)
-            spare.append((scratch, cells))
+                scratch = self._scratch()
+            self._sort_group(groups[k], groups[k + 1], scratch)
+            spare.append(scratch)
 
         def prefix(k: int) -> None:
             kernels.prefix_buckets(self._totals, groups[k], groups[k + 1], self._before)
@@ -410,7 +294,7 @@ class SortedSums:
             )  # fmt: skip
             return best, count
 
-        spare: list[tuple[Floats, NDArray[np.uint32]]] = []
+        spare: list[Floats] = []
         tasks = range(len(groups) - 1)
         pool = _Pool(self._pool_size)
         try:
@@ -432,6 +316,8 @@ class SortedSums:
                 parts.extend(walk(k) for k in tasks[-1:])
         finally:
             pool.close()
+        for scratch in spare[:1]:
+            _kept.give("scratch", scratch)
         self._sorted = self._summed = True
         return _merge(parts)
 
@@ -478,11 +364,6 @@ class SortedSums:
         borders = np.unique(np.searchsorted(self.starts, aims, side="right") - 1)
         return [*borders.tolist(), self.starts.size - 1] if self.size else [0]
 
-    def _room(self) -> int:
-        """Records of scratch for each worker: the largest bucket, or 4 bytes a sample for all together."""
-        most = int(np.diff(self.starts).max(initial=0))
-        return max(1, min(most, max(4 * BUCKET, self.size // (8 * self._pool_size))))
-
     def wall(self, kappa: float, reach: float) -> float:
         """Factor from a gap to the bound on |u|, in scaled units."""
         return math.ldexp(abs(kappa) * reach, self.value_shift)
@@ -522,7 +403,7 @@ class SortedSums:
         rounded = self.lost > 0.0
         if rounded:
             # scaling or weighing has rounded the records: back to the inputs; an order takes their place
-            self.records = np.empty((0, 2))
+            self.release()
             self._order = np.argsort(keys)
         signs, sums = np.empty(positions.size, np.int8), np.empty(positions.size)
         if not rounded:
@@ -531,6 +412,11 @@ class SortedSums:
         others = _EMPTY if weights is None else weights
         kernels.exact_prefix(values, others, self._order, positions, -self.shift, sums, signs)
         return signs, sums
+
+
+def _room(size: int, largest_bucket: int, workers: int) -> int:
+    """Records of scratch for each worker: the largest bucket, or 4 bytes a sample for all together."""
+    return max(1, min(largest_bucket, max(4 * BUCKET, size // (15 * workers))))
 
 
 def _merge(parts: list[tuple[Floats, Ints]]) -> Sweep:
