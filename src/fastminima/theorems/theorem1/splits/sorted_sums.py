@@ -202,16 +202,8 @@ class SortedSums:
         _kept.give("ids", id_memory)
         if not all(map(math.isfinite, found)):
             require_finite(values, "residual")
-        largest = max(found)
-        if weights is None and (self._carried is not None or extreme(largest)):
-            self.value_shift = shift_of(largest) if self._carried is None else self._carried.value_shift
-        if weights is None and self.value_shift:
-            for start in range(0, m, 1 << 16):
-                column = self.records[start : start + (1 << 16), 1]
-                scaled = np.ldexp(column, self.value_shift)
-                # a value that became subnormal is off by at most 2^-1075
-                self.lost += np.count_nonzero(np.ldexp(scaled, -self.value_shift) != column) * 2.0**-1074
-                column[:] = scaled
+        if weights is None:
+            self._scale(max(found))
         if ordered:
             # any borders will do; these give the workers something to share
             self.starts = np.append(np.arange(0, m, BUCKET), m)
@@ -225,6 +217,21 @@ class SortedSums:
         self.follow(self._carried or CarriedSums(self.mass))
         self._totals = np.zeros((n_buckets, kernels.PARTS))
         self._sorted = self._summed = False
+
+    def _scale(self, largest: float) -> None:
+        """Scale the records' values, the largest of which is given, where there are no weights that did."""
+        if self._carried is not None:
+            self.value_shift = self._carried.value_shift
+        elif extreme(largest):
+            self.value_shift = shift_of(largest)
+        if not self.value_shift:
+            return
+        for start in range(0, self.size, 1 << 16):
+            column = self.records[start : start + (1 << 16), 1]
+            scaled = np.ldexp(column, self.value_shift)
+            # a value that became subnormal is off by at most 2^-1075
+            self.lost += np.count_nonzero(np.ldexp(scaled, -self.value_shift) != column) * 2.0**-1074
+            column[:] = scaled
 
     def follow(self, before: CarriedSums) -> None:
         """Take these records to come after those of `before`, whose mass and shifts were given at the start."""
