@@ -19,6 +19,7 @@ print(better)
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(x, y, "k.", label="data")
 ax.plot(x, np.ravel(low.network.predict(x)), label="local minimum")
-ax.plot(x, np.ravel(better.network.predict(x)), "--", label="better network")
+if better.network is not None:
+    ax.plot(x, np.ravel(better.network.predict(x)), "--", label="better network")
 ax.set(xlabel="x", ylabel="y")
 ax.legend()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError, ProofError
@@ -18,7 +18,7 @@ from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
-from fastminima.theorems.theorem1.minimum import spurious_minimum
+from fastminima.theorems.theorem1.minimum import LossName, spurious_minimum
 from fastminima.theorems.theorem1.status import MinimumStatus
 
 from .certificates import proof_row
@@ -90,11 +90,13 @@ def construct_deep(
                 f"--{name} is for one hidden layer, one target, squared loss and a piecewise linear activation"
             )
     with stage("minimum"):
+        width: tuple[int, ...] = arguments.width if isinstance(arguments.width, tuple) else (arguments.width,)
+        alpha: float | Literal["auto"] = "auto" if arguments.alpha is None else arguments.alpha
         low = spurious_minimum(
             data,
             activation,
-            arguments.width if isinstance(arguments.width, tuple) else (arguments.width,),
-            "auto" if arguments.alpha is None else arguments.alpha,
+            width,
+            alpha,
             loss=_loss(arguments),
             gain=8.0 if arguments.gain is None else arguments.gain,
             label_smoothing=arguments.label_smoothing or 0.0,
@@ -126,8 +128,8 @@ def construct_deep(
     return status
 
 
-def _loss(arguments: argparse.Namespace) -> str | PointwiseLoss:
-    name: str = arguments.loss
+def _loss(arguments: argparse.Namespace) -> LossName | PointwiseLoss:
+    name: LossName = arguments.loss
     return Huber(arguments.delta) if name == "huber" and arguments.delta is not None else name
 
 

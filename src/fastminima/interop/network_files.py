@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastminima.errors import NetworkError, ReadError
-from fastminima.networks.activations.named import as_activation
+from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.networks.named_tensors import network_of_tensors
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.files import open_npz
@@ -23,7 +23,10 @@ _TORCH = (".pt", ".pth", ".bin", ".ckpt")
 
 
 def load_network(
-    path: str | os.PathLike[str], activation: Any = None, *, feature_names: Sequence[str] | None = None
+    path: str | os.PathLike[str],
+    activation: ActivationLike | None = None,
+    *,
+    feature_names: Sequence[str] | None = None,
 ) -> OneHiddenLayer:
     """A network with one hidden layer from a file.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ def escape_benchmark(
     batch_size: int | None = None,
     width: int = 8,
     activation: ActivationLike = relu,
-    noise_unit: str = "radius",
+    noise_unit: Literal["radius", "absolute"] = "radius",
     reference: float | None = None,
     random_state: int = 0,
     progress: Progress = False,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
 from fastminima.landscape.perturb.evaluate import evaluate_points
-from fastminima.landscape.perturb.options import ProbeOptions, check_levels
+from fastminima.landscape.perturb.options import Distribution, Dtype, Method, ProbeOptions, check_levels
 from fastminima.landscape.perturb.plans import radius_plans
 from fastminima.landscape.perturb.points import directions, n_parameters, split
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
@@ -354,10 +354,10 @@ class _Options(TypedDict, total=False):
 
     seed: int
     workers: int
-    dtype: str
-    distribution: str
+    dtype: Dtype
+    distribution: Distribution
     keep: bool
-    method: str
+    method: Method
     quantiles: Sequence[float]
     progress: Progress
 
@@ -381,10 +381,10 @@ def probe(
     n: int = 1_000_000,
     seed: int = 0,
     workers: int = 1,
-    dtype: str = "float64",
-    distribution: str = "sphere",
+    dtype: Dtype = "float64",
+    distribution: Distribution = "sphere",
     keep: bool = False,
-    method: str = "auto",
+    method: Method = "auto",
     quantiles: Sequence[float] = _QUANTILES,
     progress: Progress = False,
 ) -> Probe | ProbeSweep:

@@ -5,9 +5,7 @@ Each composes a loss of `pointwise` with data; sums over the samples, error boun
 
 from __future__ import annotations
 
-from typing import Any
-
-from .per_sample import RowLoss
+from .per_sample import RowLoss, Rows
 from .pointwise import Huber, LogCosh, Logistic, SmoothedQuantile, Softmax
 
 __all__ = ["HuberLoss", "LogCoshLoss", "LogisticLoss", "SmoothedQuantileLoss", "SoftmaxCrossEntropy"]
@@ -38,7 +36,7 @@ class HuberLoss(RowLoss):
     8.0
     """
 
-    def __init__(self, X: Any, Y: Any, delta: float = 1.0, *, bias: bool = False) -> None:
+    def __init__(self, X: Rows, Y: Rows, delta: float = 1.0, *, bias: bool = False) -> None:
         phi = Huber(delta)
         self.delta = phi.delta
         super().__init__(phi, X, Y, bias=bias)
@@ -69,7 +67,7 @@ class LogisticLoss(RowLoss):
     1.38629436112
     """
 
-    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+    def __init__(self, X: Rows, Y: Rows, *, bias: bool = False) -> None:
         super().__init__(Logistic(), X, Y, bias=bias)
 
 
@@ -104,7 +102,7 @@ class SoftmaxCrossEntropy(RowLoss):
     2.197224577336
     """
 
-    def __init__(self, X: Any, Y: Any, n_classes: int | None = None, *, bias: bool = False) -> None:
+    def __init__(self, X: Rows, Y: Rows, n_classes: int | None = None, *, bias: bool = False) -> None:
         super().__init__(Softmax(n_classes), X, Y, bias=bias)
 
 
@@ -121,7 +119,7 @@ class LogCoshLoss(RowLoss):
     0.433780830483
     """
 
-    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+    def __init__(self, X: Rows, Y: Rows, *, bias: bool = False) -> None:
         super().__init__(LogCosh(), X, Y, bias=bias)
 
 
@@ -153,7 +151,7 @@ class SmoothedQuantileLoss(RowLoss):
     """
 
     def __init__(
-        self, X: Any, Y: Any, tau: float = 0.5, smoothing: float = 1.0, *, bias: bool = False
+        self, X: Rows, Y: Rows, tau: float = 0.5, smoothing: float = 1.0, *, bias: bool = False
     ) -> None:
         phi = SmoothedQuantile(tau, smoothing)
         self.tau, self.smoothing = phi.tau, phi.smoothing

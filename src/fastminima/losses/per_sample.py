@@ -6,7 +6,7 @@ What phi is stands in `pointwise`, which knows no data; what is known of data an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -24,7 +24,10 @@ from fastminima.system.options import as_flag
 from .base import Change, Floats, ProductLoss, ScaledMatrix, linear_term
 from .pointwise import PointwiseLoss
 
-__all__ = ["RowLoss"]
+__all__ = ["RowLoss", "Rows"]
+
+Rows = ArrayLike | Sequence[Any]
+"""Real numbers by rows: arrays, frames, lists, of any kind that is exact."""
 
 _ROWS = 8192
 

@@ -16,7 +16,7 @@ from fastminima.exact.gram import gram_of
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.system.first_use import cached_property
 
-from .per_sample import RowLoss
+from .per_sample import RowLoss, Rows
 from .pointwise import Squared
 
 __all__ = ["Moments", "SquaredLoss"]
@@ -87,7 +87,7 @@ class SquaredLoss(RowLoss):
     0.5
     """
 
-    def __init__(self, X: Any, Y: Any, *, bias: bool = False) -> None:
+    def __init__(self, X: Rows, Y: Rows, *, bias: bool = False) -> None:
         super().__init__(Squared(), X, Y, bias=bias)
 
     @cached_property

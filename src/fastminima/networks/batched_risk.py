@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, NetworkError, OptionError
 from fastminima.kernels import _forward, _smooth
 from fastminima.networks.activations.compiled import Curve, compiled_curve
-from fastminima.networks.activations.named import as_activation
+from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.memory import require_memory
@@ -79,9 +79,9 @@ def batched_risk(
     W2: ArrayLike,
     b2: ArrayLike,
     data: Samples | tuple[Any, ...],
-    activation: PiecewiseLinear | Smooth | str,
+    activation: ActivationLike,
     *,
-    dtype: str | None = None,
+    dtype: Literal["float64", "float32"] | None = None,
     workers: int = 1,
     feature_names: Sequence[str] | None = None,
 ) -> F64:

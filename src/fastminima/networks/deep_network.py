@@ -21,7 +21,7 @@ from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, LossError, NetworkError, ReadError, TargetError
 from fastminima.networks.activations.compiled import elementwise
 from fastminima.networks.activations.in_torch import torch_activation
-from fastminima.networks.activations.named import as_activation, stored_activation
+from fastminima.networks.activations.named import ActivationLike, as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.files import open_npz, replacing
@@ -317,7 +317,11 @@ class DeepNetwork(NamedInputs):
 
     @classmethod
     def from_torch(
-        cls, model: Any, activation: Any = None, *, feature_names: Sequence[str] | None = None
+        cls,
+        model: Any,
+        activation: ActivationLike | None = None,
+        *,
+        feature_names: Sequence[str] | None = None,
     ) -> DeepNetwork:
         """A network from a torch module that is a chain of linear layers and activations, or from its state dict.
 

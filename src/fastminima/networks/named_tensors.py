@@ -146,7 +146,7 @@ def network_of_tensors(
         )
     [(hidden, output)] = pairs
     h = as_activation(activation)
-    return OneHiddenLayer(hidden.weight, hidden.bias, output.weight, output.bias, h, feature_names)  # type: ignore[arg-type]
+    return OneHiddenLayer(hidden.weight, hidden.bias, output.weight, output.bias, h, feature_names)
 
 
 def _refuse_checkpoint(tensors: Mapping[Any, Any], source: str) -> None:

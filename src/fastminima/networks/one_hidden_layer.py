@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +27,7 @@ from fastminima.errors import (
 )
 from fastminima.networks.activations.compiled import compiled_curve
 from fastminima.networks.activations.in_torch import torch_activation
-from fastminima.networks.activations.named import as_activation, stored_activation
+from fastminima.networks.activations.named import ActivationLike, as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.system.files import open_npz, replacing
@@ -126,6 +126,18 @@ class OneHiddenLayer(NamedInputs):
     b2: float
     activation: Elementwise
     feature_names: tuple[str, ...] | None = None
+
+    if TYPE_CHECKING:
+        # what may be given, of which the fields are what is kept
+        def __init__(
+            self,
+            W1: ArrayLike,
+            b1: ArrayLike,
+            W2: ArrayLike,
+            b2: ArrayLike,
+            activation: ActivationLike,
+            feature_names: Sequence[str] | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         W1, b1, W2 = (
@@ -395,6 +407,6 @@ def _from_fields(cls: type[OneHiddenLayer], fields: dict[str, NDArray[Any]], sou
         else:
             activation = stored_activation(*(str(fields[name]) for name in _OF_KIND[kind]))
         names = json.loads(str(fields["feature_names"])) if "feature_names" in fields else None
-        return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation, names)  # type: ignore[arg-type]
+        return cls(fields["W1"], fields["b1"], fields["W2"], fields["b2"], activation, names)
     except (ActivationError, NetworkError, ValueError, RecursionError) as error:
         raise ReadError(f"{source} is damaged: {error}") from error

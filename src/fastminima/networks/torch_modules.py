@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastminima.errors import ActivationError, DataTypeError, NetworkError
 from fastminima.networks.activations.from_torch import ROUNDINGS, is_module, module_name
-from fastminima.networks.activations.named import as_activation
+from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.system.options import spelled
 
 from .named_tensors import Layer, check_layers, network_of_tensors, tensor_values
@@ -39,7 +39,7 @@ _NUMBERS = 2**20
 
 
 def from_torch(
-    model: Any, activation: Any = None, *, feature_names: Sequence[str] | None = None
+    model: Any, activation: ActivationLike | None = None, *, feature_names: Sequence[str] | None = None
 ) -> OneHiddenLayer:
     """A network with one hidden layer from a torch module or a state dict.
 
@@ -96,7 +96,7 @@ def from_torch(
     h = given if given is not None else _activation(parts, source)
     complaint: NetworkError | None = None
     for hidden, output in pairs:
-        network = OneHiddenLayer(hidden.weight, hidden.bias, output.weight, output.bias, h, feature_names)  # type: ignore[arg-type]
+        network = OneHiddenLayer(hidden.weight, hidden.bias, output.weight, output.bias, h, feature_names)
         try:
             _compare(model, network, parts.linear[0][1].weight)
         except NetworkError as error:

@@ -47,7 +47,7 @@ def risks_at(points: Array, network: OneHiddenLayer, data: Dataset) -> Array:
     K, (d1, dx) = len(points), network.W1.shape
     cut = d1 * dx
     W1, b1, W2, b2 = np.split(points, [cut, cut + d1, cut + 2 * d1], axis=1)
-    return batched_risk(W1.reshape(K, d1, dx), b1, W2, b2[:, 0], data, network.activation)  # type: ignore[arg-type]
+    return batched_risk(W1.reshape(K, d1, dx), b1, W2, b2[:, 0], data, network.activation)
 
 
 def excess_on(

@@ -95,7 +95,7 @@ def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
         between(a.W2, b.W2),
         between(a.b2, b.b2),
         samples,
-        a.activation,  # type: ignore[arg-type]
+        a.activation,
     )
     if _of_theorem1(low, better):
         return Segment(t, risk, low.fit.risk, better.drop)

@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def risk_slice(
     *,
     directions: Directions = None,
     seed: int = 0,
-    normalise: str | None = None,
+    normalise: Literal["filter"] | None = None,
     span: float | None = None,
 ) -> RiskSlice:
     """The risk on a plane through a network, as numbers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,13 @@ from fastminima.system.progress import Progress, as_progress
 
 from .points import DISTRIBUTIONS
 
-__all__ = ["ProbeOptions", "check_levels"]
+__all__ = ["Distribution", "Dtype", "Method", "ProbeOptions", "check_levels"]
 
 F64 = NDArray[np.float64]
+
+Dtype = Literal["float64", "float32"]
+Distribution = Literal["sphere", "ball", "normal"]
+Method = Literal["auto", "direct", "screened"]
 
 _MAX_INDEX = 2**63
 _DTYPES = ("float64", "float32")

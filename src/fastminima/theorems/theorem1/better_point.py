@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,6 +41,9 @@ from .searched_candidates import searched_candidates
 from .status import BetterStatus
 
 __all__ = ["BetterPoint", "better_point"]
+
+BetterMethod = Literal["paper", "kink", "best"]
+Reach = Literal["limit", "paper"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -149,9 +152,9 @@ class BetterPoint(NextSteps):
 @overload
 def better_point(
     low: SpuriousMinimum,
-    method: str = "paper",
+    method: BetterMethod = "paper",
     *,
-    reach: str = "limit",
+    reach: Reach = "limit",
     n_kinks: int = 1,
     directions: ArrayLike | None = None,
     n_directions: int = 64,
@@ -163,9 +166,9 @@ def better_point(
 ) -> DeepBetterPoint: ...
 def better_point(
     low: SpuriousMinimum | DeepMinimum,
-    method: str = "paper",
+    method: BetterMethod = "paper",
     *,
-    reach: str = "limit",
+    reach: Reach = "limit",
     n_kinks: int = 1,
     directions: ArrayLike | None = None,
     n_directions: int = 64,
@@ -230,7 +233,9 @@ def better_point(
     if isinstance(low, DeepMinimum):
         return deep_better_point(low, as_generator(random_state))
     if not isinstance(low, SpuriousMinimum):
-        raise NetworkError(f"low must be a SpuriousMinimum or DeepMinimum (from spurious_minimum), got {type(low).__name__}")
+        raise NetworkError(
+            f"low must be a SpuriousMinimum or DeepMinimum (from spurious_minimum), got {type(low).__name__}"
+        )
     check_width(low.network.width, 2)
     if not one_of(method, ("paper", "kink", "best")):
         raise OptionError(f'method must be "paper", "kink" or "best", got {spelled(method)}')

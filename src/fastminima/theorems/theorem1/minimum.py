@@ -23,8 +23,8 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.losses.given import as_row_loss
-from fastminima.losses.pointwise import Logistic, Softmax, Squared
-from fastminima.networks.activations.named import as_activation
+from fastminima.losses.pointwise import Logistic, PointwiseLoss, Softmax, Squared
+from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
@@ -44,7 +44,7 @@ from .status import MinimumStatus
 from .two_rows import SHRINKS, in_two_rows, with_remainder
 from .width_one import best_of_width_one
 
-__all__ = ["COSTLY_EXCESS", "SpuriousMinimum", "spurious_minimum"]
+__all__ = ["COSTLY_EXCESS", "LossName", "SpuriousMinimum", "spurious_minimum"]
 
 Array = NDArray[np.float64]
 
@@ -272,6 +272,9 @@ def _check_alpha(alpha: float) -> float:
     return number
 
 
+LossName = Literal["squared", "huber", "logistic", "softmax"]
+
+
 @overload
 def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
@@ -286,21 +289,21 @@ def spurious_minimum(
 @overload
 def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
-    activation: Any = relu,
+    activation: ActivationLike = relu,
     width: int | Sequence[int] = 2,
     alpha: float | Literal["auto"] = "auto",
     *,
-    loss: Any = "squared",
+    loss: LossName | PointwiseLoss = "squared",
     gain: float = 8.0,
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum: ...
 def spurious_minimum(
     data: Dataset | LeastSquares | tuple[Any, ...],
-    activation: Any = relu,
+    activation: ActivationLike = relu,
     width: int | Sequence[int] = 2,
     alpha: float | Literal["auto"] = "auto",
     *,
-    loss: Any = "squared",
+    loss: LossName | PointwiseLoss = "squared",
     gain: float = 8.0,
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum:
@@ -375,17 +378,17 @@ def spurious_minimum(
         data, names = labelled(data)
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
-    activation = as_activation(activation)
-    if not callable(activation):
+    h = as_activation(activation)
+    if not callable(h):
         raise DataTypeError(
             "activation must be a fastminima.PiecewiseLinear or Smooth, the name of one, or a torch module, "
-            f"got {type(activation).__name__}"
+            f"got {type(h).__name__}"
         )
-    classic = isinstance(activation, PiecewiseLinear) and dataset.n_targets == 1 and isinstance(phi, Squared)
+    classic = isinstance(h, PiecewiseLinear) and dataset.n_targets == 1 and isinstance(phi, Squared)
     if not classic or isinstance(width, Sequence):
-        return deep_minimum(dataset, activation, width, phi, Scales(_or_default(alpha, 2.0), gain), names)
+        return deep_minimum(dataset, h, width, phi, Scales(_or_default(alpha, 2.0), gain), names)
     alpha = _check_alpha(_or_default(alpha, 1.0))
-    return _one_hidden_layer(source, activation, check_width(width), alpha)
+    return _one_hidden_layer(source, h, check_width(width), alpha)
 
 
 def _or_default(alpha: float | Literal["auto"], default: float) -> float:

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,8 +22,8 @@ from fastminima.errors import ActivationError, MissingDependencyError, OptionErr
 from fastminima.exact.dyadic import round_fraction, round_up, sqrt_above, sqrt_floor
 from fastminima.exact.shown import rounded_down, shown_exactly
 from fastminima.networks.activations.in_balls import Balls
+from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.networks.activations.named import activation as named
-from fastminima.networks.activations.named import as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.next_steps import NextSteps
@@ -274,7 +274,7 @@ def _excess(low: OneHiddenLayer, data: Dataset, level: Fraction, balls: Balls | 
     return round_up(max(enclosed_risk(balls, low, data) - level, Fraction(0)))
 
 
-def counterexample(activation: Any, form: Form = "auto", **parameters: float) -> CounterExample:
+def counterexample(activation: ActivationLike, form: Form = "auto", **parameters: float) -> CounterExample:
     """A bad local minimum for an activation, with the radius in which it is proved.
 
     Parameters
