@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError, ProofError
+from fastminima.losses.given import LossName
 from fastminima.losses.pointwise import Huber, PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.proof.prove import prove
@@ -18,7 +19,7 @@ from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
-from fastminima.theorems.theorem1.minimum import LossName, spurious_minimum
+from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.status import MinimumStatus
 
 from .certificates import proof_row

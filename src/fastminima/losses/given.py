@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastminima.errors import LossError
 from fastminima.system.options import spelled
@@ -11,7 +11,7 @@ from .per_sample import RowLoss
 from .pointwise import Huber, Logistic, PointwiseLoss, Softmax, Squared
 from .smoothed_labels import SmoothedLogistic, SmoothedSoftmax, as_share
 
-__all__ = ["LOSSES", "as_row_loss"]
+__all__ = ["LOSSES", "LossName", "as_row_loss"]
 
 LOSSES: dict[str, type[PointwiseLoss]] = {
     "squared": Squared,
@@ -19,6 +19,9 @@ LOSSES: dict[str, type[PointwiseLoss]] = {
     "logistic": Logistic,
     "softmax": Softmax,
 }
+
+
+LossName = Literal["squared", "huber", "logistic", "softmax"]
 
 
 def as_row_loss(loss: Any, label_smoothing: float = 0.0) -> PointwiseLoss:

@@ -22,7 +22,7 @@ from fastminima.exact.dyadic import round_down, round_fraction, round_up
 from fastminima.exact.fit import ExactFit
 from fastminima.exact.roundoff import U
 from fastminima.fit.least_squares import LeastSquares, least_squares
-from fastminima.losses.given import as_row_loss
+from fastminima.losses.given import LossName, as_row_loss
 from fastminima.losses.pointwise import Logistic, PointwiseLoss, Softmax, Squared
 from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
@@ -44,7 +44,7 @@ from .status import MinimumStatus
 from .two_rows import SHRINKS, in_two_rows, with_remainder
 from .width_one import best_of_width_one
 
-__all__ = ["COSTLY_EXCESS", "LossName", "SpuriousMinimum", "spurious_minimum"]
+__all__ = ["COSTLY_EXCESS", "SpuriousMinimum", "spurious_minimum"]
 
 Array = NDArray[np.float64]
 
@@ -270,9 +270,6 @@ def _check_alpha(alpha: float) -> float:
             f"alpha must be finite and > 0 (theorem 1 scales the hidden layer by it), got {number}"
         )
     return number
-
-
-LossName = Literal["squared", "huber", "logistic", "softmax"]
 
 
 @overload
