@@ -244,7 +244,7 @@ def _write(folder: OutputFolder, made: Atlas, numbers: AtlasNumbers) -> None:
     made.left_out.write(folder.file("left-out.csv"))
     if numbers.bracketed:
         for kind in ATLAS_PICTURES:
-            save_figure(draw_atlas(numbers, kind), folder.file(f"{kind}.png"), "", dpi=220)
+            save_figure(draw_atlas(numbers, kind), folder.file(f"{kind}.png"))
     atlas_page(made, folder.file("atlas.html"))
 
 
