@@ -142,8 +142,8 @@ def test_every_public_function_with_progress_is_among_them(tmp_path):
         if inspect.isfunction(getattr(fm, name))
         and "progress" in inspect.signature(getattr(fm, name)).parameters
     }
-    # the benchmark needs PyTorch, and takes it as the others do
-    assert having == {*runs(tmp_path), "escape_benchmark"}
+    # the benchmark needs PyTorch and the atlas time; both take it as the others do
+    assert having == {*runs(tmp_path), "atlas", "escape_benchmark"}
 
 
 def test_the_benchmark_takes_progress_as_the_others_do():
