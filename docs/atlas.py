@@ -47,7 +47,7 @@ def main(run: Path) -> None:
     numbers = atlas_numbers(HERE / "atlas.csv")
     atlas_page(HERE / "atlas.csv", HERE / "atlas.html")
     for kind in ATLAS_PICTURES:
-        save_figure(draw_atlas(numbers, kind), HERE / f"{kind}.png", "", dpi=220)
+        save_figure(draw_atlas(numbers, kind), HERE / f"{kind}.png")
     for line in (SUMMARY_HEAD, ["---"] * len(SUMMARY_HEAD), *summary_rows(numbers)):
         print("| " + " | ".join(line) + " |")
 

@@ -109,7 +109,7 @@ def test_failed_tables_are_told_and_counted(made, capsys, tmp_path, monkeypatch)
         (["--widths", "0"], "a width must be"), (["--seconds", "nan"], "seconds must be"),
         (["--workers", "0"], "workers must be"), (["--most", "0"], "most must be"),
         (["--memory", "some"], "--memory must be"),
-        (["--table-seconds", "0.01"], "table_seconds must be"),
+        (["--table-seconds", "0.01"], "table-seconds must be"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_named_and_leave_nothing(made, wrong, message, capsys, tmp_path):
