@@ -68,7 +68,8 @@ def test_the_spurious_minimum_is_the_linear_fit_and_the_others_are_below_it():
     assert np.allclose(bad.predict(X), affine @ np.linalg.lstsq(affine, y, rcond=None)[0])
     risks = [model.fit(X, y).risk_ for model in MODELS[:3]]
     assert max(risks) < bad.risk_
-    assert risks[0] <= risks[1] * (1 + 1e-12)  # polished, from the same search
+    # polished, from the same search; a network that fits is off by rounding alone
+    assert risks[0] <= risks[1] * (1 + 1e-12) + 1e-28 * (y @ y)
 
 
 def test_the_examples_in_the_docstrings_run():
