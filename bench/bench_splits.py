@@ -1,7 +1,8 @@
 """The sorted partial-sum search against the same search on `numpy.argsort`.
 
-Run as a script for one table of CPU times and ratios (one worker, process time, medians of alternated runs)
-and one of wall times for two workers, with the answers beside them; or through pytest-benchmark:
+Run as a script for one table of CPU times and ratios (one worker, process time, medians of alternated runs, and
+`np.sort` of the keys alone beside them) and one of wall times for two workers, with the answers beside them; or
+through pytest-benchmark:
 
     OPENBLAS_NUM_THREADS=1 python bench/bench_splits.py [m ...]
     OPENBLAS_NUM_THREADS=1 python -m pytest bench/bench_splits.py --benchmark-only
@@ -9,15 +10,19 @@ and one of wall times for two workers, with the answers beside them; or through 
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fastminima.kernels._splits import BEST_VARIANT, VARIANTS
 from fastminima.theorems.theorem1.splits.search import best_split, split_set
 
 Answer = tuple[int, float, int]
@@ -63,27 +68,41 @@ def make(kind: str, m: int) -> tuple[Any, Any]:
     return f, r - r.mean()
 
 
-def clocked(run: Callable[[], Answer], clock: Callable[[], float]) -> tuple[float, Answer]:
+def clocked(run: Callable[[], Any], clock: Callable[[], float]) -> tuple[float, Any]:
     start = clock()
     answer = run()
     return clock() - start, answer
 
 
+def machine() -> str:
+    """What the figures were measured on, and beside how much other work."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"NumPy {np.__version__}, kernel variant {VARIANTS[BEST_VARIANT]}, {name}, {os.cpu_count()} cores{load}"
+
+
 def table(sizes: list[int]) -> None:
-    print(f"{'data':>22} {'m':>9} {'argsort ms':>11} {'buckets ms':>11} {'ratio':>6}  (position, drop, |J|)")
+    print(machine())
+    print("CPU ns a sample, medians of alternated runs; `sort` is np.sort of the keys alone")
+    print(f"{'data':>22} {'m':>9} {'on argsort':>11} {'buckets':>8} {'sort':>6} {'ratio':>6} {'to sort':>8}")
     for m in sizes:
-        runs = 3 if m >= 5_000_000 else 5 if m >= 500_000 else 15
+        runs = 5 if m >= 500_000 else 21
         for kind in DATA:
             f, r = make(kind, m)
-            slow, fast = [], []
+            slow, fast, keys = [], [], []
             for _ in range(runs):
                 t, a = clocked(lambda f=f, r=r: on_argsort(f, r), time.process_time)
                 slow.append(t)
                 t, b = clocked(lambda f=f, r=r: by_buckets(f, r), time.process_time)
                 fast.append(t)
-            x, y = statistics.median(slow) * 1e3, statistics.median(fast) * 1e3
+                t, _sorted = clocked(lambda f=f: np.sort(f), time.process_time)
+                keys.append(t)
+            x, y, z = (statistics.median(times) / m * 1e9 for times in (slow, fast, keys))
             print(
-                f"{kind:>22} {m:>9} {x:>11.2f} {y:>11.2f} {x / y:>6.1f}   "
+                f"{kind:>22} {m:>9} {x:>11.1f} {y:>8.1f} {z:>6.1f} {x / y:>6.1f} {y / z:>8.2f}   "
                 f"({a[0]}, {a[1]:.9g}, {a[2]})  ({b[0]}, {b[1]:.9g}, {b[2]})",
                 flush=True,
             )
