@@ -17,6 +17,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+# one thread for NumPy's products; read when it is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 

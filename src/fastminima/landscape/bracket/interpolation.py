@@ -19,9 +19,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.exact.affine import Columns, affine_numerators, common_numerators
+from fastminima.exact.affine import Columns, common_numerators, common_products
+from fastminima.exact.dyadic import Ints
 from fastminima.exact.modular import solve_square
 from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.named import ActivationLike, as_piecewise
@@ -35,6 +37,8 @@ from .lines import DistinctInputs
 __all__ = ["Interpolation", "interpolation_width"]
 
 Vector = list[Fraction]
+# int64 with room
+_SHORT = 2**62
 # directions whose blocks are tried before (b)'s second network; only a choice
 _DRAWS = 8
 
@@ -155,16 +159,16 @@ def _of_jumps(
 ) -> RationalNetwork:  # fmt: skip
     """(b) by blocks: at the end of each one a jump to the affine function of the next."""
     size = inputs.rows.shape[1] + 1
+    table, doubled = _Rows.of(inputs), 2 * np.array(along, dtype=object)
     kinks: list[tuple[Vector, int]] = []
     for k, (now, then) in enumerate(pairwise(blocks), 1):
         middle = along[order[k * size - 1]] + along[order[k * size]]
         z = [Fraction(-middle), *(Fraction(2 * v) for v in u)]
         jump = [b - a for a, b in zip(now, then, strict=True)]
-        steep = max(
-            abs(_value(jump, row)) / abs(2 * p - middle)
-            for row, p in zip(inputs.rows.tolist(), along, strict=True)
-        )
-        T = math.floor(steep) + 1
+        numbers, unit = common_numerators(jump)
+        heights = abs(table.times(numbers).astype(object)) * unit.numerator
+        # the floor of the largest quotient is the largest floor
+        T = max((heights // (abs(doubled - middle) * unit.denominator)).tolist()) + 1
         kinks += [([a + T * b for a, b in zip(jump, z, strict=True)], 1), ([T * v for v in z], -1)]
     return _assembled(
         _in_units(inputs, blocks[0]), [(_in_units(inputs, r), s) for r, s in kinks], inputs, activation
@@ -185,10 +189,6 @@ def _of_kinks(
     return _assembled(_in_units(inputs, first), kinks, inputs, activation)
 
 
-def _value(function: Vector, row: list[int]) -> Fraction:
-    return function[0] + sum((c * v for c, v in zip(function[1:], row, strict=True) if c), Fraction(0))
-
-
 def _in_units(inputs: DistinctInputs, function: Vector) -> Vector:
     """An affine function of the integer rows as one of the inputs."""
     return [function[0], *(c / scale for c, scale in zip(function[1:], inputs.scales, strict=True))]
@@ -203,7 +203,9 @@ def _assembled(
     rest = list(affine)
     for row, sign in kinks:  # max(t, 0) = (h(t) - s- t)/(s+ - s-)
         rest = [a - sign * minus / step * b for a, b in zip(rest, row, strict=True)]
-    lowest = min(_outputs([rest], inputs)[0])
+    table = _Rows.of(inputs)
+    numbers, unit = _integer_form(rest, inputs)
+    lowest = min(table.times(numbers).tolist()) * unit
     offset = Fraction(max(0, 1 - math.floor(lowest)))
     rows = [[rest[0] + offset, *rest[1:]], *(row for row, _ in kinks)]
     network = RationalNetwork(
@@ -212,18 +214,78 @@ def _assembled(
         -offset,
         activation,
     )
-    total = [network.bias] * len(inputs)
-    for a, values in zip(network.output, _outputs(rows, inputs), strict=True):
-        total = [f + a * z * (plus if z > 0 else minus) for f, z in zip(total, values, strict=True)]
-    if total != inputs.means:
+    if not _goes_through_the_means(network, inputs, table):
         raise ArithmeticError("an interpolating network misses a mean: a fault of this program")
     return network
 
 
-def _outputs(rows: list[Vector], inputs: DistinctInputs) -> list[list[Fraction]]:
-    """Affine functions of the inputs at all of them."""
-    found = []
-    for row in rows:
-        numerators, scale = affine_numerators(inputs.columns, [*row, Fraction(0)], inputs.first)
-        found.append([int(v) * scale for v in numerators])
-    return found
+def _goes_through_the_means(network: RationalNetwork, inputs: DistinctInputs, table: _Rows) -> bool:
+    """Whether the outputs at the distinct inputs are their means, in rational numbers.
+
+    f = b2 + sum_k a_k (s- z_k + (s+ - s-) max(z_k, 0)): an affine function, and terms that are 0 where a unit is not
+    positive. Values are integers, those that changed together over one scale: along a direction they go on changing together
+    until a block ends, so that no scale outgrows the determinants of two blocks.
+    """
+    plus, minus = network.slopes
+    affine = [network.bias, *(Fraction(0) for _ in range(network.n_features))]
+    if minus:
+        for a, (*weights, bias) in zip(network.output, network.rows, strict=True):
+            affine = [c + a * minus * v for c, v in zip(affine, (bias, *weights), strict=True)]
+    numbers, unit = _integer_form(affine, inputs)
+    values, scales, place = table.times(numbers).astype(object), [unit], np.zeros(len(inputs), dtype=np.intp)
+    for a, (*weights, bias) in zip(network.output, network.rows, strict=True):
+        numbers, unit = _integer_form([bias, *weights], inputs)
+        z = table.times(numbers)
+        active = np.flatnonzero(z > 0)
+        step = a * (plus - minus) * unit
+        for k in np.unique(place[active]).tolist():
+            own = active[place[active] == k]
+            (before, factor), unit = common_numerators([scales[k], step])
+            changed = values[own] * before + z[own].astype(object) * factor
+            divisor = math.gcd(*changed.tolist()) or 1
+            values[own], place[own] = changed // divisor, len(scales)
+            scales.append(unit * divisor)
+    return all(
+        n * scales[k] == mean
+        for n, k, mean in zip(values.tolist(), place.tolist(), inputs.means, strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows (1, x) of integers, and affine functions of them.
+
+    Attributes
+    ----------
+    whole : (n, dx + 1) object array of Python integers
+    short : (n, dx + 1) int64 or None
+        The same, where they are.
+    sizes : list of int
+        The largest of each column.
+    """
+
+    whole: Ints
+    short: NDArray[np.int64] | None
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, inputs: DistinctInputs) -> _Rows:
+        """The distinct inputs, in the integers of `DistinctInputs.rows`."""
+        whole = np.concatenate([np.full((len(inputs), 1), 1, dtype=object), inputs.rows], axis=1)
+        sizes: list[int] = abs(whole).max(axis=0).tolist()
+        return cls(whole, whole.astype(np.int64) if max(sizes) < _SHORT else None, sizes)
+
+    def times(self, numbers: list[int]) -> NDArray[Any]:
+        """(n,) integers, int64 where no partial sum leaves it."""
+        # the number of a column of zeros may be of any size
+        seen = [c if s else 0 for c, s in zip(numbers, self.sizes, strict=True)]
+        largest = sum(abs(c) * s for c, s in zip(seen, self.sizes, strict=True))
+        if self.short is not None and largest < _SHORT:
+            return self.short @ np.array(seen, dtype=np.int64)
+        products: Ints = self.whole.dot(np.array(numbers, dtype=object))
+        return products
+
+
+def _integer_form(function: Vector, inputs: DistinctInputs) -> tuple[list[int], Fraction]:
+    """dx + 1 integers and a scale: an affine function of the inputs as one of `_Rows`."""
+    return common_products(function, [Fraction(1), *inputs.scales])

@@ -70,8 +70,10 @@ class DistinctInputs:
         starts = np.flatnonzero(np.diff(self.ids[order], prepend=-1))
         total = np.add.reduceat(w[order], starts).tolist()
         moment = np.add.reduceat((w * y)[order], starts).tolist()
-        self.weights = [Fraction(int(t)) * w_scale for t in total]
-        self.means = [Fraction(int(s), int(t)) * y_scale for s, t in zip(moment, total, strict=True)]
+        up, down = w_scale.as_integer_ratio()
+        self.weights = [Fraction(int(t) * up, down) for t in total]
+        up, down = y_scale.as_integer_ratio()
+        self.means = [Fraction(int(s) * up, int(t) * down) for s, t in zip(moment, total, strict=True)]
 
     def __len__(self) -> int:
         return len(self.first)

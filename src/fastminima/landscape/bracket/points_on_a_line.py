@@ -17,7 +17,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.exact.dyadic import Floats, bit_size, power_of_two, round_down, round_fraction
+from fastminima.exact.affine import common_numerators
+from fastminima.exact.dyadic import Floats, power_of_two
 from fastminima.exact.roundoff import U
 from fastminima.kernels import _pieces
 
@@ -111,12 +112,40 @@ def _prepared(points: PointsOnALine) -> tuple[tuple[Floats, Floats, Floats, Floa
     if pairs is None:
         return None
     high, low = pairs
-    rest = _less_affine(points, high)
-    value_unit, r = _scaled(rest)
-    top = max(points.weights)
-    weight_unit = power_of_two(bit_size(top) + 1)
-    w = np.array([round_down(v / weight_unit) for v in points.weights])
-    return (high, low, w, r), value_unit * value_unit * weight_unit
+    weights = [v.as_integer_ratio() for v in points.weights]
+    top = _power_above(weights)
+    w = np.array([_rounded_down(*pair) for pair in _scaled(weights, top)])
+    rest = _less_affine(points, high, w)
+    size = _power_above(rest)
+    return (high, low, w, _floats(rest, size)), power_of_two(2 * size + top)
+
+
+# Ratios n / d, d > 0, that need not be in lowest terms: reducing each would take longer than all else.
+Ratio = tuple[int, int]
+
+
+def _power_above(values: list[Ratio]) -> int:
+    """An exponent e with all |n / d| < 2^e, within 2 of the least; 0 if all are 0."""
+    return max((n.bit_length() - d.bit_length() + 1 for n, d in values if n), default=0)
+
+
+def _scaled(values: list[Ratio], exponent: int) -> list[Ratio]:
+    """The values over 2^exponent."""
+    up, down = max(exponent, 0), max(-exponent, 0)
+    return [(n << down, d << up) for n, d in values]
+
+
+def _floats(values: list[Ratio], exponent: int) -> Floats:
+    """The float64 numbers nearest to the values over 2^exponent, which are below 1."""
+    # integer true division is correctly rounded
+    return np.array([n / d for n, d in _scaled(values, exponent)], dtype=np.float64)
+
+
+def _rounded_down(n: int, d: int) -> float:
+    """The largest float64 that is not above n / d < 1."""
+    nearest = n / d
+    p, q = nearest.as_integer_ratio()
+    return nearest if p * d <= n * q else math.nextafter(nearest, -math.inf)
 
 
 def _pairs(positions: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -131,28 +160,26 @@ def _pairs(positions: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float6
     return np.ldexp(np.array(high), -top), np.ldexp(np.array(low), -top)
 
 
-def _less_affine(points: PointsOnALine, t: Floats) -> list[Fraction]:
+def _less_affine(points: PointsOnALine, t: Floats, w: Floats) -> list[Ratio]:
     """The means less about their best affine function of t: an exact affine function, whatever it is."""
-    size = max(map(abs, points.means))
-    if not size:
-        return list(points.means)
-    unit = power_of_two(bit_size(size) + 1)
-    y = np.array([round_fraction(v / unit) for v in points.means])
-    top = max(points.weights)
-    w = np.array([round_fraction(v / top) for v in points.weights])
-    centre = float(w @ t / w.sum())
+    means = [v.as_integer_ratio() for v in points.means]
+    size = _power_above(means)
+    y = _floats(means, size)
+    total = float(w.sum())
+    if not y.any() or not total > 0.0:
+        return means
+    centre = float(w @ t) / total
     spread = float(w @ (t - centre) ** 2)
     slope = float(w @ ((t - centre) * y)) / spread if spread > 0.0 else 0.0
-    level = float(w @ y / w.sum()) - slope * centre
+    level = float(w @ y) / total - slope * centre
     middle, first, last = points.positions[len(t) // 2], points.positions[0], points.positions[-1]
-    scale = power_of_two(-max(abs(first - middle), abs(last - middle)).bit_length())
-    a, b = Fraction(level) * unit, Fraction(slope) * unit * scale
-    return [v - a - b * (p - middle) for v, p in zip(points.means, points.positions, strict=True)]
-
-
-def _scaled(values: list[Fraction]) -> tuple[Fraction, Floats]:
-    size = max(map(abs, values))
-    if not size:
-        return Fraction(1), np.zeros(len(values))
-    unit = power_of_two(bit_size(size) + 1)
-    return unit, np.array([round_fraction(v / unit) for v in values])
+    reach = max(abs(first - middle), abs(last - middle)).bit_length()
+    # a + b (p - middle) = (A + B (p - middle)) unit
+    (A, B), unit = common_numerators(
+        [Fraction(level) * power_of_two(size), Fraction(slope) * power_of_two(size - reach)]
+    )
+    up, down = unit.as_integer_ratio()
+    return [
+        (n * down - d * up * (A + B * (p - middle)), d * down)
+        for (n, d), p in zip(means, points.positions, strict=True)
+    ]
