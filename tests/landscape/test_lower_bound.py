@@ -151,3 +151,14 @@ def test_interpolated_and_empty_cases_are_zero():
     found = lower_bounds(fm.Dataset([[0.0], [1], [2], [3]], [0.0, 1, 0, 1]), [1, 2])
     assert found[2].exact == 0
     assert found[1].exact > 0
+
+
+def test_widths_asked_for_together_get_the_bounds_they_get_alone():
+    rng = np.random.default_rng(3)
+    grid = np.array([(i, j) for i in range(9) for j in range(8)], float)
+    data = fm.Dataset(grid, rng.integers(-4, 5, len(grid)).astype(float))
+    widths = (1, 2, 4)
+    together = lower_bounds(data, widths)
+    assert together[1].lines
+    for width in widths:
+        assert together[width] == lower_bounds(data, [width])[width]

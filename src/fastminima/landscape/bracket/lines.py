@@ -23,7 +23,7 @@ from fastminima.system.first_use import cached_property
 
 from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds
 
-__all__ = ["DistinctInputs", "Line", "disjoint_lines", "lines_of"]
+__all__ = ["DistinctInputs", "Line", "bounds_of_lines", "disjoint_lines", "lines_of"]
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,11 @@ def _joint(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.unique(pairs, return_inverse=True)[1].reshape(-1).astype(np.intp)
 
 
-def disjoint_lines(inputs: DistinctInputs, lines: list[tuple[int, list[int]]], width: int) -> list[Line]:
-    """Lines without a common input whose bounds for `width` kinks add up, by (b)."""
-    bound = _bounds(inputs, width)
+def disjoint_lines(
+    inputs: DistinctInputs, lines: list[tuple[int, list[int]]], width: int, bound: Bound | None = None
+) -> list[Line]:
+    """Lines without a common input whose bounds for `width` kinks add up, by (b); `bound` is for so many or more."""
+    bound = bounds_of_lines(inputs, width) if bound is None else bound
     free = np.ones(len(inputs), dtype=np.bool_)
     heap: list[tuple[Fraction, int, bool, tuple[int, ...]]] = []
     for column, members in lines:
@@ -169,13 +171,18 @@ def disjoint_lines(inputs: DistinctInputs, lines: list[tuple[int, list[int]]], w
 Bound = Callable[[int, tuple[int, ...]], Pieces | None]
 
 
-def _bounds(inputs: DistinctInputs, width: int) -> Bound:
+def bounds_of_lines(inputs: DistinctInputs, width: int) -> Bound:
+    """The bounds of lines for up to `width` kinks, each computed once: one recursion has those of all fewer kinks."""
     positions: dict[int, list[int]] = {}
+    known: dict[tuple[int, tuple[int, ...]], Pieces | None] = {}
 
     def bound(column: int, groups: tuple[int, ...]) -> Pieces | None:
         if column not in positions:
             positions[column] = inputs.positions(column)
-        return pieces_bounds(inputs.points(positions[column], list(groups)), width)
+        line = column, groups
+        if line not in known:
+            known[line] = pieces_bounds(inputs.points(positions[column], list(groups)), width)
+        return known[line]
 
     return bound
 

@@ -21,7 +21,7 @@ from fastminima.exact.dyadic import round_down
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.system.options import as_count
 
-from .lines import DistinctInputs, Line, disjoint_lines, lines_of
+from .lines import DistinctInputs, Line, bounds_of_lines, disjoint_lines, lines_of
 from .points_on_a_line import pieces_bounds
 
 __all__ = ["LowerBound", "lower_bounds"]
@@ -87,8 +87,9 @@ def lower_bounds(
         return _on_a_line(inputs, column, pure, wanted)
     found: dict[int, LowerBound] = {}
     lines = lines_of(inputs, min(wanted, default=1) + 3) if data.n_features > 1 else []
+    bound = bounds_of_lines(inputs, max(wanted, default=1))
     for width in wanted:
-        kept = disjoint_lines(inputs, [line for line in lines if len(line[1]) >= width + 3], width)
+        kept = disjoint_lines(inputs, [line for line in lines if len(line[1]) >= width + 3], width, bound)
         total = pure + sum((line.bound for line in kept), Fraction(0))
         found[width] = LowerBound(width, total, "lines" if kept else "pure error", pure, tuple(kept))
     return found
