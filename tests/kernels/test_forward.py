@@ -228,6 +228,20 @@ def test_every_remainder_of_slices_and_blocks_of_units(variant: int, item: int) 
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_narrow_networks_of_many_inputs_share_tiles(variant: int, item: int) -> None:
+    panel, _ = _forward.layout(variant, item)
+    for d1, m, K in itertools.product((1, 2, 3, 4), (1, panel, 3 * panel + 1), (1, 5, 19)):
+        assert _forward.is_wide(d1, 513)
+        network, data = problem(K, d1, 513, m, weighted=K == 5, item=item)
+        check_twin(item, variant, network, data, SLOPES[K % len(SLOPES)])
+        if K == 19:
+            together = call(_forward, item, variant, network, data, (1.0, 0.25))
+            for k in (0, 7, 18):
+                alone = call(_forward, item, variant, tuple(a[k : k + 1] for a in network), data, (1.0, 0.25))
+                assert alone[0] == together[k]
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
 def test_every_remainder_of_m_where_inputs_are_wide(variant: int, item: int) -> None:
     panel, group = _forward.layout(variant, item)
     lanes = panel // 3

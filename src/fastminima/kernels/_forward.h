@@ -24,20 +24,27 @@ static inline ptrdiff_t fm_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
  * bench/bench_forward.md. A panel's slice of FM_WIDE_TERMS is 24 KiB and stays in the first-level cache while the units of
  * a block pass it; the block's slice, 128 KiB, and what a group's panels keep between slices stay in the second. */
 #define FM_WIDE_FROM 192
+/* networks of so few units from so many inputs on; packed samples of a group, which stay in the second-level cache, as few
+ * units are soon done with them */
+#define FM_WIDE_FEW 32
+#define FM_WIDE_FEW_FROM 512
+#define FM_WIDE_FEW_BYTES (512 * 1024)
 #define FM_WIDE_NUMBERS 65536
 #define FM_WIDE_TERMS 128
 #define FM_WIDE_UNITS 128
 /* packed samples of a group: enough panels to pay for scaling the parameters once a group */
 #define FM_WIDE_BYTES (8 * 1024 * 1024)
 
-static inline ptrdiff_t fm_wide_panels(ptrdiff_t stride, size_t item)
+static inline ptrdiff_t fm_wide_panels(ptrdiff_t d1, ptrdiff_t stride, size_t item)
 {
-    const ptrdiff_t fits = FM_WIDE_BYTES / (ptrdiff_t)item / stride;
+    const ptrdiff_t bytes = d1 <= FM_WIDE_FEW ? FM_WIDE_FEW_BYTES : FM_WIDE_BYTES, fits = bytes / (ptrdiff_t)item / stride;
     return fits < 1 ? 1 : fits > FM_GROUP_PANELS ? FM_GROUP_PANELS : fits;
 }
 
 static inline int fm_is_wide(ptrdiff_t d1, ptrdiff_t dx)
 {
+    if (d1 <= FM_WIDE_FEW)
+        return dx >= FM_WIDE_FEW_FROM;
     return dx >= FM_WIDE_FROM && d1 >= (FM_WIDE_NUMBERS + dx - 1) / dx;
 }
 

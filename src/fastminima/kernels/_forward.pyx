@@ -24,7 +24,8 @@ d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 
     or the next block of tuples where one group is all.
     Wide networks (`is_wide`): a panel no longer fits into the first level, nor W1 into the second. There a group of
     up to 16 panels (8 MiB) meets blocks of 128 units and slices of 128 inputs: the slice of a panel stays in the
-    first level while the block passes it, the z of the group wait in the second for the next slice. Each z is added
+    first level while the block passes it, the z of the group wait in the second for the next slice. So do networks of
+    up to 32 units on 512 inputs or more, in groups of 512 KiB, several of the smallest in a tile. Each z is added
     up in the same order as otherwise: outputs have the same bits. A product through BLAS (`_blas`) and a pass over
     its result would be slower: the tile beats OpenBLAS's product alone (bench/bench_forward.md).
 e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
@@ -47,6 +48,9 @@ cdef extern from "_forward.h" nogil:
         FM_BLOCK_BYTES
         FM_BLOCK_TUPLES
         FM_WIDE_FROM
+        FM_WIDE_FEW
+        FM_WIDE_FEW_FROM
+        FM_WIDE_FEW_BYTES
         FM_WIDE_NUMBERS
         FM_WIDE_TERMS
         FM_WIDE_UNITS
@@ -75,6 +79,8 @@ def layout(variant, item):
 
 def is_wide(d1, dx):
     """Whether networks of this shape take their inputs in slices (d above)."""
+    if d1 <= FM_WIDE_FEW:
+        return dx >= FM_WIDE_FEW_FROM
     return dx >= FM_WIDE_FROM and d1 * dx >= FM_WIDE_NUMBERS
 
 
@@ -84,7 +90,8 @@ def workspace_items(variant, item, d1, dx):
     panel, _ = layout(variant, item)
     stride = (dx + 2) * panel
     if is_wide(d1, dx):
-        group = min(max(FM_WIDE_BYTES // item // stride, 1), FM_GROUP_PANELS)
+        held = FM_WIDE_FEW_BYTES if d1 <= FM_WIDE_FEW else FM_WIDE_BYTES
+        group = min(max(held // item // stride, 1), FM_GROUP_PANELS)
         outputs = max(FM_WIDE_UNITS // d1, 1) * group * panel
         kept = FM_WIDE_UNITS * (group * panel + FM_WIDE_TERMS + 4)
         return 64 // item + group * stride + kept + outputs + panel // 3

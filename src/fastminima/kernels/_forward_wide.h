@@ -78,6 +78,50 @@ FM_TARGET FM_INLINE void FM_NAME(fm_slice_units)(const fm_activation *h, const i
     }
 }
 
+/* fm_slice_units for networks of `units` hidden units, as many at a time as make a tile; returns how many are done. Each goes
+ * through the operations that it goes through alone. `outputs` of two networks lie `apart` numbers apart. */
+FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_slice_small)(const fm_activation *h, const int units, const int width,
+                                                      const FM_NAME(fm_cut) *cut, const REAL *w, const REAL *b,
+                                                      const REAL *up, const REAL *down, ptrdiff_t tuples,
+                                                      const REAL *x, REAL *kept, REAL *outputs, ptrdiff_t apart)
+{
+    const int many = ROWS / units;
+    ptrdiff_t t;
+    int n, r, v;
+    for (t = 0; t + many <= tuples; t += many) {
+        VEC z[ROWS][3];
+        FM_UNROLL
+        for (r = 0; r < many * units; r++) {
+            FM_UNROLL
+            for (v = 0; v < width; v++)
+                z[r][v] = cut->first ? V_SET1(b[r]) : V_LOAD(kept + r * PANEL + v * LANES);
+        }
+        FM_NAME(fm_dots)(many * units, width, w, cut->terms, cut->terms, x, z);
+        if (cut->last) {
+            FM_NAME(fm_curves)(h, many * units, width, z);
+            FM_UNROLL
+            for (n = 0; n < many; n++) {
+                VEC f[3];
+                for (v = 0; v < width; v++)
+                    f[v] = V_LOAD(outputs + n * apart + v * LANES);
+                FM_NAME(fm_bend)(units, width, up + n * units, down + n * units, z + n * units, f);
+                for (v = 0; v < width; v++)
+                    V_STORE(outputs + n * apart + v * LANES, f[v]);
+            }
+        } else {
+            FM_UNROLL
+            for (r = 0; r < many * units; r++) {
+                FM_UNROLL
+                for (v = 0; v < width; v++)
+                    V_STORE(kept + r * PANEL + v * LANES, z[r][v]);
+            }
+        }
+        w += many * units * cut->terms, b += many * units, up += many * units, down += many * units;
+        kept += many * units * PANEL, outputs += many * apart;
+    }
+    return t;
+}
+
 /* What the passes over one group of samples share; arrays lie in the workspace. */
 typedef struct {
     ptrdiff_t d1, dx, stride, panels, vectors, group;
@@ -99,7 +143,21 @@ FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const RE
             REAL *kept = s->kept + p * tuples * units * PANEL;
             /* the last panel may hold fewer vectors */
             const ptrdiff_t width = p + 1 < s->panels ? 3 : s->vectors;
-            for (t = 0; t < tuples; t++) {
+            t = 0;
+            if (width == 3 && tuples > 1 && units <= ROWS / 2) {
+#define CALL(units) t = FM_NAME(fm_slice_small)(s->h, units, 3, &cut, s->w, s->b, s->up, s->down, tuples, x, kept, \
+                                                s->output + p * PANEL, s->group * PANEL)
+                switch (units) {
+                case 1: CALL(1); break;
+#if ROWS > 4
+                case 3: CALL(3); break;
+                case 4: CALL(4); break;
+#endif
+                default: CALL(2); break;
+                }
+#undef CALL
+            }
+            for (; t < tuples; t++) {
                 const ptrdiff_t u = t * units;
                 REAL *output = s->output + (t * s->group + p) * PANEL;
 #define CALL(width) FM_NAME(fm_slice_units)(s->h, width, &cut, s->w + u * cut.terms, s->b + u, s->up + u, s->down + u, \
@@ -137,7 +195,7 @@ FM_TARGET static void FM_NAME(fm_wide_outputs)(const FM_NAME(fm_wide) *s, const 
 FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t dx, const fm_activation *h,
                                                         REAL *workspace)
 {
-    const ptrdiff_t stride = (dx + 2) * PANEL, group = fm_wide_panels(stride, sizeof(REAL));
+    const ptrdiff_t stride = (dx + 2) * PANEL, group = fm_wide_panels(d1, stride, sizeof(REAL));
     const ptrdiff_t tuples = fm_wide_tuples(d1);
     FM_NAME(fm_wide) s = {d1, dx, stride, 0, 0, group};
     s.h = h;
