@@ -138,9 +138,10 @@ def test_the_pass_over_rows_takes_strides(layout):
                 found = []
                 for module in (_rows, rows_twin):
                     out = [tight(np.full(m, np.nan)) for _ in range(3)]
-                    out += [tight(np.full(n + 1, np.nan)), tight(np.full(_rows.TOTALS, np.nan))]
-                    work = tight(np.full(_rows.evaluate_work(n), np.nan))
-                    module.evaluate_rows(X, y, w, np.zeros(n), 0.5, np.ones(n), -0.25, variant, work, *out)
+                    out += [tight(np.full(k, np.nan)) for k in (n + 1, _rows.TOTALS, 2)]
+                    work = tight(np.full(_rows.evaluate_work(n, 2), np.nan))
+                    lines = tight(np.array([[1.0, -0.5], [0.0, -1.0]]))
+                    module.evaluate_rows(X, y, w, np.zeros(n), 0.5, np.ones(n), -0.25, lines, variant, work, *out)
                     found.append(out)
                 for a, b in zip(*found, strict=True):
                     assert np.allclose(a, b, rtol=1e-12, atol=1e-12)

@@ -29,11 +29,17 @@ def problem(m, n, seed, weighted, layout):
     return X, y, w, rng.standard_normal(n), 0.5, rng.standard_normal(n), -0.25
 
 
-def evaluated(module, variant, X, y, w, centre, centre_y, slopes, level):
+def lines_of(count):
+    """(a, b): a t + b n."""
+    return np.random.default_rng(count).integers(-3, 4, (count, 2)) * 0.5
+
+
+def evaluated(module, variant, X, y, w, centre, centre_y, slopes, level, count=3):
     m, n = X.shape
-    out = [np.full(m, np.nan) for _ in range(3)] + [np.full(n + 1, np.nan), np.full(kernels.TOTALS, np.nan)]
-    work = np.full(kernels.evaluate_work(n), np.nan)
-    module.evaluate_rows(X, y, w, centre, centre_y, slopes, level, variant, work, *out)
+    out = [np.full(m, np.nan) for _ in range(3)]
+    out += [np.full(n + 1, np.nan), np.full(kernels.TOTALS, np.nan), np.full(count, np.nan)]
+    work = np.full(kernels.evaluate_work(n, count), np.nan)
+    module.evaluate_rows(X, y, w, centre, centre_y, slopes, level, lines_of(count), variant, work, *out)
     return out
 
 
@@ -64,6 +70,17 @@ def test_rows_agree_with_their_twins(n, weighted, layout):
                 np.testing.assert_array_equal(ours, theirs)
             for ours, theirs in zip(moments(kernels, variant, *given[:5]), products, strict=True):
                 np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 25])
+@pytest.mark.parametrize("m", [1, 7, 8, 9, 100])
+def test_the_lowest_values_of_lines_are_those_of_the_rows(m, count):
+    """No row lies lower, whatever the variant, and one attains each."""
+    given = problem(m, 4, m + count, False, "strided")
+    for variant in VARIANTS:
+        values, _, norms, _, _, lowest = evaluated(kernels, variant, *given, count)
+        for (a, b), found in zip(lines_of(count).tolist(), lowest.tolist(), strict=True):
+            assert found == (a * values + b * norms).min()
 
 
 def test_integers_are_summed_exactly():
@@ -106,12 +123,13 @@ def test_the_rounding_bounds_of_the_fit_hold_for_the_kernel():
 
 
 def test_no_row_and_no_column():
-    out = [np.full(1, 7.0), np.full(5, 7.0)]
+    out = [np.full(1, 7.0), np.full(5, 7.0), np.full(1, 7.0)]
     nothing = np.empty((0, 0)), np.empty(0), np.empty(0), np.empty(0), 0.0
     work = np.empty(100)
-    kernels.evaluate_rows(*nothing, np.empty(0), 1.0, 0, work, np.empty(0), np.empty(0), np.empty(0), *out)
-    assert out[0].tolist() == [7.0]  # untouched: there is nothing to say
-    values, residual, norm, gradient, totals = evaluated(
+    lines, empty = lines_of(1), [np.empty(0) for _ in range(3)]
+    kernels.evaluate_rows(*nothing, np.empty(0), 1.0, lines, 0, work, *empty, *out)
+    assert out[0].tolist() == out[2].tolist() == [7.0]  # untouched: there is nothing to say
+    values, residual, norm, gradient, totals, _ = evaluated(
         kernels, 0, np.empty((3, 0)), np.arange(3.0), np.empty(0), np.empty(0), 1.0, np.empty(0), 2.0
     )
     assert (values.tolist(), residual.tolist(), norm.tolist()) == ([2.0] * 3, [3.0, 2.0, 1.0], [1.0] * 3)

@@ -229,8 +229,9 @@ def test_numbers_that_float64_cannot_hold_are_scanned_as_they_are():
     blocks=st.lists(st.integers(1, 60), min_size=1, max_size=8),
     kind=st.sampled_from(["normal", "heavy", "grid", "constant", "curve", "equal norms"]),
     seeded=st.booleans(),
+    told=st.booleans(),
 )
-def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seeded):
+def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seeded, told):
     rng = np.random.default_rng(seed)
     m = sum(blocks)
     t = rng.standard_normal(m)
@@ -250,12 +251,14 @@ def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seed
     parts, at = [], 0
     first = Envelope()
     if seeded:
-        first.update(np.stack([t[:5], norm[:5]]))
+        first.update(t[:5], norm[:5])
         first.settle()
     whole = Envelope(first.t, first.norm, first.t_max)
     for length in blocks:
         part = first.outline() if seeded else Envelope()
-        part.update(np.stack([t, norm])[:, at : at + length])
+        ours = t[at : at + length], norm[at : at + length]
+        known = float(np.abs(ours[0]).max()), (part.lines @ np.stack(ours)).min(axis=1)
+        part.update(*ours, known if told else None)
         part.settle()
         parts.append(part)
         at += length
@@ -275,8 +278,8 @@ def test_the_envelope_keeps_what_can_attain_the_minimum(seed, blocks, kind, seed
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_an_envelope_of_values_beyond_float64_says_nothing(value):
     envelope, other = Envelope(), Envelope()
-    envelope.update(np.array([[1.0, value], [1.0, 2.0]]))
-    other.update(np.array([[1.0, 2.0], [1.0, 2.0]]))
+    envelope.update(np.array([1.0, value]), np.array([1.0, 2.0]))
+    other.update(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
     for state in (envelope, other):
         state.settle()
     other.merge(envelope)
@@ -371,13 +374,16 @@ def test_states_merge_to_the_sums_of_all_blocks(n):
     for weights in (None, w):
         whole, step, fitted = Moments.zero(n), Residuals.zero(n), np.empty((3, 90))
         whole.update(X, y, weights, centre)
-        step.update(X, y, weights, centre, slopes, 0.25, tuple(fitted))
+        lines = np.array([[1.0, 0.0], [-1.0, 0.0]])
+        largest, lowest = step.update(X, y, weights, centre, (slopes, 0.25), tuple(fitted), lines)
+        assert largest == np.abs(fitted[0]).max()
+        assert lowest.tolist() == [fitted[0].min(), -fitted[0].max()]
         merged, stepped = Moments.zero(n), Residuals.zero(n)
         for rows in (slice(0, 1), slice(1, 40), slice(40, 90)):
             part, piece = Moments.zero(n), Residuals.zero(n)
             own = None if weights is None else weights[rows]
             part.update(X[rows], y[rows], own, centre)
-            piece.update(X[rows], y[rows], own, centre, slopes, 0.25, tuple(fitted[:, rows]))
+            piece.update(X[rows], y[rows], own, centre, (slopes, 0.25), tuple(fitted[:, rows]))
             merged.merge(part)
             stepped.merge(piece)
         # integers and quarters: every order of summation is exact

@@ -57,10 +57,20 @@ class Envelope:
         """By how much a sample left out may undercut the lines kept, times its norm."""
         return 4.0 * _LOOSE * (2.0 * self.t_max + abs(shift))
 
-    def update(self, pair: Array) -> None:
-        """Add a block (2, k): fitted values, norms."""
-        t, norm = pair
-        largest = largest_magnitude(t)
+    @property
+    def lines(self) -> Array:
+        """(c, 2): the (a, b) that blocks are compared by, through the least a t + b n of their samples."""
+        return self._rows
+
+    def update(self, t: Array, norm: Array, known: tuple[float, Array] | None = None) -> None:
+        """Add a block: fitted values and norms, (k,).
+
+        Parameters
+        ----------
+        known : (float, (c,) float64), optional
+            max |t|, and the least value of each of `lines`, as `Residuals.update` has found them on its way.
+        """
+        largest = largest_magnitude(t) if known is None else known[0]
         # coefficients at the end of float64 (NaN too): nothing can be said, and `slack` says so
         self.t_max = max(self.t_max, largest) if largest < np.inf else np.inf
         if self.t_max == np.inf:
@@ -69,8 +79,10 @@ class Envelope:
             first = [int(t.argmin()), int(norm.argmax())]
             first += [int(((t + s) / norm).argmin()) for s in (2.0 * self.t_max, 8.0 * self.t_max)]
             self._set(t[first], norm[first])
+        elif known is not None and not (known[1] < self._limits).any():
+            return
         # t - g n < -s: the line is below the value g at the breakpoint s; the last row is -n < -max n
-        below = self._rows @ pair
+        below = self._rows @ np.stack([t, norm])
         if (below.min(axis=1) < self._limits).any():
             keep = (below < self._limits[:, None]).any(axis=0)
             # the envelope is drawn anew when some have gathered: until then a few too many are kept

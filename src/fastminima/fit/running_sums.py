@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Centre = tuple[Array, float]
 
 _EMPTY = np.empty(0)
+_NO_LINES = np.empty((0, 2))
 
 
 def _adjacent(X: Array) -> Array:
@@ -158,16 +159,31 @@ class Residuals:
         y: Array,
         w: Array | None,
         centre: Centre,
-        slopes: Array,
-        value_at_centre: float,
+        affine: tuple[Array, float],
         into: tuple[Array, Array, Array],
-    ) -> None:
-        """Add a block; its fitted values, residuals and norms ||(1, x_i)|| are written `into` three arrays (k,)."""
-        gradient, totals = np.empty(len(slopes) + 1), np.empty(kernels.TOTALS)
-        weights, work = _EMPTY if w is None else w, np.empty(kernels.evaluate_work(len(slopes)))
+        lines: Array = _NO_LINES,
+    ) -> tuple[float, Array]:
+        """Add a block; its fitted values t, residuals and norms n = ||(1, x_i)|| are written `into` three arrays (k,).
+
+        Parameters
+        ----------
+        affine : (slopes, value at the centre)
+        lines : (c, 2) float64, optional
+            What an `Envelope` compares t and n with.
+
+        Returns
+        -------
+        largest : float
+            max |t|; inf where residuals leave float64.
+        lowest : (c,) float64
+            min_i (a t_i + b n_i) for each line (a, b).
+        """
+        n, c = len(affine[0]), len(lines)
+        gradient, totals, least = np.empty(n + 1), np.empty(kernels.TOTALS), np.empty(c)
+        weights, work = _EMPTY if w is None else w, np.empty(kernels.evaluate_work(n, c))
         variant = kernels.BEST_VARIANT
         kernels.evaluate_rows(
-            _adjacent(X), y, weights, *centre, slopes, value_at_centre, variant, work, *into, gradient, totals
+            _adjacent(X), y, weights, *centre, *affine, lines, variant, work, *into, gradient, totals, least
         )
         squared, absolute, lowest, highest, largest = totals.tolist()
         self.gradient += gradient
@@ -176,6 +192,8 @@ class Residuals:
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
         self.largest = max(self.largest, largest)
         self.count += len(y)
+        # a comparison overlooks NaN, a sum does not
+        return (max(highest, -lowest) if absolute < np.inf else np.inf), least
 
     def merge(self, other: Residuals) -> None:
         """Add the samples of another state."""

@@ -141,7 +141,7 @@ def evaluate_arrays(
     for rows, X, y, w in frame.raw_blocks():
         k = len(y)
         into = (fitted[rows], residual[rows]) if keep else (values[:k], r[:k])
-        state.update(X, y, w, centre, slopes, value_at_centre, (*into, norms[:k]))
+        state.update(X, y, w, centre, (slopes, value_at_centre), (*into, norms[:k]))
     return EvaluatedArrays(state, readonly(fitted), readonly(residual))
 
 

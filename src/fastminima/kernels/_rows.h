@@ -30,15 +30,16 @@ FR_INLINE double fr_sum(const double *x)
     return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
 }
 
-/* work: 2 n panels */
+/* work: 2 n panels, and one for each of the c lines */
 FR_INLINE void fr_evaluate_body(const double *FR_RESTRICT X, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n,
                                 const double *FR_RESTRICT y, ptrdiff_t y_step, const double *FR_RESTRICT w,
                                 ptrdiff_t w_step, const double *FR_RESTRICT centre, double centre_y,
-                                const double *FR_RESTRICT slopes, double level, double *FR_RESTRICT work,
-                                double *FR_RESTRICT values, double *FR_RESTRICT residual, double *FR_RESTRICT norm,
-                                double *FR_RESTRICT gradient, double *FR_RESTRICT totals)
+                                const double *FR_RESTRICT slopes, double level, const double *FR_RESTRICT lines,
+                                ptrdiff_t c, double *FR_RESTRICT work, double *FR_RESTRICT values,
+                                double *FR_RESTRICT residual, double *FR_RESTRICT norm, double *FR_RESTRICT gradient,
+                                double *FR_RESTRICT totals, double *FR_RESTRICT lowest)
 {
-    double *FR_RESTRICT held = work, *FR_RESTRICT sums = work + n * FR_PANEL;
+    double *FR_RESTRICT held = work, *FR_RESTRICT sums = work + n * FR_PANEL, *FR_RESTRICT least = sums + n * FR_PANEL;
     double first[FR_PANEL], squared[FR_PANEL], absolute[FR_PANEL], low[FR_PANEL], high[FR_PANEL], large[FR_PANEL];
     FR_LANES
     {
@@ -48,6 +49,8 @@ FR_INLINE void fr_evaluate_body(const double *FR_RESTRICT X, ptrdiff_t step, ptr
     }
     for (ptrdiff_t j = 0; j < n * FR_PANEL; j++)
         sums[j] = 0.0;
+    for (ptrdiff_t j = 0; j < c * FR_PANEL; j++)
+        least[j] = HUGE_VAL;
     for (ptrdiff_t i = 0; i < m; i += FR_PANEL) {
         const ptrdiff_t valid = m - i < FR_PANEL ? m - i : FR_PANEL;
         /* lanes beyond the last row repeat it with weight 0 */
@@ -90,6 +93,15 @@ FR_INLINE void fr_evaluate_body(const double *FR_RESTRICT X, ptrdiff_t step, ptr
             double *FR_RESTRICT own = held + j * FR_PANEL, *FR_RESTRICT sum = sums + j * FR_PANEL;
             FR_LANES sum[l] += own[l] * g[l];
         }
+        for (ptrdiff_t j = 0; j < c; j++) {
+            const double a = lines[2 * j], b = lines[2 * j + 1];
+            double *FR_RESTRICT own = least + j * FR_PANEL;
+            FR_LANES
+            {
+                const double v = a * t[l] + b * q[l];
+                own[l] = v < own[l] ? v : own[l];
+            }
+        }
         if (valid == FR_PANEL) {
             FR_LANES
             {
@@ -117,6 +129,12 @@ FR_INLINE void fr_evaluate_body(const double *FR_RESTRICT X, ptrdiff_t step, ptr
         totals[2] = low[l] < totals[2] ? low[l] : totals[2];
         totals[3] = high[l] > totals[3] ? high[l] : totals[3];
         totals[4] = large[l] > totals[4] ? large[l] : totals[4];
+    }
+    for (ptrdiff_t j = 0; j < c; j++) {
+        const double *FR_RESTRICT own = least + j * FR_PANEL;
+        lowest[j] = own[0];
+        for (int l = 1; l < FR_PANEL; l++)
+            lowest[j] = own[l] < lowest[j] ? own[l] : lowest[j];
     }
 }
 
@@ -180,10 +198,12 @@ FR_INLINE void fr_moments_body(const double *FR_RESTRICT X, ptrdiff_t step, ptrd
 
 #define FR_EVALUATE_ARGUMENTS \
     const double *X, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, const double *y, ptrdiff_t y_step, const double *w, \
-        ptrdiff_t w_step, const double *centre, double centre_y, const double *slopes, double level, double *work, \
-        double *values, double *residual, double *norm, double *gradient, double *totals
+        ptrdiff_t w_step, const double *centre, double centre_y, const double *slopes, double level, \
+        const double *lines, ptrdiff_t c, double *work, double *values, double *residual, double *norm, \
+        double *gradient, double *totals, double *lowest
 #define FR_EVALUATE_NAMES \
-    X, step, m, n, y, y_step, w, w_step, centre, centre_y, slopes, level, work, values, residual, norm, gradient, totals
+    X, step, m, n, y, y_step, w, w_step, centre, centre_y, slopes, level, lines, c, work, values, residual, norm, \
+        gradient, totals, lowest
 #define FR_MOMENTS_ARGUMENTS \
     const double *X, ptrdiff_t step, ptrdiff_t m, ptrdiff_t n, const double *y, ptrdiff_t y_step, const double *w, \
         ptrdiff_t w_step, const double *centre, double centre_y, double *work, double *products, double *largest

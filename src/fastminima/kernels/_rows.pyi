@@ -6,7 +6,7 @@ TOTALS: int
 BEST_VARIANT: int
 MOST_COLUMNS: int
 
-def evaluate_work(n: int) -> int: ...
+def evaluate_work(n: int, lines: int) -> int: ...
 def moments_work(n: int) -> int: ...
 def evaluate_rows(
     X: NDArray[np.float64],
@@ -16,6 +16,7 @@ def evaluate_rows(
     centre_y: float,
     slopes: NDArray[np.float64],
     level: float,
+    lines: NDArray[np.float64],
     variant: int,
     work: NDArray[np.float64],
     values_out: NDArray[np.float64],
@@ -23,6 +24,7 @@ def evaluate_rows(
     norm_out: NDArray[np.float64],
     gradient_out: NDArray[np.float64],
     totals_out: NDArray[np.float64],
+    lowest_out: NDArray[np.float64],
 ) -> None: ...
 def moments_rows(
     X: NDArray[np.float64],

@@ -21,6 +21,7 @@ def evaluate_rows(
     centre_y: float,
     slopes: Floats,
     level: float,
+    lines: Floats,
     variant: int,
     work: Floats,
     values_out: Floats,
@@ -28,8 +29,9 @@ def evaluate_rows(
     norm_out: Floats,
     gradient_out: Floats,
     totals_out: Floats,
+    lowest_out: Floats,
 ) -> None:
-    """Fitted values, residuals and norms; gradient; sum w r^2, sum w |r|, min t, max t, max |r|."""
+    """Fitted values, residuals and norms; gradient; sum w r^2, sum w |r|, min t, max t, max |r|; min a t + b n."""
     centred = X - centre
     values_out[:] = centred @ slopes + level
     residual_out[:] = values_out - (y - centre_y)
@@ -45,6 +47,7 @@ def evaluate_rows(
         values_out.max(),
         size.max(),
     ]
+    lowest_out[:] = (lines[:, :1] * values_out + lines[:, 1:] * norm_out).min(axis=1)
 
 
 def moments_rows(

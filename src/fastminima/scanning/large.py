@@ -58,6 +58,7 @@ from .passes import (
     extended_pass,
     gram_pass,
     moments_pass,
+    piece_rows,
     residuals_pass,
     run_task,
     unchanged,
@@ -127,7 +128,7 @@ class _Scan:
         self.width = 3 if source.weighted else 2
         self.passes = 0
         self.route = "stream"
-        block = 8 * self.rows * (n + 2)
+        block = 8 * piece_rows(self.rows, n) * (n + 2)
         result = 8 * min(self.task_rows, self.total) * self.width
         self.budget = Budget(resources.memory, block, result, resources.dealer)
         self.ranges: Ranges | None = None
@@ -276,7 +277,7 @@ class _Scan:
         fitted, envelope = (self.sample - given.centre) @ slopes + value_at_centre, Envelope()
         plan = plan_of(fitted, n_ranges)
         if len(fitted):
-            envelope.update(np.stack([fitted, row_norms(self.sample)]))
+            envelope.update(fitted, row_norms(self.sample))
             envelope.settle()
         room = self.budget.room // (self.resources.workers + 1)
         outlives = self.stages.folder is not None

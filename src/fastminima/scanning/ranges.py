@@ -37,7 +37,8 @@ from fastminima.theorems.theorem1.splits.sum_scale import CarriedSums
 __all__ = ["BYTES_TO_SEARCH", "Kept", "KeptEvaluation", "Ranges", "plan_of"]
 
 Array = NDArray[np.float64]
-Load = Callable[[], Array]
+# the records of a piece in their order, in as many portions as they came
+Load = Callable[[], list[Array]]
 
 # records read, columns, records sorted, ids, scratch
 BYTES_TO_SEARCH = 80
@@ -231,12 +232,12 @@ class Ranges:
                 yield partial(self._records_of, index), smallest
             elif smallest == kept.largest[index]:
                 for records in self._portions_of(index):
-                    yield partial(np.asarray, records), smallest
+                    yield partial(list, [records]), smallest
             else:
                 yield from self._cut(index)
 
-    def _records_of(self, index: int) -> Array:
-        return np.concatenate(list(self._portions_of(index)))
+    def _records_of(self, index: int) -> list[Array]:
+        return list(self._portions_of(index))
 
     def _cut(self, index: int) -> Iterator[tuple[Load, float]]:
         """Cut a range again, by a sample of its own."""
@@ -254,7 +255,7 @@ class Ranges:
                 finer.append(*plan.sorted_into(np.ascontiguousarray(records.T)))
             for load, smallest in finer._pieces():
                 # now, because the finer file goes when the last piece has been handed out
-                yield partial(np.asarray, load()), smallest
+                yield partial(list, load()), smallest
         finally:
             finer.remove()
 
@@ -262,11 +263,13 @@ class Ranges:
         """(records, sums) of all pieces in order; `workers` of them are sorted at once."""
 
         def prepared(load: Load, following: float | None) -> tuple[int, SortedSums]:
-            records = load()
-            taken = len(records)
+            portions = load()
+            taken, at = sum(map(len, portions)), 0
             columns = np.empty((self._width, taken + (following is not None)))
-            columns[:, :taken] = records.T
-            del records
+            for records in portions:
+                columns[:, at : at + len(records)] = records.T
+                at += len(records)
+            del portions, records
             if following is not None:
                 columns[:, taken] = [following, 0.0, 1.0][: self._width]
             weights = columns[2] if self._width == 3 else None
