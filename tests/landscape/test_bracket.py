@@ -88,7 +88,7 @@ def test_one_width_gives_one_bracket_whose_network_is_at_its_upper_end():
     x = np.arange(-3.0, 4)
     one = fm.bracket((x[:, None], [0.0, 0, 2, 3, -3, -2, 2]), width=2, n_starts=4)
     assert isinstance(one, fm.Bracket)
-    assert one.reason == "pieces joined at kinks"
+    assert one.reason == "branch and bound"
     assert one.end is SearchEnd.STARTS
     assert one.upper == pytest.approx(one.network.risk(one.data), rel=1e-12)
     assert one.trace[-1][1] == pytest.approx(one.upper, rel=1e-9)

@@ -120,6 +120,17 @@ class ScaledRows:
         )  # fmt: skip
         return Candidate(risk, parameters, candidate.sign)
 
+    def inside(self, W1: F64, b1: F64, W2: F64, b2: float) -> Candidate | None:
+        """A network in the data's units as a candidate, whose risk is not known; None where float64 cannot hold it."""
+        with np.errstate(all="ignore"):
+            size = np.abs(W2)[:, None] / self.unit
+            rows = np.column_stack([W1 * self.scale, b1 + W1 @ self.centre]) * size
+            level = (b2 - self.level) / self.unit
+        parameters = np.concatenate([[level], rows.ravel()])
+        if not np.isfinite(parameters).all():
+            return None
+        return Candidate(np.inf, parameters, np.where(W2 < 0.0, -1.0, 1.0))
+
     def outside(self, candidate: Candidate) -> tuple[F64, F64, F64, float] | None:
         """(W1, b1, W2, b2) of the candidate in the data's units; None where float64 cannot hold it."""
         rows = candidate.rows

@@ -3,6 +3,11 @@
 _blas
     dgemm, sgemm, dsyrk: products of row-major matrices through SciPy's BLAS, which is called nowhere else; 2 m n k flops.
     Its .pxd has the same for kernels that hold pointers, such as `_masked`.
+_cones
+    node_bound: a lower bound, proved in spite of rounding, of the least risk of networks whose hidden rows lie in cones, on
+    the rows whose sides the cones decide; n p^2/2 + O(n p) flops for p = w (dx + 1) + 1 unknowns, and O(p^3).
+    multipliers: of least squares within linear inequalities. Called by `fastminima.landscape.bracket.branch_and_bound` and
+    `.exact_cells`.
 _digest
     blake2s_sums: the sum of the BLAKE2s digests of rows (m, k) of float64, one row per lane; ceil(k / 8) compressions
     a row. packed_rows: rows as they are digested. Called by `fastminima.exact.digest`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,6 +12,7 @@ import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import OptionError
+from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down, round_up
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.named import ActivationLike, as_piecewise
@@ -23,10 +25,15 @@ from fastminima.system.packages import import_optional
 from fastminima.system.progress import Progress
 from fastminima.system.results import Result
 
-from .fit_network import NetworkFit, SearchEnd, SearchLimits, searched, seed_of
-from .lower_bound import LowerBound, lower_bounds
+from .branch_and_bound import BranchAndBound, Effort, affordable
+from .fit_network import NetworkFit, SearchEnd, SearchLimits, refined, searched, seed_of
+from .lines import DistinctInputs
+from .lower_bound import LowerBound, by_cells, lower_bounds
 
 __all__ = ["Bracket", "Brackets", "bracket"]
+
+# cells that are looked at for every start where no clock says when to end; only a choice
+_CELLS_PER_START = 500
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +44,7 @@ class Bracket(NextSteps):
     ----------
     width : int
     bound : LowerBound
-        What proves `lower`; it holds for all slopes s+ != s-.
+        What proves `lower`, and for which slopes: all of them (`bound.slopes` is None), or those of the activation.
     found : NetworkFit
         The best network found, with its exact risk: what proves `upper`, for its activation.
     linear_risk : Fraction
@@ -197,7 +204,8 @@ def bracket(
 ) -> Bracket | Brackets:
     """Bracket the least risk of all networks of a width.
 
-    The lower end is proved: the pure error of equal inputs, and what few kinks leave on straight lines in input space.
+    The lower end is proved: the pure error of equal inputs, what few kinks leave on straight lines in input space, and for
+    few units on few inputs the lowest of the cells into which the hidden rows of all networks are cut (branch and bound).
     The upper end is the exact risk of a network that a search found.
 
     Parameters
@@ -208,9 +216,11 @@ def bracket(
         Hidden units, of one bracket or of several that share what they can.
     activation : PiecewiseLinear, str or torch.nn.Module, default relu
         Piecewise linear, such as "leaky_relu:0.2".
-        Of the network found. The lower end holds for all slopes.
+        Of the network found. `bound.slopes` says whether the lower end holds for all slopes or for its slopes alone.
     seconds, n_starts, random_state, workers, progress
-        As for `fit_network`, for each width; 5 seconds where neither `seconds` nor `n_starts` is given.
+        As for `fit_network`, for each width; 5 seconds where neither `seconds` nor `n_starts` is given. Where branch and
+        bound is tried it has half of the seconds, and what the search leaves of its own; without `seconds`, 500 cells for
+        each start.
 
     Returns
     -------
@@ -227,7 +237,7 @@ def bracket(
     >>> import fastminima as fm
     >>> x = [[float(v)] for v in range(-3, 4)]
     >>> fm.bracket((x, [0.0, 0, 2, 3, -3, -2, 2]), width=2, n_starts=4)
-    Bracket(width 2: 0.346154 <= least risk <= 3.375, by pieces joined at kinks; gap 76.81 % to 97.62 %)
+    Bracket(width 2: 2.66602 <= least risk <= 3.375, by branch and bound; gap 76.81 % to 81.68 %)
     """
     dataset = own_data(data, "bracket")
     check_one_target(dataset, "bracket")
@@ -243,15 +253,16 @@ def bracket(
 def _brackets(
     fit: LeastSquares, widths: list[int], activation: PiecewiseLinear, limits: SearchLimits, seed: int
 ) -> list[Bracket]:
-    """One per width: what bounds a width from below bounds the smaller ones, a network of a width those above."""
+    """One per width: a network of a width bounds those above."""
     bounds = lower_bounds(fit.data, widths, fit)
-    for small, large in zip(widths[-2::-1], widths[:0:-1], strict=True):
-        if bounds[large].exact > bounds[small].exact:
-            bounds[small] = replace(bounds[large], width=small)
+    inputs = DistinctInputs(Columns(fit.data))
     brackets: list[Bracket] = []
     for width in widths:
+        began = time.perf_counter()
+        halved = replace(limits, seconds=limits.seconds and limits.seconds / 2)
+        cells = affordable(fit, width) and bounds[width].exact < fit.exact.risk
         try:
-            found = searched(fit, width, activation, limits, seed)
+            found = searched(fit, width, activation, halved if cells else limits, seed)
         except KeyboardInterrupt:
             # after the search, where the risk is computed; the brackets of smaller widths are there
             if not brackets:
@@ -261,9 +272,46 @@ def _brackets(
             break
         if brackets and brackets[-1].found.exact_risk < found.exact_risk:
             found = _widened(brackets[-1].found, width, found)
+        if cells and found.end is not SearchEnd.INTERRUPTED:
+            effort = _effort(limits, time.perf_counter() - began)
+            bounds[width], found = _with_cells(fit, inputs, bounds[width], found, effort)
         brackets.append(Bracket(width, bounds[width], found, fit.exact.risk))
         if found.end is SearchEnd.INTERRUPTED:
             break
+    return _ordered(brackets)
+
+
+def _effort(limits: SearchLimits, spent: float) -> Effort:
+    """What is left for cells: the rest of the time; or, without a clock, as much work as the starts say."""
+    if limits.seconds is not None:
+        return Effort(seconds=max(limits.seconds - spent, limits.seconds / 4))
+    return Effort(cells=_CELLS_PER_START * (limits.n_starts or 1))
+
+
+def _with_cells(
+    fit: LeastSquares, inputs: DistinctInputs, bound: LowerBound, found: NetworkFit, effort: Effort
+) -> tuple[LowerBound, NetworkFit]:
+    """Both ends after a search of cells, which may lower the upper one as well."""
+    activation = found.network.activation
+    assert isinstance(activation, PiecewiseLinear)
+    if bound.exact >= found.exact_risk:
+        return bound, found
+    search = BranchAndBound(fit, inputs, bound.width, activation)
+    search.run(found.exact_risk, effort)
+    network = search.network()
+    if network is not None:
+        found = refined(found, fit, network)
+    if search.interrupted:
+        found = replace(found, end=SearchEnd.INTERRUPTED)
+    return by_cells(bound, search, activation), found
+
+
+def _ordered(brackets: list[Bracket]) -> list[Bracket]:
+    """What bounds a width from below bounds the smaller ones."""
+    for k in range(len(brackets) - 1, 0, -1):
+        small, large = brackets[k - 1], brackets[k]
+        if large.bound.exact > small.bound.exact:
+            brackets[k - 1] = replace(small, bound=replace(large.bound, width=small.width))
     return brackets
 
 

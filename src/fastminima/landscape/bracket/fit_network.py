@@ -6,7 +6,7 @@ import enum
 import math
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from threading import Lock
 from typing import Any
@@ -15,10 +15,10 @@ import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.errors import NetworkError, OptionError
-from fastminima.exact.dyadic import round_up
+from fastminima.exact.dyadic import bit_size, power_of_two, round_fraction, round_up
 from fastminima.fit.chain import Search, linear_candidate
 from fastminima.fit.least_squares import LeastSquares, least_squares
-from fastminima.fit.scaled_rows import Candidate, ScaledRows
+from fastminima.fit.scaled_rows import Candidate, ScaledRows, Workspace
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.decide.stationarity import Stationarity
 from fastminima.landscape.polish.polish import Polish, polish
@@ -33,7 +33,7 @@ from fastminima.system.options import as_count, as_generator, as_real, count_wor
 from fastminima.system.progress import Progress, as_progress, bar
 from fastminima.system.threads import single_threaded_blas
 
-__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "searched", "seed_of"]
+__all__ = ["NetworkFit", "SearchEnd", "SearchLimits", "fit_network", "refined", "searched", "seed_of"]
 
 
 class SearchEnd(enum.StrEnum):
@@ -276,8 +276,60 @@ def _result(
         )
     network = OneHiddenLayer(*parameters, activation, fit.data.feature_names)
     exact = Stationarity(RationalNetwork.of(network), fit.data).risk
+    linear = _exact_linear(fit, len(network.W2), activation) if fit.exact.risk < exact else None
+    if linear is not None:
+        # data that lie on an affine function: what was found is above it by rounding
+        risk = Stationarity(RationalNetwork.of(linear), fit.data).risk
+        network, exact = (linear, risk) if risk < exact else (network, exact)
     with np.errstate(over="ignore"):
         weight = 1.0 if fit.data.sample_weight is None else float(fit.data.sample_weight.max())
         unit = rows.unit * rows.unit * weight
     history = tuple((seconds, risk * unit) for seconds, risk in best.history)
     return NetworkFit(network, fit.data, exact, history, begun, end)
+
+
+def _exact_linear(fit: LeastSquares, width: int, activation: PiecewiseLinear) -> OneHiddenLayer | None:
+    """The exact linear fit, in units that are positive on all rows or opposite; None where no float64 numbers do."""
+    plus, minus, coef = Fraction(activation.s_plus), Fraction(activation.s_minus), fit.exact.coef
+    level, nothing = fit.exact.intercept, [Fraction(0)] * len(coef)
+    fitted, scale = fit.exact.fitted_numerators()
+    reach = max(abs(int(v)) * scale for v in fitted) + abs(level) + 1
+    offset = power_of_two(bit_size(reach) + 1)
+    # (rows with their biases, output weights, output bias)
+    ways = [([[*nothing, Fraction(0)]], [Fraction(0)], level)] if not any(coef) else []
+    ways.append(([[*(c / plus for c in coef), (level + offset) / plus]], [Fraction(1)], -offset))
+    if width > 1:
+        part = [c / (plus + minus) for c in coef]
+        ways.append(
+            ([[*part, Fraction(0)], [*(-c for c in part), Fraction(0)]], [Fraction(1), Fraction(-1)], level)
+        )
+    for rows, weights, bias in ways:
+        numbers = [*(v for row in rows for v in row), *weights, bias]
+        if all(math.isfinite(near := round_fraction(v)) and near == v for v in numbers):
+            W, W2 = np.zeros((width, len(coef) + 1)), np.zeros(width)
+            W[: len(rows)] = [[float(v) for v in row] for row in rows]
+            W2[: len(rows)] = [float(v) for v in weights]
+            return OneHiddenLayer(W[:, :-1], W[:, -1], W2, float(bias), activation, fit.data.feature_names)
+    return None
+
+
+def refined(found: NetworkFit, fit: LeastSquares, network: OneHiddenLayer) -> NetworkFit:
+    """The search's result, or a network from elsewhere and what a descent makes of it, if that is lower."""
+    activation = found.network.activation
+    assert isinstance(activation, PiecewiseLinear)
+    rows = ScaledRows.of(fit.data, (activation.s_plus, activation.s_minus))
+    candidate = rows.inside(*network.parameters())
+    others = [network]
+    if candidate is not None:
+        room = Workspace(rows.n_samples, rows.X.shape[1], len(network.W2))
+        with single_threaded_blas():
+            parameters = rows.outside(rows.descend(candidate, room, 200, 1e-12))
+        if parameters is not None:
+            others.append(OneHiddenLayer(*parameters, activation))
+    for other in others:
+        named = replace(other, feature_names=fit.data.feature_names)
+        risk = Stationarity(RationalNetwork.of(named), fit.data).risk
+        if risk < found.exact_risk:
+            history = (*found.history, (found.history[-1][0], float(risk)))
+            found = replace(found, network=named, exact_risk=risk, history=history)
+    return found

@@ -1,35 +1,39 @@
 """`lower_bounds`: the best proved lower bound of the risk for each width, and the fact behind it.
 
 With K_w the functions with w kinks along hyperplanes and a free affine part, F_w the networks of width w with any slopes
-s+ != s-, and A the affine functions, K_(w-1) < F_w < K_w as sets of outputs on the data. The bounds here are for K_w, so
-they hold for all h_{s+,s-}. In every one of them:
+s+ != s-, and A the affine functions, K_(w-1) < F_w < K_w as sets of outputs on the data. The bounds of `lower_bounds` are
+for K_w, so they hold for all h_{s+,s-}; that of `branch_and_bound` is for F_w with the slopes of one activation, and
+`LowerBound.slopes` has them. In every one of them:
 
 (a) Equal inputs: the pure error E, their scatter about their weighted mean, stays whatever the function is.
 (b) One input (or all inputs affine functions of one): functions with w kinks (`points_on_a_line`).
 (c) Several: disjoint lines along a coordinate (`lines`).
+(d) Few units on few inputs: cells of hidden rows (`branch_and_bound`), looked at for as long as the caller says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down
 from fastminima.fit.least_squares import LeastSquares, least_squares
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.system.options import as_count
 
+from .branch_and_bound import BranchAndBound, SearchTree
 from .lines import DistinctInputs, Line, bounds_of_lines, disjoint_lines, lines_of
 from .points_on_a_line import pieces_bounds
 
-__all__ = ["LowerBound", "lower_bounds"]
+__all__ = ["LowerBound", "by_cells", "lower_bounds"]
 
 
 @dataclass(frozen=True)
 class LowerBound:
-    """No network of this width has a lower risk, whatever its slopes.
+    """No network of this width has a lower risk, whatever its slopes; or none with the slopes that are named.
 
     Attributes
     ----------
@@ -37,11 +41,16 @@ class LowerBound:
     exact : Fraction
         The bound; `value` is it rounded down.
     fact : str
-        What proves it: "pure error", "pieces joined at kinks", "independent pieces" or "lines".
+        What proves it: "pure error", "pieces joined at kinks", "independent pieces", "lines" or "branch and bound".
     pure_error : Fraction
         The part of it that no function of the inputs goes below.
     lines : tuple of Line
-        Where the rest of it comes from.
+        Where the rest of it comes from; of "branch and bound": where the best of the other bounds comes from.
+    slopes : (s+, s-) or None
+        None: the bound holds for all slopes, and for functions with so many kinks and a free affine part. Otherwise it
+        holds for networks with h(t) = s+ t for t >= 0, s- t for t <= 0, only.
+    tree : SearchTree or None
+        Of "branch and bound": the cells of hidden rows.
     """
 
     width: int
@@ -49,6 +58,8 @@ class LowerBound:
     fact: str
     pure_error: Fraction
     lines: tuple[Line, ...] = ()
+    slopes: tuple[float, float] | None = None
+    tree: SearchTree | None = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> float:
@@ -112,3 +123,11 @@ def _on_a_line(
         line = Line(column, tuple(groups), bound, pieces.joined)
         found[width] = LowerBound(width, pure + bound, fact, pure, (line,))
     return found
+
+
+def by_cells(bound: LowerBound, search: BranchAndBound, activation: PiecewiseLinear) -> LowerBound:
+    """The bound that a search of cells has shown by now, if it is better."""
+    if search.lower <= bound.exact:
+        return bound
+    slopes = float(activation.s_plus), float(activation.s_minus)
+    return replace(bound, exact=search.lower, fact="branch and bound", slopes=slopes, tree=search.tree)

@@ -49,7 +49,12 @@ def no_lower(bound: LowerBound, data: Dataset) -> tuple[list[dict[str, Any]], tu
         known = "that the checker may verify" if bound.value else "known"
         return [], (f"no floor above 0 of the risks at width {bound.width} is {known}",)
     if bound.value > stated * (1 + Fraction(1, 10**9)):
-        why = f"no lower risk than {bound.value:.10g}: on lines of many points that is more work than the checker may do"
+        why = f"no lower risk than {bound.value:.10g}: "
+        why += (
+            "cells of hidden rows have no certificate"
+            if bound.tree
+            else "on lines of many points that is more work than the checker may do"
+        )
         return [claim], (f"{why}; it accepts {float(stated):.10g}",)
     return [claim], ()
 

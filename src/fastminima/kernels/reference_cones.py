@@ -1,0 +1,166 @@
+"""The twin of `_cones`: the same numbers by NumPy's solvers, without a proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+REPORT = 5
+_RIDGE, _FLOOR, _GAIN = 2.0**-40, 2.0**-30, 1e-10
+
+
+@dataclass
+class _Unit:
+    """A unit that bends, or several of one pattern."""
+
+    k: int
+    low: F64
+    high: F64
+    free: bool = False
+    merged: bool = False
+    columns: F64 = field(default_factory=lambda: np.empty((0, 0)))
+
+
+def _face(low: F64, high: F64) -> int:
+    return int(np.argmax((low == high) & (np.abs(low) == 1.0)))
+
+
+def _signs(x: F64, low: F64, high: F64, forced: NDArray[np.int32]) -> NDArray[np.int8]:
+    a, b = x[None] * low[:, None], x[None] * high[:, None]
+    margin = (x.shape[1] + 4) * 2.0**-53 * np.maximum(np.abs(a), np.abs(b)).sum(axis=2)
+    up, down = np.minimum(a, b).sum(axis=2) >= margin, np.maximum(a, b).sum(axis=2) <= -margin
+    sign = np.where(up, 1, np.where(down, -1, 0)).astype(np.int8)
+    for k, i, s in forced.tolist():
+        sign[k, i] = s
+    return sign
+
+
+def _units(
+    sign: NDArray[np.int8], slopes: tuple[float, float], sigma: F64, low: F64, high: F64
+) -> tuple[bool, list[_Unit]]:
+    """Whether there is a free affine function, and the units that bend."""
+    affine, units = False, list[_Unit]()
+    for k, row in enumerate(sign):
+        if (row > 0).all() or not (row > 0).any():
+            affine |= (slopes[0] if len(row) and row[0] > 0 else slopes[1]) != 0.0
+            continue
+        same = next((u for u in units if (sign[u.k] == row).all()), None)
+        if same is None:
+            units.append(_Unit(k, low[k].copy(), high[k].copy()))
+            continue
+        same.merged = True
+        face = _face(low[k], high[k])
+        one_face = same.low[face] == same.high[face] == low[k, face] == high[k, face]
+        same.free |= not (one_face and sigma[k] == sigma[same.k])
+        same.low, same.high = np.minimum(same.low, low[k]), np.maximum(same.high, high[k])
+    return affine, units
+
+
+def _limits(units: list[_Unit], base: int, x: F64, forced: NDArray[np.int32]) -> F64:
+    d1, rows = x.shape[1], []
+    for g, unit in enumerate(units):
+        face, at = _face(unit.low, unit.high), base + g * d1
+        for j in range(d1):
+            for sign, end in ((1.0, unit.low), (-1.0, unit.high)):
+                row = np.zeros(base + len(units) * d1)
+                row[at + j], row[at + face] = sign, -sign * end[j] * unit.low[face]
+                if j != face and not unit.free:
+                    rows.append(row)
+        for k, i, sign in forced.tolist():
+            row = np.zeros(base + len(units) * d1)
+            row[at : at + d1] = sign * x[i]
+            if k == unit.k and not unit.free and not unit.merged:
+                rows.append(row)
+    return np.array(rows).reshape(len(rows), base + len(units) * d1)
+
+
+def _active_set(sides: F64, goal: F64, gain: float) -> F64:
+    """lambda >= 0 with the least |sides lambda + goal|; columns of norm 1 (Lawson and Hanson)."""
+    found, active = np.zeros(sides.shape[1]), list[int]()
+    for _ in range(96):
+        slack = sides.T @ (sides @ found + goal)
+        slack[found > 0.0] = 0.0
+        worst = int(np.argmin(slack))
+        if slack[worst] >= -np.sqrt(2.0 * gain) or len(active) == len(goal):
+            break
+        active.append(worst)
+        while active:
+            part = sides[:, active]
+            step = np.linalg.solve(part.T @ part + 2.0**-46 * np.eye(len(active)), -part.T @ goal)
+            if (step > 0.0).all():
+                found[active] = step
+                break
+            now = found[active]
+            ratio = np.where(step <= 0.0, now / np.maximum(now - step, 1e-300), 1.0)
+            found[active] = now + ratio.min() * (step - now)
+            gone = [i for i, r in zip(active, ratio, strict=True) if r == ratio.min()]
+            found[gone] = 0.0
+            active = [i for i in active if found[i] > 0.0]
+    return found
+
+
+def multipliers(H: F64, g: F64, yy: float, limits: F64, out: F64) -> None:
+    """As `_cones.multipliers`."""
+    scale = np.sqrt(H.diagonal())
+    scale[scale == 0.0] = 1.0
+    root = np.linalg.cholesky(H / scale / scale[:, None] + _RIDGE * np.eye(len(g)))
+    sides = np.linalg.solve(root, (limits / scale).T)
+    size = np.linalg.norm(sides, axis=0)
+    size[size == 0.0] = np.inf
+    out[:] = _active_set(sides / size, np.linalg.solve(root, g / scale), _GAIN * yy) / size
+
+
+def _solved(F: F64, y: F64, limits: F64) -> tuple[float, F64, bool]:
+    """The least sum of squares within the limits, where it is, and whether that is the only place."""
+    scale = np.linalg.norm(F, axis=0)
+    whole = bool((scale > 0.0).all())
+    scale[scale == 0.0] = 1.0
+    F, limits = F / scale, limits / scale
+    H, g = F.T @ F, F.T @ y
+    whole = whole and np.linalg.eigvalsh(H)[0] > 1.1 * _FLOOR
+    found = np.zeros(len(limits))
+    if len(limits):
+        multipliers(H, g, float(y @ y), limits, found)
+    goal = g + limits.T @ found
+    beta = np.linalg.solve(H + _RIDGE * np.eye(len(g)), goal)
+    return float(y @ y - beta @ goal), beta / scale, whole
+
+
+def node_bound(
+    x: F64, y: F64, w: F64, plus: float, minus: float, sigma: F64, low: F64, high: F64,
+    forced: NDArray[np.int32], sign_out: NDArray[np.int8], kept: NDArray[np.int32], out: F64,
+) -> None:  # fmt: skip
+    """As `_cones.node_bound`; out[1] is the estimate itself where the minimum is at one place."""
+    width, d1 = low.shape
+    sign_out[:] = _signs(x, low, high, forced)
+    rows = np.flatnonzero((sign_out != 0).all(axis=0))
+    kept[: len(rows)] = rows
+    sign, root = sign_out[:, rows], np.sqrt(w[rows])
+    affine, units = _units(sign, (plus, minus), sigma, low, high)
+    parts = [x[rows] if affine else np.ones((len(rows), 1))]
+    parts += [(sigma[u.k] * np.where(sign[u.k] > 0, plus, minus))[:, None] * x[rows] for u in units]
+    base = parts[0].shape[1]
+    limits = _limits(units, base, x, forced)
+    twice, beta, whole = _solved(np.column_stack(parts) * root[:, None], y[rows] * root, limits)
+    out[:] = 0.0
+    out[:5] = twice / 2, twice / 2 if whole else -1.0, 0.0, len(rows), affine
+    affine_part, q = (
+        out[REPORT : REPORT + d1],
+        out[REPORT + d1 : REPORT + d1 * (1 + width)].reshape(width, d1),
+    )
+    affine_part[d1 - base :] = beta[:base]
+    for g, unit in enumerate(units):
+        q[unit.k] = beta[base + g * d1 : base + (g + 1) * d1]
+    z = x @ q.T
+    error = w * (x @ affine_part + (np.where(z > 0.0, plus, minus) * z) @ sigma - y) ** 2
+    out[2] = error.sum() / 2
+    report = out[-4 * width :].reshape(width, 4)
+    for k in range(width):
+        still = np.flatnonzero(sign_out[k] == 0)
+        counts = error[still] + 1e-9 * w[still]
+        spread = (high[k] - low[k]) * (np.abs(x[still]) * counts[:, None]).sum(axis=0)
+        worst = int(still[np.argmax(counts)]) if len(still) else 0
+        report[k] = len(still), counts.sum(), int(np.argmax(spread)), worst
