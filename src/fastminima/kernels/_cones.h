@@ -11,8 +11,9 @@
 #define FC_LIMITS 64    /* inequalities */
 #define FC_U 0x1p-53
 #define FC_FLOOR 0x1p-30 /* the least eigenvalue that is looked for, of a matrix with diagonal 1 */
-#define FC_RIDGE 0x1p-40 /* for the estimate alone */
-#define FC_GAIN 1e-10    /* of the sum of squares: what one more inequality has to be worth */
+#define FC_RIDGE 0x1p-34 /* where that is not found, for the estimate alone */
+#define FC_GAIN 1e-10    /* of the sum of squares: what one more inequality has to be worth; */
+#define FC_LITTLE 1e-16  /* where there is a ridge, one may cost nothing without the others */
 #define FC_REPORT 5      /* numbers before the units in `out` */
 
 typedef struct {
@@ -262,7 +263,7 @@ static void fc_backward(const double *L, int stride, int size, double *v)
 
 static void fc_refine(const fc_form *f, fc_sums *s, const double *L)
 {
-    /* H beta = g + C'lambda; without the ridge where H needs none */
+    /* H beta = g + C'lambda */
     double rest[FC_SIZE];
     const int size = f->size;
     memset(s->beta, 0, sizeof(s->beta));
@@ -289,7 +290,10 @@ static void fc_solve(const fc_form *f, fc_sums *s)
     int active[FC_SIZE], n_active = 0, size = f->size;
     memset(s->lambda, 0, sizeof(s->lambda));
     s->sound = s->whole && fc_cholesky(&s->H[0][0], FC_SIZE, -FC_FLOOR, size, &L[0][0]);
-    fc_cholesky(&s->H[0][0], FC_SIZE, FC_RIDGE, size, &L[0][0]);
+    if (!s->sound)
+        fc_cholesky(&s->H[0][0], FC_SIZE, FC_RIDGE, size, &L[0][0]);
+    else
+        fc_cholesky(&s->H[0][0], FC_SIZE, 0.0, size, &L[0][0]);
     memcpy(z, s->g, sizeof(z));
     fc_forward(&L[0][0], FC_SIZE, size, z);
     for (int i = 0; i < f->n_limits; i++) {
@@ -305,7 +309,7 @@ static void fc_solve(const fc_form *f, fc_sums *s)
     }
     memcpy(now, z, sizeof(now));
     for (int turn = 0; turn < 3 * FC_SIZE; turn++) {
-        double worst = -sqrt(2.0 * FC_GAIN * s->yy);
+        double worst = -sqrt(2.0 * (s->sound ? FC_GAIN : FC_LITTLE) * s->yy);
         int add = -1;
         for (int i = 0; i < f->n_limits; i++) {
             double v = 0.0;

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 REPORT = 5
-_RIDGE, _FLOOR, _GAIN = 2.0**-40, 2.0**-30, 1e-10
+_FLOOR = 2.0**-30
 
 
 @dataclass
@@ -80,7 +80,7 @@ def _limits(units: list[_Unit], base: int, x: F64, forced: NDArray[np.int32]) ->
 def _active_set(sides: F64, goal: F64, gain: float) -> F64:
     """lambda >= 0 with the least |sides lambda + goal|; columns of norm 1 (Lawson and Hanson)."""
     found, active = np.zeros(sides.shape[1]), list[int]()
-    for _ in range(96):
+    for _ in range(200):
         slack = sides.T @ (sides @ found + goal)
         slack[found > 0.0] = 0.0
         worst = int(np.argmin(slack))
@@ -102,15 +102,23 @@ def _active_set(sides: F64, goal: F64, gain: float) -> F64:
     return found
 
 
+def _ridge(matrix: F64) -> tuple[float, float]:
+    """What is added to the diagonal, and what one more inequality has to be worth."""
+    sound = float(np.linalg.eigvalsh(matrix)[0]) > 1.1 * _FLOOR
+    return (0.0, 1e-10) if sound else (2.0**-34, 1e-16)
+
+
 def multipliers(H: F64, g: F64, yy: float, limits: F64, out: F64) -> None:
     """As `_cones.multipliers`."""
     scale = np.sqrt(H.diagonal())
     scale[scale == 0.0] = 1.0
-    root = np.linalg.cholesky(H / scale / scale[:, None] + _RIDGE * np.eye(len(g)))
+    matrix = H / scale / scale[:, None]
+    ridge, gain = _ridge(matrix)
+    root = np.linalg.cholesky(matrix + ridge * np.eye(len(g)))
     sides = np.linalg.solve(root, (limits / scale).T)
     size = np.linalg.norm(sides, axis=0)
     size[size == 0.0] = np.inf
-    out[:] = _active_set(sides / size, np.linalg.solve(root, g / scale), _GAIN * yy) / size
+    out[:] = _active_set(sides / size, np.linalg.solve(root, g / scale), gain * yy) / size
 
 
 def _solved(F: F64, y: F64, limits: F64) -> tuple[float, F64, bool]:
@@ -120,12 +128,13 @@ def _solved(F: F64, y: F64, limits: F64) -> tuple[float, F64, bool]:
     scale[scale == 0.0] = 1.0
     F, limits = F / scale, limits / scale
     H, g = F.T @ F, F.T @ y
-    whole = whole and np.linalg.eigvalsh(H)[0] > 1.1 * _FLOOR
+    ridge, _ = _ridge(H)
+    whole = whole and not ridge
     found = np.zeros(len(limits))
     if len(limits):
         multipliers(H, g, float(y @ y), limits, found)
     goal = g + limits.T @ found
-    beta = np.linalg.solve(H + _RIDGE * np.eye(len(g)), goal)
+    beta = np.linalg.solve(H + ridge * np.eye(len(g)), goal)
     return float(y @ y - beta @ goal), beta / scale, whole
 
 
@@ -146,7 +155,7 @@ def node_bound(
     limits = _limits(units, base, x, forced)
     twice, beta, whole = _solved(np.column_stack(parts) * root[:, None], y[rows] * root, limits)
     out[:] = 0.0
-    out[:5] = twice / 2, twice / 2 if whole else -1.0, 0.0, len(rows), affine
+    out[:5] = twice / 2, max(twice, 0.0) / 2 if whole else -1.0, 0.0, len(rows), affine
     affine_part, q = (
         out[REPORT : REPORT + d1],
         out[REPORT + d1 : REPORT + d1 * (1 + width)].reshape(width, d1),
