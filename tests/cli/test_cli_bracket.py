@@ -38,9 +38,9 @@ def test_a_row_for_each_width_with_both_ends_and_why(capsys, place):
     assert (status, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     two, three = (next(line for line in lines if line[:1] == [width]) for width in "23")
-    assert two[1:3] == ["0.346153", "3.37501"]  # rounded outward
-    assert two[3:9] == ["2.378", "to", "23.20", "76.8", "to", "97.63"]
-    assert " ".join(two[9:]) == "pieces joined at kinks all done 4"
+    assert two[1:3] == ["3.37499", "3.37501"]  # rounded outward
+    assert two[3:9] == ["23.18", "to", "23.20", "76.8", "to", "76.82"]
+    assert " ".join(two[9:]) == "branch and bound all done 4"
     assert Fraction(three[2]) < Fraction(two[2])
     assert "14.55357143" in out  # the least-squares risk
     assert "interrupted" not in out
