@@ -255,7 +255,6 @@ def _brackets(
 ) -> list[Bracket]:
     """One per width: a network of a width bounds those above."""
     bounds = lower_bounds(fit.data, widths, fit)
-    inputs = DistinctInputs(Columns(fit.data))
     brackets: list[Bracket] = []
     for width in widths:
         began = time.perf_counter()
@@ -274,7 +273,7 @@ def _brackets(
             found = _widened(brackets[-1].found, width, found)
         if cells and found.end is not SearchEnd.INTERRUPTED:
             effort = _effort(limits, time.perf_counter() - began)
-            bounds[width], found = _with_cells(fit, inputs, bounds[width], found, effort)
+            bounds[width], found = _with_cells(fit, bounds[width], found, effort)
         brackets.append(Bracket(width, bounds[width], found, fit.exact.risk))
         if found.end is SearchEnd.INTERRUPTED:
             break
@@ -289,21 +288,24 @@ def _effort(limits: SearchLimits, spent: float) -> Effort:
 
 
 def _with_cells(
-    fit: LeastSquares, inputs: DistinctInputs, bound: LowerBound, found: NetworkFit, effort: Effort
+    fit: LeastSquares, bound: LowerBound, found: NetworkFit, effort: Effort
 ) -> tuple[LowerBound, NetworkFit]:
-    """Both ends after a search of cells, which may lower the upper one as well."""
+    """Both ends after a search of cells, which may lower the upper one as well; after an interrupt, what there is."""
     activation = found.network.activation
     assert isinstance(activation, PiecewiseLinear)
     if bound.exact >= found.exact_risk:
         return bound, found
-    search = BranchAndBound(fit, inputs, bound.width, activation)
-    search.run(found.exact_risk, effort)
-    network = search.network()
-    if network is not None:
-        found = refined(found, fit, network)
-    if search.interrupted:
-        found = replace(found, end=SearchEnd.INTERRUPTED)
-    return by_cells(bound, search, activation), found
+    try:
+        search = BranchAndBound(fit, DistinctInputs(Columns(fit.data)), bound.width, activation)
+        search.run(found.exact_risk, effort)
+        bound = by_cells(bound, search, activation)
+        network = search.network()
+        if network is not None:
+            found = refined(found, fit, network)
+        interrupted = search.interrupted
+    except KeyboardInterrupt:
+        interrupted = True
+    return bound, replace(found, end=SearchEnd.INTERRUPTED) if interrupted else found
 
 
 def _ordered(brackets: list[Bracket]) -> list[Bracket]:
