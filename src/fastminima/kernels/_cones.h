@@ -290,10 +290,7 @@ static void fc_solve(const fc_form *f, fc_sums *s)
     int active[FC_SIZE], n_active = 0, size = f->size;
     memset(s->lambda, 0, sizeof(s->lambda));
     s->sound = s->whole && fc_cholesky(&s->H[0][0], FC_SIZE, -FC_FLOOR, size, &L[0][0]);
-    if (!s->sound)
-        fc_cholesky(&s->H[0][0], FC_SIZE, FC_RIDGE, size, &L[0][0]);
-    else
-        fc_cholesky(&s->H[0][0], FC_SIZE, 0.0, size, &L[0][0]);
+    fc_cholesky(&s->H[0][0], FC_SIZE, s->sound ? 0.0 : FC_RIDGE, size, &L[0][0]);
     memcpy(z, s->g, sizeof(z));
     fc_forward(&L[0][0], FC_SIZE, size, z);
     for (int i = 0; i < f->n_limits; i++) {
@@ -354,9 +351,7 @@ static void fc_solve(const fc_form *f, fc_sums *s)
                     *l = 0.0;
             }
             n_active = left;
-            if (step == 1.0)
-                break;
-            if (n_active == 0)
+            if (step == 1.0 || n_active == 0)
                 break;
         }
         memcpy(now, z, sizeof(now));
