@@ -42,7 +42,9 @@ def library(path: Path, columns: dict[str, Any]) -> tuple[Rows, bool]:
 def alone(path: Path, columns: dict[str, Any]) -> tuple[Rows, bool]:
     asked = columns.get("target", "-1"), columns.get("features"), columns.get("weight")
     try:
-        source = checker.Source(str(path), columns.get("meaning", "binary"), False, *asked, bool(columns.get("header")))
+        source = checker.Source(
+            str(path), columns.get("meaning", "binary"), False, *asked, bool(columns.get("header"))
+        )
     except Exception:
         return None, False
     return [tuple(map(F, row)) for row in source.rows()], source.weighted

@@ -26,7 +26,16 @@ from collections import namedtuple
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate, combinations, groupby, islice, pairwise, product, repeat
+from itertools import (
+    accumulate,
+    combinations,
+    combinations_with_replacement,
+    groupby,
+    islice,
+    pairwise,
+    product,
+    repeat,
+)
 from math import comb, gcd, isfinite, isinf, isqrt, lcm, prod
 from operator import add, mul
 
@@ -182,11 +191,11 @@ class Table:
         need(type(self.weighted) is bool and numbers in ("float64", "rational"), "no such kind of data")
         need(whole(self.m, 1) and whole(self.dx, 0) + whole(self.dy, 1) < 1 << 20, "more than a million columns")
         self.read, self.floats, self.beyond = read, numbers == "float64", False
-        self.work, self.seen, self.length = 0, 0, 0
+        self.work, self.seen, self.length, self.leaves = 0, 0, 0, 0
 
     def spend(self, work):
         self.work += work
-        most = ALLOWED * (1_000 + self.seen) * max(self.length, 1 << 20) >> 20
+        most = (ALLOWED * (1_000 + self.seen) * max(self.length, 1 << 20) >> 20) + LEAF * self.leaves
         if self.work > most:
             raise TooMuch(f"more work than a certificate of {self.length} characters may ask for on {self.seen} rows")
 
@@ -442,8 +451,15 @@ class OneHiddenLayer:
                 known[way].setdefault(tuple(v * way[j] - z[j] * d for v, d in zip(z, way)), []).append(i)
         return j, known[way][tuple(v * way[j] - x[j] * d for v, d in zip(x, way))]
 
+    def in_cells(self, width, floor, forms, back, cells):
+        """No network of this width with the slopes of the setting has a lower risk: the scatter, and what cells leave."""
+        Cells(self, whole(width, 1), exact(forms, None, self.dx + 1), exact(back, self.dx, len(forms) + 1)).all(
+            exact(floor) - self.scatter(), cells
+        )
+
     of_any = {claim.__name__: partial(merged, claim) for claim in (local_minimum, near_minimum, lower_point)}  # noqa: RUF012
     of_any["no lower risk at width"] = partial(merged, at_width)
+    of_any["no lower risk at width with these slopes"] = partial(merged, in_cells)
 
 
 # ---- functions of one input with few kinks: their risk is at least that of affine pieces ----------------------------
@@ -534,6 +550,187 @@ class Points:
         if min(d for d, _ in apart) > 0 or max(d for d, _ in apart) < 0:
             return min((abs(d) - 1) ** 2 // h for d, h in apart)
         return 0
+
+
+# ---- cells of hidden rows: each unit a sign, and multiples of the points of a box on a face of a cube -----------------
+
+LEAVES, LEAF, DEEPEST = 20_000, 3_000_000, 200
+
+# starts: sign, face and side of each unit; boxes as integers over 2^depth; rows: (unit, input, sign); on: the side of each
+# input at each unit, 0 where it is open
+Cell = namedtuple("Cell", "starts low high depth rows on")
+
+
+class Cells:
+    """Networks f(x) = b + sum_k sigma_k h(<q_k, x~>): all q_k lie in the cells, which cuts make of the first ones."""
+
+    def __init__(self, network, width, forms, back):
+        self.table, self.width, self.n = network.table, width, len(forms) + 1
+        need(width * self.n <= 12, "more than 12 numbers in hidden rows")
+        inputs = [[*map(Fraction, x)] for x in network.groups]
+        self.table.spend(len(inputs) * 3_000 * (self.n + self.table.dx) ** 2)
+        X = [[*(at([*x, 1], form) for form in forms), Fraction(1)] for x in inputs]
+        same = all(at(z, row) == v for x, z in zip(inputs, X) for v, row in zip(x, back))
+        need(same, "the inputs are not these linear functions of the forms")
+        self.X, self.S = self.table.integral(*X)
+        (self.w,), self.of_w = self.table.integral([w for w, _, _ in network.groups.values()])
+        (self.wy,), self.of_wy = self.table.integral([wy for _, wy, _ in network.groups.values()])
+        (self.s,), _ = self.table.integral(network.slopes)
+        squares = [wy * wy / w for w, wy, _ in network.groups.values()]
+        size = max(max(squares).numerator.bit_length() - max(squares).denominator.bit_length(), 0)
+        self.shift = max(0, 160 - size)
+        self.yy = [floored(v.numerator, v.denominator, self.shift) for v in squares]
+        self.pairs = [(a, b) for a in range(self.n) for b in range(a, self.n)]
+        self.sums = [
+            (*(w * x[a] * x[b] for a, b in self.pairs), *(wy * v for v in x), w, wy, yy)
+            for x, w, wy, yy in zip(self.X, self.w, self.wy, self.yy)
+        ]
+        self.bits = longest(*self.X) + DEEPEST
+
+    def all(self, aim, cells):
+        """Does every leaf leave at least `aim`?"""
+        cells, kinds = iter(cells), list(product((1, -1), range(self.n), (1, -1)))
+        for starts in combinations_with_replacement(kinds, self.width):
+            low, high = ([[end] * self.n for _ in starts] for end in (-1, 1))
+            for k, (_, face, side) in enumerate(starts):
+                low[k][face] = high[k][face] = side
+            first = Cell(starts, low, high, 0, (), [[0] * len(self.X) for _ in starts])
+            for k in range(self.width):
+                first = self.looked_at(first, k)
+            stack = [first]
+            while stack:
+                cell, words = stack.pop(), next(cells, None)
+                need(isinstance(words, list) and words and all(type(v) is int for v in words), "expected a cut or a leaf")
+                kind, *words = words
+                if kind == 2:
+                    self.leaf(cell, words, aim)
+                else:
+                    need(kind in (0, 1) and len(words) == 2, "expected a cut: 0 or 1, a unit, a side or an input")
+                    k, j = words
+                    need(0 <= k < self.width and 0 <= j < (self.n, len(self.X))[kind], "there is no such side or input")
+                    need(len(cell.rows) < 64 and cell.depth < DEEPEST, "a cell is cut too often")
+                    stack += [*(self.by_row if kind else self.halves)(cell, k, j)][::-1]
+        need(next(cells, None) is None, "there are more cuts than cells")
+
+    def halves(self, cell, k, j):
+        """The box of unit k cut at the middle of side j: lower and upper half."""
+        need(j != cell.starts[k][1], "a face has no such side")
+        self.table.spend(400 * self.width * self.n)
+        double = [[[2 * v for v in row] for row in rows] for rows in (cell.low, cell.high)]
+        middle = cell.low[k][j] + cell.high[k][j]
+        for end in (1, 0):
+            boxes = [[[*row] for row in rows] for rows in double]
+            boxes[end][k][j] = middle
+            yield self.looked_at(cell._replace(low=boxes[0], high=boxes[1], depth=cell.depth + 1), k)
+
+    def by_row(self, cell, k, i):
+        """The two signs that input i may have at unit k."""
+        for sign in (1, -1):
+            self.table.spend(10 * len(self.X))
+            on = [*cell.on]
+            on[k] = [*on[k]]
+            on[k][i] = sign
+            yield cell._replace(rows=(*cell.rows, (k, i, sign)), on=on)
+
+    def looked_at(self, cell, k):
+        """Inputs that lie on one side for all of the box of unit k; what was so stays so."""
+        least, most, on = cell.low[k], cell.high[k], [*cell.on[k]]
+        still = [i for i, side in enumerate(on) if not side]
+        self.table.spend(len(still) * 2 * self.n * times(self.bits, cell.depth) + 10 * len(on))
+        for i in still:
+            ends = [(a * v, b * v) for a, b, v in zip(least, most, self.X[i])]
+            on[i] = 1 if sum(map(min, ends)) >= 0 else -1 if sum(map(max, ends)) <= 0 else 0
+        return cell._replace(on=[*cell.on[:k], on, *cell.on[k + 1 :]])
+
+    def leaf(self, cell, limits, aim):
+        """The least squares on the inputs that the cell decides, with some of its inequalities as equations, whose
+        multipliers are not negative; or no cell, where units in order are never in it."""
+        self.table.leaves += 1
+        need(self.table.leaves <= LEAVES, f"more than {LEAVES} leaves")
+        if limits == [-1]:
+            need(any(self.exchanged(cell, k) for k in range(self.width - 1)), "the cell holds units in order")
+            return
+        need(len(limits) % 3 == 0 and len(limits) <= 3 * (1 + self.width * self.n), "expected inequalities by threes")
+        H, g, yy = self.normal_equations(cell)
+        rows = [self.limit(cell, *limits[i : i + 3]) for i in range(0, len(limits), 3)]
+        solution = self.solved(H, g, rows)
+        need(solution is not None, "the equations of a leaf have no solution")
+        numerators, denominator = solution
+        need(all(v * denominator >= 0 for v in numerators[len(g) :]), "a multiplier is negative")
+        # twice the risk; H is in units of 1/of_w, g in units of 1/of_wy
+        self.table.spend(reduction(longest(numerators, g), 4))
+        twice = Fraction(yy, 1 << self.shift) - Fraction(at(g, numerators) * self.of_w, denominator * self.of_wy**2)
+        need(twice >= 2 * aim, "the risk in a cell may fall below the floor")
+
+    def exchanged(self, cell, k):
+        first = int(cell.starts[k][1] == 0)
+        return cell.starts[k] == cell.starts[k + 1] and self.n > 1 and cell.high[k + 1][first] < cell.low[k][first]
+
+    def normal_equations(self, cell):
+        """H and g of (b, q_1, ..., q_w) over the inputs that lie on one side of every unit, and the sum of squares."""
+        n, by_pattern = self.n, {}
+        self.table.spend(len(self.X) * (300 + 60 * self.width + 100 * len(self.sums[0])))
+        for pattern, sums in zip(zip(*cell.on), self.sums):
+            if all(pattern):
+                known = by_pattern.get(pattern)
+                by_pattern[pattern] = sums if known is None else [*map(add, known, sums)]
+        H, g, yy = [[0] * (1 + self.width * n) for _ in range(1 + self.width * n)], [0] * (1 + self.width * n), 0
+        self.table.spend(len(by_pattern) * len(H) ** 2 * times(self.bits, 2 * self.bits))
+        for pattern, sums in by_pattern.items():
+            square = dict(zip(self.pairs, sums))
+            # (unit, coordinate, slope); the constant is the last coordinate without its factor S
+            columns = [(0, n - 1, None)]
+            for k, (sign, _, _) in enumerate(cell.starts):
+                slope = sign * self.s[0 if pattern[k] > 0 else 1]
+                columns += [(1 + k * n + a, a, slope) for a in range(n)]
+            for i, a, p in columns:
+                g[i] += sums[-2] if p is None else p * sums[len(self.pairs) + a]
+                for j, b, q in columns:
+                    v = square[min(a, b), max(a, b)]
+                    if p is None or q is None:
+                        v //= self.S
+                    if p is None and q is None:
+                        v = sums[-3]
+                    H[i][j] += v * (1 if p is None else p) * (1 if q is None else q)
+            yy += sums[-1]
+        return H, g, yy
+
+    def limit(self, cell, k, j, kind):
+        """An inequality of the cell: a side of a box from below or above, or the sign of an input."""
+        need(0 <= k < self.width and kind in (0, 1, 2), "there is no such inequality")
+        row, begin = [0] * (1 + self.width * self.n), 1 + k * self.n
+        if kind == 2:
+            need(0 <= j < len(cell.rows) and cell.rows[j][0] == k, "there is no such inequality")
+            _, i, sign = cell.rows[j]
+            row[begin : begin + self.n] = [sign * v for v in self.X[i]]
+            return row
+        _, face, side = cell.starts[k]
+        need(0 <= j < self.n and j != face, "there is no such inequality")
+        sign, end = (1, cell.low) if kind == 0 else (-1, cell.high)
+        row[begin + j], row[begin + face] = sign << cell.depth, -sign * side * end[k][j]
+        return row
+
+    def solved(self, H, g, limits):
+        """(beta, lambda) of H beta - A'lambda = g, A beta = 0 over one denominator (Bareiss), or None."""
+        rows = [[*line, *(-row[a] for row in limits), v] for a, (line, v) in enumerate(zip(H, g))]
+        rows += [[*row, *[0] * len(limits), 0] for row in limits]
+        size, last, pivots = len(rows), 1, []
+        for j in range(size):
+            k = len(pivots)
+            i = next((i for i in range(k, size) if rows[i][j]), None)
+            if i is not None:
+                rows[k], rows[i] = rows[i], rows[k]
+                top, bits = rows[k], longest(*rows)
+                self.table.spend(size * size * 3 * times(bits, bits))
+                rows = [row if row is top else [(top[j] * v - row[j] * u) // last for v, u in zip(row, top)] for row in rows]
+                last = top[j]
+                pivots.append(j)
+        if any(row[-1] for row in rows[len(pivots) :]):
+            return None
+        solution = [0] * size
+        for row, j in zip(rows, pivots):
+            solution[j] = row[-1]
+        return solution, last
 
 
 # ---- theorem 1: least squares, and networks beside it --------------------------------------------------------------

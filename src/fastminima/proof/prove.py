@@ -251,19 +251,30 @@ def _least_risk(result: Bracket | LowerBound, other: Any, data: Any) -> Made:
     data = data_of(data, "prove of a lower bound", result)
     check_one_target(data, "a certificate of a lower bound")
     network = result.network if isinstance(result, Bracket) else None
-    claims, opened = least_risk.no_lower(result.bound if isinstance(result, Bracket) else result, data)
-    # a lower bound holds for all slopes; those of the ReLU stand for them
-    setting = ["1", "0"] if network is None else [word(s) for s in theorem1.same_activation(network, None)]
+    bound = result.bound if isinstance(result, Bracket) else result
+    claims, opened = least_risk.no_lower(bound, data)
+    # a lower bound that holds for all slopes says so of the ReLU's
+    setting = (
+        [word(s) for s in bound.slopes or (1, 0)]
+        if network is None
+        else [word(s) for s in theorem1.same_activation(network, None)]
+    )
     drop = least_risk.drop_to(result) if isinstance(result, Bracket) else Fraction(0)
     numbers = exact_moments(data, theorem1.networks(None, network if drop > 0 else None, data.X[0]))
     if network is not None:
         exact = ExactFit.of(data, numbers.gram)
         upper = theorem1.claims_of(None, exact, numbers, None, network if drop > 0 else None)
         claims += [claim | {"drop": word(drop)} if "drop" in claim else claim for claim in upper]
-    if not claims:
+    cells = least_risk.in_cells(bound, data)
+    if not claims and cells is None:
         raise ProofError(f"there is nothing to prove: {opened[-1]}")
     words = _words(numbers, data.n_features, data.sample_weight is not None, data.exact is None)
     content = assemble(1, data.meaning, words, setting, claims)
+    if cells is not None and checker.shown(content, cells, data_rows(data)):
+        content["claims"].append(cells)
+        opened = ()
+    if not content["claims"]:
+        raise ProofError(f"there is nothing to prove: {opened[-1]}")
     return Certificate(content, "exact", open=opened), lambda: data_rows(data)
 
 
@@ -400,7 +411,9 @@ def check(
             if isinstance(certificate.content["data"], dict)
             else None
         )
-        if certificate.content.get("theorem") == 4 or (targets not in (None, 1) and not _of_layers(certificate)):
+        if certificate.content.get("theorem") == 4 or (
+            targets not in (None, 1) and not _of_layers(certificate)
+        ):
             return check_loss(certificate, SquaredLoss(*data, bias=linear_bias(certificate)))
         data = Dataset(*data)
     if not isinstance(data, Dataset):

@@ -59,6 +59,8 @@ class SearchTree:
     Attributes
     ----------
     width : int
+    columns : tuple of int
+        The inputs that the cells are about: independent ones.
     bounds : list of float
         What is proved of each cell, in scaled units; inf of those that are empty.
     cuts : dict of int to (Cut, int)
@@ -66,6 +68,7 @@ class SearchTree:
     """
 
     width: int
+    columns: tuple[int, ...]
     bounds: list[float] = field(default_factory=list)
     cuts: dict[int, tuple[Cut, int]] = field(default_factory=dict)
 
@@ -101,7 +104,7 @@ class BranchAndBound:
         self.scaled = ScaledInputs.of(inputs, columns)
         slopes = Fraction(activation.s_plus), Fraction(activation.s_minus)
         self.exact = ExactInputs(inputs, self.scaled, slopes)
-        self.tree = SearchTree(width)
+        self.tree = SearchTree(width, columns)
         self.interrupted = False
         self.best: tuple[float, Cell, Floats] | None = None
         self._goal = np.inf

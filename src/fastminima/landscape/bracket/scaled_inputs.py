@@ -84,6 +84,34 @@ class ScaledInputs:
         risk_unit = unit * unit * weight_unit
         return cls(X, y, w, columns, tuple(forms), exact, level, unit, risk_unit, shift)
 
+    def affine_maps(
+        self, n_features: int, inputs: DistinctInputs
+    ) -> tuple[list[list[Fraction]], list[list[Fraction]]]:
+        """Forms of (x, 1) that give x~ without its constant, and rows that give x back from x~."""
+        d = len(self.columns)
+        forms = []
+        for form in self.forms:
+            row = [Fraction(0)] * (n_features + 1)
+            for j, c in zip((*self.columns, n_features), form, strict=True):
+                row[j] = c
+            forms.append(row)
+        # x on d + 1 independent rows of x~ says what it is everywhere
+        rows = [[*x, Fraction(1)] for x in self.exact]
+        exact = [
+            [Fraction(int(v)) * s for v, s in zip(x, inputs.scales, strict=True)]
+            for x in inputs.rows.tolist()
+        ]
+        table = [[*z, *x] for z, x in zip(rows, exact, strict=True)]
+        for k in range(d + 1):
+            at = next(i for i in range(k, len(table)) if table[i][k])
+            table[k], table[at] = table[at], table[k]
+            top = table[k] = [v / table[k][k] for v in table[k]]
+            table = [
+                row if i == k or not row[k] else [v - row[k] * u for v, u in zip(row, top, strict=True)]
+                for i, row in enumerate(table)
+            ]
+        return forms, [[table[k][d + 1 + j] for k in range(d + 1)] for j in range(n_features)]
+
     def proved(self, risk: float) -> Fraction:
         """What a lower bound of risks in these numbers says of risks of the data: (c)."""
         if not 0.0 < risk < math.inf:

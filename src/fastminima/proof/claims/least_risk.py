@@ -17,9 +17,12 @@ from fastminima.exact.affine import Columns
 from fastminima.exact.digest import DataDigests
 from fastminima.exact.dyadic import round_down
 from fastminima.landscape.bracket.bracket import Bracket
+from fastminima.landscape.bracket.direction_boxes import first_cells
+from fastminima.landscape.bracket.exact_cells import ExactInputs
 from fastminima.landscape.bracket.lines import DistinctInputs
 from fastminima.landscape.bracket.lower_bound import LowerBound
 from fastminima.landscape.bracket.points_on_a_line import PointsOnALine, pieces_bounds
+from fastminima.landscape.bracket.scaled_inputs import ScaledInputs
 from fastminima.proof import check as checker
 from fastminima.proof.certificate import data_words, word
 
@@ -51,7 +54,7 @@ def no_lower(bound: LowerBound, data: Dataset) -> tuple[list[dict[str, Any]], tu
     if bound.value > stated * (1 + Fraction(1, 10**9)):
         why = f"no lower risk than {bound.value:.10g}: "
         why += (
-            "cells of hidden rows have no certificate"
+            "its cells are more work than the checker may do"
             if bound.tree
             else "on lines of many points that is more work than the checker may do"
         )
@@ -127,6 +130,52 @@ def _taken(points: PointsOnALine, index: list[int]) -> PointsOnALine:
 def _below(bound: Fraction, n: int) -> Fraction:
     """A float64 that the checker reaches: it counts in units of 2^-64 of it, and loses few of them a point."""
     return Fraction(max(0.0, round_down(bound * (1 - Fraction(8 * n + 8, 1 << 63)))))
+
+
+def in_cells(bound: LowerBound, data: Dataset) -> dict[str, Any] | None:
+    """The claim that a search of cells makes, with the slopes of the bound: cuts, and for each leaf its equations.
+
+    None where it has too many leaves, or nothing above 0 to say.
+    """
+    tree, slopes = bound.tree, bound.slopes
+    if tree is None or slopes is None:
+        return None
+    inputs = DistinctInputs(Columns(data))
+    scaled = ScaledInputs.of(inputs, tree.columns)
+    exact = ExactInputs(inputs, scaled, (Fraction(slopes[0]), Fraction(slopes[1])))
+    number = {int(g): k for k, g in enumerate(inputs.first.argsort())}
+    aim = (bound.exact - inputs.pure_error) / scaled.risk_unit * (1 - Fraction(1, 1 << 40))
+    goal, least, leaves = round_down(aim), None, 0
+    cuts: list[list[int]] = []
+    stack = list(enumerate(first_cells(tree.width, len(tree.columns) + 1)))[::-1]
+    while stack:
+        at, cell = stack.pop()
+        if at in tree.cuts and tree.bounds[at] < goal:
+            cut, after = tree.cuts[at]
+            cuts.append([1, cut.unit, number[cut.at]] if cut.by_row else [0, cut.unit, cut.at])
+            stack += [(after + k, part) for k, part in enumerate(cell.parts(cut))][::-1]
+            continue
+        leaves += 1
+        if leaves > checker.LEAVES:
+            return None
+        if cell.empty:
+            cuts.append([2, -1])
+            continue
+        found = exact.bound(cell)
+        least = found.value if least is None else min(least, found.value)
+        cuts.append([2, *(v for limit in found.limits for v in limit)])
+    floor = Fraction(max(0.0, round_down(inputs.pure_error + (least or 0) * (1 - Fraction(1, 1 << 60)))))
+    forms, back = scaled.affine_maps(data.n_features, inputs)
+    if not floor:
+        return None
+    return {
+        "claim": "no lower risk at width with these slopes",
+        "width": tree.width,
+        "floor": word(floor),
+        "forms": [[word(v) for v in form] for form in forms],
+        "back": [[word(v) for v in row] for row in back],
+        "cells": cuts,
+    }
 
 
 def drop_to(bracket: Bracket) -> Fraction:
