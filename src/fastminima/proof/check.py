@@ -656,6 +656,11 @@ class Cells:
         solution = self.solved(H, g, rows)
         need(solution is not None, "the equations of a leaf have no solution")
         numerators, denominator = solution
+        self.table.spend(len(numerators) ** 2 * times(longest(*H, *rows), longest(numerators)))
+        lines = [[*line, *(-row[a] for row in rows)] for a, line in enumerate(H)]
+        lines += [[*row, *[0] * len(rows)] for row in rows]
+        right = [at(line, numerators) for line in lines] == [v * denominator for v in (*g, *[0] * len(rows))]
+        need(right and denominator, "the equations of a leaf are not solved")
         need(all(v * denominator >= 0 for v in numerators[len(g) :]), "a multiplier is negative")
         # twice the risk; H is in units of 1/of_w, g in units of 1/of_wy
         self.table.spend(reduction(longest(numerators, g), 4))
