@@ -12,9 +12,9 @@ b.  Memory traffic. A row is read once, where it lies: rows of a larger matrix a
     centred copy is made. `evaluate_rows` writes three numbers a row.
 c.  Panels of 8 rows, one a lane. A panel is transposed on the way into n + 2 vectors in first-level cache. Each sum
     has 8 partial sums, row i in number i mod 8, added pairwise at the end: any order of a sum keeps gamma_m.
-d.  Cost. `evaluate_rows` has 7 flops an entry, and 3 a line. The products of `moments_rows` are (n + 2)(n + 3)/2 vectors
-    of partial sums, which must stay in first-level cache: MOST_COLUMNS says up to which n; beyond it BLAS on centred
-    rows is faster.
+d.  Cost. `evaluate_rows` has 7 flops an entry, and 3 a line. The products of `moments_rows` are (n + 2)(n + 3)/2
+    vectors of partial sums, which must stay in first-level cache: MOST_COLUMNS says up to which n; beyond it BLAS on
+    centred rows is faster.
 e.  Instruction sets. See _rows.h: one result for all of them.
 """
 
