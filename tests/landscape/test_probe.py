@@ -167,7 +167,7 @@ def test_delta_is_what_was_evaluated_bit_for_bit(monkeypatch, distribution):
 
             super().__init__(radius, method, spying, kept)
 
-    monkeypatch.setattr("fastminima.landscape.probe.RadiusPlan", Spy)
+    monkeypatch.setattr("fastminima.landscape.perturb.plans.RadiusPlan", Spy)
     result = probe(network, data, radius=0.1, n=70, seed=5, distribution=distribution)
     assert len(seen) == 70
     for k in (0, 1, 33, 69):
@@ -326,10 +326,10 @@ def test_options_are_checked_once_and_bear_the_names_of_the_call():
 
 def test_networks_and_data_that_do_not_fit_are_named():
     network, data = case()
+    without_formula = fm.OneHiddenLayer(network.W1, network.b1, network.W2, 0.0, lambda t: np.tanh(t) * t)
+    with pytest.raises(NetworkError, match="PiecewiseLinear or Smooth"):
+        excess_risk(network, without_formula, data)
     for call in (lambda n, d: probe(n, d, n=5), lambda n, d: excess_risk(network, n, d)):
-        smooth = fm.OneHiddenLayer(network.W1, network.b1, network.W2, 0.0, np.tanh)
-        with pytest.raises(NetworkError, match="PiecewiseLinear"):
-            call(smooth, data)
         with pytest.raises(NetworkError, match="3 inputs"):
             call(case(dx=3)[0], data)
         with pytest.raises(DataTypeError, match="Dataset"):
