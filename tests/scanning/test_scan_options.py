@@ -52,7 +52,7 @@ def test_options_are_those_of_scan_and_frozen():
 @pytest.mark.parametrize(
     ("option", "error", "said"),
     [
-        ({"activation": "relu"}, fm.errors.DataTypeError, "got str"),
+        ({"activation": 3}, fm.errors.NetworkError, "got 3"),
         ({"width": 0}, fm.errors.NetworkError, "got 0"),
         ({"workers": 0}, fm.errors.OptionError, "workers .* got 0"),
         ({"memory": "2G"}, fm.errors.OptionError, "memory .* '2G'"),

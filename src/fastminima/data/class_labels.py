@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _label(value: Any, row: int, role: str) -> Label:
         return bool(value)
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, int | np.integer):
+    if isinstance(value, Integral):
         return int(value)
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return int(value)
