@@ -358,7 +358,7 @@ def test_the_command_writes_what_it_says(tmp_path, capsys):
     assert low.risk(data) == pytest.approx(1 / 3, rel=1e-14)
     assert best.risk(data) < 1e-25
     assert (out / "slice.png").read_bytes().startswith(b"\x89PNG")
-    assert command("exp", "--form", "paper", "--out", str(out / "none")) == 0
+    assert command("exp", "--form", "paper", "--out", str(out / "none")) == 1
     assert "no_witness" in capsys.readouterr().out
     assert [path.name for path in (out / "none").iterdir()] == ["counterexample.json"]
 
