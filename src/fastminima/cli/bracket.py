@@ -29,7 +29,7 @@ from .arguments import (
     add_workers_argument,
     load,
 )
-from .certificates import proof_row
+from .certificates import proof_row, write_proof
 from .folder import OutputFolder
 from .output import print_table, say
 from .stages import Stages
@@ -165,11 +165,7 @@ def _prove(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, An
     for one, told in zip(found, summary["brackets"], strict=True):
         name = f"proof-{one.width}.json"
         certificate = prove(one)
-        certificate.save(folder.file(name))
-        told["proof"] = {
-            "file": name, "checked": certificate.checked, "open": list(certificate.open),
-            "said": proof_row(certificate, name),
-        }  # fmt: skip
+        told["proof"] = write_proof(folder, certificate, name) | {"said": proof_row(certificate, name)}
 
 
 def _write(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:

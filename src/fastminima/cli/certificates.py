@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +37,7 @@ from .folder import OUT_RULE, OutputFolder, names_a_file
 from .output import example_csv, print_table, say, write_text
 from .wording import exit_status
 
-__all__ = ["add_parsers", "proof_row", "run_check", "run_prove"]
+__all__ = ["add_parsers", "proof_if_any", "proof_row", "proof_rows", "run_check", "run_prove", "write_proof"]
 
 _PROVE_EPILOG = """\
 examples:
@@ -261,6 +262,30 @@ def _summary(certificate: Certificate) -> dict[str, Any]:
         "open": list(certificate.open),
         "bytes": len(certificate.text),
     }
+
+
+def write_proof(folder: OutputFolder, certificate: Certificate, name: str = "proof.json") -> dict[str, Any]:
+    """Write a certificate; what a summary says of it."""
+    certificate.save(folder.file(name))
+    return {"file": name, "checked": certificate.checked, "open": list(certificate.open)}
+
+
+def proof_rows(certificate: Certificate, name: str = "proof.json") -> list[list[str]]:
+    """What a table says of a certificate: what is open, and whether it is proved."""
+    return [*(["open", reason] for reason in certificate.open), ["proof", proof_row(certificate, name)]]
+
+
+def proof_if_any(
+    folder: OutputFolder, make: Callable[[], Certificate], summary: dict[str, Any]
+) -> list[list[str]]:
+    """Write the certificate that `make` makes; rows about it, and `summary["proof"]`: None where there is none."""
+    try:
+        certificate = make()
+    except ProofError as error:
+        summary["proof"] = None
+        return [["proof", f"none: {error}"]]
+    summary["proof"] = write_proof(folder, certificate)
+    return proof_rows(certificate)
 
 
 def proof_row(certificate: Certificate, name: str) -> str:

@@ -30,7 +30,7 @@ from .arguments import (
     add_seed_argument,
     load,
 )
-from .certificates import proof_row
+from .certificates import proof_rows, write_proof
 from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_options
 from .earlier_runs import COMMANDS
 from .folder import OutputFolder
@@ -188,7 +188,8 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     if folder is not None:
         if arguments.prove:
             with stage("prove"):
-                certificate = _proof(folder, low, better, summary)
+                certificate = prove(low, better)
+                summary["proof"] = write_proof(folder, certificate)
         if members:
             summary["seed"] = arguments.seed or 0
             summary["members"] = _write_members(folder, members)
@@ -200,8 +201,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     else:
         table = [list(row) for row in rows(summary)]
         if certificate is not None:
-            table += [["open", reason] for reason in certificate.open]
-            table.append(["proof", proof_row(certificate, "proof.json")])
+            table += proof_rows(certificate)
         written = [Path(name) for name in summary.get("files", [])]
         if members:
             table.append(["members", _spread(members)])
@@ -209,20 +209,6 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             table.append(["written", f"{_listed(written)} in {written[0].parent}"])
         print_table(f"fastminima construct {arguments.data}", None, table)
     return 0 if low.status == MinimumStatus.SPURIOUS and (better is None or better.network is not None) else 1
-
-
-def _proof(
-    folder: OutputFolder, low: SpuriousMinimum, better: BetterPoint | None, summary: dict[str, Any]
-) -> Certificate:
-    """Write the certificate, and what the summary says of it."""
-    certificate = prove(low, better)
-    certificate.save(folder.file("proof.json"))
-    summary["proof"] = {
-        "file": "proof.json",
-        "checked": certificate.checked,
-        "open": list(certificate.open),
-    }
-    return certificate
 
 
 def _write_members(folder: OutputFolder, members: list[SpuriousMinimum]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import OptionError, ProofError
+from fastminima.errors import OptionError
 from fastminima.losses.given import LossName
 from fastminima.losses.pointwise import Huber, PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
@@ -22,7 +22,7 @@ from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 from fastminima.theorems.theorem1.minimum import spurious_minimum
 from fastminima.theorems.theorem1.status import MinimumStatus
 
-from .certificates import proof_row
+from .certificates import proof_if_any
 from .folder import OutputFolder
 from .output import print_table
 from .stages import Stages
@@ -113,7 +113,7 @@ def construct_deep(
     if folder is not None:
         if arguments.prove:
             with stage("prove"):
-                table = _proof(folder, low, better, summary)
+                table = proof_if_any(folder, lambda: prove(low, better or None), summary)
             status = status or int(summary["proof"] is None)
         with stage("write"):
             _write(folder, low, better, summary)
@@ -132,27 +132,6 @@ def construct_deep(
 def _loss(arguments: argparse.Namespace) -> LossName | PointwiseLoss:
     name: LossName = arguments.loss
     return Huber(arguments.delta) if name == "huber" and arguments.delta is not None else name
-
-
-def _proof(
-    folder: OutputFolder, low: DeepMinimum, better: DeepBetterPoint | None, summary: dict[str, Any]
-) -> list[list[str]]:
-    """Write the certificate; rows about it, and `summary["proof"]`: None where there is none."""
-    try:
-        certificate = prove(low, better) if better else prove(low)
-    except ProofError as error:
-        summary["proof"] = None
-        return [["proof", f"none: {error}"]]
-    certificate.save(folder.file("proof.json"))
-    summary["proof"] = {
-        "file": "proof.json",
-        "checked": certificate.checked,
-        "open": list(certificate.open),
-    }
-    return [
-        *(["open", reason] for reason in certificate.open),
-        ["proof", proof_row(certificate, "proof.json")],
-    ]
 
 
 def _write(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import OptionError, ProofError
+from fastminima.errors import OptionError
 from fastminima.fit.least_squares import least_squares
 from fastminima.interop.network_files import load_network
 from fastminima.landscape.decide.decision import Decision, decide
@@ -20,7 +20,6 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.landscape.verdict import PolishStatus, Verdict
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
-from fastminima.proof.certificate import Certificate
 from fastminima.proof.prove import prove
 from fastminima.reporting.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
 from fastminima.reporting.figures import require_matplotlib
@@ -28,7 +27,7 @@ from fastminima.reporting.smooth_summary import smooth_rows, summarise_smooth
 from fastminima.system.plain_json import json_ready
 
 from .arguments import add_network_file, add_result_arguments, load
-from .certificates import proof_row
+from .certificates import proof_if_any
 from .folder import OutputFolder
 from .output import print_table
 from .stages import Stages
@@ -213,7 +212,7 @@ def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | 
     if folder is not None:
         if arguments.prove:
             with stage("prove"):
-                proof = _proof(folder, found, summary)
+                proof = proof_if_any(folder, lambda: prove(found.result), summary)
             table += proof
             status = status or int(summary["proof"] is None)
         with stage("pictures"):
@@ -231,25 +230,6 @@ def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | 
         )
     print_table(f"fastminima {found.command} {arguments.network} {arguments.data}", None, table)
     return status
-
-
-def _proof(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> list[list[str]]:
-    """Write the certificate; rows about it, and `summary["proof"]`: None where there is none."""
-    try:
-        certificate: Certificate = prove(found.result)
-    except ProofError as error:
-        summary["proof"] = None
-        return [["proof", f"none: {error}"]]
-    certificate.save(folder.file("proof.json"))
-    summary["proof"] = {
-        "file": "proof.json",
-        "checked": certificate.checked,
-        "open": list(certificate.open),
-    }
-    return [
-        *(["open", reason] for reason in certificate.open),
-        ["proof", proof_row(certificate, "proof.json")],
-    ]
 
 
 def _write(folder: OutputFolder, found: _Found, summary: dict[str, Any]) -> None:
