@@ -5,25 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["null_space"]
+__all__ = ["null_space", "reduced"]
 
 Matrix = Sequence[Sequence[int]]
 
 
-def null_space(matrix: Matrix, width: int) -> list[list[int]]:
-    """A basis of the integer vectors v, of length `width`, with matrix v = 0; coprime entries, empty when injective.
+def reduced(matrix: Matrix, width: int) -> tuple[list[list[int]], list[int], int]:
+    """Rows, the pivots' columns among the first `width`, and the diagonal of the reduced form; rows may be longer.
 
-    Parameters
-    ----------
-    matrix : rows of `width` Python integers
-    width : int
-
-    Notes
-    -----
-    Bareiss's elimination to reduced form: after k pivots every pivot row has the same diagonal d, so all divisions are
-    exact and entries stay minors of the matrix. rank = width - len(basis).
+    Bareiss's elimination: after k pivots every pivot row has the same diagonal d, so all divisions are exact and entries
+    stay minors of the matrix. The first len(pivots) rows are the pivots' in their order; without pivots d is 1.
     """
-    rows = [list(row) for row in matrix if any(row)]
+    rows = [list(row) for row in matrix]
     pivots: list[int] = []
     previous = 1
     for column in range(width):
@@ -39,10 +32,26 @@ def null_space(matrix: Matrix, width: int) -> list[list[int]]:
                 rows[i] = [(pivot * a - factor * b) // previous for a, b in zip(row, head, strict=True)]
         previous = pivot
         pivots.append(column)
+    return rows, pivots, previous
+
+
+def null_space(matrix: Matrix, width: int) -> list[list[int]]:
+    """A basis of the integer vectors v, of length `width`, with matrix v = 0; coprime entries, empty when injective.
+
+    Parameters
+    ----------
+    matrix : rows of `width` Python integers
+    width : int
+
+    Notes
+    -----
+    rank = width - len(basis).
+    """
+    rows, pivots, diagonal = reduced([row for row in matrix if any(row)], width)
     basis = []
     for free in (c for c in range(width) if c not in pivots):
         vector = [0] * width
-        vector[free] = previous
+        vector[free] = diagonal
         for k, column in enumerate(pivots):
             vector[column] = -rows[k][free]
         divisor = math.gcd(*vector)

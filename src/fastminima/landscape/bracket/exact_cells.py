@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fastminima.exact.affine import common_numerators
 from fastminima.exact.dyadic import Ints, bit_size, round_fraction
+from fastminima.exact.nullspace import reduced
 from fastminima.kernels import _cones
 
 from .direction_boxes import Cell
@@ -207,31 +208,14 @@ def _choice(H: list[list[int]], g: list[int], yy: float, limits: Sequence[list[i
 
 
 def _solved(H: list[list[int]], g: list[int], limits: Sequence[list[int]]) -> tuple[list[int], int] | None:
-    """(beta, lambda) of H beta - A'lambda = g, A beta = 0 over one denominator; None without a solution.
-
-    Elimination without fractions (Bareiss): all divisions leave no rest.
-    """
+    """(beta, lambda) of H beta - A'lambda = g, A beta = 0 over one denominator; None without a solution."""
     size, more = len(g), len(limits)
     rows = [[*H[a], *(-c[a] for c in limits), g[a]] for a in range(size)]
     rows += [[*c, *[0] * more, 0] for c in limits]
-    last, pivots = 1, list[int]()
-    for column in range(size + more):
-        at = len(pivots)
-        found = next((i for i in range(at, len(rows)) if rows[i][column]), None)
-        if found is None:
-            continue
-        rows[at], rows[found] = rows[found], rows[at]
-        top = rows[at]
-        pivot = top[column]
-        for i, row in enumerate(rows):
-            if i != at:
-                factor = row[column]
-                rows[i] = [(pivot * v - factor * u) // last for v, u in zip(row, top, strict=True)]
-        last = pivot
-        pivots.append(column)
+    rows, pivots, diagonal = reduced(rows, size + more)
     if any(row[-1] for row in rows[len(pivots) :]):
         return None
     solution = [0] * (size + more)
     for row, column in zip(rows, pivots, strict=False):
         solution[column] = row[-1]
-    return solution, last
+    return solution, diagonal
