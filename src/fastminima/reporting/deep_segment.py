@@ -16,7 +16,7 @@ from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 
 from .displays import Display, figure_for, finished
 from .figures import open_axes
-from .segment import Segment, draw_segment, shade_share
+from .segment import Segment, draw_segment, positions, shade_share
 
 __all__ = ["deep_segment", "plot_deep_segment"]
 
@@ -34,7 +34,7 @@ def deep_segment(better: DeepBetterPoint, n: int = 201) -> Segment:
     low, a, b = better.low, better.low.network, better.network
     if a is None or b is None:
         raise NetworkError(f"there is no better network to walk to: {better.status} ({better.reason})")
-    t: Array = 0.5 - 0.5 * np.cos(np.linspace(0.0, math.pi, n))
+    t = positions(n)
     losses = np.empty(n)
     for k, s in enumerate(t.tolist()):
         layers = tuple(

@@ -25,7 +25,7 @@ from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import at_most, number_text, round_ticks
 
-__all__ = ["Segment", "draw_segment", "plot_segment", "segment", "shade_share"]
+__all__ = ["Segment", "draw_segment", "plot_segment", "positions", "segment", "shade_share"]
 
 Array = NDArray[np.float64]
 
@@ -50,6 +50,11 @@ class Segment:
     risk: Array
     level: float
     drop: float
+
+
+def positions(n: int) -> Array:
+    """n numbers from 0 to 1 with Chebyshev spacing: what distinguishes the two ends happens close to them."""
+    return 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, n))
 
 
 def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
@@ -80,8 +85,7 @@ def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
     """
     n = as_count(n, "n", 2)
     a, b, samples = _ends(low, better, data)
-    # Chebyshev spacing: what distinguishes the two points happens close to them
-    t = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, n))
+    t = positions(n)
 
     def between(start: ArrayLike, end: ArrayLike) -> Array:
         a, b = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
