@@ -51,6 +51,7 @@ def test_json_is_what_the_library_says_with_every_digit(capsys, place):
     status, out, _ = run(
         capsys, "bracket", "t.csv", "--target=y", "--width", "1", "2", "--starts=3", "--seed=5", "--s-minus=0.25",
         "--json",
+        "--full",
     )  # fmt: skip
     said = json.loads(out)
     found = fm.bracket(

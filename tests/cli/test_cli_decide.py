@@ -77,7 +77,7 @@ def test_what_is_no_minimum_has_a_way_down(capsys, place):
 
 
 def test_json_is_what_the_library_says_with_every_digit(capsys, place):
-    status, out, _ = run(capsys, "decide", "tie.npz", "tie.csv", "--target=y", "--json")
+    status, out, _ = run(capsys, "decide", "tie.npz", "tie.csv", "--target=y", "--json", "--full")
     said = json.loads(out)
     v = fm.decide(fm.OneHiddenLayer.load("tie.npz"), fm.read("tie.csv", target="y"))
     assert status == 0
@@ -85,7 +85,7 @@ def test_json_is_what_the_library_says_with_every_digit(capsys, place):
     assert Fraction(said["exact_risk"]) == v.exact_risk == 13
     assert said["kinks"] == [{"unit": 0, "sample": 5, "limit": "1", "multiplier": "1"}]
     assert said["least_squares_risk"] == fm.least_squares(v.data).risk
-    status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--json")
+    status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--json", "--full")
     said = json.loads(out)
     p = fm.polish(fm.OneHiddenLayer.load("near.npz"), fm.read("t.csv", target="y"))
     assert status == 0
@@ -109,7 +109,7 @@ def test_rationals_of_any_length_are_written(capsys, place, monkeypatch):
         return dataclasses.replace(p, exact=exact)
 
     monkeypatch.setattr(commands, "polish", polish)
-    status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--json")
+    status, out, _ = run(capsys, "polish", "near.npz", "t.csv", "--target=y", "--json", "--full")
     assert status == 0
     p, _, q = json.loads(out)["exact"]["b2"].partition("/")
     assert (p[-10:], len(q)) == ("0000000003", 5001)
@@ -167,7 +167,7 @@ def test_models_of_torch_are_read(capsys, place, suffix):
             body += value.tobytes()
         words = json.dumps(header).encode()
         (place / name).write_bytes(len(words).to_bytes(8, "little") + words + body)
-    status, out, _ = run(capsys, "polish", name, "t.csv", "--target=y", "--activation", "relu", "--json")
+    status, out, _ = run(capsys, "polish", name, "t.csv", "--target=y", "--activation", "relu", "--json", "--full")
     assert status == 0
     assert json.loads(out)["exact_risk"] == "106/13"
     status, _, err = run(capsys, "polish", name, "t.csv", "--target=y")

@@ -79,6 +79,7 @@ SHARED = {
     },
     "--out": set(COMMANDS) - {"check", "completion"},
     "--json": set(COMMANDS) - {"completion"},
+    "--full": {"construct", "decide", "polish", "bracket", "probe", "linear", "counterexample"},
     "--quiet": set(COMMANDS) - {"completion"},
     "--workers": {"atlas", "bracket", "probe", "scan"},
     "--seed": {"atlas", "construct", "report", "bracket", "probe"},
@@ -132,7 +133,7 @@ def test_activations_of_prove_and_counterexample(capsys, tmp_path):
     shown = [json.loads(run(capsys, "counterexample", *words, "--json")[1]) for words in (
         ["elu:0.5"], ["--activation", "elu:0.5"], ["elu", "--param", "alpha=0.5"],
     )]  # fmt: skip
-    assert shown[0]["activation"] == "elu(alpha=0.5)"
+    assert shown[0]["activation"] == {"name": "elu(alpha=0.5)"}
     assert len({json.dumps({**s, "seconds": 0}) for s in shown}) == 1
 
 
@@ -174,7 +175,7 @@ def test_two_spellings_of_one_thing_are_one_too_many(capsys, tmp_path, monkeypat
 )
 def test_columns_with_commas_in_their_names(capsys, table, words, features):
     target = ["--target", "Price, EUR"]
-    status, out, err = run(capsys, "construct", table[0], *target, *words, "--json")
+    status, out, err = run(capsys, "construct", table[0], *target, *words, "--json", "--full")
     assert (status, err) == (0, "")
     expected = fm.least_squares(fm.read(table[0], "Price, EUR", features=features))
     assert json.loads(out)["least_squares"]["coef"] == expected.coef.tolist()
@@ -248,10 +249,57 @@ def test_short_json_and_bins(capsys, tmp_path):
     [p] = json.loads(full)["probes"]
     assert sum(p["histogram"]["counts"]) == 50
     assert len(short) < 1500
+    assert run(capsys, *words, "--full")[1].count("counts") == 1
     del p["histogram"]
     assert json.loads(short)["probes"] == [p]
     [written] = json.loads((tmp_path / "r" / "probe.json").read_text())["probes"]
     assert sum(written["histogram"]["counts"]) == 50
+
+
+LONG = re.compile(r'"\d+/\d+"|"\d{18,}')
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers", "left_out"),
+    [
+        (["construct", "demo:diabetes"], {"least_squares": {"risk": 0}, "minimum": {"radius": 0}}, "coef"),
+        (["decide", "net.npz", "demo:diabetes"], {"risk": 0, "radius": 0, "n_kinks": 0, "n_off_units": 0}, "exact_risk"),
+        (["polish", "net.npz", "demo:diabetes"], {"risk": 0, "radius": 0, "steps": 0, "n_kinks": 0, "ties": 0}, "path"),
+        (
+            ["polish", "net.npz", "demo:diabetes", "--weight-decay", "1"],
+            {"risk": 0, "steps": 0, "weight_decay": 0, "n_folds": 0},
+            "path",
+        ),
+        (["bracket", "demo:diabetes", "--width", "1", "2", "--starts", "2"], {"least_squares_risk": 0}, "trace"),
+        (["linear", "demo:saddle"], {"value": 0, "escape": {"up": {"change": 0}, "down": {"change": 0}}}, "facts"),
+        (["counterexample", "tanh"], {"radius": 0, "least_squares_risk": 0, "witness": {"zero": {"v1": 0}}}, "conditions"),
+        (["probe", "net.npz", "demo:diabetes", "--n", "50"], {"risk": 0, "n": 0}, "histogram"),
+    ],
+)  # fmt: skip
+def test_json_is_short_and_full_has_all(capsys, tmp_path, monkeypatch, words, numbers, left_out):
+    """Short: no number as text, nothing that grows with the data. --full: what --out writes."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    fm.OneHiddenLayer(rng.normal(size=(4, 10)), rng.normal(size=4), rng.normal(size=4), 150.0, fm.relu).save("net.npz")
+    _, short, err = run(capsys, *words, "--json", "--quiet")
+    assert err == ""
+    assert len(short) < 2600, len(short)
+    assert not LONG.search(short)
+    assert f'"{left_out}"' not in short
+
+    def look(told, wanted):
+        for key, inner in wanted.items():
+            if isinstance(inner, dict):
+                look(told[key], inner)
+            else:
+                assert type(told[key]) in (int, float), key
+
+    look(json.loads(short), numbers)
+    full = json.loads(run(capsys, *words, "--json", "--full", "--quiet", "--out", "o")[1])
+    assert f'"{left_out}"' in json.dumps(full)
+    [summary] = [name for name in full["files"] if name.endswith(".json")]
+    written = json.loads((tmp_path / summary).read_text())
+    assert {**full, "seconds": 0, "files": 0} == {**written, "seconds": 0, "files": 0}
 
 
 # --- quiet ----------------------------------------------------------------------------------------

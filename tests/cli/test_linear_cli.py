@@ -34,7 +34,7 @@ def table(tmp_path):
 
 
 def answer(capsys, *arguments):
-    assert main(["linear", *map(str, arguments), "--json"]) == 0
+    assert main(["linear", *map(str, arguments), "--json", "--full"]) == 0
     return json.loads(capsys.readouterr().out)
 
 

@@ -541,7 +541,7 @@ def test_the_commands_decide_and_polish_in_balls(tmp_path, capsys):
     text = "\n".join(["a,b,c,y", *(",".join(map(repr, row)) for row in table.tolist())])
     (tmp_path / "data.csv").write_text(text)
     where = [str(tmp_path / "net.npz"), str(tmp_path / "data.csv"), "--target", "y"]
-    assert main(["polish", *where, "--weight-decay", "0.1", "--json"]) == 0
+    assert main(["polish", *where, "--weight-decay", "0.1", "--json", "--full"]) == 0
     summary = json.loads(capsys.readouterr().out)
     p = fm.polish(net, data, weight_decay=0.1)
     assert summary["status"] == "local_minimum"

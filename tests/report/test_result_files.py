@@ -79,7 +79,7 @@ def test_a_thing_has_the_name_of_its_attribute():
 def test_commands_use_the_same_names_and_keep_the_old_ones_for_a_release(capsys):
     from fastminima.cli.main import main
 
-    assert main(["construct", "demo:xor", "--json"]) == 0
+    assert main(["construct", "demo:xor", "--json", "--full"]) == 0
     told = json.loads(capsys.readouterr().out)
     low = fm.spurious_minimum(fm.load_demo("xor"))
     better = fm.better_point(low)
@@ -114,7 +114,7 @@ def test_commands_use_the_same_names_and_keep_the_old_ones_for_a_release(capsys)
 def test_every_command_says_the_version_of_its_names(words, kind, capsys):
     from fastminima.cli.main import main
 
-    assert main([*words, "--json"]) == 0
+    assert main([*words, "--json", "--full"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["version"] == KEYS_VERSION
     if "n_samples" in told:

@@ -5,6 +5,8 @@ Modules, lowest first:
 - `wording`: how the command line spells things: whole numbers, names of columns, options in messages, and what a status
   says.
 - `output`: what commands print, and small text files.
+- `short_json`: what --json prints: the numbers and verdicts that a script asks for; with --full all that the summary in
+  DIR has.
 - `earlier_runs`: what an earlier run left in an output folder, by that run's own word: the files its summary lists, and no
   others.
 - `folder`: the folder that --out names: one run in it, whole, and the one before until then.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import time
 from contextlib import ExitStack
@@ -16,21 +15,23 @@ from fastminima.reporting.atlas_numbers import (
     SUMMARY_HEAD,
     AtlasNumbers,
     atlas_numbers,
+    medians,
     summary_rows,
 )
 from fastminima.reporting.atlas_page import atlas_page
 from fastminima.reporting.atlas_plots import ATLAS_PICTURES, draw_atlas
 from fastminima.reporting.figures import require_matplotlib, save_figure
+from fastminima.reporting.plain_names import KEYS_VERSION
 from fastminima.scanning.atlas import Atlas, AtlasPlan, atlas
 from fastminima.scanning.chart_table import Chart
 from fastminima.scanning.installed_tables import PACKAGES
 from fastminima.system.options import parse_bytes
 from fastminima.system.packages import import_optional
-from fastminima.system.plain_json import json_ready
 
 from .arguments import add_result_arguments, add_seed_argument, add_workers_argument
 from .folder import OutputFolder
 from .output import note, print_table, say
+from .short_json import print_json
 from .wording import exit_status, whole
 
 __all__ = ["add_parser", "run"]
@@ -172,7 +173,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder) -> int:
     summary = _summary(arguments, made, numbers, seconds)
     written = folder.finish_with(summary)
     if arguments.json:
-        print(json.dumps(json_ready({**summary, "files": written}), indent=2, allow_nan=False))
+        print_json(summary, written, full=True)
     else:
         title = f"fastminima atlas: {len(made)} tables, {len(made.left_out)} left out, {seconds:.3g} s"
         print_table(title, list(SUMMARY_HEAD), summary_rows(numbers))
@@ -255,6 +256,7 @@ def _summary(
     for row in made.table:
         statuses[row["status"]] = statuses.get(row["status"], 0) + 1
     return {
+        "version": KEYS_VERSION,
         "packages": arguments.packages,
         "widths": list(made.widths),
         "search_seconds": arguments.seconds,
@@ -262,6 +264,6 @@ def _summary(
         "tables": len(made),
         "tables_left_out": len(made.left_out),
         "statuses": statuses,
-        "medians": [dict(zip(SUMMARY_HEAD, row, strict=True)) for row in summary_rows(numbers)],
-        "seconds": seconds,
+        "medians": medians(numbers),
+        "seconds": {"atlas": seconds},
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from fastminima.proof.prove import prove
 from fastminima.reporting.bracket_summary import BRACKET_HEAD, bracket_rows, summarise_brackets
 from fastminima.reporting.figures import require_matplotlib
 from fastminima.system.options import as_count, check_count
-from fastminima.system.plain_json import json_ready
 
 from .arguments import (
     activation_of,
@@ -32,6 +30,7 @@ from .arguments import (
 from .certificates import proof_row, write_proof
 from .folder import OutputFolder
 from .output import print_table, say
+from .short_json import add_full_argument, print_json
 from .stages import Stages
 from .wording import exit_status, whole
 
@@ -95,8 +94,9 @@ def add_parser(commands: Any) -> None:
     add_result_arguments(
         parser,
         "bracket.json, width-2.npz ..., bracket.png and trace.png",
-        "the summary as JSON, every rational with all digits",
+        "both ends of every width as JSON",
     )
+    add_full_argument(parser, "the progress of the search, and every rational with all digits")
     parser.set_defaults(run=run, accuracy="auto")
 
 
@@ -154,7 +154,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
         summary["files"] = files
     summary["seconds"] = stage.seconds
     if arguments.json:
-        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+        print_json(summary, full=arguments.full)
     else:
         _print(summary, files)
     return 130 if stopped else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
 from fastminima.reporting.plain_names import KEYS_VERSION
-from fastminima.system.plain_json import json_ready
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
@@ -35,6 +33,7 @@ from .arguments import (
 )
 from .folder import OUT_RULE, OutputFolder, names_a_file
 from .output import example_csv, print_table, say, write_text
+from .short_json import print_json
 from .wording import exit_status
 
 __all__ = ["add_parsers", "proof_if_any", "proof_row", "proof_rows", "run_check", "run_prove", "write_proof"]
@@ -135,10 +134,10 @@ def _prove_to_folder(arguments: argparse.Namespace, folder: OutputFolder) -> int
     seconds = time.perf_counter() - start
     read = {name: getattr(arguments, name) for name in _READ}
     read["source"] = read.pop("data")
-    summary = {**_summary(certificate), **read, "seconds": seconds}
+    summary = {**_summary(certificate), **read, "seconds": {"prove": seconds}}
     files = folder.finish_with(summary)
     if arguments.json:
-        print(json.dumps(json_ready({**summary, "files": files}), indent=2, allow_nan=False))
+        print_json(summary, files, full=True)
         return 0
     proof = str(folder.path / "proof.json")
     written = ["written", f"{', '.join(Path(name).name for name in files)} in {folder.path}"]
@@ -168,11 +167,7 @@ def _prove_to_file(arguments: argparse.Namespace) -> int:
         table.unlink(missing_ok=True)
     seconds = time.perf_counter() - start
     if arguments.json:
-        print(
-            json.dumps(
-                _summary(certificate) | {"file": str(out), "data": data_file, "seconds": seconds}, indent=2
-            )
-        )
+        print_json(_summary(certificate) | {"file": str(out), "data": data_file, "seconds": {"prove": seconds}}, full=True)
         return 0
     rows = _rows(certificate, str(out))
     if data_file is not None:
@@ -307,7 +302,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     else:
         verdict = check(certificate, load(arguments))
     if arguments.json:
-        print(json.dumps({"version": KEYS_VERSION, **verdict._asdict()}, indent=2))
+        print_json({"version": KEYS_VERSION, **verdict._asdict()}, full=True)
     else:
         for claim in verdict.claims:
             say(f"holds: {claim}")

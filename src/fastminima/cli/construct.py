@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from fastminima.proof.prove import prove
 from fastminima.reporting.figures import require_matplotlib
 from fastminima.reporting.summary import rows, summarise
 from fastminima.system.options import as_count, check_count
-from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
 from fastminima.theorems.theorem1.plain_values import minimum_values
@@ -35,6 +33,7 @@ from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_opti
 from .earlier_runs import COMMANDS
 from .folder import OutputFolder
 from .output import print_table
+from .short_json import add_full_argument, print_json
 from .stages import Stages
 from .wording import exit_status, whole, widths
 
@@ -115,6 +114,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_result_arguments(
         parser, "minimum.npz, better.npz, summary.json and segment.png", "the summary as JSON"
     )
+    add_full_argument(parser, "coefficients, names of columns and the members of --sample")
     parser.add_argument("--verbose", action="store_true", help="a line on standard error for each step")
     parser.set_defaults(run=run)
     return parser
@@ -197,7 +197,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             files = _write(folder, low, better, summary)
         summary |= {"files": files, "seconds": stage.seconds}
     if arguments.json:
-        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+        print_json(summary, full=arguments.full)
     else:
         table = [list(row) for row in rows(summary)]
         if certificate is not None:

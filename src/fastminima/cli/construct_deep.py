@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from fastminima.networks.activations.named import ActivationLike
 from fastminima.proof.prove import prove
 from fastminima.reporting.deep_summary import deep_rows, summarise_deep
 from fastminima.reporting.plain_names import with_old_names
-from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -25,6 +23,7 @@ from fastminima.theorems.theorem1.status import MinimumStatus
 from .certificates import proof_if_any
 from .folder import OutputFolder
 from .output import print_table
+from .short_json import print_json
 from .stages import Stages
 
 __all__ = ["add_deep_arguments", "construct_deep", "refuse_deep_options"]
@@ -122,7 +121,7 @@ def construct_deep(
         summary["files"] = files
     summary["seconds"] = stage.seconds
     if arguments.json:
-        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+        print_json(summary, full=arguments.full)
     else:
         rows = [list(row) for row in deep_rows(summary)]
         print_table(f"fastminima construct {arguments.data}", None, rows + table)

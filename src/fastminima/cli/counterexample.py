@@ -18,12 +18,12 @@ from fastminima.reporting.plain_names import with_old_names
 from fastminima.reporting.results.plain import counterexample_values
 from fastminima.reporting.slice_plot import plot_slice
 from fastminima.system.options import spelled
-from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus, counterexample
 
 from .arguments import add_result_arguments
 from .folder import OutputFolder
 from .output import example_csv, print_table, say, write_text
+from .short_json import add_full_argument, print_json
 from .wording import exit_status
 
 __all__ = ["add_parser", "run"]
@@ -74,8 +74,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_result_arguments(
         parser,
         "counterexample.json, local_minimum.npz, global_minimum.npz, data.csv and slice.png",
-        "one JSON object instead of a table",
+        "the result as JSON",
     )
+    add_full_argument(parser, "both networks, and each condition with its enclosure")
     parser.set_defaults(run=run)
     return parser
 
@@ -133,21 +134,14 @@ def _run(arguments: argparse.Namespace, parameters: dict[str, float], folder: Ou
     pair = counterexample(arguments.name, arguments.form, **parameters)
     summary = {
         **with_old_names(counterexample_values(pair)),
-        # texts in this command for one release more
-        "activation": str(pair.activation),
-        "least_squares_risk": str(pair.level),
-        "seconds": time.perf_counter() - start,
+        "seconds": {"counterexample": time.perf_counter() - start},
     }
     files = [] if folder is None else _write(folder, summary, pair, drawn)
     if arguments.json:
-        print(
-            json.dumps(
-                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
-            )
-        )
+        print_json(summary, files, full=arguments.full)
         return int(not pair.certified)
     rows = [list(row) for row in _rows(pair)]
-    rows.append(["time", f"{summary['seconds']:.2f} s"])
+    rows.append(["time", f"{summary['seconds']['counterexample']:.2f} s"])
     if files:
         rows.append(["written", f"{', '.join(Path(f).name for f in files)} in {Path(files[0]).parent}"])
     print_table(f"fastminima counterexample {arguments.name}", None, rows)

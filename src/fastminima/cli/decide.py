@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,12 @@ from fastminima.proof.prove import prove
 from fastminima.reporting.decide_summary import decide_rows, polish_rows, summarise_decision, summarise_polish
 from fastminima.reporting.figures import require_matplotlib
 from fastminima.reporting.smooth_summary import smooth_rows, summarise_smooth
-from fastminima.system.plain_json import json_ready
 
 from .arguments import add_network_file, add_result_arguments, load
 from .certificates import proof_if_any
 from .folder import OutputFolder
 from .output import print_table
+from .short_json import add_full_argument, print_json
 from .stages import Stages
 from .wording import exit_status
 
@@ -113,7 +112,8 @@ def _add_ends(parser: argparse.ArgumentParser, files: str) -> None:
         action="store_true",
         help="write proof.json too: a certificate anyone can check (needs --out)",
     )
-    add_result_arguments(parser, files, "the summary as JSON, every rational with all digits")
+    add_result_arguments(parser, files, "verdict, risk, radius and counts as JSON")
+    add_full_argument(parser, "kinks, steps, parameters, and every rational with all digits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +221,7 @@ def _report(arguments: argparse.Namespace, find: Finder, folder: OutputFolder | 
         summary["files"] = files
     summary["seconds"] = stage.seconds
     if arguments.json:
-        print(json.dumps(json_ready(summary), indent=2, allow_nan=False))
+        print_json(summary, full=arguments.full)
         return status
     table += [[f"time, {name}", f"{seconds:.3f} s"] for name, seconds in stage.seconds.items()]
     if files:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -27,7 +26,6 @@ from fastminima.networks.linear_layers import as_chain, read_chain
 from fastminima.reporting.plain_names import with_old_names
 from fastminima.reporting.results.plain import linear_values
 from fastminima.system.files import replacing
-from fastminima.system.plain_json import json_ready
 from fastminima.theorems.theorem4.classify import LinearVerdict, classify_linear
 from fastminima.theorems.theorem4.hessian import curvature_signs
 
@@ -40,6 +38,7 @@ from .arguments import (
 )
 from .folder import OutputFolder
 from .output import print_table
+from .short_json import add_full_argument, print_json
 from .wording import exit_status
 
 __all__ = ["add_parser", "run"]
@@ -117,6 +116,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="ball around each layer for the way out (default 0.1)",
     )
     add_result_arguments(parser, "linear.json and, at a saddle, up.npz and down.npz", "the result as JSON")
+    add_full_argument(parser, "null vectors, eigenvalues, margins and numbers as text")
     parser.set_defaults(run=run)
     return parser
 
@@ -169,11 +169,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     summary = with_old_names(known)
     files = [] if folder is None else _write(folder, summary, pair)
     if arguments.json:
-        print(
-            json.dumps(
-                json_ready({**summary, "files": files} if files else summary), indent=2, allow_nan=False
-            )
-        )
+        print_json(summary, files, full=arguments.full)
     else:
         table = [list(row) for row in _rows(summary, problem)]
         if files:

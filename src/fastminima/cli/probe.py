@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,6 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.reporting.figures import require_matplotlib
 from fastminima.reporting.plain_names import with_old_names
 from fastminima.reporting.results.plain import probe_values
-from fastminima.system.plain_json import json_ready
 
 from .arguments import (
     add_network_file,
@@ -27,6 +25,7 @@ from .arguments import (
 )
 from .folder import OutputFolder
 from .output import print_table, say
+from .short_json import add_full_argument, print_json
 from .wording import exit_status, whole
 
 __all__ = ["add_parser", "run"]
@@ -80,9 +79,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="screened: one quadratic form for the samples that keep their sides (default: what is faster)",
     )
     add_result_arguments(parser, "probe.json (with the bins) and probe.png", "the result as JSON")
-    parser.add_argument(
-        "--histogram", action="store_true", help="with --json: the bins of the excess risks, too"
-    )
+    add_full_argument(parser, "the bins of the excess risks")
+    parser.add_argument("--histogram", action="store_true", help="the same")
     parser.set_defaults(run=run, accuracy="auto")
     return parser
 
@@ -120,10 +118,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     summary = _summarise(result, data, arguments, seconds)
     files = [] if folder is None else _write(folder, result, summary)
     if arguments.json:
-        shown = summary if arguments.histogram else _without_bins(summary)
-        print(
-            json.dumps(json_ready({**shown, "files": files} if files else shown), indent=2, allow_nan=False)
-        )
+        print_json(summary, files, full=arguments.full or arguments.histogram)
     else:
         _print(result, data, seconds, files)
     return 0
@@ -156,12 +151,6 @@ def _summarise(
         "seconds": seconds,
     }
     return with_old_names(summary)
-
-
-def _without_bins(summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary without what takes most of its room."""
-    short = [{key: value for key, value in p.items() if key != "histogram"} for p in summary["probes"]]
-    return {**summary, "probes": short}
 
 
 def _write(folder: OutputFolder, result: Probe | ProbeSweep, summary: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 from pathlib import Path
@@ -16,7 +15,6 @@ from fastminima.reporting.plain_names import KEYS_VERSION
 from fastminima.reporting.results.page import report
 from fastminima.reporting.results.words import said
 from fastminima.system.options import as_count, check_count
-from fastminima.system.plain_json import json_ready
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum, spurious_minimum
@@ -31,6 +29,7 @@ from .arguments import (
 )
 from .folder import OUT_RULE, OutputFolder, names_a_file
 from .output import print_table
+from .short_json import print_json
 from .stages import Stages
 from .wording import exit_status, whole
 
@@ -128,7 +127,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     files = [arguments.out] if folder is None else folder.finish_with(told)
     told["files"] = files
     if arguments.json:
-        print(json.dumps(json_ready(told), indent=2, allow_nan=False))
+        print_json(told, full=True)
         return 0 if done else 1
     rows = [["proved", sentence] for sentence in found.proved]
     rows += [["sampled", sentence] for sentence in found.sampled]

@@ -20,7 +20,7 @@ from fastminima.system.files import reading
 from fastminima.system.options import spelled
 from fastminima.system.packages import import_optional
 
-__all__ = ["MEDIANS", "SUMMARY_HEAD", "Array", "AtlasNumbers", "atlas_numbers", "summary_rows"]
+__all__ = ["MEDIANS", "SUMMARY_HEAD", "Array", "AtlasNumbers", "atlas_numbers", "medians", "summary_rows"]
 
 Array = NDArray[np.float64]
 
@@ -148,8 +148,8 @@ def _value(text: str | None) -> Any:
     return text
 
 
-def summary_rows(numbers: AtlasNumbers) -> list[list[str]]:
-    """Medians of the brackets by number of inputs and width, as text under `SUMMARY_HEAD`."""
+def medians(numbers: AtlasNumbers) -> list[dict[str, Any]]:
+    """Counts and medians of the brackets by number of inputs and width, as `MEDIANS` says, one after the other."""
     d = numbers.column("d")
     found = []
     for name, least, most in _GROUPS:
@@ -162,11 +162,26 @@ def summary_rows(numbers: AtlasNumbers) -> list[list[str]]:
             low, high = (numbers.column(f"gap_{end}_{w}")[inside] for end in ("least", "most"))
             wide = high - low
             found.append(
-                [name, str(w), str(len(lower)), str(int((lower > 0).sum())), str(int((lower > pure).sum()))]
-                + [f"{float(np.median(v)):.3f}" for v in (low, high, wide)]
-                + [str(int((wide < 0.05).sum()))]
+                {
+                    "inputs": name,
+                    "width": w,
+                    "tables": len(lower),
+                    "lower_above_zero": int((lower > 0).sum()),
+                    "lower_above_pure_error": int((lower > pure).sum()),
+                    "gap_least": float(np.median(low)),
+                    "gap_most": float(np.median(high)),
+                    "bracket_length": float(np.median(wide)),
+                    "shorter_than_5_percent": int((wide < 0.05).sum()),
+                }
             )
     return found
+
+
+def summary_rows(numbers: AtlasNumbers) -> list[list[str]]:
+    """`medians` as text under `SUMMARY_HEAD`."""
+    return [
+        [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()] for row in medians(numbers)
+    ]
 
 
 def recovered(row: Mapping[str, Any], drop: str, width: int) -> float | None:

@@ -107,6 +107,7 @@ def _around(decision: Decision) -> dict[str, Any]:
         "radius": decision.radius,
         "radius_squared": None if square is None else ratio(square),
         "kinks_per_unit": [counted[k] for k in range(decision.network.width)],
+        "n_kinks": len(decision.kinks),
         "ties": sum(_is_tie(kink.multiplier, kink.limit) for kink in decision.kinks),
         "kinks": [
             {
@@ -117,6 +118,7 @@ def _around(decision: Decision) -> dict[str, Any]:
             }
             for kink in decision.kinks
         ],
+        "n_off_units": len(decision.off_units),
         "off_units": {unit: str(why) for unit, why in sorted(decision.off_units.items())},
     }
 

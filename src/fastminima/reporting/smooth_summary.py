@@ -40,6 +40,7 @@ def smooth_values(result: SmoothDecision | SmoothPolish) -> dict[str, Any]:
             **common,
             "verdict": str(result.verdict),
             "risk_bounds": [ratio(low), ratio(high)],
+            "n_off_units": len(result.off_units),
             "off_units": {unit: str(why) for unit, why in sorted(result.off_units.items())},
             "near": None
             if result.near is None
@@ -61,6 +62,7 @@ def smooth_values(result: SmoothDecision | SmoothPolish) -> dict[str, Any]:
         "steps": len(result.path) - 1,
         "moved": result.moved,
         "started_within_radius": result.started_within_radius,
+        "n_folds": len(result.folds),
         "folds": [str(fold) for fold in result.folds],
         "polished": {"radius": result.radius, "distance": result.distance, "excess": result.excess},
         "minimum": None if result.exact is None else smooth_minimum_values(result.exact, result.distance),

@@ -346,10 +346,10 @@ def command(*words):
 
 def test_the_command_writes_what_it_says(tmp_path, capsys):
     out = tmp_path / "deep" / "results"
-    assert command("elu", "--param", "alpha=0.5", "--form", "bias", "--out", str(out), "--json") == 0
+    assert command("elu", "--param", "alpha=0.5", "--form", "bias", "--out", str(out), "--json", "--full") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["certified"] is True
-    assert found["activation"] == "elu(alpha=0.5)"
+    assert found["activation"] == {"name": "elu(alpha=0.5)"}
     assert {c["name"] for c in found["conditions"]} >= {"D", "C2.6"}
     assert {Path(f).name for f in found["files"]} == {path.name for path in out.iterdir()}
     assert json.loads((out / "counterexample.json").read_text())["radius"] == found["radius"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -283,8 +284,18 @@ def _ways(pair: LinearEscape) -> Values:
 
 
 def _change(change: Any) -> Values:
-    """Text for the reader, value and error in units of 2**exponent."""
-    return {"text": str(change), "value": change.value, "error": change.error, "exponent": change.exponent}
+    """The change as a float, as text, and as value and error in units of 2**exponent, which may lie beyond floats."""
+    try:
+        shown = float(change)
+    except OverflowError:
+        shown = math.copysign(math.inf, change.value)
+    return {
+        "change": shown,
+        "text": str(change),
+        "value": change.value,
+        "error": change.error,
+        "exponent": change.exponent,
+    }
 
 
 def linear_values(report: LinearReport) -> Values:
