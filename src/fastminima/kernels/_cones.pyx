@@ -18,12 +18,15 @@ e.  Bound. For every lambda >= 0 and all b, q within the inequalities, the risk 
     matrix H from below. L(beta') = (|y|^2 - <beta', g + C'lambda> + <beta', grad>)/2. A Cholesky factorisation of H -
     mu that comes to its end shows mu, but for 2 size u per unit of the trace. Rounding: x~ has relative errors u, y
     and w none; an entry of H is off by (n + 8) u at most times the roots of its diagonal entries, which are 1.
-f.  Where H is singular nothing is shown (-1); exact arithmetic may then decide, elsewhere.
+f.  Where H is singular nothing is shown. Mostly some unit is alone on few rows, which it fits whatever the others do:
+    the rows of the pattern that fewest rows have are left out, as their error is at least 0, until H is regular. Units
+    that only they told apart are then one by (c). Exact arithmetic may show more, elsewhere.
 g.  For the search tree: the function found, its risk on all rows, and for each unit how many rows are open, their
     errors, which side of the box spreads them most, and the worst of them.
 """
 
 from libc.stdint cimport int8_t, int32_t
+from libc.string cimport memset
 
 cdef extern from "_cones.h" nogil:
     enum: FC_WIDTH
@@ -45,16 +48,70 @@ cdef extern from "_cones.h" nogil:
         const double *high
         const int32_t *forced
         int n_forced
+    ctypedef struct fc_form:
+        pass
+    ctypedef struct fc_sums:
+        pass
+    Py_ssize_t fc_kept(const fc_table *, const int8_t *, int32_t *)
+    void fc_form_of(const fc_table *, const fc_box *, const int8_t *, const int32_t *, Py_ssize_t, fc_form *)
+    void fc_sums_of(const fc_table *, const fc_box *, const int8_t *, const int32_t *, Py_ssize_t, const fc_form *,
+                    fc_sums *)
+    void fc_solve(const fc_form *, fc_sums *)
+    double fc_bound(const fc_form *, const fc_sums *, Py_ssize_t)
     void fc_node_bound(const fc_table *, const fc_box *, int8_t *, int32_t *, double *)
     void fc_multipliers(const double *, const double *, double, int, const double *, int, double *)
 
 MOST_UNITS, MOST_UNKNOWNS, MOST_LIMITS, REPORT = FC_WIDTH, FC_SIZE, FC_LIMITS, FC_REPORT
 
 
+cdef Py_ssize_t without_smallest(const fc_table *t, const int8_t *sign, int32_t *kept, Py_ssize_t count) noexcept nogil:
+    """Leave out the rows of the pattern that fewest of the kept ones have; how many stay."""
+    cdef Py_ssize_t size[1 << FC_WIDTH]
+    cdef Py_ssize_t r, left = 0
+    cdef int code, least = -1
+    memset(size, 0, sizeof(size))
+    for r in range(count):
+        size[pattern(t, sign, kept[r])] += 1
+    for code in range(1 << t.width):
+        if size[code] > 0 and (least < 0 or size[code] < size[least]):
+            least = code
+    for r in range(count):
+        if pattern(t, sign, kept[r]) != least:
+            kept[left] = kept[r]
+            left += 1
+    return left
+
+
+cdef int pattern(const fc_table *t, const int8_t *sign, Py_ssize_t i) noexcept nogil:
+    """A bit for each unit that is positive on a row."""
+    cdef int k, code = 0
+    for k in range(t.width):
+        code |= (sign[k * t.n + i] > 0) << k
+    return code
+
+
+cdef void bound_fewer_rows(const fc_table *t, const fc_box *box, const int8_t *sign, int32_t *kept,
+                           double *out) noexcept nogil:
+    """(f): the bound, and how many rows it is of, once so many patterns are left out that H is regular."""
+    cdef fc_form form
+    cdef fc_sums sums
+    cdef Py_ssize_t count = fc_kept(t, sign, kept)
+    while out[1] < 0.0:
+        count = without_smallest(t, sign, kept, count)
+        if count == 0:
+            out[1] = 0.0
+        else:
+            fc_form_of(t, box, sign, kept, count, &form)
+            fc_sums_of(t, box, sign, kept, count, &form, &sums)
+            fc_solve(&form, &sums)
+            out[1] = fc_bound(&form, &sums, count)
+    out[3] = <double>count
+
+
 def node_bound(const double[:, ::1] x, const double[::1] y, const double[::1] w, double plus, double minus,
                const double[::1] sigma, const double[:, ::1] low, const double[:, ::1] high,
                const int32_t[:, ::1] forced, int8_t[:, ::1] sign_out, int32_t[::1] kept, double[::1] out):
-    """out: estimate, bound, risk, kept rows, whether affine; the affine part; the rows q; (g) for each unit."""
+    """out: estimate, bound, risk, rows that the bound is of (kept), if affine; affine part; rows q; (g) by unit."""
     cdef fc_table table
     cdef fc_box box
     with nogil:
@@ -67,6 +124,8 @@ def node_bound(const double[:, ::1] x, const double[::1] y, const double[::1] w,
             if forced.shape[0] > 0:
                 box.forced = &forced[0, 0]
             fc_node_bound(&table, &box, &sign_out[0, 0], &kept[0], &out[0])
+            if out[1] < 0.0:
+                bound_fewer_rows(&table, &box, &sign_out[0, 0], &kept[0], &out[0])
 
 
 def multipliers(const double[:, ::1] H, const double[::1] g, double yy, const double[:, ::1] limits,

@@ -138,24 +138,54 @@ def _solved(F: F64, y: F64, limits: F64) -> tuple[float, F64, bool]:
     return float(y @ y - beta @ goal), beta / scale, whole
 
 
+@dataclass
+class _Cell:
+    """The table and the cell, as `node_bound` is given them."""
+
+    x: F64
+    y: F64
+    w: F64
+    slopes: tuple[float, float]
+    sigma: F64
+    low: F64
+    high: F64
+    forced: NDArray[np.int32]
+
+    def least(
+        self, sign: NDArray[np.int8], rows: NDArray[np.intp]
+    ) -> tuple[float, F64, bool, bool, list[_Unit]]:
+        """The least sum of squares on some rows, where, whether only there; a free affine function, units that bend."""
+        x, root = self.x[rows], np.sqrt(self.w[rows])
+        affine, units = _units(sign, self.slopes, self.sigma, self.low, self.high)
+        parts = [x if affine else np.ones((len(rows), 1))]
+        parts += [(self.sigma[u.k] * np.where(sign[u.k] > 0, *self.slopes))[:, None] * x for u in units]
+        limits = _limits(units, parts[0].shape[1], self.x, self.forced)
+        found = _solved(np.column_stack(parts) * root[:, None], self.y[rows] * root, limits)
+        return *found, affine, units
+
+
 def node_bound(
     x: F64, y: F64, w: F64, plus: float, minus: float, sigma: F64, low: F64, high: F64,
     forced: NDArray[np.int32], sign_out: NDArray[np.int8], kept: NDArray[np.int32], out: F64,
 ) -> None:  # fmt: skip
-    """As `_cones.node_bound`; out[1] is the estimate itself where the minimum is at one place."""
+    """As `_cones.node_bound`; out[1] is the estimate of the rows whose minimum is at one place."""
     width, d1 = low.shape
     sign_out[:] = _signs(x, low, high, forced)
     rows = np.flatnonzero((sign_out != 0).all(axis=0))
+    cell = _Cell(x, y, w, (plus, minus), sigma, low, high, forced)
+    twice, beta, whole, affine, units = cell.least(sign_out[:, rows], rows)
+    bound, base = max(twice, 0.0) / 2, d1 if affine else 1
+    while not whole:
+        code = (sign_out[:, rows] > 0).T @ (1 << np.arange(width))
+        size = np.bincount(code, minlength=1 << width)
+        rows = rows[code != np.argmin(np.where(size > 0, size, len(y) + 1))]
+        bound, whole = 0.0, not len(rows)
+        if len(rows):
+            of_fewer, _, whole, _, _ = cell.least(sign_out[:, rows], rows)
+            bound = max(of_fewer, 0.0) / 2
     kept[: len(rows)] = rows
-    sign, root = sign_out[:, rows], np.sqrt(w[rows])
-    affine, units = _units(sign, (plus, minus), sigma, low, high)
-    parts = [x[rows] if affine else np.ones((len(rows), 1))]
-    parts += [(sigma[u.k] * np.where(sign[u.k] > 0, plus, minus))[:, None] * x[rows] for u in units]
-    base = parts[0].shape[1]
-    limits = _limits(units, base, x, forced)
-    twice, beta, whole = _solved(np.column_stack(parts) * root[:, None], y[rows] * root, limits)
     out[:] = 0.0
-    out[:5] = twice / 2, max(twice, 0.0) / 2 if whole else -1.0, 0.0, len(rows), affine
+    out[:5] = twice / 2, bound, 0.0, len(rows), affine
     affine_part, q = (
         out[REPORT : REPORT + d1],
         out[REPORT + d1 : REPORT + d1 * (1 + width)].reshape(width, d1),

@@ -1,7 +1,7 @@
 """The least risk of all networks of a small width, from below: cells of hidden rows, the lowest cut first.
 
 (a) The cells of `direction_boxes` cover all networks with slopes s+, s-. What a cell's networks leave on the rows that it
-    decides is bounded from below by the kernel `_cones`, proved in spite of rounding; where that shows nothing, by
+    decides is bounded from below by the kernel `_cones`, proved in spite of rounding; where that shows too little, by
     `exact_cells`, once the cell is the lowest. The least of these bounds holds for all networks, at any moment.
 (b) The unit is cut whose open rows have the largest errors: across the side of its box that spreads them most. Rows on a
     kink (the rule at a minimum) stay open however small the box is: where a unit has few open rows, the cell is cut by
@@ -124,12 +124,12 @@ class BranchAndBound:
     def run(self, upper: Fraction, effort: Effort) -> None:
         """Cut the lowest cell until its bound is near the risk `upper` of a network, or the effort is spent."""
         began = time.perf_counter()
-        goal = self._goal = _NEAR * round_down((upper - self.inputs.pure_error) / self.scaled.risk_unit)
+        self._goal = _NEAR * round_down((upper - self.inputs.pure_error) / self.scaled.risk_unit)
         most = min(effort.cells or _MOST_CELLS, _MOST_CELLS)
         try:
             for cell in first_cells(self.width, self.scaled.X.shape[1]):
                 self._look(cell, 0.0)
-            while self._open[0][0] < goal and len(self.tree.bounds) < most:
+            while self._open[0][0] < self._goal and len(self.tree.bounds) < most:
                 if effort.seconds is not None and time.perf_counter() - began > effort.seconds:
                     break
                 self._advance()
@@ -174,8 +174,9 @@ class BranchAndBound:
         estimate, bound, risk = self._out[:3].tolist()
         if self.best is None or risk < self.best[0]:
             self.best = risk, cell, self._out.copy()
-        # one that rationals would raise by little is cut instead, unless that ends the matter
-        in_doubt = bound < 0.0 and estimate > min(before * 1.01, self._goal)
+            self._goal = min(self._goal, _NEAR * risk)
+        # rationals take as long as many cells: where they may end the matter
+        in_doubt = max(bound, before) < self._goal < estimate
         return max(before, bound), cell, self._cut(cell), in_doubt
 
     def _cut(self, cell: Cell) -> Cut:
