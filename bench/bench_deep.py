@@ -2,7 +2,8 @@
 
 `python bench/bench_deep.py [--quick]` prints CPU seconds (one BLAS thread), medians of one run, and checksums; for times
 `pytest --benchmark-only` on this file. The peer is one forward and backward pass of the same network in NumPy: loss and
-the gradient of all parameters, float64, the whole table at once.
+the gradient of all parameters, float64, the whole table at once. Of logistic and softmax loss: the logarithms of the
+proof's probabilities by `decimal` to 60 digits, one at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from decimal import Context, Decimal
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -57,6 +59,25 @@ def forward_and_backward(network: fm.DeepNetwork, data: fm.Dataset) -> float:
     return loss + 0.0 * squares
 
 
+def classes(m: int, loss: str) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((m, 10))
+    if loss == "logistic":
+        return X, (X[:, 0] + 0.5 * X[:, 1] ** 2 + rng.standard_normal(m) > 0.3).astype(int)
+    return X, np.argmax(0.7 * X[:, :5] + rng.gumbel(size=(m, 5)), axis=1)
+
+
+def logarithms_by_decimal(low: Any) -> Decimal:
+    """-sum p ln p of the probabilities that prove the bound."""
+    context, total = Context(prec=60), Decimal(0)
+    for point in low.fits.points:
+        for row in point.rows():
+            for p in row:
+                number = context.divide(Decimal(p.numerator), Decimal(p.denominator))
+                total = context.subtract(total, context.multiply(number, context.ln(number)))
+    return total
+
+
 def minimum(data: fm.Dataset, widths: tuple[int, ...]) -> Any:
     return fm.spurious_minimum(data, activation="relu", width=widths)
 
@@ -70,6 +91,13 @@ def certificate(low: Any) -> Any:
 def test_deep_minimum(benchmark: Any, m: int) -> None:
     data = problem(m, 10)
     benchmark.extra_info["checksum"] = f"{benchmark(lambda: minimum(data, (64, 64, 64))).radius:.10g}"
+
+
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_deep_classes(benchmark: Any, loss: str) -> None:
+    data = classes(1_000, loss)
+    low = benchmark(lambda: fm.spurious_minimum(data, activation="relu", width=(16, 16), loss=loss))
+    benchmark.extra_info["checksum"] = f"{low.loss:.10g}"
 
 
 @pytest.mark.parametrize("activation", ["relu", "elu"])
@@ -91,6 +119,20 @@ def main() -> None:
             f"{m:,} x 10, widths 64-64-64: minimum {whole:.3f} s, of it the fit {fit:.3f} s; NumPy's forward and backward "
             f"pass {passed:.3f} s; (minimum - fit) / pass {(whole - fit) / passed:.2f}; radius {low.radius:.8g}, "
             f"loss {loss:.10g}"
+        )
+    for loss in ("logistic", "softmax"):
+        m = 2_000 if quick else 20_000
+        data, runs = classes(m, loss), 1 if quick else 3
+        seconds, low = clocked(
+            lambda data=data, loss=loss: fm.spurious_minimum(
+                data, activation="relu", width=(16, 16), loss=loss
+            ),
+            runs,
+        )
+        slowly, _ = clocked(lambda low=low: logarithms_by_decimal(low), 1)
+        print(
+            f"{m:,} x 10, widths 16-16, {loss}: minimum {seconds:.2f} s; its logarithms by decimal {slowly:.2f} s; "
+            f"ratio {seconds / slowly:.2f}; loss {low.loss:.13g}, excess {low.excess:.2g}, {low.status}"
         )
     for activation in ("relu", "leaky_relu", "hardtanh", "elu", "selu"):
         low = fm.spurious_minimum(fm.load_demo("diabetes"), activation=activation, width=(16, 16, 16))

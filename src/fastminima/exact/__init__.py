@@ -11,7 +11,8 @@ python-flint is used where installed, for speed only:
 - `sums`: exact prefix sums.
 - `nullspace`, `matrix`, `inertia`: null spaces, products and signs of eigenvalues of rational matrices.
 - `tables`: columns of a dataset as one rational matrix.
-- `entropy`: entropies and cross entropies of rational numbers, enclosed by decimals.
+- `fixed_point`: logarithms and exponentials of many numbers at once, in integers.
+- `entropy`: entropies and cross entropies of rational numbers, enclosed.
 - `digits`: sums of products of 24-bit digits of columns, by a kernel.
 - `gram`: exact Gram matrices, streamed.
 - `masked_products`: exact sums of products of inputs over the samples that masks let through, by a kernel and BLAS.

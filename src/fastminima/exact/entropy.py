@@ -1,49 +1,53 @@
-"""Entropies and cross entropies of rational numbers, enclosed by decimals.
+"""Entropies and cross entropies of rational numbers, enclosed by integers in units of u = 2^-224 (`fixed_point`).
 
-`decimal` rounds quotients, exp and ln correctly to 60 digits, so each is right up to u = 10^-59 of its size.
-
-(a) Entropy, -sum p ln p. A term's p is off by u p, its logarithm by u (|ln p| + 2), the product by u more: at most
-    8 u (p |ln p| + p), and over a row of K at most 8 u (ln K + 1).
-(b) Cross entropy, ln sum_j exp(d_j) - <t, d>, d_j = z_j - max z <= 0. exp(d_j) is off by 2 u (|d_j| + 1) exp(d_j) <= 2 u,
-    the sum of K of them, at least 1, by (K + 2) K u, its logarithm by that and u ln K; <t, d> is rational and rounded once.
-(c) Weights round once, and a sum of N terms of one sign loses at most N u of itself.
-The factor 10 between u and the unit of the bounds below covers their own roundings.
+(a) Entropy, -sum p ln p. p is rounded down by less than u, which changes a term by at most 224 ln 2 u <= 156 u: its slope
+    between u and 1 is at most that, and below u the term itself is. The logarithm is off by LOG_UNITS, the product by 1:
+    at most 156 + 64 + 1 < 256 u.
+(b) Cross entropy, ln sum_j exp(d_j) - <t, d>, d_j = z_j - max z <= 0. d_j is rounded down, so its exponential is off by
+    EXP_UNITS + 1, the sum of K of them, at least 1, and so its logarithm, by K (EXP_UNITS + 2) + LOG_UNITS: less than
+    (34 K + 66) u with the rounding of <t, d>, which is rational.
+(c) The sum over rows, with their weights, is exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 
+import numpy as np
+
+from .dyadic import Ints, power_of_two, to_integers
+from .fixed_point import BITS, EXP_UNITS, LOG_UNITS, exponentials, logarithms
 from .matrix import RationalMatrix
 
 __all__ = ["cross_entropy", "entropy"]
 
 Bounds = tuple[Fraction, Fraction]
 
-_UNIT = Decimal("1e-58")
-_CONTEXT = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX)
-# e^-700 < 10^-300 is nothing beside a sum that is at least 1
-_FAR = -700
+_UNIT = power_of_two(-BITS)
+# of a term, see (a)
+_TERM = 192 + LOG_UNITS
+# rows at a time: what an integer takes is several times what its bits do
+_ROWS = 16_384
 
 
-def _quotient(n: int, scale: Fraction) -> Decimal:
-    """n * scale, rounded once."""
-    return _CONTEXT.divide(Decimal(n * scale.numerator), Decimal(scale.denominator))
+def _in_units(numerators: Ints, scale: Fraction) -> Ints:
+    """numerators * scale in units, rounded down."""
+    factor = scale / _UNIT
+    if factor.denominator & (factor.denominator - 1):
+        return np.asarray(numerators * factor.numerator // factor.denominator)
+    scaled = numerators if factor.numerator == 1 else numerators * factor.numerator
+    return np.asarray(scaled >> (factor.denominator.bit_length() - 1))
 
 
-def _weighed(rows: Sequence[Decimal], weights: Sequence[float] | None) -> Decimal:
-    total = Decimal(0)
-    for k, value in enumerate(rows):
-        term = value if weights is None else _CONTEXT.multiply(Decimal(weights[k]), value)
-        total = _CONTEXT.add(total, term)
-    return total
-
-
-def _bounds(total: Decimal, error: Decimal) -> Bounds:
-    centre, off = Fraction(total), Fraction(error)
-    return max(centre - off, Fraction(0)), centre + off
+def _summed(rows: Ints, units: int, weights: Sequence[float] | None) -> Bounds:
+    """Bounds on the weighted sum of rows, each off by so many units at most; none is below 0."""
+    if weights is None:
+        total, mass, unit = int(rows.sum()), len(rows), _UNIT
+    else:
+        heavy, power = to_integers(np.asarray(weights, dtype=np.float64))
+        total, mass, unit = int((heavy * rows).sum()), int(heavy.sum()), _UNIT * power_of_two(power)
+    return max(total - mass * units, 0) * unit, (total + mass * units) * unit
 
 
 def entropy(P: RationalMatrix, weights: Sequence[float] | None = None) -> Bounds:
@@ -56,18 +60,12 @@ def entropy(P: RationalMatrix, weights: Sequence[float] | None = None) -> Bounds
     weights : m floats >= 0, optional
         Default all 1.
     """
-    rows, count = [], P.shape[1]
-    for row in P.numerators.tolist():
-        value = Decimal(0)
-        for n in row:
-            p = _quotient(n, P.scale)
-            if n:
-                value = _CONTEXT.subtract(value, _CONTEXT.multiply(p, _CONTEXT.ln(p)))
-        rows.append(value)
-    mass = _weighed([Decimal(1)] * len(rows), weights)
-    units = Decimal((len(rows) * count + 16) * (count + 1))
-    error = _CONTEXT.multiply(_CONTEXT.multiply(_UNIT, units), mass)
-    return _bounds(_weighed(rows, weights), error)
+    parts = []
+    for start in range(0, P.shape[0], _ROWS):
+        p = _in_units(P.numerators[start : start + _ROWS], P.scale)
+        logs = logarithms(np.where(p > 0, p, 1))
+        parts.append((-(p * logs) >> BITS).sum(axis=1))
+    return _summed(_joined(parts), P.shape[1] * _TERM, weights)
 
 
 def cross_entropy(Z: RationalMatrix, T: RationalMatrix, weights: Sequence[float] | None = None) -> Bounds:
@@ -80,20 +78,15 @@ def cross_entropy(Z: RationalMatrix, T: RationalMatrix, weights: Sequence[float]
         Rows of numbers >= 0 that sum to 1.
     weights : m floats >= 0, optional
     """
-    rows, sizes, count = [], [], Z.shape[1]
-    for z, t in zip(Z.numerators.tolist(), T.numerators.tolist(), strict=True):
-        top = max(z)
-        d = [v - top for v in z]
-        mass = Decimal(0)
-        for v in d:
-            exponent = _quotient(v, Z.scale)
-            if exponent > _FAR:
-                mass = _CONTEXT.add(mass, _CONTEXT.exp(exponent))
-        linear = _quotient(-sum(a * b for a, b in zip(d, t, strict=True)), Z.scale * T.scale)
-        rows.append(_CONTEXT.add(_CONTEXT.ln(mass), linear))
-        sizes.append(_CONTEXT.add(Decimal(1), linear))
-    total = _weighed(rows, weights)
-    scale = _CONTEXT.add(total, _weighed(sizes, weights))
-    units = Decimal(len(rows) + count * count + 5 * count + 16)
-    error = _CONTEXT.multiply(_CONTEXT.multiply(_UNIT, units), scale)
-    return _bounds(total, error)
+    parts, count = [], Z.shape[1]
+    for start in range(0, Z.shape[0], _ROWS):
+        z, t = Z.numerators[start : start + _ROWS], T.numerators[start : start + _ROWS]
+        d = z - z.max(axis=1)[:, None]
+        linear = _in_units(-(d * t).sum(axis=1), Z.scale * T.scale)
+        mass = exponentials(_in_units(d, Z.scale)).sum(axis=1)
+        parts.append(logarithms(mass) + linear)
+    return _summed(_joined(parts), count * (EXP_UNITS + 2) + LOG_UNITS + 2, weights)
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=object)

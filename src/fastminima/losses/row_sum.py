@@ -2,7 +2,7 @@
 
 (a) Floats. z is known within e; the slopes of phi are bounded, and its own roundings are a few units of the numbers it is
     made of. Squared and Huber losses grow with |z - y|, so the bound is their value at |z - y| + e.
-(b) Rationals. Squared and Huber losses are rational. ln sum exp is enclosed by decimals (`exact.entropy`): logistic loss is
+(b) Rationals. Squared and Huber losses are rational. ln sum exp is enclosed (`exact.entropy`): logistic loss is
     that of the two outputs (z, 0) with targets (t, 1 - t).
 (c) Balls. The definitions.
 Targets are exact: classes, shares of smoothed labels with the float64 number that was given, rows of probabilities divided

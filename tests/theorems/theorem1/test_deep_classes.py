@@ -25,7 +25,13 @@ RATIONAL = {
     "relu": lambda t: max(t, Fraction(0)),
     "hardtanh": lambda t: min(max(t, Fraction(-1)), Fraction(1)),
 }
-mpmath.mp.dps = 60
+
+
+@pytest.fixture(autouse=True)
+def precisely():
+    """More than the 224 bits of the library's own sums."""
+    with mpmath.workdps(100):
+        yield
 
 
 class Exactly:

@@ -11,7 +11,7 @@ choose from, with
 (c) sum_i w_i |p_i - p*_i|^2 <= 2 (L* - bound), p* the probabilities at the minimum and | | the sum of sizes: L* - bound
     is sum_i w_i KL(p_i | p*_i), by Pinsker at least half of that.
 The p of a float minimiser leave a G of rounding errors. Newton's steps p -> p - M (B lambda), M the covariance of the
-classes and lambda in floats, take it down to the grid of 2^-256 that p stands on; what is left goes into so many pairs of
+classes and lambda in floats, take it down to a share of 2^-120; what is left goes into so many pairs of
 classes, one at each of some samples, as G has dimensions, by one exact solution. (a) asks for G = 0 alone, and that is
 verified.
 """
@@ -42,6 +42,8 @@ Pairs = NDArray[np.intp]
 _BITS = 256
 _UNIT = power_of_two(-_BITS)
 _STEPS = 12
+# a rest of G of this share of all weights changes the bound by its square: nothing beside what rounding a network adds
+_SMALL = 2.0**-120
 # pairs among which so many as needed are chosen
 _MOST_PAIRS = 4_000
 _DEPENDENT = 1e-11
@@ -161,7 +163,7 @@ def _nearest(
         if not size < 0.5 * last:
             break
         best, last = (numerators, G), size
-        if not size:
+        if size <= _SMALL * float(weight.sum()):
             break
         step = newton_step(problem.B, p, weight, left[:, :-1])
         s = problem.B @ np.column_stack([step, np.zeros(len(step))])

@@ -48,8 +48,9 @@ def with_classes(
         if not np.array_equal(numbers, data.y):
             data = retargeted(data, numbers)
     targets = RowSum(phi, data).targets
+    one = 1 / targets.scale
     for k, column in enumerate(targets.numerators.T):
-        zero, whole = not column.any(), bool((column * targets.scale == 1).all())
+        zero, whole = not column.any(), one.denominator == 1 and bool((column == one.numerator).all())
         if zero or whole:
             what = (
                 f"class {k} has {'no' if zero else 'every'} row"
