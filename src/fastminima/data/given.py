@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
 
 from fastminima.errors import DataTypeError
 
 from .dataset import Dataset
 
-__all__ = ["as_dataset"]
+__all__ = ["DataLike", "HasData", "as_dataset"]
+
+
+# a Dataset, (X, y) or (X, y, sample_weight)
+DataLike = Dataset | tuple[ArrayLike, ...]
+
+
+class HasData(Protocol):
+    """A result that knows its data."""
+
+    @property
+    def data(self) -> Dataset:
+        """Of the result."""
 
 
 def as_dataset(value: Any, asker: str) -> Dataset:

@@ -34,7 +34,7 @@ from .dataset import Accuracy, Dataset, described
 from .excel import read_excel
 from .file_kind import EXCEL, TEXTS, as_path, file_kind
 from .frames import Columns, FrameColumn, arrow_content, frame_parts
-from .text_form import TextOptions, text_form, where
+from .text_form import DecimalMark, TextOptions, text_form, where
 
 __all__ = ["read"]
 
@@ -77,7 +77,7 @@ def read(
     categories: Categories | None = None,
     header: bool | None = None,
     sep: str | None = None,
-    decimal: str | None = None,
+    decimal: DecimalMark | None = None,
     meaning: Literal["binary", "decimal"] = "binary",
     accuracy: Accuracy = "auto",
     progress: Progress = False,

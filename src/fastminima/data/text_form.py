@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 from fastminima.errors import OptionError, ReadError
 from fastminima.system.options import one_of, spelled
@@ -32,6 +32,7 @@ __all__ = [
     "INTEGER",
     "MISSING",
     "NUMBER",
+    "DecimalMark",
     "TextForm",
     "TextOptions",
     "header_notes",
@@ -44,6 +45,7 @@ __all__ = [
     "without_empty",
 ]
 
+DecimalMark = Literal[".", ","]
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d*,\d+)([eE][+-]?\d{1,9})?", re.ASCII)
@@ -110,7 +112,7 @@ class TextOptions:
 
     header: bool | None = None
     sep: str | None = None
-    decimal: str | None = None
+    decimal: DecimalMark | None = None
 
     def __post_init__(self) -> None:
         if self.header is not None and not isinstance(self.header, bool):

@@ -17,10 +17,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import as_dataset
@@ -236,7 +235,7 @@ def _scale(values: Array, exponent: int) -> Array:
         return np.ldexp(values, exponent)
 
 
-def least_squares(data: Dataset | tuple[Any, ...]) -> LeastSquares:
+def least_squares(data: Dataset | tuple[ArrayLike, ...]) -> LeastSquares:
     """Fit an affine function to `data`, with proved bounds.
 
     Parameters

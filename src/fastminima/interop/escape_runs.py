@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from fastminima.system.results import Result
 
 from .escape_plot import draw_outcomes, draw_risks
 from .training import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["EscapeBenchmark", "EscapeRun", "EscapeStart", "Outcome"]
 
@@ -168,7 +171,7 @@ class EscapeBenchmark(Result):
     runs: tuple[EscapeRun, ...]
     optimisers: tuple[str, ...]
     noise: tuple[float, ...]
-    noise_unit: str
+    noise_unit: Literal["radius", "absolute"]
     reference: float | None
     interrupted: bool = False
 
@@ -270,7 +273,7 @@ class EscapeBenchmark(Result):
                 found[name] = noise
         return found
 
-    def plot(self, ax: Any = None, *, noise: float | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, *, noise: float | None = None) -> Any:
         """Draw the outcomes, or the risks over the steps at one noise.
 
         Parameters

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
-from fastminima.data.given import as_dataset
+from fastminima.data.given import DataLike, as_dataset
 from fastminima.errors import DataTypeError, NetworkError, OptionError
 from fastminima.landscape.excess_risk import excess_risk
 from fastminima.landscape.polish.polish import Polish, PolishStatus, polish
 from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
-from fastminima.networks.given import as_exact_network
+from fastminima.networks.given import NetworkLike, as_exact_network
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import (
     as_count,
@@ -62,13 +62,13 @@ class EscapeOptions:
     """
 
     noise: InitVar[float | Sequence[float]]
-    starts: int | Sequence[Any]
+    starts: int | Sequence[NetworkLike]
     repeats: int
     steps: int
     batch_size: int | None
     width: int
     activation: InitVar[ActivationLike]
-    noise_unit: str
+    noise_unit: Literal["radius", "absolute"]
     reference: float | None
     random_state: int
     progress: Progress
@@ -105,11 +105,11 @@ def _length(value: Any) -> float:
 
 
 def escape_benchmark(
-    data: Dataset | tuple[Any, ...],
+    data: DataLike,
     optimisers: Optimisers = ("sgd", "momentum", "adam", "lbfgs"),
     *,
     noise: float | Sequence[float] = (0.5, 2.0, 8.0, 32.0),
-    starts: int | Sequence[Any] = 3,
+    starts: int | Sequence[NetworkLike] = 3,
     repeats: int = 2,
     steps: int = 2_000,
     batch_size: int | None = None,

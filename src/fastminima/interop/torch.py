@@ -9,12 +9,13 @@ from typing import Any
 
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.given import as_network
+from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.torch_modules import from_torch
 
 __all__ = ["from_torch", "to_torch"]
 
 
-def to_torch(network: Any, dtype: Any = None) -> Any:
+def to_torch(network: OneHiddenLayer | DeepNetwork, dtype: Any = None) -> Any:
     """A network as a torch module that can be trained on.
 
     Parameters

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.exact.affine import Columns
 from fastminima.exact.dd import DoubleDouble, evaluate, two_product, two_sum
 from fastminima.exact.dyadic import round_fraction
@@ -30,7 +31,7 @@ from fastminima.exact.signs import signs, unit_form
 from fastminima.exact.stream import PassNetwork
 from fastminima.landscape.smooth.excess import BallExcess
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import data_of, network_and_data
+from fastminima.networks.given import NetworkLike, data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
 
@@ -56,7 +57,7 @@ class _Terms(NamedTuple):
     doubt: float
 
 
-def excess_risk(network: Any, other: Any, data: Dataset | tuple[Any, ...] | None = None) -> float:
+def excess_risk(network: NetworkLike, other: NetworkLike, data: DataLike | None = None) -> float:
     """Risk of `other` minus risk of `network` on `data`, without cancellation.
 
     Parameters

@@ -11,13 +11,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.coerce import sealed
-from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.landscape.perturb.evaluate import evaluate_points
 from fastminima.landscape.perturb.options import Distribution, Dtype, Method, ProbeOptions, check_levels
 from fastminima.landscape.perturb.plans import radius_plans
@@ -25,7 +25,7 @@ from fastminima.landscape.perturb.points import directions, n_parameters, split
 from fastminima.landscape.perturb.tally import Block, Histogram, Tally, quantile
 from fastminima.landscape.perturb.tally import histogram as make_histogram
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import network_and_data
+from fastminima.networks.given import NetworkLike, network_and_data
 from fastminima.networks.next_steps import Drawn
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.memory import require_memory
@@ -40,7 +40,7 @@ from .signs import with_signs
 __all__ = ["Probe", "ProbeSweep", "probe"]
 
 F64 = NDArray[np.float64]
-Data = Dataset | tuple[Any, ...] | None
+Data = DataLike | None
 
 _QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
@@ -105,9 +105,9 @@ class Probe(Result, Drawn):
     radius: float
     n: int
     seed: int
-    distribution: str
-    dtype: str
-    method: str
+    distribution: Distribution
+    dtype: Dtype
+    method: Literal["direct", "screened"]
     levels: tuple[float, ...]
     excess: F64 | None
     _state: Block
@@ -364,19 +364,19 @@ class _Options(TypedDict, total=False):
 
 @overload
 def probe(
-    network: Any, data: Data = ..., radius: float = ..., n: int = ..., **options: Unpack[_Options]
+    network: NetworkLike, data: Data = ..., radius: float = ..., n: int = ..., **options: Unpack[_Options]
 ) -> Probe: ...
 @overload
 def probe(
-    network: Any,
-    data: Data,
+    network: NetworkLike,
+    data: DataLike | None,
     radius: Sequence[float] | F64,
     n: int = ...,
     **options: Unpack[_Options],
 ) -> ProbeSweep: ...
 def probe(
-    network: Any,
-    data: Data = None,
+    network: NetworkLike,
+    data: DataLike | None = None,
     radius: float | Sequence[float] | F64 = 1e-3,
     n: int = 1_000_000,
     seed: int = 0,
@@ -485,7 +485,7 @@ def probe(
             seed=options.seed,
             distribution=options.distribution,
             dtype=options.dtype,
-            method=way,
+            method=cast(Literal["direct", "screened"], way),
             levels=options.levels,
             excess=None if kept is None else sealed(kept),
             _state=tally.block(),

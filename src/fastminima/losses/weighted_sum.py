@@ -49,7 +49,7 @@ class WeightedSum(ProductLoss):
     1.5
     """
 
-    def __init__(self, losses: Sequence[ProductLoss], weights: Sequence[Any] | None = None) -> None:
+    def __init__(self, losses: Sequence[ProductLoss], weights: Sequence[float | Fraction] | None = None) -> None:
         self.losses = _sequence(losses, "losses")
         if not self.losses or not all(isinstance(loss, ProductLoss) for loss in self.losses):
             raise LossError("WeightedSum needs a sequence of one or more losses")

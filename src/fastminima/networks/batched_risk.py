@@ -78,7 +78,7 @@ def batched_risk(
     b1: ArrayLike,
     W2: ArrayLike,
     b2: ArrayLike,
-    data: Samples | tuple[Any, ...],
+    data: Samples | tuple[ArrayLike, ...],
     activation: ActivationLike,
     *,
     dtype: Literal["float64", "float32"] | None = None,

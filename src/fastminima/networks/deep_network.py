@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from fastminima.data.feature_order import input_order
 from fastminima.data.given import as_dataset
 from fastminima.errors import ActivationError, LossError, NetworkError, ReadError, TargetError
 from fastminima.networks.activations.compiled import elementwise
+from fastminima.networks.activations.from_torch import Module
 from fastminima.networks.activations.in_torch import torch_activation
 from fastminima.networks.activations.named import ActivationLike, as_activation, stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
@@ -102,7 +103,7 @@ class DeepNetwork(NamedInputs):
     """
 
     layers: Layers
-    activation: Any
+    activation: ActivationLike | Sequence[ActivationLike]
     feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -114,8 +115,8 @@ class DeepNetwork(NamedInputs):
     @property
     def activations(self) -> tuple[Elementwise, ...]:
         """h_1, ..., h_H."""
-        result: tuple[Elementwise, ...] = self.activation
-        return result
+        # what __post_init__ made of it
+        return cast(tuple[Elementwise, ...], self.activation)
 
     @property
     def depth(self) -> int:
@@ -191,7 +192,7 @@ class DeepNetwork(NamedInputs):
                 out[start : start + step] = a @ self.layers[-1][0].T + self.layers[-1][1]
         return out
 
-    def loss(self, data: Dataset | tuple[Any, ...], loss: LossOfRow | None = None) -> float:
+    def loss(self, data: Dataset | tuple[ArrayLike, ...], loss: LossOfRow | None = None) -> float:
         """sum_i w_i phi(f(x_i); y_i), in plain float64.
 
         Parameters
@@ -232,7 +233,7 @@ class DeepNetwork(NamedInputs):
         except (OverflowError, ValueError):  # fsum raises where sums are inf
             return math.inf
 
-    def risk(self, data: Dataset | tuple[Any, ...]) -> float:
+    def risk(self, data: Dataset | tuple[ArrayLike, ...]) -> float:
         """The paper's empirical risk, half the weighted sum of squared errors over rows and outputs, in plain float64."""
         return self.loss(data)
 
@@ -318,7 +319,7 @@ class DeepNetwork(NamedInputs):
     @classmethod
     def from_torch(
         cls,
-        model: Any,
+        model: Module | Mapping[str, Any],
         activation: ActivationLike | None = None,
         *,
         feature_names: Sequence[str] | None = None,

@@ -5,18 +5,31 @@ One place says what is taken, in which order the inputs stand, and what is said 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import as_dataset
 from fastminima.errors import DataError, DataTypeError, NetworkError
-from fastminima.networks.activations.from_torch import is_module
+from fastminima.networks.activations.from_torch import Module, is_module
 
 from .one_hidden_layer import OneHiddenLayer
 from .rational_network import RationalNetwork
 from .torch_modules import from_torch
 
-__all__ = ["as_exact_network", "as_network", "data_of", "exact_and_data", "network_and_data", "own_data"]
+__all__ = [
+    "NetworkLike",
+    "as_exact_network", "as_network", "data_of", "exact_and_data", "network_and_data", "own_data"]
+
+
+class _HasNetwork(Protocol):
+    """A result."""
+
+    @property
+    def network(self) -> Any:
+        """Its network, where it has one."""
+
+
+NetworkLike = OneHiddenLayer | RationalNetwork | _HasNetwork | Module
 
 
 def as_network(value: Any, asker: str) -> OneHiddenLayer:

@@ -63,7 +63,7 @@ class NextSteps(Result, Drawn):
         NetworkError
             The result has no network, or one whose activation is not covered.
         """
-        return fastminima.decide(self, ball=ball, weight_decay=_decay(self, weight_decay))
+        return fastminima.decide(self._itself(), ball=ball, weight_decay=_decay(self, weight_decay))
 
     def polish(
         self, *, leave_off_units: bool = False, weight_decay: float | None = None
@@ -76,7 +76,11 @@ class NextSteps(Result, Drawn):
             As `decide`.
         """
         decay = _decay(self, weight_decay)
-        return fastminima.polish(self, leave_off_units=leave_off_units, weight_decay=decay)
+        return fastminima.polish(self._itself(), leave_off_units=leave_off_units, weight_decay=decay)
+
+    def _itself(self) -> Any:
+        """The result that this is a part of, which has a network."""
+        return self
 
     def probe(self, **options: Any) -> fastminima.Probe | fastminima.ProbeSweep:
         """`fastminima.probe` around this network (rounded to float64 where it is rational), with its options.
@@ -98,7 +102,7 @@ class NextSteps(Result, Drawn):
         ProofError
             A claim does not hold, or is of a kind without certificate.
         """
-        return fastminima.prove(self, other, verify=verify)
+        return fastminima.prove(self._itself(), other, verify=verify)
 
 
 def _decay(result: NextSteps, given: float | None) -> float:

@@ -239,7 +239,7 @@ class OneHiddenLayer(NamedInputs):
                 out[rows] = h(values[rows] @ self.W1.T + self.b1) @ self.W2 + self.b2
         return out
 
-    def risk(self, data: Dataset | tuple[Any, ...]) -> float:
+    def risk(self, data: Dataset | tuple[ArrayLike, ...]) -> float:
         """The paper's empirical risk ½ Σ ω_i (f(x_i) − y_i)², in plain float64.
 
         Of a `Dataset`, (X, y) or (X, y, sample_weight). Computed from the float64 views when the data are exact numbers.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.errors import ActivationError, DataTypeError, NetworkError
-from fastminima.networks.activations.from_torch import ROUNDINGS, is_module, module_name
+from fastminima.networks.activations.from_torch import ROUNDINGS, Module, is_module, module_name
 from fastminima.networks.activations.named import ActivationLike, as_activation
 from fastminima.system.options import spelled
 
@@ -39,7 +39,10 @@ _NUMBERS = 2**20
 
 
 def from_torch(
-    model: Any, activation: ActivationLike | None = None, *, feature_names: Sequence[str] | None = None
+    model: Module | Mapping[str, Any],
+    activation: ActivationLike | None = None,
+    *,
+    feature_names: Sequence[str] | None = None,
 ) -> OneHiddenLayer:
     """A network with one hidden layer from a torch module or a state dict.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from fastminima.data.columns import Column, Targets
 from fastminima.data.dataset import Dataset, Meaning, check_one_target
+from fastminima.data.given import DataLike
 from fastminima.data.read import read
 from fastminima.errors import DataError, DataTypeError, OptionError, ProofError
 from fastminima.exact.digest import Digests
@@ -24,8 +26,9 @@ from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.polish.polish import Polish
 from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.polish import SmoothPolish
+from fastminima.losses.base import ProductLoss
 from fastminima.losses.squared import SquaredLoss
-from fastminima.networks.given import as_network, data_of
+from fastminima.networks.given import NetworkLike, as_network, data_of
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import one_of, spelled
 from fastminima.system.threads import single_threaded_blas
@@ -52,6 +55,18 @@ from .claims import decided, layers, least_risk, pair, theorem1, theorem2, theor
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
 Method = Literal["auto", "exact", "float"]
+
+
+class Blocks(Protocol):
+    """A source of blocks, read once."""
+
+    n_features: int
+    weighted: bool
+
+    def blocks(self) -> Iterable[Any]:
+        """(X, y, weights or None), block after block."""
+
+
 # how `check` reads files, beside their columns
 _OF_FILES = {"missing", "categories", "header", "sep", "decimal"}
 _METHODS = ("auto", "exact", "float")
@@ -62,10 +77,10 @@ _CHECK_CHARACTERS = 7_000_000_000
 
 
 def prove(
-    result: Any,
-    other: Any = None,
+    result: NetworkLike | CounterExample | LinearReport | LowerBound | None,
+    other: NetworkLike | ProductLoss | None = None,
     *,
-    data: Any = None,
+    data: DataLike | Blocks | None = None,
     method: Method = "auto",
     verify: bool | None = None,
 ) -> Certificate:
@@ -347,11 +362,11 @@ def _loss_words(loss: SquaredLoss) -> dict[str, Any]:
 
 def check(
     certificate: Certificate | str | os.PathLike[str],
-    data: Any,
+    data: DataLike | SquaredLoss | str | os.PathLike[str],
     *,
-    target: Any = None,
-    features: Any = None,
-    sample_weight: Any = None,
+    target: Targets = None,
+    features: Sequence[Column] | None = None,
+    sample_weight: Column | None = None,
     **how: Any,
 ) -> checker.Verdict:
     """Is every claim of a certificate true of the data?

@@ -77,7 +77,7 @@ class AtlasNumbers:
         return f"AtlasNumbers({len(self.rows)} tables, widths {self.widths})"
 
 
-def atlas_numbers(source: Any) -> AtlasNumbers:
+def atlas_numbers(source: Atlas | AtlasNumbers | str | os.PathLike[str]) -> AtlasNumbers:
     """The rows of an atlas.
 
     Parameters

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastminima.errors import OptionError, OutputError
 from fastminima.exact.shown import rounded_down, rounded_up
+from fastminima.scanning.atlas import Atlas
 from fastminima.system.files import replacing
 from fastminima.system.options import spelled
 from fastminima.system.plain_text import printable
@@ -55,7 +56,11 @@ _FACTS = {
 }  # fmt: skip
 
 
-def atlas_page(source: Any, path: str | os.PathLike[str], title: str = "An atlas of gaps") -> None:
+def atlas_page(
+    source: Atlas | AtlasNumbers | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    title: str = "An atlas of gaps",
+) -> None:
     """Write an atlas as one HTML file: its four pictures as inline SVG, medians, and a table of all rows that can be sorted.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from fastminima.theorems.theorem1.minimum import spurious_minimum
 
 from .displays import Display, check_target, figure_for, finished
 from .figures import PictureFile, open_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Staircase", "plot_bracket", "plot_trace", "staircase"]
 
@@ -141,7 +144,7 @@ def plot_bracket(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw brackets against the width: a staircase from the least-squares risk down to the pure error.
 
@@ -196,7 +199,7 @@ def plot_trace(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw the least risk found by a search against its seconds, a line for each width, with the lower ends beside.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, RED, PictureFile, open_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Descent", "descent", "plot_descent"]
 
@@ -99,7 +102,7 @@ def plot_descent(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw the walk of `polish`.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.errors import NetworkError, OptionError
 from fastminima.fit.least_squares import least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import data_of, network_and_data
+from fastminima.networks.given import NetworkLike, data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import BetterPoint
@@ -21,6 +22,9 @@ from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import number_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Functions", "plot_functions"]
 
@@ -58,13 +62,13 @@ class Functions:
 
 
 def plot_functions(
-    low: Any,
-    better: Any = None,
+    low: NetworkLike,
+    better: NetworkLike | None = None,
     path: PictureFile | None = None,
     title: str | None = None,
-    data: Any = None,
+    data: DataLike | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw what networks of one input compute: the data, the least-squares line, and the networks' functions.
 

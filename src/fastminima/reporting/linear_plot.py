@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from fastminima.theorems.theorem4.classify import LinearReport
 
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, RED, PictureFile, open_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LinearChanges", "plot_linear"]
 
@@ -63,7 +66,7 @@ def plot_linear(
     title: str | None = None,
     *,
     radii: Sequence[float] | Array | None = None,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw how far the loss rises and falls around a saddle, against the radius of the ball, on logarithmic scales.
 

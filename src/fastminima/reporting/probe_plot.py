@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from fastminima.system.options import as_real, spelled
 
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["at_most", "number_text", "plot_probe", "round_ticks"]
 
@@ -31,7 +34,7 @@ def plot_probe(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
     certified: float | None = None,
 ) -> Display:
     """Draw a probe.

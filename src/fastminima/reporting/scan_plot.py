@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from fastminima.system.options import spelled
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import number_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ScanSizes", "plot_scan"]
 
@@ -55,7 +58,7 @@ def plot_scan(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw a scan: certified radius (above) and relative drop (below) of every dataset against its rows, by status.
 

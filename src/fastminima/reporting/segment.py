@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.errors import NetworkError
 from fastminima.fit.least_squares import least_squares
 from fastminima.landscape.excess_risk import excess_risk, padded
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.batched_risk import batched_risk
-from fastminima.networks.given import data_of, network_and_data
+from fastminima.networks.given import NetworkLike, data_of, network_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count
 from fastminima.theorems.theorem1.better_point import BetterPoint
@@ -24,6 +25,9 @@ from fastminima.theorems.theorem1.minimum import SpuriousMinimum
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
 from .probe_plot import at_most, number_text, round_ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Segment", "draw_segment", "plot_segment", "positions", "segment", "shade_share"]
 
@@ -57,7 +61,7 @@ def positions(n: int) -> Array:
     return 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, n))
 
 
-def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
+def segment(low: NetworkLike, better: NetworkLike, n: int = 401, data: DataLike | None = None) -> Segment:
     """Evaluate the risk at `n` points between two networks, denser towards both ends.
 
     Parameters
@@ -102,6 +106,8 @@ def segment(low: Any, better: Any, n: int = 401, data: Any = None) -> Segment:
         a.activation,
     )
     if _of_theorem1(low, better):
+        assert isinstance(low, SpuriousMinimum)
+        assert isinstance(better, BetterPoint)
         return Segment(t, risk, low.fit.risk, better.drop)
     exact = isinstance(a.activation, PiecewiseLinear)
     drop = -excess_risk(a, b, samples) if exact else float(risk[0] - risk[-1])
@@ -128,13 +134,13 @@ def _ends(low: Any, better: Any, data: Any) -> tuple[OneHiddenLayer, OneHiddenLa
 
 
 def plot_segment(
-    low: Any,
-    better: Any,
+    low: NetworkLike,
+    better: NetworkLike,
     path: PictureFile | None = None,
     title: str | None = None,
-    data: Any = None,
+    data: DataLike | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw the segment: the excess over the least-squares risk, relative to it.
 

@@ -6,16 +6,17 @@ import math
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.errors import OptionError
 from fastminima.landscape.decide.escape import Escape
 from fastminima.landscape.smooth.escape import SmoothEscape
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import exact_and_data
+from fastminima.networks.given import NetworkLike, exact_and_data
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.options import as_count, as_flag, as_real, spelled
 from fastminima.theorems.theorem1.better_point import BetterPoint
@@ -28,6 +29,9 @@ from .plane_risks import excess_on, points_an_axis
 from .planes import Directions, in_float64, plane_through
 from .risk_slices import RiskSlice
 from .slice_picture import Shown, draw_slice, size_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RiskSlice", "plot_slice", "risk_slice"]
 
@@ -69,8 +73,8 @@ class _Centre:
 
 
 def risk_slice(
-    network: Any,
-    data: Any = None,
+    network: NetworkLike | CounterExample,
+    data: DataLike | None = None,
     n: int | None = None,
     *,
     directions: Directions = None,
@@ -177,12 +181,12 @@ def _sliced(centre: _Centre, n: int | None, directions: Directions, options: _Op
 
 
 def plot_slice(
-    network: Any,
-    data: Any = None,
+    network: NetworkLike | CounterExample,
+    data: DataLike | PictureFile | None = None,
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
     **options: Any,
 ) -> Display:
     """Draw the risk on a plane through a network.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from fastminima.theorems.theorem1.candidate import PushedSplit
 
 from .displays import Display, check_target, figure_for, finished
 from .figures import BLUE, GREEN, RED, PictureFile, open_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PartialSums", "plot_splits"]
 
@@ -58,7 +61,7 @@ def plot_splits(
     path: PictureFile | None = None,
     title: str | None = None,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Display:
     """Draw how theorem 1 finds a better point.
 

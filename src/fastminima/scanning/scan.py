@@ -7,13 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from fastminima.data.cleaning import Categories, Missing
 from fastminima.data.columns import Column
 from fastminima.data.sources.block_source import BlockSource
-from fastminima.data.sources.open_sources import Unopened, open_sources
-from fastminima.data.text_form import TextOptions
+from fastminima.data.sources.open_sources import ScanSource, Unopened, open_sources
+from fastminima.data.text_form import DecimalMark, TextOptions
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.system.files import writing
@@ -34,7 +33,7 @@ _BATCH = 4
 
 
 def scan(
-    source: Any,
+    source: ScanSource,
     target: Column | None = None,
     *,
     features: Sequence[Column] | None = None,
@@ -43,7 +42,7 @@ def scan(
     categories: Categories = "reject",
     header: bool | None = None,
     sep: str | None = None,
-    decimal: str | None = None,
+    decimal: DecimalMark | None = None,
     activation: ActivationLike = relu,
     width: int = 2,
     workers: int = 1,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastminima.data.cleaning import Categories, Missing
 from fastminima.data.columns import Column, Request, listed
@@ -30,6 +31,7 @@ from fastminima.errors import (
 
 from .archives import array_source, npz_object, npz_source
 from .arrays import npy_part
+from .block_source import BlockSource
 from .dask_collections import dask_source, is_dask
 from .hdf5 import hdf5_object, hdf5_source
 from .held import (
@@ -49,12 +51,36 @@ from .tables_in_memory import excel_reader
 from .text import text_reader
 from .zarr_arrays import zarr_object, zarr_source
 
-__all__ = ["Unopened", "open_sources"]
+__all__ = ["ScanSource", "Unopened", "open_sources"]
 
 _HDF5 = (".h5", ".hdf5")
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 _FILES = (*SUFFIXES, *EXCEL, *_HDF5)
 _PARTITION = re.compile(r"([^=]+)=")
+
+
+class _Frame(Protocol):
+    """A frame of pandas, polars, pyarrow or Dask, as far as types go."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns, or their names."""
+
+
+_Blocks = Iterable[tuple[ArrayLike, ...]]
+ScanSource = (
+    str
+    | os.PathLike[str]
+    | Dataset
+    | ArrayLike
+    | tuple[ArrayLike, ...]
+    | _Frame
+    | BlockSource
+    | _Blocks
+    | Callable[[], _Blocks]
+    | Mapping[str, Any]
+    | Sequence[Any]
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +92,7 @@ class Unopened:
 
 
 def open_sources(
-    source: Any,
+    source: ScanSource,
     target: Column | None = None,
     *,
     features: Sequence[Column] | None = None,

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack, overload
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.given import DataLike, HasData
 from fastminima.errors import OptionError
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down, round_up
@@ -188,11 +189,11 @@ class _Options(TypedDict, total=False):
 
 
 @overload
-def bracket(data: Any, width: int = 8, **options: Unpack[_Options]) -> Bracket: ...
+def bracket(data: DataLike | HasData, width: int = 8, **options: Unpack[_Options]) -> Bracket: ...
 @overload
-def bracket(data: Any, width: Sequence[int], **options: Unpack[_Options]) -> Brackets: ...
+def bracket(data: DataLike | HasData, width: Sequence[int], **options: Unpack[_Options]) -> Brackets: ...
 def bracket(
-    data: Any,
+    data: DataLike | HasData,
     width: int | Sequence[int] = 8,
     *,
     activation: ActivationLike = relu,

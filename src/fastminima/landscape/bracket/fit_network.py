@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.given import DataLike, HasData
 from fastminima.errors import NetworkError, OptionError
 from fastminima.exact.dyadic import bit_size, power_of_two, round_fraction, round_up
 from fastminima.fit.chain import Search, linear_candidate
@@ -129,7 +130,7 @@ class NetworkFit(NextSteps):
 
 
 def fit_network(
-    data: Any,
+    data: DataLike | HasData,
     width: int = 8,
     *,
     activation: ActivationLike = relu,

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.data.given import DataLike, HasData
 from fastminima.exact.affine import Columns, common_numerators, common_products
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.modular import solve_square
@@ -74,7 +75,7 @@ class Interpolation(Result):
         return f"Interpolation(width {self.width}, risk {float(self.pure_error):.6g})"
 
 
-def interpolation_width(data: Any, *, activation: ActivationLike = relu) -> Interpolation:
+def interpolation_width(data: DataLike | HasData, *, activation: ActivationLike = relu) -> Interpolation:
     """A width at which the risk is the pure error, min(n - 1, 2 ceil(n / (dx + 1)) - 1) for n distinct inputs in general.
 
     Parameters

@@ -14,12 +14,13 @@ from typing import Any, overload
 import numpy as np
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.errors import OptionError
 from fastminima.landscape.smooth.decision import SmoothDecision, decide_smooth
 from fastminima.landscape.smooth.problem import as_weight_decay
 from fastminima.landscape.verdict import OffUnit, Verdict
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import exact_and_data
+from fastminima.networks.given import NetworkLike, exact_and_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -186,14 +187,14 @@ class Decision(NextSteps):
 # for type checkers an activation is piecewise linear unless a weight decay is given
 @overload
 def decide(
-    network: Any, data: Dataset | tuple[Any, ...] | None = None, *, ball: float | None = None
+    network: NetworkLike, data: DataLike | None = None, *, ball: float | None = None
 ) -> Decision: ...
 
 
 @overload
 def decide(
-    network: Any,
-    data: Dataset | tuple[Any, ...] | None = None,
+    network: NetworkLike,
+    data: DataLike | None = None,
     *,
     ball: float | None = None,
     weight_decay: float,
@@ -201,8 +202,8 @@ def decide(
 
 
 def decide(
-    network: Any,
-    data: Dataset | tuple[Any, ...] | None = None,
+    network: NetworkLike,
+    data: DataLike | None = None,
     *,
     ball: float | None = None,
     weight_decay: float = 0.0,

@@ -71,8 +71,8 @@ class ProbeOptions:
     n: int
     seed: int
     workers: InitVar[int]
-    dtype: str
-    distribution: str
+    dtype: Dtype
+    distribution: Distribution
     keep: bool
     method: str
     quantiles: InitVar[Sequence[float]]

@@ -13,18 +13,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
 from fastminima.data.dataset import Dataset
+from fastminima.data.given import DataLike
 from fastminima.exact.dyadic import round_down, round_fraction, sqrt_above, sqrt_floor
 from fastminima.landscape.decide.decision import Decision
 from fastminima.landscape.smooth.polish import SmoothPolish, polish_smooth
 from fastminima.landscape.smooth.problem import as_weight_decay
 from fastminima.landscape.verdict import PolishStatus
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
-from fastminima.networks.given import exact_and_data
+from fastminima.networks.given import NetworkLike, exact_and_data
 from fastminima.networks.next_steps import NextSteps
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
@@ -115,14 +116,14 @@ class Polish(NextSteps):
 # for type checkers an activation is piecewise linear unless a weight decay is given
 @overload
 def polish(
-    network: Any, data: Dataset | tuple[Any, ...] | None = None, *, leave_off_units: bool = False
+    network: NetworkLike, data: DataLike | None = None, *, leave_off_units: bool = False
 ) -> Polish: ...
 
 
 @overload
 def polish(
-    network: Any,
-    data: Dataset | tuple[Any, ...] | None = None,
+    network: NetworkLike,
+    data: DataLike | None = None,
     *,
     leave_off_units: bool = False,
     weight_decay: float,
@@ -130,8 +131,8 @@ def polish(
 
 
 def polish(
-    network: Any,
-    data: Dataset | tuple[Any, ...] | None = None,
+    network: NetworkLike,
+    data: DataLike | None = None,
     *,
     leave_off_units: bool = False,
     weight_decay: float = 0.0,

@@ -6,14 +6,22 @@ Nothing here imports torch: a module can only come from a program that did.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastminima.errors import ActivationError
 
-__all__ = ["ROUNDINGS", "TORCH_MODULES", "compare_with_module", "is_module", "module_name", "named_module"]
+__all__ = ["ROUNDINGS", "TORCH_MODULES", "Module", "compare_with_module", "is_module", "module_name", "named_module"]
+
+
+class Module(Protocol):
+    """A torch.nn.Module, as far as types go: nothing here imports torch."""
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
+        """Its parameters."""
+
 
 Parameters = dict[str, float]
 Reading = Callable[[Any], tuple[str, Parameters]]

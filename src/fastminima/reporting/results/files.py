@@ -24,6 +24,7 @@ from fastminima.errors import DataTypeError, ReadError
 from fastminima.proof.certificate import Certificate
 from fastminima.scanning.plain_records import BadRecordError, UnstorableError, array_kind
 from fastminima.system.files import reading, replacing
+from fastminima.system.results import Result
 
 from .kinds import RESULTS
 from .summaries import SUMMARIES, as_result
@@ -36,7 +37,7 @@ _WORDS = "result.json"
 _COMPLAINT = "is no file of a result, or damaged"
 
 
-def save_result(result: Any, path: str | os.PathLike[str]) -> None:
+def save_result(result: Result, path: str | os.PathLike[str]) -> None:
     """Write a result to one file, with its network and its data, every bit of them.
 
     Parameters

@@ -30,6 +30,7 @@ from fastminima.reporting.figures import require_matplotlib
 from fastminima.system.files import replacing
 from fastminima.system.options import as_flag, spelled
 from fastminima.system.plain_text import printable
+from fastminima.system.results import Result
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -115,7 +116,7 @@ class Page:
 
 
 def report(
-    results: Any,
+    results: Result | Sequence[Result],
     path: str | os.PathLike[str] | None = None,
     *,
     title: str | None = None,

@@ -29,6 +29,7 @@ from fastminima.reporting.smooth_summary import smooth_minimum_values, smooth_va
 from fastminima.reporting.summary import construction_values
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.system.plain_json import json_ready
+from fastminima.system.results import Result
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -429,7 +430,7 @@ PLAIN: dict[type, Callable[[Any], Values]] = {
 }
 
 
-def to_dict(result: Any) -> dict[str, Any]:
+def to_dict(result: Result) -> dict[str, Any]:
     """A result as numbers, texts, lists and dictionaries that every reader of JSON takes.
 
     Parameters

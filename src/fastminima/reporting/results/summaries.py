@@ -20,6 +20,7 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.proof.certificate import Certificate
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.system.options import spelled
+from fastminima.system.results import Result
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -78,7 +79,7 @@ def as_result(value: Any, asker: str) -> Any:
     return value
 
 
-def summary(result: Any) -> Summary:
+def summary(result: Result) -> Summary:
     """A result as a table, with the columns of the data, units, and the formula of the risk.
 
     Parameters

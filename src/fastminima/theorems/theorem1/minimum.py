@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, cast, overload
+from typing import Literal, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.data.given import as_dataset
@@ -254,7 +254,7 @@ class SpuriousMinimum(NextSteps):
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def _as_data(data: Dataset | LeastSquares | tuple[Any, Any]) -> Dataset | LeastSquares:
+def _as_data(data: Dataset | LeastSquares | tuple[ArrayLike, ...]) -> Dataset | LeastSquares:
     if isinstance(data, Dataset | LeastSquares):
         return data
     return as_dataset(data, "spurious_minimum")
@@ -274,7 +274,7 @@ def _check_alpha(alpha: float) -> float:
 
 @overload
 def spurious_minimum(
-    data: Dataset | LeastSquares | tuple[Any, ...],
+    data: Dataset | LeastSquares | tuple[ArrayLike, ...],
     activation: PiecewiseLinear = relu,
     width: int = 2,
     alpha: float | Literal["auto"] = "auto",
@@ -285,7 +285,7 @@ def spurious_minimum(
 ) -> SpuriousMinimum: ...
 @overload
 def spurious_minimum(
-    data: Dataset | LeastSquares | tuple[Any, ...],
+    data: Dataset | LeastSquares | tuple[ArrayLike, ...],
     activation: ActivationLike = relu,
     width: int | Sequence[int] = 2,
     alpha: float | Literal["auto"] = "auto",
@@ -295,7 +295,7 @@ def spurious_minimum(
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum: ...
 def spurious_minimum(
-    data: Dataset | LeastSquares | tuple[Any, ...],
+    data: Dataset | LeastSquares | tuple[ArrayLike, ...],
     activation: ActivationLike = relu,
     width: int | Sequence[int] = 2,
     alpha: float | Literal["auto"] = "auto",

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import LossError, OptionError, TooLargeError
 from fastminima.exact.matrix import Rationals
@@ -296,7 +296,7 @@ class LinearReport(Result, Drawn):
 
 
 def classify_linear(
-    weights: Sequence[Any],
+    weights: Sequence[ArrayLike],
     loss: ProductLoss,
     tol: float | None = None,
     exact: bool | None = None,
@@ -384,7 +384,7 @@ def _as_radius(radius: float) -> float:
 
 
 def escape(
-    weights: Sequence[Any], loss: ProductLoss, radius: float, tol: float | None = None
+    weights: Sequence[ArrayLike], loss: ProductLoss, radius: float, tol: float | None = None
 ) -> LinearEscape | None:
     """The escape pair of theorem 4 alone: None where the weights are no saddle.
 

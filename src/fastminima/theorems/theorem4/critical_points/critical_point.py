@@ -18,9 +18,10 @@ At data as they come (X and Y given) the products of (b) are irrational but for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastminima.errors import NetworkError, OptionError
 from fastminima.losses.squared import SquaredLoss
@@ -36,15 +37,15 @@ _KINDS = get_args(Kind)
 
 
 def critical_point(
-    X: Any = None,
-    Y: Any = None,
+    X: ArrayLike | None = None,
+    Y: ArrayLike | None = None,
     widths: Sequence[int] = (),
     *,
     rank: int | None = None,
     indices: Sequence[int] | None = None,
     kind: Kind = "saddle",
     j_star: int | None = None,
-    rng: Any = None,
+    rng: int | np.random.Generator | None = None,
 ) -> CriticalPoint:
     """A critical point of a deep linear network under squared loss, of a kind you choose; exact unless Y is given.
 
