@@ -383,3 +383,10 @@ def test_no_function_is_long_or_takes_many_arguments():
                 assert BUNDLES.get(name) in calls, f"{name} takes {len(arguments)} arguments and bundles none"
                 bundled.add(name)
     assert bundled == set(BUNDLES)
+
+
+def test_tests_leave_the_digits_of_mpmath_as_they_were():
+    """They are one number for the process: support/precision.py and `workdps` give them back."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name not in ("precision.py", "test_architecture.py"):
+            assert not re.search(r"\.(dps|prec)\s*=[^=]", path.read_text()), path

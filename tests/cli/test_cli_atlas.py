@@ -13,6 +13,7 @@ import pytest
 
 import fastminima as fm
 from atlas_tables import HOSTILE, REASONS, USABLE, install
+from children import program
 from fastminima.cli import atlas as command
 from fastminima.cli.main import main
 from fastminima.scanning.installed_tables import load_table
@@ -138,7 +139,7 @@ def test_a_killed_atlas_goes_on(capsys, tmp_path):
         "--out",
         str(out),
     ]
-    with subprocess.Popen(
+    with program(
         [sys.executable, "-m", "fastminima", "atlas", *arguments],
         stdout=subprocess.PIPE,
         text=True,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastminima as fm
+from children import program
 from fastminima.cli import bracket as command
 from fastminima.cli.main import main
 
@@ -146,12 +147,11 @@ def test_ctrl_c_ends_the_search_with_whole_files(place):
         "def searched(*given):\n    print('searching', file=sys.stderr, flush=True)\n    return real(*given)\n"
         f"module.searched = searched\nsys.exit(main({order!r}))"
     )
-    with subprocess.Popen(
+    with program(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        while "searching" not in process.stderr.readline():
-            pass
+        assert any("searching" in line for line in iter(process.stderr.readline, ""))
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

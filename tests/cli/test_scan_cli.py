@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
+from children import program
 from fastminima.cli.main import main
 from fastminima.errors import ClusterError, MissingDependencyError, OptionError, OutputError
 from fastminima.scanning.dask import dask_executor
@@ -321,10 +322,10 @@ def start(folder, paths, temporary):
     """The command in a process of its own, which may be killed."""
     command = [sys.executable, "-m", "fastminima", "scan", *map(str, paths), "--out", str(folder), "--json"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    return subprocess.Popen(
+    return program(
+        command,
         # a parent in the background ignores interrupts, and so would its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        args=command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -366,7 +367,7 @@ def on_a_terminal(arguments):
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
-    with subprocess.Popen(
+    with program(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
+from children import program
 from fastminima.errors import DataTypeError, NetworkError, OptionError, TargetError
 from fastminima.fit import chain
 from fastminima.fit.chain import linear_candidate
@@ -157,9 +158,9 @@ def test_an_interrupt_returns_the_best_so_far():
         found = fm.fit_network(data, 8, seconds=60, progress=told)
         print(found.end, found.risk < fm.least_squares(data).risk)
     """
-    run = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
-    for _ in range(20):
-        assert run.stdout.readline().strip() == "running"
-    run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
+    with program([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as run:
+        for _ in range(20):
+            assert run.stdout.readline().strip() == "running"
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=60)
     assert out.splitlines()[-1] == "interrupted True"

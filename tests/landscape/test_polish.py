@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
+from children import program
 from fastminima.errors import DataTypeError, NetworkError
 from fastminima.landscape.decide import decision
 from fastminima.landscape.polish import polish as module
@@ -257,7 +258,7 @@ def test_ctrl_c_in_a_walk_hands_back_the_point_reached():
         "print(p.status.value, bool(p), p.path[-1].risk < p.path[0].risk, p.distance, p.excess)\n"
         "print(p.decision.verdict.value, len(p.path) >= 20)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
+    with program([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "walking\n"
         run.send_signal(signal.SIGINT)

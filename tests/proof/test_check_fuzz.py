@@ -22,9 +22,11 @@ from mpmath import iv
 from certificates_by_hand import Case, all_cases, data_words, rational
 from decided_by_hand import decided_cases, decided_true
 from fastminima.proof import check as checker
+from precision import decimal_digits
 from profiles import examples
 from width_by_hand import width_cases, width_true
 
+working_digits = decimal_digits(80)
 CASES = all_cases() | decided_cases() | width_cases()
 
 # ---- the judge -----------------------------------------------------------------------------------------------------
@@ -151,7 +153,6 @@ class Curve:
 
 
 def theorem2_true(words: dict[str, Any], rows: list[list[F]]) -> bool:
-    iv.dps = 80
     (x1, x2, x3), (y1, y2, y3) = [row[:-1] for row in rows], [row[-1] for row in rows]
     assert [a + b for a, b in zip(x1, x2, strict=True)] == [2 * c for c in x3]
     assert x1 != x2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import tracemalloc
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from certificates_by_hand import all_cases, relu
 from certificates_changed import nested, set_in, verdict
 from fastminima.proof import check as checker
+from pace import at_most
 
 CASES = all_cases()
 
@@ -34,11 +34,10 @@ CASES = all_cases()
     ],
 )
 def test_malformed_text_is_rejected_at_once(text, reason):
-    begin = time.perf_counter()
-    found = checker.check(text, lambda: pytest.fail("the data were read"))
+    with at_most(500):
+        found = checker.check(text, lambda: pytest.fail("the data were read"))
     assert not found
     assert reason in found.reason
-    assert time.perf_counter() - begin < 5.0
 
 
 @pytest.mark.parametrize(
@@ -103,9 +102,8 @@ def test_long_formulas_end(name, monkeypatch):
     low = made.words["claims"][0]["network"]
     low.update(W1=low["W1"] * 50, b1=low["b1"] * 50, W2=low["W2"] * 50)
     made.words["claims"][0]["excess"] = "1000000"
-    begin = time.perf_counter()
-    assert "more work than theorem 2 can need" in verdict(made).reason
-    assert time.perf_counter() - begin < 60.0
+    with at_most(6_000):
+        assert "more work than theorem 2 can need" in verdict(made).reason
 
 
 def test_memory_does_not_grow_with_the_rows(monkeypatch):

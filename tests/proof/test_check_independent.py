@@ -17,11 +17,13 @@ from mpmath import iv, mp
 import fastminima as fm
 from certificates_by_hand import CUBE, Case, all_cases, case, cube, network, text_of
 from fastminima.proof import check as checker
+from precision import decimal_digits
 from profiles import examples
 from test_check_intervals import assert_encloses, derivatives
 
 CASES = all_cases()
 HAIR = F(1, 10**40)
+working_digits = decimal_digits(100)
 
 
 def accepted(made: Case) -> bool:
@@ -249,7 +251,6 @@ THEOREM2 = {
 
 @pytest.mark.parametrize("name", THEOREM2)
 def test_risks_and_radii_of_theorem_2(name):
-    mp.dps = 60
     h, (low, zero) = THEOREM2[name], CASES[name].words["claims"]
     point = numbers(low["network"])
     assert (
@@ -277,7 +278,6 @@ def test_risks_and_radii_of_theorem_2(name):
 
 def test_the_mixed_case_by_interval_arithmetic_of_mpmath():
     """t^3 at 1 and -3: |k| + 3 U_1 h'^2/h'' <= 3 U_2 h'^2/|h''| on the whole ball, each unit at its worst."""
-    iv.dps = 40
     R = F(cube().words["claims"][0]["radius"])
     norm = iv.sqrt(iv.mpf(2))
     reach = iv.mpf([-1, 1]) * norm * (iv.mpf(R.numerator) / R.denominator)
@@ -308,7 +308,6 @@ def test_the_mixed_case_by_interval_arithmetic_of_mpmath():
 @pytest.mark.parametrize("name", ["cube", "relu", "exponential"])
 def test_networks_of_risk_0_by_mpmath(name):
     """The output weights that a linear solver finds for the hidden rows of the certificate fit the three samples."""
-    mp.dps = 50
     made = CASES[name]
     h = {"cube": lambda t: t**3, "relu": lambda t: max(t, mp.mpf(0)), "exponential": mp.expm1}[name]
     net = made.words["claims"][1]["network"]

@@ -11,9 +11,11 @@ import pytest
 from mpmath import mp
 
 from fastminima.proof import check as checker
+from precision import decimal_digits
 from profiles import examples
 
 UNIT = checker.UNIT
+working_digits = decimal_digits(400)
 
 # ---- arithmetic ----------------------------------------------------------------------------------------------------
 
@@ -91,7 +93,6 @@ def test_rounding_of_decimals():
         found = checker.exp(checker.interval(t))
         middle = (found.lo + found.hi) // 2
         assert found.hi - found.lo == 2 * ((middle >> 370) + 2)
-        mp.dps = 400
         assert found.lo + 1 < mp.exp(t) * UNIT < found.hi - 1
     # 1.3e-60 below and above 2 the root is no number of 120 digits, and is not taken for one
     for step in (-1, 1):
@@ -135,7 +136,6 @@ def test_series_end_where_terms_are_below_a_unit():
     assert checker.series(small, lambda i: 2 * i * (2 * i + 1)) == (2**100 - 2, 2**100 + 1)
     half = checker.interval(F(1, 2))
     found = checker.series(half, lambda i: 1, lambda i: 2 * i + 1)
-    mp.dps = 100
     assert number(found.lo) < mp.atan(mp.mpf(1) / 2) < number(found.hi)
     assert found.hi - found.lo < 1000
 
@@ -143,9 +143,9 @@ def test_series_end_where_terms_are_below_a_unit():
 # ---- functions -----------------------------------------------------------------------------------------------------
 
 
+@mp.workdps(100)
 def derivatives(h: Any, t: F) -> list[Any]:
     """h, h', h''/2 by difference quotients at 100 digits, right to 45 at least."""
-    mp.dps = 100
     point, step = mp.mpf(t.numerator) / t.denominator, mp.mpf(10) ** -30
     below, at, above = (h(point + k * step) for k in (-1, 0, 1))
     far_below, far_above = h(point - 2 * step), h(point + 2 * step)
@@ -262,7 +262,6 @@ def test_elementary_functions_are_enclosed_and_sharp(name):
         low + (high - low) * F(rng.randrange(1, 2**40), 2**40) * F(1, 2 ** rng.randrange(40))
         for _ in range(examples(30))
     ]
-    mp.dps = 200
     for t in points:
         if name == "log" and t == 0:
             continue

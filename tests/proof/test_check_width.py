@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from fractions import Fraction as F
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastminima.landscape.bracket.lower_bound import lower_bounds
 from fastminima.proof import check as checker
 from fastminima.proof.certificate import data_rows
 from fastminima.proof.claims import least_risk
+from pace import at_most
 from profiles import examples
 from width_by_hand import least, width_cases, width_true
 
@@ -128,9 +128,8 @@ def test_long_numbers_and_many_points_are_refused_in_time():
     ):
         claim = {"claim": "no lower risk at width", "width": width, "floor": "0", "lines": lines}
         made = case(1, rows, (1, 1, False), ["1", "0"], [claim] * 3)
-        begin = time.process_time()
-        found = verdict(made)
-        assert time.process_time() - begin < 5.0
+        with at_most(500):
+            found = verdict(made)
         assert not found
         assert lines != [slow] or "more work than" in found.reason
 

@@ -15,6 +15,7 @@ import pytest
 
 import fastminima as fm
 from atlas_tables import HOSTILE, REASONS, USABLE, frames, install
+from children import program
 from fastminima.errors import MissingDependencyError, OptionError, OutputError, ReadError
 from fastminima.landscape.bracket.lower_bound import lower_bounds
 from fastminima.proof.certificate import Certificate
@@ -394,7 +395,7 @@ def test_a_killed_atlas_goes_on_where_it_was(tmp_path):
         "told.n = 0\n"
         "fm.atlas('sklearn', (2,), seconds=0.02, prove=False, checkpoint=sys.argv[1], on_chart=told)\n"
     )
-    with subprocess.Popen(
+    with program(
         [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, env=os.environ
     ) as child:
         names = [child.stdout.readline().strip() for _ in range(2)]

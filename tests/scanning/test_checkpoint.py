@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import fastminima as fm
+from children import program
 from fastminima.errors import FastMinimaError, OptionError, OutputError, ReadError
 from fastminima.scanning.plain_records import BadRecordError, Codec, Kind, UnstorableError
 from fastminima.scanning.record_files import Chain, key_of, read_records
@@ -377,7 +378,7 @@ def test_two_scans_on_one_checkpoint_are_told_apart(tiny, tmp_path):
     assert f"checkpoint {folder} is in use by another scan (process {os.getpid()} on " in inner[0]
     # in another one, which is then killed: its lock goes with it
     command = [sys.executable, "-c", HOLDS, str(folder), *map(str, paths)]
-    with subprocess.Popen(
+    with program(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
     ) as child:
         assert child.stdout.readline() == "begun\n"
@@ -404,7 +405,7 @@ def test_a_forked_child_that_outlives_its_scan_holds_no_lock(tiny, tmp_path):
         "fm.scan(sys.argv[2:], target=-1, block_rows=32, checkpoint=sys.argv[1], progress=leave)\n"
     )
     command = [sys.executable, "-c", code, str(folder), *map(str, paths)]
-    with subprocess.Popen(
+    with program(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
     ) as one:
         child = int(one.stdout.readline())

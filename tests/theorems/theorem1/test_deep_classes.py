@@ -18,6 +18,7 @@ from fastminima.errors import DataError, LossError, TargetError
 from fastminima.losses.pointwise import Softmax
 from fastminima.losses.smoothed_labels import SmoothedLogistic, SmoothedSoftmax
 from fastminima.theorems.theorem1.class_fit import ClassFits, SeparatedClasses
+from precision import decimal_digits
 from profiles import examples
 
 # PyTorch's definitions
@@ -25,13 +26,8 @@ RATIONAL = {
     "relu": lambda t: max(t, Fraction(0)),
     "hardtanh": lambda t: min(max(t, Fraction(-1)), Fraction(1)),
 }
-
-
-@pytest.fixture(autouse=True)
-def precisely():
-    """More than the 224 bits of the library's own sums."""
-    with mpmath.workdps(100):
-        yield
+# more than the 224 bits of the library's own sums
+working_digits = decimal_digits(100)
 
 
 class Exactly:

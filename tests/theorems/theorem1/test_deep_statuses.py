@@ -130,8 +130,8 @@ SMOOTH = {
 
 @pytest.mark.parametrize("name", sorted(SMOOTH))
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
+@mpmath.workdps(60)
 def test_near_minima(name, loss):
-    mpmath.mp.dps = 60
     rng = np.random.default_rng(5)
     X = rng.standard_normal((12, 2))
     y = rng.integers(0, 2, 12) if loss == "logistic" else np.round(X[:, 0] ** 2 + X[:, 1], 3)
