@@ -190,7 +190,7 @@ tables = st.integers(2, 9).flatmap(
 )
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(
     table=tables,
     activation=st.sampled_from(ACTIVATIONS),

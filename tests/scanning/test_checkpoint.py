@@ -400,8 +400,9 @@ def test_a_forked_child_that_outlives_its_scan_holds_no_lock(tiny, tmp_path):
         "import os, sys, time, signal\nimport fastminima as fm\n"
         "def leave(*told):\n"
         "    child = os.fork()\n"
-        "    if not child:\n        time.sleep(60)\n        os._exit(0)\n"
-        "    print(child, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        # the child speaks: what it does at its start is done then
+        "    if not child:\n        print(os.getpid(), flush=True)\n        time.sleep(60)\n        os._exit(0)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "fm.scan(sys.argv[2:], target=-1, block_rows=32, checkpoint=sys.argv[1], progress=leave)\n"
     )
     command = [sys.executable, "-c", code, str(folder), *map(str, paths)]

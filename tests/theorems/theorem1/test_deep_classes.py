@@ -147,7 +147,7 @@ def cases(draw):
     return data, loss, smoothing, widths, draw(st.sampled_from(sorted(RATIONAL))), rng
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(cases())
 def test_what_is_claimed_holds(case):
     data, loss, smoothing, widths, name, rng = case

@@ -93,7 +93,7 @@ def cases(draw):
     )
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(cases())
 def test_nothing_within_the_radius_is_lower_and_better_is_lower(case):
     data, delta, widths, name, rng = case
