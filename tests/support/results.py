@@ -9,6 +9,8 @@ import numpy as np
 import fastminima as fm
 from fastminima.interop.escape_runs import EscapeRun, EscapeStart, Outcome
 from fastminima.interop.training import Trace
+from fastminima.scanning.chart_table import Chart, row_fields
+from fastminima.scanning.installed_tables import LeftOut
 from fastminima.system.results import Result
 
 # what a page, a table of LaTeX or a terminal would take for more than text
@@ -38,6 +40,20 @@ def _benchmark(low: fm.SpuriousMinimum) -> fm.EscapeBenchmark:
         for name, noise, outcome in (("adam", 0.5, Outcome.RETURNED), ("adam", 2.0, Outcome.ESCAPED))
     ]  # fmt: skip
     return fm.EscapeBenchmark((start,), tuple(runs), ("adam",), (0.5, 2.0), "radius", None)
+
+
+def _atlas() -> fm.Atlas:
+    """As `atlas` hands it back, without packages that carry tables."""
+    numbers = {
+        "m": 9, "d": 1, "n": 8, "minimum": "spurious", "radius": float("inf"), "case": 1, "unexplained": 0.5,
+        "pure_error": 0.125, "lower_2": 0.25, "upper_2": 0.5, "gap_least_2": 0.5, "gap_most_2": 0.75,
+        "certificate_2": "width-2.json", "seconds": 0.5,
+    }  # fmt: skip
+    row = dict.fromkeys(row_fields((2,)))
+    done = row | numbers | {"table": f"sklearn/{NAMES[0]}", "status": "done"}
+    failed = row | {"table": f"sklearn/{NAMES[2]}", "status": "error", "error": f"ValueError: {TARGET}"}
+    charts = [Chart(done, {"width-2.json": "{}"}), Chart(failed)]
+    return fm.Atlas(charts, [LeftOut(f"sklearn/{NAMES[1]}", "too few rows")], (2,))
 
 
 @cache
@@ -70,6 +86,7 @@ def all_results() -> dict[str, list[Result]]:
     pair = fm.counterexample("tanh")
     scan = fm.scan([table, affine.data])
     return {
+        "Atlas": [_atlas(), fm.Atlas([], [], (2, 4))],
         "BetterPoint": [better, fm.better_point(affine), fm.better_point(low, "kink")],
         "Bracket": list(brackets),
         "Brackets": [brackets],

@@ -14,6 +14,7 @@ from fastminima._version import __version__
 from fastminima.errors import OptionError
 from fastminima.system.options import as_count, as_flag, as_real, count_workers, parse_bytes, spelled
 from fastminima.system.progress import Progress, as_progress, bar
+from fastminima.system.results import Result
 
 from .atlas_log import AtlasLog
 from .chart_table import Chart, ChartSettings, chart_table, row_fields
@@ -141,7 +142,7 @@ class AtlasPlan:
     settings: ChartSettings
 
 
-class Atlas(Sequence[Chart]):
+class Atlas(Result, Sequence[Chart]):
     """Tables of an atlas, by name.
 
     Attributes
@@ -150,6 +151,8 @@ class Atlas(Sequence[Chart]):
         One row a table; written with ``table.write("atlas.parquet")``, ".csv" or ".jsonl".
     left_out : ScanTable
         Tables that were not used, with the reason of each.
+    given_up : list of LeftOut
+        The same as objects.
     widths : tuple of int
 
     Examples
@@ -160,8 +163,11 @@ class Atlas(Sequence[Chart]):
     (['sklearn/diabetes'], 'done', 5)
     """
 
+    _compared = ("_charts", "given_up", "widths")
+
     def __init__(self, charts: Sequence[Chart], left_out: Sequence[LeftOut], widths: tuple[int, ...]) -> None:
         self._charts = sorted(charts, key=lambda chart: chart.table)
+        self.given_up = list(left_out)
         self.widths = widths
         self.table = ScanTable([dict.fromkeys(row_fields(widths)) | chart.row for chart in self._charts])
         self.left_out = ScanTable([{"table": one.table, "reason": one.reason} for one in left_out])
@@ -174,6 +180,16 @@ class Atlas(Sequence[Chart]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._charts[index]
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas DataFrame: one a table.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed (extra `tables`).
+        """
+        return self.table.to_pandas()
 
     @property
     def failed(self) -> list[Chart]:

@@ -46,6 +46,9 @@ from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.scanning.atlas import Atlas
+from fastminima.scanning.chart_table import Chart
+from fastminima.scanning.installed_tables import LeftOut
 from fastminima.scanning.plain_records import Codec, Kind, UnstorableError
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.scanning.stored_objects import CODEC as SCANS
@@ -254,6 +257,19 @@ _KINDS = [
     Kind(EscapeStart),
     Kind(EscapeRun),
     Kind(EscapeBenchmark, check=_check_benchmark),
+    Kind(
+        Chart,
+        hints={"row": str, "certificates": dict[str, str]},
+        take=lambda chart: {"row": json.dumps(chart.row), "certificates": chart.certificates},
+        make=lambda found, told: Chart(json.loads(found["row"]), found["certificates"]),
+    ),
+    Kind(LeftOut),
+    Kind(
+        Atlas,
+        hints={"charts": list[Chart], "left_out": list[LeftOut], "widths": tuple[int, ...]},
+        take=lambda made: {"charts": list(made), "left_out": made.given_up, "widths": made.widths},
+        make=lambda found, told: Atlas(**found),
+    ),
     Kind(
         ScanReport,
         hints={"results": list[ScanResult]},

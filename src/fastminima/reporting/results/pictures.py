@@ -16,14 +16,18 @@ from fastminima.landscape.polish.polish import Polish
 from fastminima.landscape.probe import Probe, ProbeSweep
 from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.polish import SmoothPolish
+from fastminima.reporting.atlas_numbers import AtlasNumbers, atlas_numbers
+from fastminima.reporting.atlas_plots import ATLAS_PICTURES, draw_atlas
 from fastminima.reporting.bracket_plot import plot_bracket
 from fastminima.reporting.descent_plot import plot_descent
+from fastminima.reporting.figures import save_figure
 from fastminima.reporting.functions_plot import plot_functions
 from fastminima.reporting.probe_plot import plot_probe
 from fastminima.reporting.scan_plot import plot_scan
 from fastminima.reporting.segment import plot_segment
 from fastminima.reporting.slice_plot import plot_slice
 from fastminima.reporting.splits_plot import plot_splits
+from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
@@ -85,6 +89,8 @@ def _drawings(results: Sequence[Any]) -> Iterator[tuple[str, Callable[[Path], An
             yield "The walk: how the risk fell, step by step.", partial(plot_descent, one)
         elif isinstance(one, Bracket | Brackets):
             yield "Both ends of the least risk by width.", partial(plot_bracket, one)
+        elif isinstance(one, Atlas) and (numbers := atlas_numbers(one)).bracketed:
+            yield ATLAS_PICTURES["widths"], partial(_of_atlas, numbers)
         elif isinstance(one, ScanReport):
             yield (
                 "Certified radii and drops by the size of the datasets.",
@@ -101,6 +107,10 @@ def _drawings(results: Sequence[Any]) -> Iterator[tuple[str, Callable[[Path], An
 
 def _slice(result: Any, path: Path) -> None:
     plot_slice(result, path=path)
+
+
+def _of_atlas(numbers: AtlasNumbers, path: Path) -> None:
+    save_figure(draw_atlas(numbers, "widths"), path)
 
 
 def _drawable(probe: Probe | ProbeSweep) -> bool:

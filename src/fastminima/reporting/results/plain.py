@@ -22,11 +22,13 @@ from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.losses.pointwise import Squared
 from fastminima.proof.certificate import Certificate
+from fastminima.reporting.atlas_numbers import atlas_numbers, medians
 from fastminima.reporting.bracket_summary import one_bracket
 from fastminima.reporting.decide_summary import decision_values, polish_values
 from fastminima.reporting.plain_names import KEYS_VERSION, activation_values, data_values, network_values
 from fastminima.reporting.smooth_summary import smooth_minimum_values, smooth_values
 from fastminima.reporting.summary import construction_values
+from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.system.plain_json import json_ready
 from fastminima.system.results import Result
@@ -367,6 +369,16 @@ def _inverse(inverse: LocalInverse) -> Values:
     }
 
 
+def _atlas(made: Atlas) -> Values:
+    """The rows of both tables, and medians over those with brackets."""
+    return {
+        "widths": list(made.widths),
+        "medians": medians(atlas_numbers(made)),
+        "tables": list(made.table),
+        "left_out": list(made.left_out),
+    }
+
+
 def _scan_result(result: ScanResult) -> Values:
     return result.row(old_names=False)
 
@@ -402,6 +414,7 @@ def _benchmark(benchmark: EscapeBenchmark) -> Values:
 
 
 PLAIN: dict[type, Callable[[Any], Values]] = {
+    Atlas: _atlas,
     BetterPoint: _better,
     Bracket: _bracket,
     Brackets: _brackets,

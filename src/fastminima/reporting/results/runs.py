@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 from fastminima.interop.escape_runs import EscapeBenchmark
 from fastminima.proof.certificate import Certificate, numbers_line
+from fastminima.reporting.atlas_numbers import MEDIANS, SUMMARY_HEAD, atlas_numbers, summary_rows
+from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.scanning.table import HEAD, cells
 
 from .summary import Summary
 from .units import FORMULA, PARAMETERS, Row, at_least, quantities, radius, risk_rows, square
 
-__all__ = ["benchmark_summary", "certificate_summary", "scan_result_summary", "scan_summary"]
+__all__ = ["atlas_summary", "benchmark_summary", "certificate_summary", "scan_result_summary", "scan_summary"]
 
 _UNITS = {"l_LS": "l_LS [y²]", "radius": f"radius [{PARAMETERS}]"}
 
@@ -25,6 +27,24 @@ def scan_summary(report: ScanReport) -> Summary:
     failed = tuple(f"{r.name}: {type(r.error).__name__}: {r.error}" for r in report.failed[:5])
     return Summary(
         repr(report).removeprefix("ScanReport(").removesuffix(")"), columns, rows, (*notes, *failed)
+    )
+
+
+def atlas_summary(made: Atlas) -> Summary:
+    """Of an atlas: medians by number of inputs and width."""
+    numbers = atlas_numbers(made)
+    rows = tuple(map(tuple, summary_rows(numbers)))
+    without = len(made) - len(numbers.bracketed)
+    none = ("none",) + ("",) * (len(SUMMARY_HEAD) - 1)
+    return Summary(
+        repr(made).removeprefix("Atlas(").removesuffix(")"),
+        SUMMARY_HEAD,
+        rows or (none,),
+        (
+            f"{MEDIANS}.",
+            *([f"{without:,} of {len(made):,} tables have no bracket at every width"] if without else []),
+            *(f"{one.table}: {one.row['error']}" for one in made.failed[:5]),
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from fastminima.landscape.smooth.decision import SmoothDecision
 from fastminima.landscape.smooth.minimum import SmoothMinimum
 from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.proof.certificate import Certificate
+from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.system.options import spelled
 from fastminima.system.results import Result
@@ -36,6 +37,7 @@ from .summary import Summary
 __all__ = ["SUMMARIES", "as_result", "summary"]
 
 SUMMARIES: dict[type, Callable[[Any], Summary]] = {
+    Atlas: runs.atlas_summary,
     BetterPoint: constructions.better_summary,
     Bracket: surroundings.bracket_summary,
     Brackets: surroundings.brackets_summary,

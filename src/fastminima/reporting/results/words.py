@@ -23,6 +23,8 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.landscape.verdict import Verdict
 from fastminima.losses.pointwise import Squared
 from fastminima.proof.certificate import Certificate
+from fastminima.reporting.atlas_numbers import atlas_numbers
+from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.theorems.theorem1.better_point import BetterPoint
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
@@ -319,6 +321,21 @@ def _scan(report: ScanReport) -> Said:
     return found
 
 
+def _atlas(made: Atlas) -> Said:
+    numbers = atlas_numbers(made)
+    found = Said()
+    for w in numbers.widths if numbers.bracketed else ():
+        above = int((numbers.column(f"lower_{w}") > 0).sum())
+        certified = sum(one.row[f"certificate_{w}"] is not None for one in made)
+        found.proved.append(
+            f"Width {w}: brackets of the least risk of {len(numbers.bracketed):,} of {len(made):,} tables, of which "
+            f"{above:,} have a lower end above 0; {certified:,} have a certificate."
+        )
+    found.open += [f"{one.table}: {one.row['error']}." for one in made.failed[:5]]
+    found.open.append(f"{len(made.left_out):,} tables were left out.")
+    return found
+
+
 def _certificate(certificate: Certificate) -> Said:
     lines = [f"The certificate claims {line}." for line in certificate.claim_lines()]
     left = [f"Not in the certificate: {reason}." for reason in certificate.open]
@@ -341,6 +358,7 @@ def _benchmark(benchmark: EscapeBenchmark) -> Said:
 
 
 _WORDS: dict[type, tuple[str, Callable[[Any], Said]]] = {
+    Atlas: ("how far bad local minima are from the best networks, on the tables of installed packages", _atlas),
     BetterPoint: ("a strictly better network of the same width (theorem 1, step 2)", _better),
     Bracket: ("how low the risk of networks of a width can be", _bracket),
     Brackets: ("how low the risk of networks of some widths can be", _brackets),
