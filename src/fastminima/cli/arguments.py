@@ -250,6 +250,7 @@ def load(arguments: argparse.Namespace, *, tell: bool = True) -> Dataset:
         sample_weight=arguments.sample_weight,
         meaning=arguments.meaning,
         accuracy=arguments.accuracy,
+        labels=getattr(arguments, "labels", False),
         progress=not arguments.quiet,
         **reading_of(arguments),
     )

@@ -15,6 +15,7 @@ from fastminima.networks.activations.named import as_piecewise
 from fastminima.networks.linear_layers import read_chain
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
+from fastminima.proof.labels import takes_labels
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
 from fastminima.reporting.plain_names import KEYS_VERSION
 from fastminima.system.plain_text import printable
@@ -300,6 +301,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         loss = _loss(arguments, linear_bias(certificate))
         verdict = check_loss(certificate, loss, meaning=_decimal(arguments))
     else:
+        arguments.labels = takes_labels(certificate)
         verdict = check(certificate, load(arguments))
     if arguments.json:
         print_json({"version": KEYS_VERSION, **verdict._asdict()}, full=True)

@@ -29,7 +29,7 @@ from .arguments import (
     load,
 )
 from .certificates import proof_rows, write_proof
-from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_options
+from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_options, takes_labels
 from .earlier_runs import COMMANDS
 from .folder import OutputFolder
 from .output import print_table
@@ -157,6 +157,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     h = activation_of(arguments)
     stage = Stages(lines=arguments.verbose, quiet=arguments.quiet)
     # the readers draw their own progress bars
+    arguments.labels = takes_labels(arguments)
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table has the notes
     if _is_deep(arguments, h) or data.n_targets > 1:

@@ -26,7 +26,7 @@ from .output import print_table
 from .short_json import print_json
 from .stages import Stages
 
-__all__ = ["add_deep_arguments", "construct_deep", "refuse_deep_options"]
+__all__ = ["add_deep_arguments", "construct_deep", "refuse_deep_options", "takes_labels"]
 
 LOSSES = ("squared", "huber", "logistic", "softmax")
 # what has a meaning with one hidden layer alone
@@ -45,8 +45,8 @@ def add_deep_arguments(parser: argparse.ArgumentParser) -> None:
         "--loss",
         choices=LOSSES,
         default="squared",
-        help="softmax takes classes as numbers, logistic two of them, or a target of 0 and 1 for each output "
-        "(default squared)",
+        help="logistic and softmax take a target of labels (texts, whole numbers, True and False), logistic of two classes; "
+        "or a target of 0 and 1 for each output (logistic), of a probability for each class (softmax); default squared",
     )
     parser.add_argument("--delta", type=float, metavar="D", help="huber: where lines begin (default 1)")
     parser.add_argument(
@@ -68,6 +68,11 @@ def refuse_deep_options(arguments: argparse.Namespace) -> None:
         raise OptionError("--delta is that of --loss huber")
     if arguments.label_smoothing is not None and arguments.loss not in ("logistic", "softmax"):
         raise OptionError("--label-smoothing is for --loss logistic and --loss softmax")
+
+
+def takes_labels(arguments: argparse.Namespace) -> bool:
+    """Does the one target hold labels of classes?"""
+    return arguments.loss in ("logistic", "softmax") and len(arguments.target or ()) < 2
 
 
 def construct_deep(

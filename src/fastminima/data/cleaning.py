@@ -25,6 +25,7 @@ from .frames import EXACT_KINDS, Columns, FrameColumn, frame_parts, objects
 __all__ = [
     "EMPTY",
     "FEW_LEVELS",
+    "LABEL_HINT",
     "MANY_LEVELS",
     "Categories",
     "Cleaned",
@@ -51,6 +52,8 @@ MANY_LEVELS = 65_536
 EMPTY = "empty in every row"
 """Why a column without any value is left out."""
 Levels = tuple[str, ...]
+LABEL_HINT = '; labels of classes are for loss="softmax", or of two classes loss="logistic"'
+"""What a message says of a target that holds texts."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,13 @@ class Cleaning:
     missing : {"fail", "drop"}
     categories : {"reject", "onehot"} or None
         None refuses columns that are not numeric, "reject" leaves them out.
+    labels : bool
+        The target may hold texts: they are labels of classes.
     """
 
     missing: Missing = "fail"
     categories: Categories | None = None
+    labels: bool = False
 
     def __post_init__(self) -> None:
         check_choice(self.missing, "missing", ("fail", "drop"))
@@ -288,7 +294,7 @@ def clean(table: RawTable, how: Cleaning) -> Cleaned:
         The weight or a feature asked for by name is not numeric; a value is missing (missing="fail"); no row is left.
     """
     table = _settled(table, how.drop)
-    _check_others(table)
+    _check_others(table, how.labels)
     kept, rejected = _kept(table, how)
     levels, reasons = _levels(table, kept) if how.encode else ({}, {})
     rejected |= {table.features[c][0]: f"{reason}, no category" for c, reason in reasons.items()}
@@ -361,8 +367,12 @@ def _settled(table: RawTable, drop: bool) -> RawTable:
     )
 
 
-def _check_others(table: RawTable) -> None:
-    """The targets and the weight are numbers."""
+def _check_others(table: RawTable, labels: bool) -> None:
+    """The targets are numbers, or labels where these are wanted, and the weight is one."""
+    if labels and len(table.targets) > 1:
+        raise TargetError(
+            f"{table.source}: labels of classes are one column, got {listed([name for name, _ in table.targets])}"
+        )
     weights = [] if table.weight is None else [table.weight]
     kinds: list[tuple[str, type[FastMinimaError], Sequence[tuple[str, FrameColumn]]]] = [
         ("target", TargetError, table.targets),
@@ -370,8 +380,15 @@ def _check_others(table: RawTable) -> None:
     ]
     for role, kind, columns in kinds:
         for name, column in columns:
-            if column.content != "numbers":
-                raise kind(f"{table.source}: the {role} column {name!r} is {column.reason}, not numeric")
+            if column.content == "numbers" or (labels and role == "target" and column.content == "texts"):
+                continue
+            if labels and role == "target":
+                raise kind(
+                    f"{table.source}: the {role} column {name!r} is {column.reason}; labels of classes are "
+                    "texts, whole numbers or bools"
+                )
+            hint = LABEL_HINT if role == "target" and column.content == "texts" else ""
+            raise kind(f"{table.source}: the {role} column {name!r} is {column.reason}, not numeric{hint}")
 
 
 def _kept(table: RawTable, how: Cleaning) -> tuple[list[int], dict[str, str]]:

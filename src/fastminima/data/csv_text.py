@@ -25,7 +25,7 @@ from fastminima.errors import ReadError
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import Progress, bar
 
-from .cleaning import EMPTY, Cleaning
+from .cleaning import EMPTY, LABEL_HINT, Cleaning
 from .coerce import float_view
 from .columns import Selection, listed
 from .frames import FrameColumn, objects
@@ -191,15 +191,25 @@ class _Parse:
     """One pass over the text: values of every column that is wanted, and where there are none."""
 
     def __init__(
-        self, path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: Progress
+        self,
+        path: Path,
+        form: TextForm,
+        wanted: Sequence[int],
+        *,
+        decimal: bool,
+        texts: bool,
+        labels: Sequence[int],
+        progress: Progress,
     ) -> None:
         self.path, self.form, self.decimal, self.keep, self.progress = path, form, decimal, texts, progress
         self.wanted = tuple(dict.fromkeys(wanted))
         self.as_text: frozenset[int] = frozenset()
+        # labels of classes are texts where one of them is, though it may not be the first
+        self.labels, self.of_texts = frozenset(labels), set[int]()
         self._begin()
 
     def _begin(self) -> None:
-        self.columns = {column: _Column() for column in self.wanted}
+        self.columns = {column: _Column("text" if column in self.of_texts else None) for column in self.wanted}
         self.rows = 0
 
     def run(self) -> None:
@@ -241,13 +251,16 @@ class _Parse:
                 known.kind = "number"
             except Trouble as trouble:
                 row = self.rows + int(np.flatnonzero(~absent)[trouble.row])
+                if (known.kind is not None or trouble.row) and column in self.labels:
+                    self.of_texts.add(column)
+                    raise _ReadAgainAsText(frozenset((column,))) from None
                 if known.kind is not None or trouble.row:
                     raise _text_in_numbers(self.path, self.form, column, row, trouble.text or "") from None
                 known.kind, known.first_text, known.first_row = "text", trouble.text or "", row
         if known.kind != "text":
             known.parts.append(np.empty(0) if values is None else values)
             return
-        if not self.keep or not len(present):
+        if not (self.keep or column in self.labels) or not len(present):
             known.parts.append(objects([]))
             return
         if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
@@ -288,7 +301,7 @@ class _Parse:
         if known.kind == "text":
             place = f"in data row {known.first_row + 1:,}"
             kind = f"text ({_short(known.first_text)!r} {place})"
-            if not self.keep:
+            if not (self.keep or column in self.labels):
                 return FrameColumn(
                     kind, "texts", lambda: objects([known.first_text] * len(absent)), gaps, kind
                 )
@@ -297,10 +310,12 @@ class _Parse:
         return FrameColumn("number", "numbers", lambda: _spread(values, gaps), gaps)
 
 
-def _text_in_numbers(path: Path, form: TextForm, column: int, row: int, text: str) -> ReadError:
+def _text_in_numbers(
+    path: Path, form: TextForm, column: int, row: int, text: str, hint: str = ""
+) -> ReadError:
     name, place = form.labels[column], where(path, form, row)
     return ReadError(
-        f"{path}: column {name!r} holds the text {_short(text)!r} in {place}; expected a number{_hint(text)}"
+        f"{path}: column {name!r} holds the text {_short(text)!r} in {place}; expected a number{_hint(text) or hint}"
     )
 
 
@@ -343,7 +358,14 @@ def _joined(parts: list[NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
 
 
 def read_csv(
-    path: Path, form: TextForm, wanted: Sequence[int], *, decimal: bool, texts: bool, progress: Progress
+    path: Path,
+    form: TextForm,
+    wanted: Sequence[int],
+    *,
+    decimal: bool,
+    texts: bool,
+    labels: Sequence[int] = (),
+    progress: Progress,
 ) -> tuple[int, dict[int, FrameColumn]]:
     """Read columns of a text file.
 
@@ -358,6 +380,8 @@ def read_csv(
         Take numbers as written, not as the nearest float64.
     texts : bool
         Keep texts, for categories.
+    labels : sequence of int
+        Columns of labels of classes.
     progress : bool or callable
 
     Returns
@@ -370,7 +394,7 @@ def read_csv(
     ------
     ReadError, MissingDependencyError
     """
-    parse = _Parse(path, form, wanted, decimal=decimal, texts=texts, progress=progress)
+    parse = _Parse(path, form, wanted, decimal=decimal, texts=texts, labels=labels, progress=progress)
     parse.run()
     return parse.rows, {column: parse.column(column) for column in parse.wanted}
 
@@ -388,11 +412,14 @@ def text_refused(
     others = [*selection.targets, *(() if selection.weight is None else (selection.weight,))]
     refused = [*others, *(selection.features if named and not how.encode else ())]
     for column in refused:
+        if how.labels and column in selection.targets:
+            continue
         if columns[column].content == "texts":
             text = next(value for value in columns[column].values().tolist() if value is not None)
             absent = columns[column].absent
             row = 0 if absent is None else int((~absent).argmax())
-            raise _text_in_numbers(path, form, column, row, text)
+            hint = LABEL_HINT if column in selection.targets else ""
+            raise _text_in_numbers(path, form, column, row, text, hint)
     plain = how.categories is None
     for column in (*others, *(selection.features if named or (plain and not how.drop) else ())):
         if columns[column].kind == EMPTY:

@@ -12,15 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
 from fastminima.system.first_use import cached_property
-from fastminima.system.options import as_count, spelled
+from fastminima.system.options import as_count, as_flag, spelled
 
+from .class_labels import Label, class_column
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
-from .coerce import Table, as_matrix, as_targets, as_vector, check_names, sealed
+from .coerce import Table, as_matrix, as_targets, check_names, sealed
 from .columns import listed
 from .exact_columns import ExactColumns, exact_columns, rounding_note
 from .rows import Rows, RowsInMemory, take_rows
+from .weights import kept_and_weights
 
-__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "described", "retargeted"]
+__all__ = ["Accuracy", "Dataset", "Meaning", "check_one_target", "classed", "described", "retargeted"]
 
 Meaning = Literal["binary", "rational", "decimal"]
 Accuracy = Literal["auto", "exact"]
@@ -55,6 +57,9 @@ class Dataset:
         first in sorted order, called "column=text". Default: they are refused by name.
     accuracy : {"auto", "exact"}, default "auto"
         "exact" asks the least-squares fit for the exactly rounded solution.
+    labels : bool, default False
+        y holds labels of classes (texts, whole numbers, bools, categories), for logistic and softmax loss: they become class
+        numbers 0, 1, ..., and `classes` says which is which.
 
     Attributes
     ----------
@@ -77,6 +82,8 @@ class Dataset:
         What the float64 view loses of exact data, and what a reader had to interpret.
     n_dropped : int
         Rows dropped because their weight is 0.
+    classes : tuple of str, int or bool, or None
+        Where y holds class numbers: class k is `classes[k]`; ascending.
 
     Raises
     ------
@@ -86,6 +93,8 @@ class Dataset:
     DataTypeError
         Long double, complex, strings, dates, sparse or masked data, and object columns of anything but int,
         Fraction and Decimal.
+    TargetError
+        With `labels`: what is no label of a class.
 
     Notes
     -----
@@ -110,6 +119,7 @@ class Dataset:
     notes: tuple[str, ...]
     n_dropped: int
     n_missing: int
+    classes: tuple[Label, ...] | None
     _rounded: dict[int, NDArray[Any]]
 
     def __init__(
@@ -124,6 +134,7 @@ class Dataset:
         missing: Missing = "fail",
         categories: Categories | None = None,
         accuracy: Accuracy = "auto",
+        labels: bool = False,
     ) -> None:
         if not isinstance(accuracy, str) or accuracy not in ("auto", "exact"):
             raise DataError(f"accuracy must be 'auto' or 'exact', got {spelled(accuracy)}")
@@ -131,18 +142,23 @@ class Dataset:
             X, y, held_weight, held_names = held_arrays(X)
             sample_weight = held_weight if sample_weight is None else sample_weight
             feature_names = held_names if feature_names is None else feature_names
-        how, n_missing = Cleaning(missing, categories), 0
+        how, n_missing = Cleaning(missing, categories, as_flag(labels, "labels")), 0
         read_notes: tuple[str, ...] = ()
         if not how.plain:
             X, y, sample_weight, found = cleaned_arrays(X, y, sample_weight, how)  # type: ignore[assignment]
             n_missing, read_notes = found.n_missing, found.notes
+        classes = None
+        if how.labels:
+            given = target_name if target_names is None else target_names[0]
+            y, classes, own = class_column(y, given)
+            target_name = own if target_names is None else None
         inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
         m, dx = inputs.values.shape
         if len(targets.values) != m:
             raise DataError(f"X has {m} rows and y has {len(targets.values)}; they must be the same samples")
         names = inputs.names if feature_names is None else feature_names
         rounded = inputs.rounded | {dx + k: exact for k, exact in targets.rounded.items()}
-        keep, weights = _weights(sample_weight, m)
+        keep, weights = kept_and_weights(sample_weight, m)
         self._set(
             _rows=RowsInMemory(inputs.values, targets.values, weights),
             accuracy=accuracy,
@@ -152,10 +168,13 @@ class Dataset:
             notes=(),
             n_dropped=0,
             n_missing=n_missing,
+            classes=None,
             _rounded=rounded,
         )
         if keep is not None:
             self._set(n_dropped=m - int(keep.sum()), **self._taken(keep))
+        if classes is not None:
+            self._set(**_numbered(self, classes))
         self._settle()
         self._set(notes=self.notes + read_notes)
 
@@ -177,6 +196,7 @@ class Dataset:
             notes=(),
             n_dropped=0,
             n_missing=0,
+            classes=None,
             _rounded={},
         )
         return result
@@ -378,6 +398,8 @@ class Dataset:
             parts.append(f"{self.n_dropped} rows of weight 0 dropped")
         if self.n_missing:
             parts.append(f"{self.n_missing} rows with missing values left out")
+        if self.classes is not None:
+            parts.append(f"{len(self.classes)} classes")
         if self.meaning != "binary":
             parts.append(self.meaning)
         if self.accuracy != "auto":
@@ -408,6 +430,22 @@ def retargeted(data: Dataset, y: NDArray[np.float64]) -> Dataset:
     result._set(_rows=rows, _rounded=inputs)
     result._settle()
     return result
+
+
+def classed(data: Dataset, classes: tuple[Label, ...]) -> Dataset:
+    """A copy whose y, class numbers, has names of classes; those of which no row is left have none."""
+    result = copy.copy(data)
+    result._set(**_numbered(data, classes))
+    return result
+
+
+def _numbered(data: Dataset, classes: tuple[Label, ...]) -> dict[str, Any]:
+    """Fields of a dataset of class numbers whose rows may have lost a class."""
+    held, numbers = np.unique(data.y, return_inverse=True)
+    rows = data._rows
+    if len(held) < len(classes):
+        rows = RowsInMemory(data.X, sealed(numbers.astype(np.float64)[:, None]), data.sample_weight)
+    return {"_rows": rows, "classes": tuple(classes[int(k)] for k in held)}
 
 
 def _held(data: Dataset) -> str:
@@ -456,44 +494,3 @@ def _target_names(name: str | None, names: Sequence[str] | None, targets: Table)
         return (str(name),)
     names = targets.names if names is None else names
     return None if names is None else check_names(names, count, "target_names")
-
-
-def _shown(value: object) -> str:
-    try:
-        return str(value)
-    except ValueError:  # Python refuses to print integers of more than 4300 digits
-        return "an integer of thousands of digits"
-
-
-def _weights(
-    sample_weight: ArrayLike | None, m: int
-) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64] | None]:
-    """(rows to keep or None for all, weights of all rows or None when each is 1)."""
-    if sample_weight is None:
-        return None, None
-    table: Table = as_vector(sample_weight, "sample_weight")
-    if len(table.values) != m:
-        raise DataError(
-            f"X has {m} rows and sample_weight has {len(table.values)}; they must be the same samples"
-        )
-    if table.rounded:
-        exact = table.rounded[0]
-        views = table.values[:, 0].tolist()
-        row = next(i for i, value in enumerate(exact.tolist()) if value != views[i])
-        raise DataError(
-            f"sample_weight is {_shown(exact[row])} in row {row} (counting from 0), which is not a float64 "
-            "number; weights must be: scale all of them (the minima do not change) or round them"
-        )
-    weights = table.values.reshape(-1)
-    negative = weights < 0
-    if negative.any():
-        row = int(negative.argmax())
-        raise DataError(
-            f"sample_weight is {weights[row]} in row {row} (counting from 0); weights must be >= 0"
-        )
-    keep = weights > 0
-    if keep.all():
-        return None, None if (weights == 1.0).all() else sealed(weights)
-    if not keep.any():
-        raise DataError("sample_weight is 0 in every row; at least one weight must be positive")
-    return keep, sealed(weights)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from fastminima.errors import DataError, DataTypeError, OptionError, ReadError, TargetError
 from fastminima.system.files import open_npz, reading
-from fastminima.system.options import check_choice, one_of, spelled
+from fastminima.system.options import as_flag, check_choice, one_of, spelled
 from fastminima.system.packages import import_optional
 from fastminima.system.progress import Progress, as_progress, bar
 
 from .arrow_schema import index_columns, index_last
-from .cleaning import Categories, Cleaning, Missing, RawTable, array_column, clean
+from .cleaning import LABEL_HINT, Categories, Cleaning, Missing, RawTable, array_column, clean
 from .columns import (
     Column,
     Request,
@@ -80,6 +80,7 @@ def read(
     decimal: DecimalMark | None = None,
     meaning: Literal["binary", "decimal"] = "binary",
     accuracy: Accuracy = "auto",
+    labels: bool = False,
     progress: Progress = False,
 ) -> Dataset:
     """Read a dataset from a file; the suffix says which kind.
@@ -118,6 +119,8 @@ def read(
         "decimal": the data are the numbers as written, 0.1 is one tenth; text only.
     accuracy : {"auto", "exact"}, default "auto"
         Passed to `Dataset`.
+    labels : bool, default False
+        The target holds labels of classes, texts, whole numbers or bools, as in `Dataset`.
     progress : bool or callable, default False
         A bar on a terminal or in a notebook, or a function that is told the share that is done.
 
@@ -129,7 +132,7 @@ def read(
         The file is empty, damaged, of another kind than its suffix says, lacks values, or holds text where
         numbers belong; rows and columns are named. Its first line could be data.
     TargetError
-        A target column is missing, was not given, or is named twice.
+        A target column is missing, was not given, or is named twice; with `labels`: it holds what is no class.
     OptionError
         An option is none of its values, or says nothing of such a file.
     DataTypeError
@@ -157,7 +160,7 @@ def read(
         meaning,
         accuracy,
         as_progress(progress),
-        Cleaning(missing, categories),
+        Cleaning(missing, categories, as_flag(labels, "labels")),
         TextOptions(header, sep, decimal),
     )
     source = as_path(path)
@@ -178,7 +181,10 @@ def _read(path: Path, suffix: str, request: Request, asked: _Reading) -> Dataset
                 made = _from_npz(path, request, asked)
             else:
                 made = _from_parquet(path, request, asked)
-        data = Dataset(accuracy=asked.accuracy, **made.arguments)
+        data = Dataset(accuracy=asked.accuracy, labels=asked.cleaning.labels, **made.arguments)
+    except TargetError as error:
+        text = str(error)
+        raise TargetError(text if text.startswith(str(path)) else f"{path}: {text}") from error
     except (DataError, DataTypeError) as error:
         text = str(error)
         raise ReadError(text if text.startswith(str(path)) else f"{path}: {text}") from error
@@ -241,6 +247,7 @@ def _from_text(path: Path, suffix: str, request: Request, asked: _Reading) -> _M
         selection.columns,
         decimal=asked.decimal,
         texts=asked.cleaning.encode,
+        labels=selection.targets if asked.cleaning.labels else (),
         progress=asked.progress,
     )
     text_refused(path, form, selection, columns, asked.cleaning, named=request.features is not None)
@@ -343,7 +350,7 @@ def _from_parquet(path: Path, request: Request, asked: _Reading) -> _Made:
         refuse_repeated(names, str(path))
         selection = request.select(names, len(names) - len(index), str(path))
         if asked.cleaning.categories is None:
-            _refuse_types(pa, schema, selection, names, path)
+            _refuse_types(pa, schema, selection, names, path, asked.cleaning.labels)
         wanted = [names[column] for column in selection.columns]
         once = list(dict.fromkeys(wanted))
         groups = []
@@ -379,14 +386,18 @@ def _refuse_gaps(path: Path, table: Any, names: Sequence[str]) -> None:
             )
 
 
-def _refuse_types(pa: Any, schema: Any, selection: Selection, names: Sequence[str], path: Path) -> None:
+def _refuse_types(
+    pa: Any, schema: Any, selection: Selection, names: Sequence[str], path: Path, labels: bool
+) -> None:
     def numeric(column: int) -> bool:
-        return arrow_content(pa, schema.field(column).type) == "numbers"
+        content = arrow_content(pa, schema.field(column).type)
+        return content == "numbers" or (labels and column in selection.targets and content == "texts")
 
     for target in selection.targets:
         if not numeric(target):
             kind = schema.field(target).type
-            raise TargetError(f"{path}: the target column {names[target]!r} is {kind}, not numeric")
+            hint = LABEL_HINT if arrow_content(pa, kind) == "texts" else ""
+            raise TargetError(f"{path}: the target column {names[target]!r} is {kind}, not numeric{hint}")
     refused = [column for column in selection.columns if not numeric(column)]
     if refused:
         text = ", ".join(f"{names[column]!r} ({schema.field(column).type})" for column in refused)

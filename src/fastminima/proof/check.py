@@ -1058,13 +1058,18 @@ class Layers(Matrices):
     phi(r) = r^2/2, or with Huber's delta d: d |r| - d^2/2 where |r| > d. g = phi'(r); then 2 phi(r) = g (2 r - g)."""
 
     def __init__(self, table, setting):
-        activations, widths, loss = fields(setting, "activations", "widths", "loss")
+        names = ["classes"] if "classes" in setting else []
+        activations, widths, loss, *names = fields(setting, "activations", "widths", "loss", *names)
         need(isinstance(widths, list) and widths, "expected the widths of hidden layers")
         self.table, self.dx, self.dy = table, table.dx, table.dy
         self.read_loss(loss)
         self.sizes = [self.dx, *(whole(width, 1) for width in widths), self.outputs]
         need(isinstance(activations, list) and len(activations) == len(widths), "expected an activation for each layer")
         self.activations = [Activation(table, words) for words in activations]
+        need(not names or self.named(*names), "expected a name for each class: texts, whole numbers, or true and false")
+
+    def named(self, labels):
+        return False
 
     def read_loss(self, loss):
         self.delta, self.outputs = None, self.dy
@@ -1307,6 +1312,11 @@ class Classes(Layers):
         need(len(loss) == 2 + self.softmax and 0 <= share < 1, "expected a share of smoothed labels")
         self.share, self.outputs = share, whole(loss[1], 2) if self.softmax else self.dy
         need(not self.softmax or self.dy in (1, self.outputs), "expected a class number, or a column for each class")
+
+    def named(self, labels):
+        """Class k, which is the number k in the data, is called labels[k]; nothing else depends on it."""
+        kinds, count = set(map(type, labels)), self.outputs if self.softmax else 2
+        return self.dy == 1 and len(kinds) == 1 and kinds <= {str, int, bool} and len(labels) == len(set(labels)) == count
 
     def targets(self, row, scale):
         """Of each problem: one of all outputs, or one for each."""
@@ -1725,7 +1735,7 @@ class Array:
         need(found and found[1] != "O", f"no such kind of number: {kind!r:.40}")
         return int(found[2]) * (4 if found[1] == "U" else 1) * prod(shape)
 
-    def look(self, order):
+    def look(self, order, labels=None):
         self.chosen = []
         for begin, step, kind, *shape in (self.columns[j] for j in order):
             code = not shape and isinstance(kind, str) and NUMBERS.get(kind.lstrip("<>|="))
@@ -1797,17 +1807,18 @@ class Text:
             need(max(self.order) < len(line), "a line has fewer cells than the first one has names")
             yield [line[j] for j in self.order]
 
-    def look(self, order):
-        """Is a column one of True and False, of integers (exact), or of fractions (float64, unless decimals are wanted)?"""
+    def look(self, order, labels=None):
+        """Is a column one of True and False, of integers (exact), or of fractions (float64, unless decimals are wanted)?
+        The one at `labels` holds texts."""
         self.order, found = order, [set() for _ in order]
         for line in self.cells():
-            for kinds, cell in zip(found, line):
-                kinds |= self.kinds(cell)
+            for j, (kinds, cell) in enumerate(zip(found, line)):
+                kinds |= {"label"} if j == labels else self.kinds(cell)
         need(any(found), "there are no rows")
         need(not any("truth" in kinds and len(kinds) > 1 for kinds in found), "a column mixes True and False with numbers")
         need(not any({"fraction", "infinite"} <= kinds for kinds in found), "a number is beyond float64")
         ways = {"truth": lambda cell: TRUTH[cell.lower()], "decimal": lambda cell: Fraction(Decimal(cell.strip()))}
-        ways |= {"fraction": float, "integer": lambda cell: integer(cell.strip())}
+        ways |= {"fraction": float, "integer": lambda cell: integer(cell.strip()), "label": str.strip}
         self.ways = [next(way for kind, way in ways.items() if kind in kinds) for kinds in found]
 
     def kinds(self, cell):
@@ -1827,9 +1838,9 @@ class Text:
 
 
 class Source:
-    """The columns of a file that a command names: `targets` of them, perhaps weights, and the rows."""
+    """The columns of a file that a command names: `targets` of them, perhaps weights, and rows. Labels become numbers."""
 
-    def __init__(self, path, meaning, several, target, features, weight, header=False):
+    def __init__(self, path, meaning, setting, target, features, weight, header=False):
         kind, decimal = path.lower()[-4:], meaning == "decimal"
         need(kind in (".npy", ".csv", ".tsv"), "expected a file .npy, .csv or .tsv")
         need(not decimal or kind != ".npy", "decimals are written in a .csv or .tsv file")
@@ -1837,7 +1848,7 @@ class Source:
             need(file.read(1), "the file is empty")
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.file = Array(content) if kind == ".npy" else Text(content, b"," if kind == ".csv" else b"\t", decimal, header)
-        last = [self.file.count - 1]
+        last, several = [self.file.count - 1], isinstance(setting, dict)
         if target is not None:
             last = self.places(filter(str.strip, target.split(","))) if several else [self.place(target)]
             need(last, "there is no target")
@@ -1846,7 +1857,12 @@ class Source:
         rest = [j for j in range(self.file.count) if j not in last]
         others = rest if features is None else self.places(features.split(","))
         need(len({*last, *others}) == len(last) + len(set(others)), "a column has two roles")
-        self.file.look(others + last)
+        names = setting.get("classes") if several else None
+        self.labels = {label: k for k, label in enumerate(names) if label not in ABSENT} if names else {}
+        self.at = len(others)
+        need(not names or self.targets == 1, "labels of classes are one column")
+        texts = self.at if any(type(label) is str for label in self.labels) else None
+        self.file.look(others + last, texts)
         if self.weighted:
             found = set()
             for *_, w in self.file.rows():
@@ -1855,7 +1871,7 @@ class Source:
             need(found != {0}, "all weights are 0")
             if found == {1}:  # as good as none
                 self.weighted = False
-                self.file.look(others + last[:-1])
+                self.file.look(others + last[:-1], texts)
 
     def places(self, names):
         return [self.place(name.strip()) for name in names]
@@ -1869,7 +1885,15 @@ class Source:
         return int(name) % count
 
     def rows(self):
-        return (row for row in self.file.rows() if not self.weighted or row[-1])
+        for row in self.file.rows():
+            if not self.weighted or row[-1]:
+                yield self.numbered(list(row)) if self.labels else row
+
+    def numbered(self, row):
+        label = row[self.at]
+        need(label in self.labels, f"a row has the label {label!r:.40}, which is no class of the certificate")
+        row[self.at] = self.labels[label]
+        return row
 
 
 def told(text, file=None):
@@ -1898,7 +1922,7 @@ def main(arguments=None):
         need(isinstance(words.get("claims"), list), "it has no list of claims")
         what = "data"
         columns = given.target, given.features, given.sample_weight
-        source = Source(given.data, words.get("meaning"), isinstance(words.get("setting"), dict), *columns, given.header)
+        source = Source(given.data, words.get("meaning"), words.get("setting"), *columns, given.header)
     except Exception as error:
         told(f"cannot read the {what}: {error if isinstance(error, (Reject, OSError)) else repr(error)}", sys.stderr)
         return 2

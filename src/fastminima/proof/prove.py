@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from fastminima.data.class_labels import one_column
 from fastminima.data.columns import Column, Targets
 from fastminima.data.dataset import Dataset, Meaning, check_one_target
 from fastminima.data.given import DataLike
@@ -51,6 +52,7 @@ from .certificate import (
     word,
 )
 from .claims import decided, layers, least_risk, pair, theorem1, theorem2, theorem4
+from .labels import takes_labels, with_classes_of
 
 __all__ = ["check", "check_loss", "linear_bias", "prove", "prove_linear"]
 
@@ -378,7 +380,8 @@ def check(
         A file is read as the certificate says: as float64 values or as the decimals written. The bias of a loss must be
         the certificate's; a pair (X, y) gets it.
     target, features, sample_weight
-        For files, as in `read`; theorem 4 takes several targets.
+        For files, as in `read`; theorem 4 and networks of several layers take several targets. A column of labels is read as
+        the certificate's classes.
     **how
         For files, as in `read`: missing, categories, header, sep, decimal. The certificate is about the rows that are left.
 
@@ -419,7 +422,8 @@ def check(
         meaning: Literal["binary", "decimal"] = (
             "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
         )
-        data = read(data, target, features=features, sample_weight=sample_weight, meaning=meaning, **how)
+        columns = {"features": features, "sample_weight": sample_weight, "labels": takes_labels(certificate)}
+        data = read(data, target, **columns, meaning=meaning, **how)
     elif isinstance(data, tuple) and len(data) == 2:
         targets = (
             certificate.content["data"].get("targets")
@@ -430,7 +434,7 @@ def check(
             targets not in (None, 1) and not _of_layers(certificate)
         ):
             return check_loss(certificate, SquaredLoss(*data, bias=linear_bias(certificate)))
-        data = Dataset(*data)
+        data = Dataset(*data, labels=takes_labels(certificate) and one_column(data[1]))
     if not isinstance(data, Dataset):
         raise DataTypeError(
             f"data must be a Dataset, SquaredLoss, (X, y) or a file, got {type(data).__name__}"
@@ -439,6 +443,10 @@ def check(
         check_one_target(data, "check of a Dataset (theorem 4: pass SquaredLoss(X, Y))")
     if certificate.content.get("meaning") != data.meaning:
         return _another_meaning(certificate, data.meaning)
+    found = with_classes_of(certificate, data)
+    if isinstance(found, str):
+        return checker.Verdict(False, found, [])
+    data = found
     # the certificate must mean the same columns by target and weight
     arranged = (data.n_targets, data.sample_weight is not None)
     return checker.check(certificate.text, lambda: data_rows(data), arranged)

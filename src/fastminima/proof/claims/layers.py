@@ -49,6 +49,7 @@ def setting_of(low: DeepMinimum) -> dict[str, Any]:
         "activations": [activation] * len(low.widths),
         "widths": list(low.widths),
         "loss": _loss_words(low.fits),
+        **({} if low.classes is None else {"classes": list(low.classes)}),
     }
 
 

@@ -212,11 +212,10 @@ def deep_minimum(
     width: int | Sequence[int],
     phi: PointwiseLoss | None = None,
     scales: Scales | None = None,
-    names: Classes | None = None,
 ) -> DeepMinimum:
     """Construct and certify the minimum; see `spurious_minimum`, which hands on to it."""
     widths, scales = as_widths(width), _checked(scales or Scales(2.0, 8.0))
-    data, classes = with_classes(data, phi or Squared(), names)
+    data, classes = with_classes(data, phi or Squared())
     h = as_activation(activation)
     _require_memory(data.n_features, widths, max(data.n_targets, len(classes or ())))
     segment, near = segment_for(h, len(widths))

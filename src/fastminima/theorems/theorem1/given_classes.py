@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.class_labels import Label, class_numbers, one_column
-from fastminima.data.dataset import Dataset, retargeted
+from fastminima.data.dataset import Dataset, classed, retargeted
 from fastminima.errors import TargetError
 from fastminima.losses.pointwise import Logistic, PointwiseLoss, Softmax
 from fastminima.losses.row_sum import RowSum
@@ -17,43 +17,49 @@ __all__ = ["Classes", "labelled", "with_classes"]
 Classes = tuple[Label, ...]
 
 
-def labelled(data: tuple[Any, ...]) -> tuple[Any, Classes | None]:
-    """(X, y) or (X, y, weights) with labels as class numbers, and the classes; as it came where y has several columns."""
+def labelled(data: tuple[Any, ...]) -> Any:
+    """(X, y) or (X, y, weights) of labels as a dataset of class numbers; as it came where y has several columns."""
     if len(data) not in (2, 3) or not one_column(data[1]):
-        return data, None
-    numbers, classes = class_numbers(data[1])
-    return (data[0], numbers, *data[2:]), classes
+        return data
+    X, y, *weight = data
+    return Dataset(X, y, sample_weight=weight[0] if weight else None, labels=True)
 
 
-def with_classes(
-    data: Dataset, phi: PointwiseLoss, names: Classes | None = None
-) -> tuple[Dataset, Classes | None]:
+def with_classes(data: Dataset, phi: PointwiseLoss) -> tuple[Dataset, Classes | None]:
     """The data with class numbers 0, 1, ... where they hold labels, and the classes; unchanged for other losses.
 
     Raises
     ------
     TargetError
-        Targets that are no classes, one class only, or more than two for logistic loss.
+        Targets that are no classes, one class only, or more than two for logistic loss; labels under another loss.
     LossError
         Columns that the loss has no meaning for.
     """
     if not isinstance(phi, Logistic | Softmax):
+        if data.classes is not None:
+            label = data.label(data.n_features)
+            raise TargetError(
+                f'{label} holds labels of classes; loss="squared" and loss="huber" are about numbers: take loss="softmax", '
+                'or loss="logistic" for two classes'
+            )
         return data, None
     classes: Classes | None = None
-    if data.n_targets == 1 and (isinstance(phi, Logistic) or phi.n_classes is None):
-        numbers, classes = class_numbers(data.y)
-        # rows of weight 0 may have taken a class with them
-        classes = tuple(names[int(c)] for c in classes) if names is not None else classes
+    if data.n_targets == 1 and (isinstance(phi, Logistic) or phi.n_classes in (None, len(data.classes or ()))):
+        numbers, found = class_numbers(data.y, data.label(data.n_features))
+        # rows may have gone since the labels became numbers, and a class with them
+        classes = found if data.classes is None else tuple(data.classes[int(c)] for c in found)
         _check_count(data, phi, classes)
         if not np.array_equal(numbers, data.y):
             data = retargeted(data, numbers)
+        if data.classes not in (None, classes):
+            data = classed(data, classes)
     targets = RowSum(phi, data).targets
     one = 1 / targets.scale
     for k, column in enumerate(targets.numerators.T):
         zero, whole = not column.any(), one.denominator == 1 and bool((column == one.numerator).all())
         if zero or whole:
             what = (
-                f"class {k} has {'no' if zero else 'every'} row"
+                f"class {k if classes is None else classes[k]!r} has {'no' if zero else 'every'} row"
                 if isinstance(phi, Softmax)
                 else f"{data.label(data.n_features + k)} holds one class"
             )

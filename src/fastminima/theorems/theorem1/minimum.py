@@ -370,9 +370,8 @@ def spurious_minimum(
     ('spurious', 631992.8928, True)
     """
     phi = as_row_loss(loss, label_smoothing)
-    names = None
     if isinstance(phi, Logistic | Softmax) and isinstance(data, tuple):
-        data, names = labelled(data)
+        data = labelled(data)
     source = _as_data(data)
     dataset = source.data if isinstance(source, LeastSquares) else source
     h = as_activation(activation)
@@ -382,8 +381,8 @@ def spurious_minimum(
             f"got {type(h).__name__}"
         )
     classic = isinstance(h, PiecewiseLinear) and dataset.n_targets == 1 and isinstance(phi, Squared)
-    if not classic or isinstance(width, Sequence):
-        return deep_minimum(dataset, h, width, phi, Scales(_or_default(alpha, 2.0), gain), names)
+    if not classic or isinstance(width, Sequence) or dataset.classes is not None:
+        return deep_minimum(dataset, h, width, phi, Scales(_or_default(alpha, 2.0), gain))
     alpha = _check_alpha(_or_default(alpha, 1.0))
     return _one_hidden_layer(source, h, check_width(width), alpha)
 
