@@ -125,9 +125,29 @@ def test_other_losses_are_refused(made, loss, why):
     _, content, rows = made["logistic"]
     content = copy.deepcopy(content)
     content["setting"]["loss"] = loss
+    # without names: what is wrong is the loss
+    content["setting"].pop("classes")
     found = verdict(content, rows)
     assert not found
     assert why in found.reason or "expected a list of" in found.reason
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["a"], ["a", "b", "c"], ["a", "a"], ["a", 1], [0.5, 1.5], [None, "a"], "ab", 3, {"a": 0, "b": 1}, [["a"], ["b"]], None],
+    ids=repr,
+)
+def test_names_that_are_none_are_refused(made, classes):
+    _, content, rows = made["logistic"]
+    content = copy.deepcopy(content)
+    content["setting"]["classes"] = classes
+    found = verdict(content, rows)
+    assert not found
+    assert found.reason.startswith("the setting: ")
+    content["setting"]["classes"] = ["no", "yes"]
+    assert verdict(content, rows)
+    content["setting"]["loss"] = "squared"
+    assert "expected a name for each class" in verdict(content, rows).reason
 
 
 def test_targets_that_are_no_classes_are_refused():

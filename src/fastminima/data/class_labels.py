@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastminima.errors import DataError, TargetError
+from fastminima.errors import DataError, FastMinimaError, TargetError
 from fastminima.system.options import spelled
 
-from .cleaning import raw_columns
+from .cleaning import LABEL_HINT, raw_columns
 from .frames import Columns, is_frame, is_series
 
-__all__ = ["Label", "class_column", "class_numbers", "label_of", "one_column", "ordered"]
+__all__ = ["Label", "class_column", "class_numbers", "label_hint", "label_of", "one_column", "ordered"]
 
 Label = str | int | bool
 # more classes than this are no classes any more: a measured quantity, or an identifier
@@ -135,6 +135,15 @@ def _column_name(labels: Any) -> str | None:
         return None
     names, columns, _ = raw_columns(labels, "y")
     return names[0] if names is not None and len(columns) == 1 else None
+
+
+def label_hint(y: Any) -> str:
+    """What an error says beside that y is not numeric, where it could be labels."""
+    try:
+        class_numbers(y)
+    except FastMinimaError:
+        return ""
+    return f"{LABEL_HINT}, and Dataset(X, y, labels=True)"
 
 
 def one_column(labels: Any) -> bool:

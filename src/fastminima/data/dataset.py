@@ -14,7 +14,7 @@ from fastminima.errors import DataError, DataTypeError, OptionError, TargetError
 from fastminima.system.first_use import cached_property
 from fastminima.system.options import as_count, as_flag, spelled
 
-from .class_labels import Label, class_column
+from .class_labels import Label, class_column, label_hint
 from .cleaning import Categories, Cleaning, Missing, cleaned_arrays, held_arrays
 from .coerce import Table, as_matrix, as_targets, check_names, sealed
 from .columns import listed
@@ -152,7 +152,11 @@ class Dataset:
             given = target_name if target_names is None else target_names[0]
             y, classes, own = class_column(y, given)
             target_name = own if target_names is None else None
-        inputs, targets = as_matrix(X, "X"), as_targets(y, "y")
+        inputs = as_matrix(X, "X")
+        try:
+            targets = as_targets(y, "y")
+        except DataTypeError as error:
+            raise DataTypeError(f"{error}{label_hint(y)}") from error
         m, dx = inputs.values.shape
         if len(targets.values) != m:
             raise DataError(f"X has {m} rows and y has {len(targets.values)}; they must be the same samples")

@@ -11,7 +11,7 @@ from .per_sample import RowLoss
 from .pointwise import Huber, Logistic, PointwiseLoss, Softmax, Squared
 from .smoothed_labels import SmoothedLogistic, SmoothedSoftmax, as_share
 
-__all__ = ["LOSSES", "LossName", "as_row_loss"]
+__all__ = ["LOSSES", "LossName", "as_row_loss", "loss_in_words"]
 
 LOSSES: dict[str, type[PointwiseLoss]] = {
     "squared": Squared,
@@ -54,6 +54,17 @@ def as_row_loss(loss: Any, label_smoothing: float = 0.0) -> PointwiseLoss:
     if isinstance(phi, Softmax):
         return SmoothedSoftmax(phi.n_classes, share)
     raise LossError(f"label_smoothing is of logistic and softmax loss, not of {phi!r}")
+
+
+def loss_in_words(phi: PointwiseLoss) -> str:
+    """How tables and messages call a loss of one row."""
+    if isinstance(phi, Huber):
+        return f"Huber loss, delta {phi.delta:g}"
+    for name, kind in LOSSES.items():
+        if isinstance(phi, kind):
+            share = getattr(phi, "label_smoothing", 0.0)
+            return f"{name} loss" + (f", label smoothing {share:g}" if share else "")
+    return repr(phi)
 
 
 def _refusal(loss: Any) -> str:

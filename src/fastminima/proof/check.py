@@ -1315,8 +1315,9 @@ class Classes(Layers):
 
     def named(self, labels):
         """Class k, which is the number k in the data, is called labels[k]; nothing else depends on it."""
+        need(isinstance(labels, list) and self.dy == 1, "expected a list of names for the classes of one column")
         kinds, count = set(map(type, labels)), self.outputs if self.softmax else 2
-        return self.dy == 1 and len(kinds) == 1 and kinds <= {str, int, bool} and len(labels) == len(set(labels)) == count
+        return len(kinds) == 1 and kinds <= {str, int, bool} and len(labels) == len(set(labels)) == count
 
     def targets(self, row, scale):
         """Of each problem: one of all outputs, or one for each."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastminima.exact.dyadic import round_fraction
+from fastminima.losses.given import loss_in_words
 from fastminima.losses.pointwise import Squared
 from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
 from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
@@ -40,6 +41,7 @@ def summarise_deep(
         "n_outputs": low.fits.loss_sum.n_outputs,
         "meaning": data.meaning,
         "loss": repr(low.objective),
+        "loss_in_words": loss_in_words(low.objective),
         "classes": None if low.classes is None else list(low.classes),
         # the best affine map of squared loss is least squares
         "least_squares": {"risk": best} if squared else None,
@@ -80,7 +82,7 @@ def deep_rows(summary: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "outputs dy", f"{summary['n_outputs']:,}"
     if summary["classes"] is not None:
         yield "classes", ", ".join(map(str, summary["classes"]))
-    yield "loss", summary["loss"]
+    yield "loss", summary["loss_in_words"]
     if best["loss"] is None:
         yield "best affine map", f"rank {best['rank']:,}, loss {best['bound']:.10g}"
     else:

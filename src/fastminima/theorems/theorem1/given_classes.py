@@ -9,6 +9,7 @@ import numpy as np
 from fastminima.data.class_labels import Label, class_numbers, one_column
 from fastminima.data.dataset import Dataset, classed, retargeted
 from fastminima.errors import TargetError
+from fastminima.losses.given import loss_in_words
 from fastminima.losses.pointwise import Logistic, PointwiseLoss, Softmax
 from fastminima.losses.row_sum import RowSum
 
@@ -63,14 +64,14 @@ def with_classes(data: Dataset, phi: PointwiseLoss) -> tuple[Dataset, Classes | 
                 if isinstance(phi, Softmax)
                 else f"{data.label(data.n_features + k)} holds one class"
             )
-            raise TargetError(f"{what}; {phi!r} needs rows of every class")
+            raise TargetError(f"{what}; {loss_in_words(phi)} needs rows of every class")
     return data, classes
 
 
 def _check_count(data: Dataset, phi: PointwiseLoss, classes: Classes) -> None:
     label = data.label(data.n_features)
     if len(classes) < 2:
-        raise TargetError(f"{label} holds one class only, {classes[0]!r}; {phi!r} needs two or more")
+        raise TargetError(f"{label} holds one class only, {classes[0]!r}; {loss_in_words(phi)} needs two or more")
     if isinstance(phi, Logistic) and len(classes) > 2:
         shown = ", ".join(map(repr, classes[:5]))
         raise TargetError(
