@@ -165,6 +165,59 @@ def test_what_says_nothing_is_refused(capsys, place, options, message):
     assert message in err
 
 
+LABELS = ["cat", "dog", "eel"]
+
+
+@pytest.fixture
+def named(place):
+    """The same table with texts, truth values and labels that lack in some row."""
+    rows = (place / "t.csv").read_text().splitlines()[1:]
+    lines = [line.split(",") for line in rows]
+    text = [[*cells[:3], LABELS[int(cells[6])], str(cells[5] == "1"), cells[4]] for cells in lines]
+    text[4][3] = ""
+    (place / "n.csv").write_text("x1,x2,x3,kind,truth,number\n" + "".join(",".join(cells) + "\n" for cells in text))
+    return place
+
+
+def test_classes_are_named_in_print_json_and_certificate(capsys, named):
+    options = ["n.csv", "--target=kind", *FEATURES, "--missing=drop"]
+    construct = ["construct", *options, "--loss=softmax", "--width=4,4"]
+    status, out, err = run(capsys, *construct, "--out=o", "--prove")
+    assert (status, "cat, dog, eel" in out, "softmax loss" in out) == (0, True, True), err
+    assert json.loads((named / "o" / "proof.json").read_text())["setting"]["classes"] == LABELS
+    assert json.loads((named / "o" / "summary.json").read_text())["classes"] == LABELS
+    assert run(capsys, "check", "o/proof.json", *options)[0] == 0
+    status, out, err = run(capsys, "check", "o/proof.json", *options[:-1])
+    assert (status, "--missing drop leaves them out" in err) == (2, True)
+    assert json.loads(run(capsys, *construct, "--json")[1])["classes"] == LABELS
+    truth = ["n.csv", "--target=truth", *FEATURES]
+    status, out, _ = run(capsys, "construct", *truth, "--loss=logistic", "--width=3", "--out=p", "--prove")
+    assert (status, "False, True" in out) == (0, True)
+    assert run(capsys, "check", "p/proof.json", *truth)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--target=kind"], "labels of classes are for --loss softmax, or of two classes --loss logistic"),
+        (["--target=kind", "--loss=huber"], "labels of classes are for --loss softmax"),
+        (["--target=kind", "--loss=softmax"], "column 'kind' has no value in data row 5"),
+        (["--target=kind", "--loss=logistic", "--missing=drop"], "holds 3 classes ('cat', 'dog', 'eel'); logistic loss"),
+        (["--target=number", "--loss=softmax"], "which is no class: labels are texts, whole numbers or bools"),
+        (["--target=kind", "--target=truth", "--loss=softmax"], "labels of classes are for"),
+    ],
+)
+def test_what_is_no_set_of_classes_is_told_in_options(capsys, named, options, message):
+    status, out, err = run(capsys, "construct", "n.csv", *options, *FEATURES, "--width=4,4")
+    assert (status, out) == (2, "")
+    assert message in err
+    assert "loss=" not in err
+    (named / "one.csv").write_text("x1,kind\n1,cat\n2,cat\n")
+    for loss in ("softmax", "logistic"):
+        err = run(capsys, "construct", "one.csv", "--target=kind", f"--loss={loss}")[2]
+        assert f"holds one class only, 'cat'; {loss} loss needs two or more" in err
+
+
 def test_widths_are_whole_numbers(capsys, place):
     for text in ("4,x", "4,,4", ""):
         with pytest.raises(SystemExit):

@@ -122,6 +122,8 @@ def in_options(message: str, parser: argparse.ArgumentParser, given: argparse.Na
     value = r"""["'](?P<quoted>[^"']*)["']|\[(?P<several>[^\]]*)\]|(?P<plain>\.\.\.|[\w+-]+(?:\.\d+)?)?"""
     # not in names of files and folders, which may hold target=price
     message = re.sub(rf"""(?<![\w./\\'"-])(?P<name>{names})=(?:{value})""", assigned, message)
+    # what named the option already
+    message = re.sub(r"(--[a-z-]+(?: \S+)?) \(\1\)", r"\1", message)
     # the subject of the message, or of what follows the name of a file
     return re.sub(
         rf"^((?:[^\s:]+: )?)(?P<name>{names})(?= (?:{_VERBS})\b)",

@@ -14,9 +14,10 @@ Modules, lowest first:
 - `csv_text`: text to exact columns, chunk by chunk through pandas.
 - `excel`: the first sheet of an Excel file.
 - `rows`: where the numbers of a dataset are.
+- `class_labels`: labels as class numbers 0, 1, ..., in the order of the labels.
+- `weights`: sample weights: which rows they keep, and what is no set of weights.
 - `feature_order`: columns by name: in what order a network's inputs stand in these data, where both sides have names.
 - `dataset`: dataset: frozen samples, one target or several, and weights, with the exact columns beside the float64 view.
-- `class_labels`: labels as class numbers 0, 1, ..., in the order of the labels.
 - `given`: what functions that take data are given: a Dataset, a pair (X, y), or (X, y, weights).
 - `demos`: named datasets for first steps: the diabetes table, which lies beside it, and parity functions.
 - `read`: files to datasets: text (also compressed), Excel, npy, npz, Parquet.
