@@ -422,8 +422,15 @@ def check(
         meaning: Literal["binary", "decimal"] = (
             "decimal" if certificate.content.get("meaning") == "decimal" else "binary"
         )
-        columns = {"features": features, "sample_weight": sample_weight, "labels": takes_labels(certificate)}
-        data = read(data, target, **columns, meaning=meaning, **how)
+        data = read(
+            data,
+            target,
+            features=features,
+            sample_weight=sample_weight,
+            labels=takes_labels(certificate),
+            meaning=meaning,
+            **how,
+        )
     elif isinstance(data, tuple) and len(data) == 2:
         targets = (
             certificate.content["data"].get("targets")
