@@ -1,4 +1,4 @@
-"""Named failures.
+"""Named failures, and the one warning.
 
 Every message says what was expected, what came, and what to do. Each class also is the built-in exception
 that NumPy and scikit-learn users catch (`ValueError`, `TypeError`, `OSError`, `MemoryError`).
@@ -12,6 +12,7 @@ __all__ = [
     "ClusterError",
     "DataError",
     "DataTypeError",
+    "EffortWarning",
     "FastMinimaError",
     "LossError",
     "MissingDependencyError",
@@ -84,6 +85,10 @@ class MissingFileError(ReadError, FileNotFoundError):
 
 class CertificateError(ReadError):
     """A file is no certificate, cut short, or of a version this library does not know."""
+
+
+class EffortWarning(UserWarning):
+    """An exact computation is large: what it would take, and what is done instead; said before it starts."""
 
 
 class ClusterError(FastMinimaError, ConnectionError):

@@ -17,6 +17,8 @@ import fastminima as fm
 from children import program
 from fastminima.cli import bracket as command
 from fastminima.cli.main import main
+from fastminima.landscape.bracket import bracket as library
+from fastminima.landscape.bracket import fit_network, points_on_a_line
 
 ROWS = [(-3, 0), (-2, 0), (-1, 2), (0, 3), (1, -3), (2, -2), (3, 2)]
 
@@ -46,6 +48,21 @@ def test_a_row_for_each_width_with_both_ends_and_why(capsys, place):
     assert Fraction(three[2]) < Fraction(two[2])
     assert "14.55357143" in out  # the least-squares risk
     assert "interrupted" not in out
+
+
+def test_what_would_not_fit_is_said_first_and_stands_in_the_summary(capsys, place, monkeypatch):
+    monkeypatch.setattr(points_on_a_line, "MOST_JOINED", 6)
+    searched = []
+    monkeypatch.setattr(library, "searched", lambda *given: searched.append(capsys.readouterr().err) or search(*given))
+    search = fit_network.searched
+    status, out, _ = run(capsys, "bracket", "t.csv", "--target=y", "--width", "2", "--starts", "1", "--json")
+    said = "width 2: joining pieces at kinks on a line of 7 points would take "
+    assert status == 0
+    assert searched[0].startswith("note: " + said)
+    assert searched[0].rstrip().endswith("used instead: independent pieces, a lower bound that is proved as well but weaker")
+    [told] = json.loads(out)["brackets"]
+    assert told["notes"] == [searched[0].removeprefix("note: ").rstrip()]
+    assert run(capsys, "bracket", "t.csv", "--target=y", "--width", "2", "--starts", "1", "--quiet")[2] == ""
 
 
 def test_json_is_what_the_library_says_with_every_digit(capsys, place):

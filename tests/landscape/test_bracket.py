@@ -11,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
-from fastminima.errors import DataTypeError, NetworkError, OptionError, TargetError
+from fastminima.errors import (
+    DataTypeError,
+    EffortWarning,
+    NetworkError,
+    OptionError,
+    TargetError,
+    TooLargeError,
+)
+from fastminima.fit.chain import Search
 from fastminima.landscape.bracket import interpolation
 from fastminima.landscape.bracket.fit_network import SearchEnd
+from fastminima.system import memory
 from profiles import examples
 
 
@@ -115,6 +124,57 @@ def test_bad_arguments_are_named():
         fm.bracket(data, activation="relu6")
     with pytest.raises(TargetError):
         fm.interpolation_width(fm.Dataset([[0.0], [1.0]], [[0.0, 1], [1, 1]]))
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), "5", True, [1.0]])
+def test_a_time_that_is_none_is_refused(seconds):
+    data = fm.Dataset([[0.0], [1.0], [3.0]], [0.0, 1, 0])
+    for call in (fm.bracket, fm.fit_network):
+        with pytest.raises(OptionError, match="seconds must be"):
+            call(data, seconds=seconds)
+
+
+@pytest.mark.parametrize("widths", [[], (), np.array([]), range(0)])
+def test_no_width_at_all_is_refused(widths):
+    with pytest.raises(OptionError, match="width"):
+        fm.bracket(([[0.0], [1.0]], [0.0, 1]), widths)
+
+
+def test_what_was_used_instead_stands_in_the_bracket():
+    rng = np.random.default_rng(0)
+    with pytest.warns(EffortWarning, match="1,201 points") as said:
+        found = fm.bracket((np.arange(1201.0)[:, None], rng.normal(size=1201)), [1, 2], n_starts=1)
+    assert [one.notes for one in found] == [(str(said[0].message),)] * 2
+    assert found[1].to_dict()["notes"] == list(found[1].notes)
+    assert said[0].filename == __file__
+
+
+def test_a_network_through_many_inputs_says_what_it_takes(monkeypatch):
+    rng = np.random.default_rng(1)
+    data = fm.Dataset(rng.normal(size=(40, 3)), rng.normal(size=40))
+    monkeypatch.setattr(interpolation, "_MANY_STEPS", 5_000)
+    with pytest.warns(EffortWarning, match=r"width 19 through 40 distinct inputs .* 6\.1e\+03 steps"):
+        assert fm.interpolation_width(data).width == 19
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_000)
+    with pytest.raises(TooLargeError, match="width 19 through 40 distinct inputs needs"):
+        fm.interpolation_width(data)
+
+
+def test_an_interrupt_of_the_search_keeps_what_is_there(monkeypatch):
+    """The best networks so far, a proved lower end, and a status that says so; wider ones are not begun."""
+    rng = np.random.default_rng(2)
+    data, run = fm.Dataset(rng.normal(size=(60, 2)), rng.normal(size=60)), Search.run
+
+    def interrupted(self, number):
+        run(self, number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "run", interrupted)
+    found = fm.bracket(data, [3, 4], n_starts=5)
+    assert [one.width for one in found] == [3]
+    assert found[0].end is SearchEnd.INTERRUPTED == "interrupted"
+    assert 0 <= found[0].lower <= found[0].upper < fm.least_squares(data).risk
+    assert fm.fit_network(data, 3, n_starts=5).end is SearchEnd.INTERRUPTED
 
 
 def test_exact_data_are_bracketed_as_they_are():

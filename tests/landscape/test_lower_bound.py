@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastminima as fm
-from fastminima.errors import OptionError, TargetError
-from fastminima.landscape.bracket import points_on_a_line
+from fastminima.errors import EffortWarning, OptionError, TargetError
+from fastminima.landscape.bracket import lines, points_on_a_line
 from fastminima.landscape.bracket.lower_bound import lower_bounds
-from fastminima.landscape.bracket.points_on_a_line import PointsOnALine, pieces_bounds
+from fastminima.landscape.bracket.points_on_a_line import PointsOnALine, joined_bytes, pieces_bounds
 from profiles import examples
 
 
@@ -128,12 +129,67 @@ def test_too_many_points_or_bits_fall_back_and_say_so(monkeypatch):
     assert joined.joined
     assert not independent.joined
     assert independent.bounds[2] <= joined.bounds[2]
-    monkeypatch.setattr(points_on_a_line, "MOST_INDEPENDENT", 29)
+    # 10 points a stretch, and too many points
+    monkeypatch.setattr(points_on_a_line, "MOST_STEPS", 1_500)
+    in_stretches = pieces_bounds(points, 2)
+    assert 0 < in_stretches.bounds[2] <= independent.bounds[2]
+    assert in_stretches.bounds[2] == sum(pieces_bounds(points.part(k, k + 10), 2, False).bounds[2] for k in (0, 10, 20))
+    monkeypatch.setattr(points_on_a_line, "MOST_POINTS", 29)
     assert pieces_bounds(points, 2) is None
     wide = PointsOnALine((0, 1, 2**500 + 2**300 + 3), (Fraction(1),) * 3, (Fraction(0),) * 3)
     assert pieces_bounds(wide, 0) is None
     data = fm.Dataset([[0.0], [2.0**-300], [1.0], [2.0**300], [2.0**301]], [0.0, 5, 1, 2, 1])
     assert lower_bounds(data, [1])[1].fact == "pure error"
+
+
+def line(n):
+    rng = np.random.default_rng(n)
+    return fm.Dataset(np.arange(float(n))[:, None], rng.integers(-9, 10, n).astype(float))
+
+
+def test_a_recursion_that_would_not_fit_is_said_before_anything_starts(monkeypatch):
+    """Just too many points for joined pieces; and as many kinks as need gigabytes, beside one that does not."""
+    with pytest.warns(EffortWarning, match=r"^width 1: .* 1,201 points .* GiB and .* instead: independent pieces") as said:
+        found = lower_bounds(line(1201), [1])[1]
+    assert found.fact == "independent pieces"
+    assert found.notes == (str(said[0].message),)
+    assert said[0].filename == __file__
+    with pytest.warns(EffortWarning) as said:
+        found = lower_bounds(line(1000), [1, 150, 200, 600])
+    texts = [str(one.message) for one in said]
+    assert [text.partition(":")[0] for text in texts] == ["width 150, 200", "width 600"]
+    assert "would take 0.772 GiB and 3.5e+10 steps" in texts[0]
+    assert texts[1].endswith("used instead: the pure error of equal inputs")
+    facts = ["pieces joined at kinks", "independent pieces", "independent pieces", "pure error"]
+    assert [b.fact for b in found.values()] == facts
+    assert [b.notes for b in found.values()] == [(), (texts[0],), (texts[0],), (texts[1],)]
+    monkeypatch.setattr(points_on_a_line, "MOST_POINTS", 99)
+    monkeypatch.setattr(points_on_a_line, "MOST_JOINED", 99)
+    with pytest.warns(EffortWarning, match=r"width 2: .* 100 points .* instead: the pure error of equal inputs"):
+        found = lower_bounds(line(100), [2, 98])
+    assert (found[2].fact, found[98].notes) == ("pure error", ())
+    monkeypatch.setattr(points_on_a_line, "MOST_POINTS", 100)
+    monkeypatch.setattr(points_on_a_line, "MOST_STEPS", 100 * 20 * 5)
+    monkeypatch.setattr(lines, "pieces_bounds", interrupted)
+    with pytest.warns(EffortWarning, match="on 5 stretches of the line"), pytest.raises(KeyboardInterrupt):
+        lower_bounds(line(100), [2])
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("n", "kinks"), [(300, 1), (300, 60), (90, 200)])
+def test_the_memory_of_joined_pieces_is_what_is_said(n, kinks):
+    points = PointsOnALine(tuple(range(n)), (Fraction(1),) * n, tuple(Fraction(k % 7) for k in range(n)))
+    tracemalloc.start()
+    try:
+        pieces_bounds(points, kinks)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # and some hundred bytes a point
+    assert 0 <= peak - joined_bytes(n, kinks) <= 1_500 * n
 
 
 def test_what_is_not_a_width_is_refused():

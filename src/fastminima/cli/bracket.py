@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fastminima.errors import OptionError
+from fastminima.errors import EffortWarning, OptionError
 from fastminima.exact.shown import rounded_down
 from fastminima.landscape.bracket.bracket import Bracket, bracket
 from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits
@@ -29,7 +31,7 @@ from .arguments import (
 )
 from .certificates import proof_row, write_proof
 from .folder import OutputFolder
-from .output import print_table, say
+from .output import note, print_table, say
 from .short_json import add_full_argument, print_json
 from .stages import Stages
 from .wording import exit_status, whole
@@ -122,7 +124,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     # the readers draw their own progress bars, as the search does
     with stage("read", shown=False):
         data = load(arguments, tell=False)  # the table's end has the notes
-    with stage("bracket", shown=False):
+    with stage("bracket", shown=False), _noted():
         found = bracket(
             data,
             arguments.width,
@@ -158,6 +160,15 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
     else:
         _print(summary, files)
     return 130 if stopped else 0
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """What the library warns of, as lines of their own, at once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EffortWarning)
+        warnings.showwarning = lambda message, *_, **__: note(f"note: {message}")
+        yield
 
 
 def _prove(folder: OutputFolder, found: Sequence[Bracket], summary: dict[str, Any]) -> None:
@@ -196,8 +207,8 @@ def _print(summary: dict[str, Any], files: list[str]) -> None:
     for told in summary["brackets"]:
         if "proof" in told:
             say(f"width {told['width']}: {'; '.join([told['proof']['said'], *told['proof']['open']])}")
-    for note in summary["notes"]:
-        say(f"note: {note}")
+    for text in summary["notes"]:
+        say(f"note: {text}")
     if summary["interrupted"]:
         left = ", ".join(map(str, summary["widths_not_reached"]))
         say("interrupted: the best so far" + (f"; no bracket of width {left}" if left else ""))

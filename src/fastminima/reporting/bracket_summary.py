@@ -54,6 +54,7 @@ def one_bracket(b: Bracket) -> dict[str, Any]:
         "gap": list(b.gap),
         "reason": b.reason,
         "lines": len(b.bound.lines),
+        "notes": list(b.notes),
         "end": str(b.end),
         "n_starts": b.found.n_starts,
         "trace": [list(point) for point in b.trace],

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import ProofError, TooLargeError
+from fastminima.errors import EffortWarning, ProofError, TooLargeError
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down, round_up
 from fastminima.exact.groups import group_ids
@@ -23,7 +24,7 @@ from fastminima.fit.least_squares import LeastSquares
 from fastminima.landscape.bracket.bracket import Bracket, bracket
 from fastminima.landscape.bracket.fit_network import SearchEnd
 from fastminima.landscape.bracket.interpolation import interpolation_width
-from fastminima.landscape.bracket.points_on_a_line import MOST_JOINED
+from fastminima.landscape.bracket.points_on_a_line import MOST_JOINED, joined_bytes
 from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.networks.next_steps import NextSteps
 from fastminima.theorems.theorem1.better_point import BetterPoint, better_point
@@ -99,9 +100,7 @@ class Chart:
 
 def bytes_of(m: int, d: int, widths: tuple[int, ...]) -> int:
     """About what the work on a table of this size takes: copies of the numbers, and the recursion over pairs of pieces."""
-    n = min(m, MOST_JOINED)
-    kinks = min(widths[-1], max(n - 2, 0))
-    return 400 * m * (d + 2) + 8 * (7 + kinks) * (n * (n + 1) // 2)
+    return 400 * m * (d + 2) + joined_bytes(min(m, MOST_JOINED), widths[-1])
 
 
 class _Steps:
@@ -173,9 +172,11 @@ def _fill(row: dict[str, Any], certificates: dict[str, str], data: Dataset, step
                 row[f"{method}_drop"] = _drop(points[method], method, risk)
     brackets: tuple[Bracket, ...] = ()
     if steps.may("brackets"):
-        brackets = bracket(
-            data, widths, seconds=steps.settings.seconds, random_state=steps.settings.random_state
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EffortWarning)  # the row has the fact that was used
+            brackets = bracket(
+                data, widths, seconds=steps.settings.seconds, random_state=steps.settings.random_state
+            )
         if brackets[-1].end is SearchEnd.INTERRUPTED or len(brackets) < len(widths):
             raise KeyboardInterrupt
         row["pure_error"] = max(0.0, round_down(brackets[0].bound.pure_error / risk))

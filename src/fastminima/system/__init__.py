@@ -6,6 +6,7 @@ Modules, lowest first:
 - `plain_text`: text from outside as text that a terminal only shows.
 - `files`: files that appear whole or not at all, temporary ones that may not fit, and archives of arrays.
 - `memory`: memory is estimated before it is taken.
+- `notices`: warnings that point at the line of the caller's program.
 - `options`: what a caller may pass: counts, widths, radii, choices, sizes, workers.
 - `packages`: optional packages: imported where they are used, named with their extra when they are absent.
 - `plain_json`: results as JSON that every reader takes.

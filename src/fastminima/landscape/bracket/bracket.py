@@ -91,6 +91,11 @@ class Bracket(NextSteps):
         return self.bound.fact
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What would not fit in memory or time, and which fact `lower` has instead."""
+        return self.bound.notes
+
+    @property
     def end(self) -> SearchEnd:
         """Why the search ended."""
         return self.found.end
@@ -232,6 +237,12 @@ def bracket(
     ------
     DataTypeError, TargetError, OptionError, NetworkError
         For data of other kinds, several targets, numbers out of range, and other activations.
+
+    Warns
+    -----
+    EffortWarning
+        Before the search, where the sharpest lower bound would not fit in memory or time: which one is used instead, as
+        the bracket's `notes` say.
 
     Examples
     --------

@@ -6,7 +6,10 @@
 (b) Sort the n distinct inputs along a direction in which they differ and cut them into p = ceil(n / (dx + 1)) blocks. An
     affine function goes through the means of a block whose inputs are affinely independent. The first in one unit, a
     jump to the next at each boundary: width 2 p - 1. Or one kink at each inner point along the direction: width n - 1.
-(c) Directions are drawn until the blocks are independent, exactly; where a few draws fail, (b)'s second network serves.
+(c) Every unit is worked out at every input, twice (for T, and when all is compared with the means): 2 n w (dx + 1) steps.
+    Its dx + 1 numbers are quotients of determinants of dx + 1 rows, of (dx + 1)(B + log2(dx + 1)/2) bits each by Hadamard
+    for entries of B bits, in two integers and a fraction of some 150 bytes.
+(d) Directions are drawn until the blocks are independent, exactly; where a few draws fail, (b)'s second network serves.
 The network is rational, and its outputs are compared with the means in rational numbers before it is handed out.
 """
 
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import DataLike, HasData
+from fastminima.errors import EffortWarning
 from fastminima.exact.affine import Columns, common_numerators, common_products
 from fastminima.exact.dyadic import Ints
 from fastminima.exact.modular import solve_square
@@ -31,6 +35,8 @@ from fastminima.networks.activations.named import ActivationLike, as_piecewise
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear, relu
 from fastminima.networks.given import own_data
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.system.memory import require_memory
+from fastminima.system.notices import warned
 from fastminima.system.results import Result
 
 from .lines import DistinctInputs
@@ -42,6 +48,8 @@ Vector = list[Fraction]
 _SHORT = 2**62
 # directions whose blocks are tried before (b)'s second network; only a choice
 _DRAWS = 8
+# steps from which on it is said what is to come: a minute or two. Only a choice.
+_MANY_STEPS = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +97,13 @@ def interpolation_width(data: DataLike | HasData, *, activation: ActivationLike 
     ------
     DataTypeError, TargetError, NetworkError
         For other data, several targets, and activations that are not piecewise linear.
+    TooLargeError
+        If the network would not fit in memory; nothing has been started.
+
+    Warns
+    -----
+    EffortWarning
+        Before it starts, where it takes minutes or more.
 
     Examples
     --------
@@ -100,6 +115,7 @@ def interpolation_width(data: DataLike | HasData, *, activation: ActivationLike 
     check_one_target(dataset, "interpolation_width")
     activation = as_piecewise(activation, "interpolation_width")
     inputs = DistinctInputs(Columns(dataset))
+    _say_what_it_takes(inputs)
     pure, network = inputs.pure_error, None
     exact = least_squares(dataset).exact
     if exact.risk == pure:
@@ -109,6 +125,23 @@ def interpolation_width(data: DataLike | HasData, *, activation: ActivationLike 
         network = _along(inputs, _direction(dataset.n_features, attempt, draws), activation, attempt < _DRAWS)
         attempt += 1
     return Interpolation(network.width, network, dataset, pure)
+
+
+def _say_what_it_takes(inputs: DistinctInputs) -> None:
+    """Before anything starts: (c)."""
+    n, dx = inputs.rows.shape
+    width = max(1, min(n - 1, 2 * -(-n // (dx + 1)) - 1))
+    bits = max((abs(int(v)).bit_length() for v in inputs.rows.ravel()), default=1)
+    bits += max(v.numerator.bit_length() + v.denominator.bit_length() for v in inputs.means)
+    number = 2 * (dx + 1) * (bits + (dx + 1).bit_length() / 2) / 8 + 150
+    n_bytes, steps = int(width * (dx + 1) * number), 2 * n * width * (dx + 1)
+    require_memory(n_bytes, f"a network of width {width:,} through {n:,} distinct inputs")
+    if steps > _MANY_STEPS:
+        warned(
+            f"a network of width {width:,} through {n:,} distinct inputs is made and compared with the data in exact "
+            f"arithmetic: {steps:.1e} steps, some ten million a second, and {n_bytes / 2**30:.2g} GiB",
+            EffortWarning,
+        )
 
 
 def _direction(dx: int, attempt: int, draws: np.random.Generator) -> list[int]:

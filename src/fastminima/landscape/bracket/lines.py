@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,9 +21,9 @@ from fastminima.exact.dyadic import Ints
 from fastminima.exact.groups import group_ids, pure_error
 from fastminima.system.first_use import cached_property
 
-from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds
+from .points_on_a_line import Pieces, PointsOnALine, pieces_bounds, programme
 
-__all__ = ["DistinctInputs", "Line", "bounds_of_lines", "disjoint_lines", "lines_of"]
+__all__ = ["DistinctInputs", "Line", "bounds_of_lines", "disjoint_lines", "lines_of", "together"]
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,8 @@ def _joint(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
 def disjoint_lines(
     inputs: DistinctInputs, lines: list[tuple[int, list[int]]], width: int, bound: Bound | None = None
 ) -> list[Line]:
-    """Lines without a common input whose bounds for `width` kinks add up, by (b); `bound` is for so many or more."""
-    bound = bounds_of_lines(inputs, width) if bound is None else bound
+    """Lines without a common input whose bounds for `width` kinks add up, by (b); `bound` is for that width too."""
+    bound = bounds_of_lines(inputs, [width]) if bound is None else bound
     free = np.ones(len(inputs), dtype=np.bool_)
     heap: list[tuple[Fraction, int, bool, tuple[int, ...]]] = []
     for column, members in lines:
@@ -168,23 +168,35 @@ def disjoint_lines(
     return kept
 
 
-Bound = Callable[[int, tuple[int, ...]], Pieces | None]
+# of a line along a column, for a width: the bound, and whether its pieces were joined at kinks
+Bound = Callable[[int, tuple[int, ...], int], tuple[Fraction, bool]]
 
 
-def bounds_of_lines(inputs: DistinctInputs, width: int) -> Bound:
-    """The bounds of lines for up to `width` kinks, each computed once: one recursion has those of all fewer kinks."""
+def bounds_of_lines(inputs: DistinctInputs, widths: Sequence[int]) -> Bound:
+    """The bounds of lines for these widths, each computed once: one recursion has those of all widths it is meant for."""
     positions: dict[int, list[int]] = {}
-    known: dict[tuple[int, tuple[int, ...]], Pieces | None] = {}
+    known: dict[tuple[int, tuple[int, ...], int], Pieces | None] = {}
 
-    def bound(column: int, groups: tuple[int, ...]) -> Pieces | None:
+    def bound(column: int, groups: tuple[int, ...], width: int) -> tuple[Fraction, bool]:
         if column not in positions:
             positions[column] = inputs.positions(column)
-        line = column, groups
+        kinks = together(len(groups), widths)[width]
+        line = column, groups, kinks
         if line not in known:
-            known[line] = pieces_bounds(inputs.points(positions[column], list(groups)), width)
-        return known[line]
+            known[line] = pieces_bounds(inputs.points(positions[column], list(groups)), kinks)
+        pieces = known[line]
+        return (Fraction(0), False) if pieces is None else (pieces.bounds[width], pieces.joined)
 
     return bound
+
+
+def together(n: int, widths: Sequence[int]) -> dict[int, int]:
+    """For each width the largest of those for which a line of n points is bounded in the same way."""
+    ways = {width: programme(n, width) for width in widths}
+    return {
+        width: max(other for other, its in ways.items() if (its.joined, its.stretch) == (way.joined, way.stretch))
+        for width, way in ways.items()
+    }
 
 
 def _push(
@@ -196,6 +208,6 @@ def _push(
 ) -> None:
     if len(groups) < width + 3:
         return
-    pieces = bound(column, groups)
-    if pieces is not None and pieces.bounds[width] > 0:
-        heapq.heappush(heap, (-pieces.bounds[width], column, pieces.joined, groups))
+    value, joined = bound(column, groups, width)
+    if value > 0:
+        heapq.heappush(heap, (-value, column, joined, groups))

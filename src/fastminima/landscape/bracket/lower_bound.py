@@ -9,6 +9,9 @@ for K_w, so they hold for all h_{s+,s-}; that of `branch_and_bound` is for F_w w
 (b) One input (or all inputs affine functions of one): functions with w kinks (`points_on_a_line`).
 (c) Several: disjoint lines along a coordinate (`lines`).
 (d) Few units on few inputs: cells of hidden rows (`branch_and_bound`), looked at for as long as the caller says.
+
+Where the sharpest recursion for a line would not fit in memory or time a weaker one serves; which one, and why, is said by
+an EffortWarning before anything starts, and stands in `LowerBound.notes`.
 """
 
 from __future__ import annotations
@@ -18,15 +21,17 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from fastminima.data.dataset import Dataset, check_one_target
+from fastminima.errors import EffortWarning
 from fastminima.exact.affine import Columns
 from fastminima.exact.dyadic import round_down
 from fastminima.fit.least_squares import LeastSquares, least_squares
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.system.notices import warned
 from fastminima.system.options import as_count
 
 from .branch_and_bound import BranchAndBound, SearchTree
 from .lines import DistinctInputs, Line, bounds_of_lines, disjoint_lines, lines_of
-from .points_on_a_line import pieces_bounds
+from .points_on_a_line import programme
 
 __all__ = ["LowerBound", "by_cells", "lower_bounds"]
 
@@ -51,6 +56,8 @@ class LowerBound:
         holds for networks with h(t) = s+ t for t >= 0, s- t for t <= 0, only.
     tree : SearchTree or None
         Of "branch and bound": the cells of hidden rows.
+    notes : tuple of str
+        What would not fit in memory or time, and what was used instead.
     """
 
     width: int
@@ -60,6 +67,7 @@ class LowerBound:
     lines: tuple[Line, ...] = ()
     slopes: tuple[float, float] | None = None
     tree: SearchTree | None = field(default=None, repr=False, compare=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def value(self) -> float:
@@ -92,36 +100,48 @@ def lower_bounds(
     wanted = sorted({as_count(w, "width", 1) for w in widths})
     fit = least_squares(data) if fit is None else fit
     inputs = DistinctInputs(Columns(data))
-    pure = inputs.pure_error
-    if fit.rank == 2 and len(inputs) > 1:
+    straight = fit.rank == 2 and len(inputs) > 1
+    if straight:
         column = 0 if data.n_features == 1 else fit.exact.pivots[1] - 1
-        return _on_a_line(inputs, column, pure, wanted)
+        lines = [(column, sorted(range(len(inputs)), key=inputs.positions(column).__getitem__))]
+    else:
+        lines = lines_of(inputs, min(wanted, default=1) + 3) if data.n_features > 1 else []
+    notes = _notes(max((len(members) for _, members in lines), default=0), wanted)
+    for text in sorted(set(notes.values())):
+        warned(text, EffortWarning)
+    pure, bound = inputs.pure_error, bounds_of_lines(inputs, wanted)
     found: dict[int, LowerBound] = {}
-    lines = lines_of(inputs, min(wanted, default=1) + 3) if data.n_features > 1 else []
-    bound = bounds_of_lines(inputs, max(wanted, default=1))
     for width in wanted:
         kept = disjoint_lines(inputs, [line for line in lines if len(line[1]) >= width + 3], width, bound)
         total = pure + sum((line.bound for line in kept), Fraction(0))
-        found[width] = LowerBound(width, total, "lines" if kept else "pure error", pure, tuple(kept))
+        fact = "lines" if kept else "pure error"
+        if kept and straight:
+            fact = "pieces joined at kinks" if kept[0].joined else "independent pieces"
+        told = (notes[width],) if width in notes else ()
+        found[width] = LowerBound(width, total, fact, pure, tuple(kept), notes=told)
     return found
 
 
-def _on_a_line(
-    inputs: DistinctInputs, column: int, pure: Fraction, widths: list[int]
-) -> dict[int, LowerBound]:
-    """All inputs lie on one straight line, along which `column` tells them apart."""
-    positions = inputs.positions(column)
-    groups = sorted(range(len(inputs)), key=positions.__getitem__)
-    pieces = pieces_bounds(inputs.points(positions, groups), max(widths, default=1))
+def _notes(n: int, widths: list[int]) -> dict[int, str]:
+    """For which widths pieces on a line of n points are not joined, and what is done instead."""
+    ways = {width: programme(n, width) for width in widths}
     found = {}
-    for width in widths:
-        bound = Fraction(0) if pieces is None else pieces.bounds[width]
-        if pieces is None or not bound:
-            found[width] = LowerBound(width, pure, "pure error", pure)
+    for width, way in ways.items():
+        if way.joined or n < width + 3:
             continue
-        fact = "pieces joined at kinks" if pieces.joined else "independent pieces"
-        line = Line(column, tuple(groups), bound, pieces.joined)
-        found[width] = LowerBound(width, pure + bound, fact, pure, (line,))
+        alike = [w for w, its in ways.items() if (its.joined, its.stretch) == (False, way.stretch) and n >= w + 3]
+        last = ways[alike[-1]]
+        instead = (
+            "the pure error of equal inputs"
+            if not way.stretch
+            else "independent pieces, a lower bound that is proved as well but weaker"
+        )
+        if 0 < way.stretch < n:
+            instead += f", on {-(-n // way.stretch):,} stretches of the line"
+        found[width] = (
+            f"width {', '.join(map(str, alike))}: joining pieces at kinks on a line of {n:,} points would take "
+            f"{last.n_bytes / 2**30:.3g} GiB and {last.n_steps:.1e} steps; used instead: {instead}"
+        )
     return found
 
 

@@ -6,6 +6,12 @@
     two float64 numbers. Weights are rounded down, which lowers every risk. Subtracting an affine function from the
     values changes no risk; the rest is rounded to float64, by eps_i <= u |r_i|: the root of twice the risk is a distance
     to a set of functions, so it changes by at most (sum w eps^2)^(1/2), which is taken off.
+(c) What it takes for n points and k kinks, by the recursions of the kernel. Joined: 7 + k numbers of 8 bytes for each of the
+    n (n + 1)/2 pieces, and as many steps for each of their n (n + 1)(n + 2)/6 pairs. Independent: k + 1 numbers for
+    each of n + 1 ends, and k + 8 steps for each of the n (n + 1)/2 pieces.
+(d) Where the second is too much as well, the points are cut into stretches of s consecutive ones: each has at most k
+    kinks, so the bounds of the stretches add up: n s (k + 8)/2 steps. Pieces of two
+    points cost nothing: with s <= 2 k + 2 all bounds are 0.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +29,45 @@ from fastminima.exact.dyadic import Floats, power_of_two
 from fastminima.exact.roundoff import U
 from fastminima.kernels import _pieces
 
-__all__ = ["MOST_INDEPENDENT", "MOST_JOINED", "Pieces", "PointsOnALine", "pieces_bounds"]
+__all__ = ["MOST_JOINED", "Pieces", "PointsOnALine", "Programme", "joined_bytes", "pieces_bounds", "programme"]
 
-# Numbers of points up to which the two recursions are affordable, O(n^3 w) and O(n^2 w): a second or two, and 100 MB.
-# Only choices: beyond the first the second serves, beyond the second nothing does.
-MOST_JOINED, MOST_INDEPENDENT = 1_200, 10_000
+# Only choices: points up to which pieces are joined, a second or two for few kinks; bytes for either recursion; steps of
+# the second, some seconds; points beyond which a line is left alone.
+MOST_JOINED, MOST_BYTES, MOST_STEPS, MOST_POINTS = 1_200, 1 << 29, 8 * 10**8, 100_000
+
+
+@dataclass(frozen=True)
+class Programme:
+    """How the points of a line are bounded, and what the sharpest way would take: (c), (d).
+
+    Attributes
+    ----------
+    joined : bool
+    stretch : int
+        Points that are bounded together; 0 where nothing but 0 would come of it.
+    n_bytes, n_steps : int
+        Of pieces joined at kinks, whether that is done or not.
+    """
+
+    joined: bool
+    stretch: int
+    n_bytes: int
+    n_steps: int
+
+
+def joined_bytes(n: int, kinks: int) -> int:
+    """Memory of the recursion over joined pieces: (c)."""
+    return 8 * ((7 + min(kinks, max(n - 2, 0))) * (n * (n + 1) // 2) + n)
+
+
+def programme(n: int, kinks: int) -> Programme:
+    """The way that is affordable for n points and so many kinks."""
+    most = min(kinks, max(n - 2, 0))
+    n_bytes, n_steps = joined_bytes(n, kinks), (7 + most) * (n * (n + 1) * (n + 2) // 6)
+    if n <= MOST_JOINED and n_bytes <= MOST_BYTES:
+        return Programme(True, n, n_bytes, n_steps)
+    stretch = min(n, 2 * MOST_STEPS // (n * (most + 8)), MOST_BYTES // (8 * (most + 1)) - 1)
+    return Programme(False, stretch if n <= MOST_POINTS and stretch > 2 * most + 2 else 0, n_bytes, n_steps)
 
 
 @dataclass(frozen=True)
@@ -50,6 +91,11 @@ class PointsOnALine:
         """n, the number of distinct points."""
         return len(self.positions)
 
+    def part(self, begin: int, end: int) -> PointsOnALine:
+        """Some consecutive ones."""
+        at = slice(begin, end)
+        return PointsOnALine(self.positions[at], self.weights[at], self.means[at])
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -71,17 +117,32 @@ def pieces_bounds(points: PointsOnALine, kinks: int, join: bool = True) -> Piece
     """Lower bounds of the risk of functions with at most `kinks` kinks; None where the points are too many or too close.
 
     The risk is 1/2 sum w (f - mean)^2 over the points: what their samples have beyond it no function removes. Pieces are
-    joined at kinks if that is asked for, and affordable.
+    joined at kinks if that is asked for, and affordable: `programme`.
     """
+    way, n = programme(points.n_points, kinks), points.n_points
+    if way.joined or way.stretch == n:
+        return _bounds(points, kinks, join and way.joined)
+    if not way.stretch:
+        return None
+    # of about the same size each
+    parts = -(-n // way.stretch)
+    edges = [n * k // parts for k in range(parts + 1)]
+    total = [Fraction(0)] * (kinks + 1)
+    for begin, end in pairwise(edges):
+        found = _bounds(points.part(begin, end), kinks, False)
+        if found is not None:
+            total = [a + b for a, b in zip(total, found.bounds, strict=True)]
+    return Pieces(tuple(total), False)
+
+
+def _bounds(points: PointsOnALine, kinks: int, joined: bool) -> Pieces | None:
+    """Of all points together."""
     n = points.n_points
     most = min(kinks, max(n - 2, 0))  # n - 2 kinks interpolate
-    if n > MOST_INDEPENDENT:
-        return None
     prepared = _prepared(points)
     if prepared is None:
         return None
     (high, low, w, r), unit = prepared
-    joined = join and n <= MOST_JOINED
     sums = np.empty((n + 1, 12))
     if joined:
         work = np.empty((7 + most) * (n * (n + 1) // 2) + n)

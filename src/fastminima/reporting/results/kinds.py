@@ -233,7 +233,7 @@ _KINDS = [
     Kind(SmoothPolish, check=_check_walk),
     Kind(Line),
     # the tree of cells is not kept: a bound that was read is proved again by its lines alone
-    Kind(LowerBound, fields=("width", "exact", "fact", "pure_error", "lines", "slopes")),
+    Kind(LowerBound, fields=("width", "exact", "fact", "pure_error", "lines", "slopes", "notes")),
     Kind(NetworkFit, check=_check_search),
     Kind(Bracket),
     Kind(
