@@ -267,8 +267,9 @@ def test_what_does_not_fit_is_refused_by_name(data):
         fm.escape_benchmark(data, starts=[fm.OneHiddenLayer([[0.0, 1.0]], [1.0], [1.0], 0.0, "tanh")])
     with pytest.raises(NetworkError, match="width"):
         fm.escape_benchmark(data, width=0)
+    start = fm.OneHiddenLayer([[0.0, 1.0]], [1.0], [1.0], 0.0, "relu")
     with pytest.raises(TargetError, match="escape_benchmark"):
-        fm.escape_benchmark(fm.Dataset(data.X, np.column_stack([data.y, data.y])))
+        fm.escape_benchmark(fm.Dataset(data.X, np.column_stack([data.y, data.y])), starts=[start])
     line = fm.Dataset([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
     with pytest.raises(OptionError, match="no bad minimum of width 8"):
         fm.escape_benchmark(line)

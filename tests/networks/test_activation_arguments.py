@@ -114,7 +114,6 @@ def test_three_kinds_are_one_activation(name, tmp_path):
     "name",
     [
         "bracket",
-        "escape_benchmark",
         "fit_network",
         "interpolation_width",
         "scan",

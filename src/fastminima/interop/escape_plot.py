@@ -12,7 +12,7 @@ from fastminima.errors import OptionError
 from fastminima.system.first_use import first_use
 from fastminima.system.packages import import_optional
 
-__all__ = ["draw_outcomes", "draw_risks"]
+__all__ = ["draw_outcomes", "draw_risks", "noise_words"]
 
 _COLOURS = {
     "returned": "#1f4e79",
@@ -24,6 +24,11 @@ _COLOURS = {
 }
 # of runs, one an optimiser; told apart by people who do not tell red from green
 _LINES = ("#1f4e79", "#d98f2b", "#5b9aa0", "#b0413e", "#7d6b91", "#444444", "#8c9c3f")
+
+
+def noise_words(noise: float) -> str:
+    """A length of noise as tables show it; inf stands for a default initialisation."""
+    return f"{noise:g}" if noise < float("inf") else "fresh"
 
 
 def _axes(ax: Any, width: float, height: float) -> Any:
@@ -62,7 +67,7 @@ def draw_outcomes(ax: Any, rows: Sequence[Mapping[str, Any]], outcomes: Sequence
         if share.any():
             ax.bar(places, share, 0.86, bottom=base, color=_COLOURS[outcome], label=outcome, lw=0.0)
         base += share
-    ax.set_xticks(places, [f"{row['noise']:g}" for row in rows], fontsize=8)
+    ax.set_xticks(places, [noise_words(row["noise"]) for row in rows], fontsize=8)
     ax.set_xlabel(f"length of the noise ({unit})")
     ax.set_yticks([0.0, 0.5, 1.0], ["0", "50 %", "100 %"])
     ax.set_ylabel("share of the runs")
@@ -93,7 +98,7 @@ def draw_risks(
         If there are no lines.
     """
     if not lines:
-        raise OptionError(f"there is no run with noise {noise:g} to draw")
+        raise OptionError(f"there is no run with noise {noise_words(noise)} to draw")
     ax = _axes(ax, 8.0, 4.0)
     names = list(dict.fromkeys(name for name, _, _ in lines))
     colours = {name: _LINES[k % len(_LINES)] for k, name in enumerate(names)}
@@ -109,7 +114,9 @@ def draw_risks(
     ax.set_yscale("log")
     ax.set_xlabel("gradient evaluations (the start at 0.5)")
     ax.set_ylabel("risk over that of the bad minimum")
-    ax.set_title(f"noise {noise:g} ({unit})", fontsize=10)
+    ax.set_title(
+        f"noise {noise:g} ({unit})" if noise < float("inf") else "from default initialisations", fontsize=10
+    )
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

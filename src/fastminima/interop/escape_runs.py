@@ -12,19 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastminima.landscape.polish.polish import Polish
+from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.packages import import_optional
 from fastminima.system.results import Result
+from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 
-from .escape_plot import draw_outcomes, draw_risks
+from .escape_plot import draw_outcomes, draw_risks, noise_words
 from .training import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EscapeBenchmark", "EscapeRun", "EscapeStart", "Outcome"]
+__all__ = ["FRESH", "DeepStart", "EscapeBenchmark", "EscapeRun", "EscapeStart", "Outcome"]
 
 F64 = NDArray[np.float64]
+FRESH = float("inf")
+"""The noise of a run from a default initialisation, which knows nothing of the minimum."""
 
 
 class Outcome(enum.StrEnum):
@@ -38,6 +42,9 @@ class Outcome(enum.StrEnum):
     DIVERGED : parameters or risk left float64, or the risk ended above both the risk at the first step and that of the
         best constant.
     UNDECIDED : beside no certified minimum: `polish` found no verdict.
+
+    Of deep networks, which `polish` does not take: RETURNED, all units of all samples in the affine segment, where no
+    network is lower; ESCAPED, outside and lower, proved; DIVERGED as above; else UNDECIDED.
     """
 
     RETURNED = "returned"
@@ -83,6 +90,43 @@ class EscapeStart:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class DeepStart:
+    """A certified bad minimum of a deep network at which runs start.
+
+    Attributes
+    ----------
+    low : DeepMinimum
+    curvature : float
+        The largest absolute eigenvalue of the mean loss's Hessian there, about: step sizes are made of it.
+    """
+
+    low: DeepMinimum
+    curvature: float
+
+    @property
+    def network(self) -> DeepNetwork:
+        """In float64; noise is added to it."""
+        assert self.low.network is not None
+        return self.low.network
+
+    @property
+    def radius(self) -> float:
+        """Certified: no network whose hidden layers are this near has a loss below that of the best affine map."""
+        return self.low.radius
+
+    @property
+    def risk(self) -> float:
+        """The least loss of an affine map, rounded down: `low.bound`."""
+        return self.low.bound
+
+    def __repr__(self) -> str:
+        return (
+            f"DeepStart({self.network!r}, loss={self.low.loss:.10g}, radius={self.radius:.6g}, "
+            f"curvature={self.curvature:.4g})"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class EscapeRun:
     """One optimiser from one noisy start.
 
@@ -92,24 +136,24 @@ class EscapeRun:
     start : int
         Index in `EscapeBenchmark.starts`.
     noise : float
-        As it was asked for.
+        As it was asked for; inf for a default initialisation.
     distance : float
-        Euclidean length of the noise, over all parameters.
+        Euclidean length of the noise, over all parameters; from the minimum to a default initialisation.
     repeat : int
         Which of the directions.
     outcome : Outcome
     reason : str
     began_in_region : bool
-        Did the noisy start lie in the region of its minimum? Decided exactly.
+        Did the noisy start lie in the region of its minimum (of deep networks: in its cell)? Decided exactly.
     first_lower : int or None
         Gradient evaluations at the first record whose risk was below the start's by more than 1e-9 of it; records are
         spread over the logarithm of the steps.
-    begin : OneHiddenLayer
+    begin : OneHiddenLayer or DeepNetwork
         The noisy start.
     trace : Trace
         `trace.steps` and `trace.risk`; `trace.end` is the network at the end.
     polish : Polish or None
-        From the end, where that was neither in the start's region nor diverged.
+        From the end, where that was neither in the start's region nor diverged; None of deep networks.
     """
 
     optimiser: str
@@ -121,7 +165,7 @@ class EscapeRun:
     reason: str
     began_in_region: bool
     first_lower: int | None
-    begin: OneHiddenLayer
+    begin: OneHiddenLayer | DeepNetwork
     trace: Trace
     polish: Polish | None
 
@@ -149,10 +193,11 @@ class EscapeBenchmark(Result):
 
     Attributes
     ----------
-    starts : tuple of EscapeStart
+    starts : tuple of EscapeStart, or of DeepStart
     runs : tuple of EscapeRun
     optimisers : tuple of str
     noise : tuple of float
+        With inf where runs from default initialisations were asked for.
     noise_unit : {"radius", "absolute"}
     reference : float or None
         An upper bound on the least risk, if one was given.
@@ -167,7 +212,7 @@ class EscapeBenchmark(Result):
     (2, ['returned', 'returned'])
     """
 
-    starts: tuple[EscapeStart, ...]
+    starts: tuple[EscapeStart | DeepStart, ...]
     runs: tuple[EscapeRun, ...]
     optimisers: tuple[str, ...]
     noise: tuple[float, ...]
@@ -192,7 +237,8 @@ class EscapeBenchmark(Result):
         """One dictionary an optimiser and noise.
 
         `runs`; shares of them that `returned`, `escaped`, `left`, ended `higher`, `diverged`, `undecided`; `steps` (median);
-        `first_lower` (median over the runs that were ever lower, None without one); `begin`, `final`, `best`: risk over
+        `lower`, the share of them that were lower at some record, and
+        `first_lower` (median over those, None without one); `begin`, `final`, `best`: risk over
         the start's, at the first step (median) and at the end (median and least); `minimum`: the same of the certified
         minima of runs that escaped (median, None without one); with a reference, `over_reference`: final risk over it
         (median).
@@ -212,6 +258,7 @@ class EscapeBenchmark(Result):
             row[str(outcome)] = sum(run.outcome is outcome for run in runs) / len(runs)
         row |= {
             "steps": float(np.median([run.steps for run in runs])),
+            "lower": len(lower) / len(runs),
             "first_lower": float(np.median(lower)) if lower else None,
             "begin": float(np.median([self.ratio(run, float(run.trace.risk[0])) for run in runs])),
             "final": float(np.median(final)),
@@ -247,7 +294,16 @@ class EscapeBenchmark(Result):
 
     def run_rows(self) -> list[dict[str, Any]]:
         """One dictionary a run."""
-        names = ("optimiser", "start", "noise", "distance", "repeat", "began_in_region", "first_lower", "steps")
+        names = (
+            "optimiser",
+            "start",
+            "noise",
+            "distance",
+            "repeat",
+            "began_in_region",
+            "first_lower",
+            "steps",
+        )
         return [
             {name: getattr(run, name) for name in names}
             | {
@@ -269,7 +325,7 @@ class EscapeBenchmark(Result):
         for row in self.rows:
             name, noise = row["optimiser"], row["noise"]
             known = found[name]
-            if row["escaped"] >= 0.5 and (known is None or noise < known):
+            if noise < FRESH and row["escaped"] >= 0.5 and (known is None or noise < known):
                 found[name] = noise
         return found
 
@@ -327,7 +383,7 @@ class EscapeBenchmark(Result):
         for row in self.rows:
             first = "" if row["first_lower"] is None else f"{row['first_lower']:.0f}"
             lines.append(
-                f"  {row['optimiser']:<12} {row['noise']:>8g} {row['runs']:>5} "
+                f"  {row['optimiser']:<12} {noise_words(row['noise']):>8} {row['runs']:>5} "
                 + " ".join(f"{row[str(outcome)]:>9.0%}" for outcome in Outcome)
                 + f" {first:>11} {row['final']:>9.4g} {row['best']:>9.4g}"
             )

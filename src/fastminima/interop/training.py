@@ -4,7 +4,8 @@ Everything is float64 and on one thread, so that a run depends on its seed alone
 
     sum_i w_i (f(x_i) - y_i)^2 / (2 sum_i w_i)
 
-whose step sizes do not depend on the number of samples; what is recorded is the risk 1/2 sum_i w_i (f(x_i) - y_i)^2.
+whose step sizes do not depend on the number of samples; what is recorded is the risk 1/2 sum_i w_i (f(x_i) - y_i)^2. Deep
+networks have any of the four losses in place of the squares.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fastminima.data.coerce import sealed
 from fastminima.data.dataset import Dataset
 from fastminima.errors import NetworkError, OptionError
 from fastminima.networks.activations.in_torch import torch_activation
-from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
+from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.system.packages import import_optional
 
@@ -109,13 +110,13 @@ class Trace:
     ----------
     steps, risk : ndarrays of shape (r,)
         Gradient evaluations made so far and the risk there, in float64; the first entry is the start, the last the end.
-    end : OneHiddenLayer or None
+    end : OneHiddenLayer, DeepNetwork or None
         None where parameters left float64.
     """
 
     steps: NDArray[np.int64]
     risk: F64
-    end: OneHiddenLayer | None
+    end: OneHiddenLayer | DeepNetwork | None
 
 
 class Trainer:
@@ -125,26 +126,24 @@ class Trainer:
     ----------
     data : Dataset
         Its float64 view.
-    activation : PiecewiseLinear
+    activation : PiecewiseLinear or Smooth
     steps : int
         Gradient evaluations after which a run ends; one call of the optimiser's `step` is never cut in two.
     batch_size : int or None
         Samples a batch, drawn without replacement until all have been seen; None: all of them at once.
     """
 
-    def __init__(
-        self, data: Dataset, activation: PiecewiseLinear, steps: int, batch_size: int | None
-    ) -> None:
+    def __init__(self, data: Dataset, activation: Any, steps: int, batch_size: int | None) -> None:
         self.torch = require_torch()
         self.activation, self.steps, self.batch_size = activation, steps, batch_size
         self.h = torch_activation(self.torch, activation)
         weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-        self.X, self.y, self.w = (self.torch.tensor(np.asarray(v)) for v in (data.X, data.y, weight))
+        self.X, self.y, self.w = (self.torch.tensor(np.asarray(v)) for v in (data.X, data.Y[:, 0], weight))
         self.total = float(weight.sum())
         marks = np.geomspace(1.0, max(steps, 1), _MARKS).round().astype(np.int64)
         self.marks = [*np.unique(marks).tolist(), math.inf]
 
-    def _squares(self, params: list[Any], rows: Any) -> Any:
+    def _sum(self, params: list[Any], rows: Any) -> Any:
         W1, b1, W2, b2 = params
         X, y, w = (self.X, self.y, self.w) if rows is None else (self.X[rows], self.y[rows], self.w[rows])
         error = self.h(X @ W1.T + b1) @ W2 + b2 - y
@@ -152,41 +151,51 @@ class Trainer:
 
     def _loss(self, params: list[Any], rows: Any) -> Any:
         share = 1.0 if rows is None else len(rows) / len(self.y)
-        return self._squares(params, rows) / (self.total * share)
+        return self._sum(params, rows) / (self.total * share)
 
     def risk(self, params: list[Any]) -> float:
-        """The risk of all samples."""
+        """The risk, or loss, of all samples."""
         with self.torch.no_grad():
-            return float(self._squares(params, None))
+            return float(self._sum(params, None))
 
-    def _parameters(self, network: OneHiddenLayer) -> list[Any]:
+    def _parameters(self, network: Any) -> list[Any]:
         return [self.torch.tensor(np.asarray(v), requires_grad=True) for v in network.parameters()]
 
-    def _network(self, params: list[Any]) -> OneHiddenLayer | None:
+    def _network(self, params: list[Any]) -> OneHiddenLayer | DeepNetwork | None:
         W1, b1, W2, b2 = (p.detach().numpy() for p in params)
         try:
             return OneHiddenLayer(W1, b1, W2, float(b2), self.activation)
         except NetworkError:
             return None
 
-    def curvature(self, network: OneHiddenLayer) -> float:
+    def curvature(self, network: Any) -> float:
         """The largest absolute eigenvalue of the mean loss's Hessian, about: power iteration from a fixed start.
 
         It chooses a step size and decides nothing; 1 where it is 0.
         """
         torch, params = self.torch, self._parameters(network)
-        gradient = torch.autograd.grad(self._loss(params, None), params, create_graph=True)
-        flat = torch.cat([g.reshape(-1) for g in gradient])
-        v = torch.tensor(np.random.default_rng(0).standard_normal(len(flat)))
+        product = self._hessian(params)
+        v = torch.tensor(np.random.default_rng(0).standard_normal(sum(p.numel() for p in params)))
         size = 0.0
         for _ in range(_POWER_STEPS):
-            v = v / v.norm()
-            product = torch.autograd.grad(flat @ v, params, retain_graph=True)
-            v = torch.cat([p.reshape(-1) for p in product])
+            v = product(v / v.norm())
             size = float(v.norm())
             if not 0.0 < size < math.inf:
                 return 1.0
         return size
+
+    def _hessian(self, params: list[Any]) -> Callable[[Any], Any]:
+        """v -> H v, H the Hessian of the mean loss."""
+        torch = self.torch
+        gradient = torch.autograd.grad(self._loss(params, None), params, create_graph=True)
+        flat = torch.cat([g.reshape(-1) for g in gradient])
+
+        def product(v: Any) -> Any:
+            return torch.cat(
+                [p.reshape(-1) for p in torch.autograd.grad(flat @ v, params, retain_graph=True)]
+            )
+
+        return product
 
     def _batches(self, seed: int) -> Iterator[Any]:
         m, size = len(self.y), self.batch_size
@@ -199,7 +208,9 @@ class Trainer:
             for start in range(0, m - size + 1, size):
                 yield self.torch.tensor(order[start : start + size])
 
-    def run(self, network: OneHiddenLayer, build: Callable[[list[Any]], Any], seed: int) -> Trace:
+    def run(
+        self, network: OneHiddenLayer | DeepNetwork, build: Callable[[list[Any]], Any], seed: int
+    ) -> Trace:
         """Train from a network until the steps are used up, nothing moves any more, or float64 is left.
 
         Raises

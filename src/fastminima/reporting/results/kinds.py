@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastminima.data.dataset import Dataset
 from fastminima.exact.matrix import Rationals
-from fastminima.interop.escape_runs import EscapeBenchmark, EscapeRun, EscapeStart, Outcome
+from fastminima.interop.escape_runs import DeepStart, EscapeBenchmark, EscapeRun, EscapeStart, Outcome
 from fastminima.interop.training import Trace
 from fastminima.landscape.bracket.bracket import Bracket, Brackets
 from fastminima.landscape.bracket.fit_network import NetworkFit, SearchEnd
@@ -255,6 +255,7 @@ _KINDS = [
     Kind(LocalInverse),
     Kind(Trace),
     Kind(EscapeStart),
+    Kind(DeepStart),
     Kind(EscapeRun),
     Kind(EscapeBenchmark, check=_check_benchmark),
     Kind(

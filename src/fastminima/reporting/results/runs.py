@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fastminima.interop.escape_plot import noise_words
 from fastminima.interop.escape_runs import EscapeBenchmark
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.reporting.atlas_numbers import MEDIANS, SUMMARY_HEAD, atlas_numbers, summary_rows
@@ -89,7 +90,7 @@ def benchmark_summary(benchmark: EscapeBenchmark) -> Summary:
     )
     rows = tuple(
         (
-            str(row["optimiser"]), f"{row['noise']:g}", f"{row['runs']:,}",
+            str(row["optimiser"]), noise_words(row["noise"]), f"{row['runs']:,}",
             *(f"{row[name]:.0%}" for name in outcomes), f"{row['final']:.4g}", f"{row['best']:.4g}",
         )
         for row in benchmark.rows
