@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -224,3 +227,11 @@ def test_what_does_not_fit_is_refused_by_name():
     near = fm.spurious_minimum((X, X[:, 0] ** 2), "gelu", (3,))
     with pytest.raises(OptionError, match="start 0 is no certified minimum: near_minimum"):
         fm.escape_benchmark((X, X[:, 0] ** 2), starts=[near], **known)
+
+
+def test_the_page_is_true():
+    page = Path(__file__).parents[2] / "docs" / "escape.md"
+    text = "".join(re.findall(r"```pycon\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    session = doctest.DocTestParser().get_doctest(text, {"fm": fm}, "escape.md", str(page), 0)
+    found = doctest.DocTestRunner().run(session)
+    assert (found.failed, found.attempted >= 6) == (0, True)
