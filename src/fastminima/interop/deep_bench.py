@@ -73,7 +73,7 @@ class DeepBench(Bench):
                 cut, end = at + W.size, at + W.size + len(b)
                 layers.append((W + step[at:cut].reshape(W.shape), b + step[cut:end]))
                 at = end
-        return DeepNetwork(layers, network.activations, network.feature_names)
+        return DeepNetwork(tuple(layers), network.activations, network.feature_names)
 
     def inside(self, start: DeepStart, network: DeepNetwork) -> bool:
         """In the cell, see (a)."""

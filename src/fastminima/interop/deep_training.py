@@ -72,7 +72,7 @@ class DeepTrainer(Trainer):
         parts = [p.detach().numpy() for p in params]
         try:
             return DeepNetwork(
-                list(zip(parts[::2], parts[1::2], strict=True)), self.activation, self._low.data.feature_names
+                tuple(zip(parts[::2], parts[1::2], strict=True)), self.activation, self._low.data.feature_names
             )
         except NetworkError:
             return None

@@ -109,6 +109,7 @@ def classic_starts(
     data: Dataset, options: EscapeOptions, low: SpuriousMinimum | None
 ) -> tuple[EscapeStart, ...]:
     """The starts of one hidden layer, certified: those given, or members of the family of `low`."""
+    given: Sequence[NetworkLike]
     if low is None:
         assert isinstance(options.starts, Sequence)
         given = list(options.starts)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastminima.data.dataset import check_one_target
+from fastminima.data.dataset import Dataset, check_one_target
 from fastminima.data.given import DataLike, as_dataset
 from fastminima.errors import DataError, DataTypeError, OptionError
 from fastminima.losses.given import LossName, as_row_loss
@@ -221,10 +222,13 @@ def _given(data: Any, starts: Sequence[Any]) -> tuple[DeepMinimum, ...]:
     for number, low in enumerate(starts):
         mine = low.data
         same = np.array_equal(mine.X, dataset.X) and np.array_equal(mine.Y, dataset.Y)
-        weights = [np.ones(len(d.X)) if d.sample_weight is None else d.sample_weight for d in (mine, dataset)]
-        if not (same and np.array_equal(*weights)):
+        if not (same and np.array_equal(_weights(mine), _weights(dataset))):
             raise DataError(f"start {number} is a minimum of other data than those given")
     return tuple(starts)
+
+
+def _weights(data: Dataset) -> NDArray[np.float64]:
+    return np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
 
 
 def _builders(optimisers: Optimisers) -> dict[str, Builder]:
