@@ -21,7 +21,8 @@ def _points(rng, n, spread=1.0):
 
 def independent(module, t, low, w, r, pieces, ceiling=math.inf):
     best = np.full((pieces, len(t) + 1), np.nan)
-    module.independent(t, low, w, r, ceiling, np.empty((len(t) + 1, 12)), best)
+    work, last = np.full(8 * (len(t) + 1), np.nan), np.full(pieces, len(t) + 9, np.intp)
+    module.independent(t, low, w, r, ceiling, np.empty((len(t) + 1, 12)), work, last, best)
     return best
 
 
@@ -56,6 +57,24 @@ def test_independent_equals_its_twin(n):
     found = independent(_pieces, *points, 4)
     assert np.all(found <= twin + 1e-15)
     assert np.allclose(found, twin, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [90, 400])
+def test_what_the_estimates_pass_over_changes_nothing(n):
+    """Long enough that most pieces are not looked at: against the recursion over the kernel's own costs of all of them."""
+    rng = np.random.default_rng(n)
+    t = np.cumsum(rng.integers(1, 5, n)) / (5.0 * n)
+    w, r = rng.integers(1, 9, n) / 8.0, np.cumsum(rng.integers(-3, 4, n)) / (3.0 * n)
+    low, down = np.zeros(n), 1.0 - 2.0**-50
+    found = independent(_pieces, t, low, w, r, 5)
+    cost = np.full((n + 1, n + 1), np.inf)
+    for i in range(n):
+        cost[i, i + 1 :] = independent(_pieces, t[i:], low[i:], w[i:], r[i:], 1)[0, 1:]
+    best = found[0]
+    for p in range(1, 5):
+        best = np.minimum(best, ((best[:, None] + cost) * down).min(axis=0))
+        # running sums that begin elsewhere round otherwise
+        assert found[p] == pytest.approx(best, rel=1e-12, abs=1e-18)
 
 
 @pytest.mark.parametrize("function", [independent, joined])

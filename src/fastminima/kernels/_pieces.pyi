@@ -11,6 +11,8 @@ def independent(
     r: NDArray[np.float64],
     ceiling: float,
     sums: NDArray[np.float64],
+    work: NDArray[np.float64],
+    last: NDArray[np.intp],
     best_out: NDArray[np.float64],
 ) -> None: ...
 def joined(

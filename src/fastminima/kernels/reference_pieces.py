@@ -37,7 +37,9 @@ def _fit(t: F64, w: F64, r: F64) -> _Fit:
     return _Fit(0.5 * float(w @ (rest * rest)) if len(t) > 2 else 0.0, mean_t, mean_r, slope, weight, square)
 
 
-def independent(t_hi: F64, t_lo: F64, w: F64, r: F64, ceiling: float, sums: F64, best_out: F64) -> None:
+def independent(
+    t_hi: F64, t_lo: F64, w: F64, r: F64, ceiling: float, sums: F64, work: F64, last: NDArray[np.intp], best_out: F64
+) -> None:
     """best_out[p, j]: the least risk of the first j points with at most p + 1 affine pieces, and at most `ceiling`."""
     t, n = t_hi + t_lo, len(t_hi)
     best_out[:, 0] = 0.0

@@ -150,7 +150,8 @@ def _bounds(points: PointsOnALine, kinks: int, joined: bool) -> Pieces | None:
         _pieces.joined(high, low, w, r, math.inf, sums, work, _pieces.BEST_VARIANT, best)
     else:
         table = np.empty((most + 1, n + 1))
-        _pieces.independent(high, low, w, r, math.inf, sums, table)
+        work, last = np.empty(8 * (n + 1)), np.empty(most + 1, dtype=np.intp)
+        _pieces.independent(high, low, w, r, math.inf, sums, work, last, table)
         best = table[:, -1]
     # (1 + n u) covers the rounding of this norm itself
     shift = U * math.sqrt(float(w @ (r * r))) * (1.0 + (n + 4) * U)
