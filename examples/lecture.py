@@ -61,7 +61,8 @@ line = fm.segment(low, better)
 figure, ax = plt.subplots(layout="constrained")
 ax.plot(line.t, line.risk - low.risk)
 ax.axhline(0, color="0.6", linewidth=0.8)
-ax.set(xlabel="from the minimum (0) to the better point (1)", ylabel="excess risk")
+ax.set_xlabel("from the minimum (0) to the better point (1)")
+_ = ax.set_ylabel("excess risk")
 
 # %% [markdown]
 # ## The certificate

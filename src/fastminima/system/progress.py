@@ -1,7 +1,8 @@
 """Progress: a bar on a terminal and in a notebook, a function of the caller's, and nothing anywhere else.
 
 A bar is drawn by rich, or by tqdm where rich is not installed; a notebook asks tqdm first. It is decoration: without either
-there is none, and where standard error is piped there is none.
+there is none, and where standard error is piped there is none. In a notebook it is one output of the cell that is replaced
+while the work goes on and is empty at the end: widgets would be kept in the file, as a bar at 0 % or a broken one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from .options import as_flag, spelled
 from .plain_text import printable
 
 __all__ = ["Progress", "as_progress", "bar", "rows_bar"]
+
+# seconds between two drawings in a notebook
+_REDRAWN = 0.1
+# an output that takes no room
+_EMPTY = {"text/html": "", "text/plain": ""}
 
 Progress = bool | Callable[[float], object]
 """True: a bar. A function: told the share that is done, from 0 to 1."""
@@ -119,28 +125,55 @@ def _told(progress: Callable[[float], object], total: float) -> Iterator[Callabl
 # --- rich -----------------------------------------------------------------------------------------------------
 
 
-def _console() -> Any:
-    from rich.console import Console
+@contextmanager
+def _output_of(progress: Any) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Yield a function that makes a change to a bar of rich's, and shows it in the output of a notebook's cell."""
+    from IPython.display import display
 
-    return Console(stderr=not _in_notebook())
+    def bundle() -> Any:
+        # what rich shows in notebooks, without the widget of its live display
+        return progress.make_tasks_table(progress.tasks)._repr_mimebundle_((), ())
+
+    output, drawn = display(bundle(), raw=True, display_id=True), time.monotonic()
+
+    def draw(change: Callable[[], None]) -> None:
+        nonlocal drawn
+        change()
+        if time.monotonic() - drawn >= _REDRAWN:
+            output.update(bundle(), raw=True)
+            drawn = time.monotonic()
+
+    try:
+        yield draw
+    finally:
+        output.update(_EMPTY, raw=True)
 
 
 @contextmanager
 def _rich_bar(title: str, total: float) -> Iterator[Callable[[float], None]]:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
+    columns: Any = (
         TextColumn("{task.description}", markup=False),  # file names may hold brackets
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=_console(), transient=True) as progress:
+    columns = (*columns, TimeRemainingColumn())
+    if _in_notebook():
+        progress = Progress(*columns, auto_refresh=False)
+        task = progress.add_task(printable(title), total=max(total, 1.0))
+        with _output_of(progress) as draw:
+            yield lambda completed: draw(lambda: progress.update(task, completed=completed))
+        return
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(printable(title), total=max(total, 1.0))
         yield lambda completed: progress.update(task, completed=completed)
 
 
 @contextmanager
 def _rich_rows() -> Iterator[Callable[[str, int, int | None], None]]:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
@@ -151,47 +184,76 @@ def _rich_rows() -> Iterator[Callable[[str, int, int | None], None]]:
             return Text(f"{done / elapsed:,.0f} rows/s" if elapsed > 0.1 and done else "")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), Speed(), TimeRemainingColumn())
+    shown = ""
+
+    def told(progress: Any, task: Any, title: str, done: int, total: int | None) -> None:
+        nonlocal shown
+        if title != shown:
+            progress.reset(task, description=printable(title), total=total, completed=done, first=done)
+            shown = title
+        else:
+            progress.update(task, completed=done, total=total)
+
+    if _in_notebook():
+        progress = Progress(*columns, auto_refresh=False)
+        task = progress.add_task("", total=None)
+        with _output_of(progress) as draw:
+            yield lambda title, done, total: draw(lambda: told(progress, task, title, done, total))
+        return
     # what is printed to a pipe while the bar is shown must not be drawn above it instead
     shared = sys.stdout.isatty()
     with Progress(
-        *columns, console=_console(), transient=True, redirect_stdout=shared, redirect_stderr=shared
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=shared,
+        redirect_stderr=shared,
     ) as progress:
         task = progress.add_task("", total=None)
-        shown = ""
-
-        def tell(title: str, done: int, total: int | None) -> None:
-            nonlocal shown
-            if title != shown:
-                progress.reset(task, description=printable(title), total=total, completed=done, first=done)
-                shown = title
-            else:
-                progress.update(task, completed=done, total=total)
-
-        yield tell
+        yield lambda title, done, total: told(progress, task, title, done, total)
 
 
 # --- tqdm -----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
+def _tqdm(**options: Any) -> Iterator[Any]:
+    """A bar of tqdm's that leaves nothing behind."""
+    draw = _drawer().tqdm
+    if not any(c.__module__ == "tqdm.notebook" for c in draw.__mro__):
+        with draw(leave=False, **options) as shown:
+            yield shown
+        return
+    from IPython.display import display
+
+    with draw(leave=False, display=False, **options) as shown:
+        output = display(shown.container, display_id=True)
+        try:
+            yield shown
+        finally:
+            output.update(_EMPTY, raw=True)
+
+
+@contextmanager
 def _tqdm_bar(title: str, total: float) -> Iterator[Callable[[float], None]]:
     form = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left"
-    with _drawer().tqdm(total=max(total, 1.0), desc=printable(title), leave=False, bar_format=form) as shown:
+    with _tqdm(total=max(total, 1.0), desc=printable(title), bar_format=form) as shown:
         yield lambda completed: _moved(shown, completed)
 
 
 @contextmanager
 def _tqdm_rows() -> Iterator[Callable[[str, int, int | None], None]]:
-    with _drawer().tqdm(total=None, unit=" rows", unit_scale=True, leave=False) as shown:
+    with _tqdm(total=None, unit=" rows", unit_scale=True) as shown:
         title = ""
 
         def tell(now: str, done: int, total: int | None) -> None:
             nonlocal title
             if now != title:
                 title = now
+                # the clock starts anew too, and 0 is drawn: from 0 on, not from where the last title began
+                shown.initial = 0
                 shown.reset(total=total)
                 shown.initial = shown.n = done
-                shown.start_t = time.time()
                 shown.set_description(printable(now))
             else:
                 _moved(shown, done)
