@@ -8,7 +8,8 @@ The tables are those of bench_search.py, inputs and target standardised alike fo
 starts again, with another seed, until its time is up, and its best network counts: L-BFGS with room to converge; Adam with
 its learning rate swept over four values; in the second half also Adam with early stopping, the usual care against fitting
 noise, which is chosen by its own validation rows. alpha = 0, so that all minimise the same risk. What a peer has by a time
-is the least risk of any evaluation of all rows (L-BFGS: each; Adam: at the end of each epoch), also where the clock ends a fit.
+is the least risk of any evaluation of all rows (L-BFGS: each; Adam: at the end of each epoch), also where the clock ends a
+fit.
 
 Training risks are shares of the least-squares risk. Test errors are means over five folds, the same for all, of squared
 errors over those of the training rows' mean: 1 - R^2, below 1 where the network says more than that mean.

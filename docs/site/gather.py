@@ -135,8 +135,10 @@ def blocks(page: Path) -> list[str]:
 
 def draw(page: Path) -> None:
     """Run the blocks of a page of the guide where it stands: they write the picture that it begins with."""
+    # read first: its path may be relative
+    found = blocks(page)
     with contextlib.chdir(page.parent), contextlib.redirect_stdout(io.StringIO()):
-        for block in blocks(page):
+        for block in found:
             exec(compile(block, page.name, "exec"), {})
 
 

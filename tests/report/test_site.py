@@ -69,6 +69,16 @@ def test_the_guide_has_a_page_a_task():
     assert len(GUIDE) >= 6
 
 
+def test_a_page_is_drawn_where_it_stands(gather, tmp_path, monkeypatch):
+    """As `make html` does it: by a relative path."""
+    monkeypatch.chdir(tmp_path)
+    Path("guide").mkdir()
+    Path("guide", "a.md").write_text("words\n\n```python\nopen('drawn.txt', 'w').close()\n```\n")
+    gather.draw(Path("guide", "a.md"))
+    assert Path("guide", "drawn.txt").exists()
+    assert Path.cwd() == tmp_path
+
+
 def test_links_of_gathered_pages_lead_to_gathered_pages(gather):
     places = gather.placed()
     stand = set(places.values())
