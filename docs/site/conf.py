@@ -22,6 +22,8 @@ exclude_patterns = ["examples"]  # the gallery is made of these
 html_theme = "furo"
 html_title = "fastminima"
 html_extra_path = ["extra"]
+html_static_path = ["static"]
+html_css_files = ["phone.css"]
 templates_path = ["templates"]
 
 # one page a public name; methods stand on it, not on pages of their own
