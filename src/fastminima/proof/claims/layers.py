@@ -125,6 +125,8 @@ def claims_of(
     ]
     if low.status is MinimumStatus.GLOBAL:
         claims += _global(low)
+        if isinstance(fits, ClassFits):
+            opened.append(f"{low.reason}; certificates claim that of squared and Huber loss")
     elif better is None:
         opened.append("whether a better network exists: give the better point beside the minimum")
     elif better.network is None:
@@ -138,7 +140,7 @@ def claims_of(
 def _global(low: DeepMinimum) -> list[dict[str, Any]]:
     if low.fits.loss == 0:
         return [{"claim": "linearly fittable"}]
-    if not low.fits.any_group:
+    if not isinstance(low.fits, ClassFits) and not low.fits.any_group:
         return [{"claim": "pure error"}]
     return []
 

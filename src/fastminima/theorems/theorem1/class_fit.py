@@ -4,11 +4,11 @@ Each output of logistic loss is a problem of two classes with outputs (z, 0). So
 all of them: the last one is 0, so the slopes have rank at most K - 1.
 
 (a) L* lies between the bound of `dual_point` and the loss of the float map. Exactly known are two cases: the slopes are 0
-    where the shares of the classes are orthogonal to all columns; and where there are as many groups of equal inputs as
-    independent columns, the shares of the groups are the probabilities at the minimum, so that all R_g are 0.
+    where the shares of the classes are orthogonal to all columns; and where the shares of the classes in the groups of
+    equal inputs are the probabilities of an affine map, they are those at the minimum, and all R_g are 0 (`logit_ties`).
 (b) R_g, the sum over a group of equal inputs of g = w (p - t) at the minimum, is off by at most sum_g w_i |p_i - p*_i| from
     the same sum of the dual point, which is at most the root of (sum_g w_i) 2 (L* - bound) (Cauchy and Schwarz, and line (c)
-    there).
+    there). Where that leaves it open whether some R_g is not 0, `logit_ties` decides.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ from fastminima.system.first_use import cached_property
 from .affine_optimum import AffineOptimum, weighed
 from .dual_point import CrossEntropy, DualPoint, dual_point
 from .float_fit import orthonormal, softmax_fit
+from .logit_ties import logits_are_affine
 from .separation import Separation, separation
 
 __all__ = ["ClassFits", "SeparatedClasses", "classes_fitted"]
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+# logarithms of shares that are this near to an affine map are compared exactly
+_TIED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +106,7 @@ class ClassFits(AffineOptimum):
 
     @cached_property
     def pushed(self) -> bool | None:
-        """Is some R_g not 0? See (b); None where it leaves that open."""
+        """Is some R_g not 0? See (b); None where there are too many groups to decide a tie."""
         if self.saturated:
             return False
         if self.exact:
@@ -123,10 +127,18 @@ class ClassFits(AffineOptimum):
                 rest = size * g.scale - off[k]
                 if rest > 0 and rest * rest > 2 * self.gap * mass[k]:
                     return True
-        return None
+        return _pushed_exactly(self)
 
     def _targets(self) -> list[RationalMatrix]:
         return [targets for _, targets in _problems(self.loss_sum)]
+
+
+def _pushed_exactly(fits: ClassFits) -> bool | None:
+    table = _Columns.of(fits.data).table
+    ties = [
+        _tied(table, targets, fits.loss_sum.weights, fits.by_input) for _, targets in _problems(fits.loss_sum)
+    ]
+    return True if False in ties else None if None in ties else False
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,13 +276,13 @@ def classes_fitted(data: Dataset, phi: Logistic | Softmax) -> ClassFits | Separa
 
 
 def _solved(problem: CrossEntropy, data: Dataset) -> _Solved | None:
-    shares = _shares(problem, np.zeros(data.n_samples, dtype=np.intp))
+    shares = _shares(problem.targets, problem.weights, np.zeros(data.n_samples, dtype=np.intp))
     if _vanishes(problem, shares):
         return _constant(problem, shares)
     ids = group_ids(Columns(data.one_target(0)))[0]
     p, forms = _floats(problem, problem.everything())
-    by_group = _shares(problem, ids) if int(ids.max()) + 1 == problem.table.shape[1] else None
-    if by_group is not None and bool((by_group.numerators > 0).all()):
+    if _nearly_tied(problem, ids) and _tied(problem.table, problem.targets, problem.weights, ids):
+        by_group = _shares(problem.targets, problem.weights, ids)
         return _Solved(forms, DualPoint.of(by_group, {}, problem.weights), saturated=True)
     point = dual_point(problem, p, problem.everything())
     if point is not None:
@@ -291,13 +303,39 @@ def _floats(problem: CrossEntropy, allowed: NDArray[np.bool_]) -> tuple[Floats, 
     return p, [[Fraction(v) for v in row] for row in (problem.C @ eta).T.tolist()]
 
 
-def _shares(problem: CrossEntropy, ids: Index) -> RationalMatrix:
-    """Weighted means of the targets over the group of each sample."""
-    T = problem.targets
-    heavy = weighed(T, problem.weights)
-    mass = weighed(
-        RationalMatrix(np.ones((len(ids), 1), dtype=int).astype(object), Fraction(1)), problem.weights
+def _nearly_tied(problem: CrossEntropy, ids: Index) -> bool:
+    """Do floats see shares of groups that an affine map may have? A choice: the tie is decided exactly."""
+    shares = np.zeros((int(ids.max()) + 1, problem.targets.shape[1]))
+    np.add.at(shares, ids, problem.weight[:, None] * problem.targets.rounded())
+    if not (shares > 0.0).all():
+        return False
+    logits = np.log(shares[:, :-1]) - np.log(shares[:, -1:])
+    first = np.unique(ids, return_index=True)[1]
+    B = problem.B[first]
+    rest = logits - B @ np.linalg.lstsq(B, logits, rcond=None)[0]
+    return bool(np.abs(rest).max(initial=0.0) <= _TIED * (1.0 + np.abs(logits).max(initial=0.0)))
+
+
+def _tied(
+    table: RationalMatrix, targets: RationalMatrix, weights: list[float] | None, ids: Index
+) -> bool | None:
+    """Are the shares of the groups the probabilities of an affine map?"""
+    some = np.zeros((int(ids.max()) + 1, targets.shape[1]), dtype=bool)
+    np.logical_or.at(some, ids, np.asarray(targets.numerators > 0, dtype=bool))
+    if not some.all():
+        return False
+    first = np.unique(ids, return_index=True)[1]
+    shares = _shares(targets, weights, ids)
+    return logits_are_affine(
+        RationalMatrix(shares.numerators[first], shares.scale),
+        RationalMatrix(table.numerators[first], table.scale),
     )
+
+
+def _shares(T: RationalMatrix, weights: list[float] | None, ids: Index) -> RationalMatrix:
+    """Weighted means of the targets over the group of each sample."""
+    heavy = weighed(T, weights)
+    mass = weighed(RationalMatrix(np.ones((len(ids), 1), dtype=int).astype(object), Fraction(1)), weights)
     order = np.argsort(ids, kind="stable")
     starts = np.flatnonzero(np.diff(ids[order], prepend=-1))
     above = np.add.reduceat(heavy.numerators[order], starts, axis=0)

@@ -142,7 +142,9 @@ def _spread(P: Rationals, X: Floats, range_wanted: Fraction) -> tuple[list[Fract
     return middles, factors
 
 
-def with_output_bias(fits: AffineOptimum, layers: tuple[Pair, ...], segment: AffineSegment) -> tuple[Pair, ...]:
+def with_output_bias(
+    fits: AffineOptimum, layers: tuple[Pair, ...], segment: AffineSegment
+) -> tuple[Pair, ...]:
     """The layers with the output bias that is right at the centre of the data, whatever was rounded before."""
     rest = cell_forms(layers, segment).output.rows()
     centre = [Fraction(1), *(Fraction(v) for v in fits.data.X.mean(axis=0).tolist())]

@@ -45,7 +45,9 @@ def with_classes(data: Dataset, phi: PointwiseLoss) -> tuple[Dataset, Classes | 
             )
         return data, None
     classes: Classes | None = None
-    if data.n_targets == 1 and (isinstance(phi, Logistic) or phi.n_classes in (None, len(data.classes or ()))):
+    if data.n_targets == 1 and (
+        isinstance(phi, Logistic) or phi.n_classes in (None, len(data.classes or ()))
+    ):
         numbers, found = class_numbers(data.y, data.label(data.n_features))
         # rows may have gone since the labels became numbers, and a class with them
         classes = found if data.classes is None else tuple(data.classes[int(c)] for c in found)
@@ -71,7 +73,9 @@ def with_classes(data: Dataset, phi: PointwiseLoss) -> tuple[Dataset, Classes | 
 def _check_count(data: Dataset, phi: PointwiseLoss, classes: Classes) -> None:
     label = data.label(data.n_features)
     if len(classes) < 2:
-        raise TargetError(f"{label} holds one class only, {classes[0]!r}; {loss_in_words(phi)} needs two or more")
+        raise TargetError(
+            f"{label} holds one class only, {classes[0]!r}; {loss_in_words(phi)} needs two or more"
+        )
     if isinstance(phi, Logistic) and len(classes) > 2:
         shown = ", ".join(map(repr, classes[:5]))
         raise TargetError(

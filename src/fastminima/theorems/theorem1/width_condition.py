@@ -65,7 +65,8 @@ def compared_with_widths(
     if fits.pushed is None:
         return (
             MinimumStatus.UNDECIDED,
-            "tie_in_bounds: whether the residuals of every group of equal inputs cancel is not decided by the bounds",
+            "tie_in_bounds: whether the residuals of every group of equal inputs cancel is not decided by bounds, "
+            "and there are too many for exact logarithms",
         )
     if fits.exact and fits.rank == 1 and _pushed_end(fits, segment.turns):
         return (
