@@ -16,6 +16,10 @@ from places import ROOT
 PLAIN = dict(
     activation=fm.relu,
     width=2,
+    loss="squared",
+    alpha="auto",
+    gain=8.0,
+    label_smoothing=0.0,
     workers=1,
     executor=None,
     block_rows=None,

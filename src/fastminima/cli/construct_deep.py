@@ -26,7 +26,7 @@ from .output import print_table
 from .short_json import print_json
 from .stages import Stages
 
-__all__ = ["add_deep_arguments", "construct_deep", "refuse_deep_options", "takes_labels"]
+__all__ = ["add_deep_arguments", "construct_deep", "loss_of", "refuse_deep_options", "takes_labels"]
 
 LOSSES = ("squared", "huber", "logistic", "softmax")
 # what has a meaning with one hidden layer alone
@@ -102,7 +102,7 @@ def construct_deep(
             activation,
             width,
             alpha,
-            loss=_loss(arguments),
+            loss=loss_of(arguments),
             gain=8.0 if arguments.gain is None else arguments.gain,
             label_smoothing=arguments.label_smoothing or 0.0,
         )
@@ -133,7 +133,8 @@ def construct_deep(
     return status
 
 
-def _loss(arguments: argparse.Namespace) -> LossName | PointwiseLoss:
+def loss_of(arguments: argparse.Namespace) -> LossName | PointwiseLoss:
+    """The loss that --loss and --delta name."""
     name: LossName = arguments.loss
     return Huber(arguments.delta) if name == "huber" and arguments.delta is not None else name
 

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from fastminima.errors import OptionError, OutputError, TargetError
-from fastminima.networks.activations.named import as_piecewise
+from fastminima.errors import OptionError, OutputError
+from fastminima.scanning.options import takes_activation
 from fastminima.scanning.scan import scan
-from fastminima.scanning.table import HEAD, ScanTable, cells, json_line
+from fastminima.scanning.table import ScanTable, cells, head_of, json_line
 from fastminima.system.options import parse_bytes
 from fastminima.system.plain_text import printable
 from fastminima.system.progress import rows_bar
@@ -28,10 +28,12 @@ from .arguments import (
     add_workers_argument,
     features_of,
     reading_of,
+    target_of,
 )
+from .construct_deep import add_deep_arguments, loss_of, refuse_deep_options
 from .folder import OutputFolder
 from .output import print_table, say
-from .wording import exit_status, whole
+from .wording import exit_status, widths
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -42,6 +44,7 @@ examples:
   fastminima scan big.npy --target -1 --workers 2 --memory 2GB --out results --resume
   fastminima scan tables/ --target y --missing drop --categories onehot --json
   fastminima scan store.h5::runs/first demo:diabetes --distributed local
+  fastminima scan runs/*.csv --target species --loss softmax --width 8,8 --activation elu
 
 """ + exit_status("where every dataset was scanned", "where at least one has an error in its row")
 _CHECKPOINT = "checkpoint"
@@ -58,7 +61,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "scan",
         help="theorem 1 on many datasets, or on one larger than memory",
         description="Least squares, the spurious minimum with its certified radius, the set J and a better point, for "
-        "every dataset named. A dataset that fails is a row with its error; the others are scanned.",
+        "every dataset named. A dataset that fails is a row with its error; the others are scanned. Several layers or "
+        "targets, other losses and activations that are not made of two slopes need all rows of a dataset in memory.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,8 +76,18 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_column_arguments(parser)
     add_cleaning_arguments(parser, "reject")
     add_text_arguments(parser)
-    parser.add_argument("--width", type=whole, default=2, metavar="D1", help="hidden units (default 2)")
-    add_activation_argument(parser)
+    parser.add_argument(
+        "--width",
+        type=widths,
+        default=2,
+        metavar="D1",
+        help="hidden units, or the widths of several hidden layers as 16,16,16 (default 2)",
+    )
+    add_activation_argument(parser, "anything that is affine on an interval")
+    parser.add_argument(
+        "--alpha", type=float, metavar="A", help="scale of the hidden layer (default 1; of several layers 2)"
+    )
+    add_deep_arguments(parser)
     _add_resources_arguments(parser)
     _add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -117,9 +131,8 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run `fastminima scan`; returns the exit status."""
     parse_bytes(arguments.memory, "--memory")
-    as_piecewise(activation_of(arguments), "scan")
-    if len(arguments.target or ()) > 1:
-        raise TargetError("scan takes one target: give --target once")
+    refuse_deep_options(arguments)
+    takes_activation(activation_of(arguments))
     if arguments.out is None:
         if arguments.resume:
             raise OptionError("--resume needs the --out DIR of the scan to go on with")
@@ -161,12 +174,16 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
 
         scan(
             arguments.paths,
-            target=None if arguments.target is None else arguments.target[0],
+            target=target_of(arguments),
             features=features_of(arguments),
             sample_weight=arguments.sample_weight,
             **reading_of(arguments),
             activation=activation_of(arguments),
             width=arguments.width,
+            loss=loss_of(arguments),
+            alpha="auto" if arguments.alpha is None else arguments.alpha,
+            gain=8.0 if arguments.gain is None else arguments.gain,
+            label_smoothing=arguments.label_smoothing or 0.0,
             workers=arguments.workers,
             executor=executor,
             memory=arguments.memory,
@@ -202,7 +219,7 @@ class _Files:
         """Write the networks of a result; returns what its row says of them."""
         if self._folder is None:
             return {}
-        if result.minimum is None:
+        if result.minimum is None or result.minimum.network is None:
             return {"folder": None}
         name = self._name(result.name)
         result.minimum.network.save(self._folder.file(f"{name}/minimum.npz"))
@@ -234,7 +251,8 @@ def print_report(table: Sequence[Mapping[str, Any]], seconds: float) -> None:
     failed = [row for row in table if row["error"]]
     rows = sum(row["n_samples"] or 0 for row in table)
     title = f"fastminima scan: {len(table)} dataset{'s' if len(table) != 1 else ''}, {rows:,} rows, {seconds:.3g} s"
-    print_table(title, list(HEAD), [cells(row) for row in table], named_rows=True)
+    head = head_of(table)
+    print_table(title, list(head), [cells(row, head) for row in table], named_rows=True)
     if any(row["J_undecided"] for row in table):
         say("J+: at least so many; float64 does not decide the other positions")
     for line in _remarks(table):

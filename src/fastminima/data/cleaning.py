@@ -52,7 +52,9 @@ MANY_LEVELS = 65_536
 EMPTY = "empty in every row"
 """Why a column without any value is left out."""
 Levels = tuple[str, ...]
-LABEL_HINT = '; labels of classes are for loss="softmax", or of two classes loss="logistic"'
+LABEL_HINT = (
+    '; labels of classes are for loss="softmax" (--loss softmax), or of two classes loss="logistic" (--loss logistic)'
+)
 """What a message says of a target that holds texts."""
 
 

@@ -96,11 +96,14 @@ class Request:
         One column, several, or what the kind of file says.
     features : sequence of str or int, or None
     weight : str, int or None
+    several : bool
+        X and Y side by side may have several columns of Y.
     """
 
     target: Targets
     features: Sequence[Column] | None
     weight: Column | None
+    several: bool = False
 
     def __post_init__(self) -> None:
         if self.features is not None and not isinstance(self.features, (str, bytes)):

@@ -24,7 +24,17 @@ __all__ = ["ScanSizes", "plot_scan"]
 Array = NDArray[np.float64]
 
 # apart by colour and by shape: in grey, and for colour-blind readers
-_STATUSES = {"spurious": (BLUE, "o"), "global": (GREEN, "s"), "undecided": ("0.45", "^"), "error": (RED, "x")}
+_STATUSES = {
+    "spurious": (BLUE, "o"),
+    "global": (GREEN, "s"),
+    "undecided": ("0.45", "^"),
+    "near_minimum": (BLUE, "D"),
+    "bottleneck": ("0.25", "v"),
+    "separable": ("0.25", "<"),
+    "quasi_separable": ("0.25", ">"),
+    "no_affine_segment": ("0.25", "+"),
+    "error": (RED, "x"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +48,9 @@ class ScanSizes:
     radius : (n,) float64
         Certified radius of the minimum.
     relative_drop : (n,) float64
-        Drop of the better network over the least-squares risk.
+        Drop of the better network over the least-squares risk, or the least loss of an affine map.
     status : tuple of str
-        "spurious", "global", "undecided" or "error".
+        As `ScanResult.status`.
     """
 
     rows: Array
@@ -108,18 +118,20 @@ def plot_scan(
         raise OptionError("the scan has no datasets, so there is nothing to draw")
     status = tuple(result.status for result in report)
     numbers = ScanSizes(
-        _column(report, "rows"), _column(report, "radius"), _column(report, "relative_drop"), status
+        _column(report, "n_samples"), _column(report, "radius"), _column(report, "relative_drop"), status
     )
     words = f"theorem 1 on {len(report):,} dataset{'s' if len(report) != 1 else ''}"
+    deep = any(value is not None for value in report.table.column("loss_function"))
+    drop = "drop / best affine map" if deep else "drop / least squares"
     if ax is not None:
-        _draw(ax, numbers, numbers.relative_drop, "drop / least squares")
+        _draw(ax, numbers, numbers.relative_drop, drop)
         ax.set_xlabel("rows")
         _legend(ax, numbers)
         return finished(numbers, ax, path, title, words, own=False)
     figure = figure_for(path, (4.4, 4.6))
     upper, lower = figure.subplots(2, 1, sharex=True)
     _draw(upper, numbers, numbers.radius, "certified radius")
-    _draw(lower, numbers, numbers.relative_drop, "drop / least squares")
+    _draw(lower, numbers, numbers.relative_drop, drop)
     lower.set_xlabel("rows")
     _legend(upper, numbers)
     return finished(numbers, upper, path, title, words, own=True)
@@ -159,7 +171,7 @@ def _legend(axes: Any, numbers: ScanSizes) -> None:
     counted = [(name, numbers.status.count(name)) for name in _STATUSES]
     entries = [
         Line2D(
-            [], [], color=_STATUSES[name][0], marker=_STATUSES[name][1], ls="", ms=5, label=f"{n:,} {name}"
+            [], [], color=_STATUSES[name][0], marker=_STATUSES[name][1], ls="", ms=5, label=f"{n:,} {name.replace('_', ' ')}"
         )
         for name, n in counted
         if n

@@ -15,6 +15,7 @@ Modules, lowest first:
 - `plain_records`: objects as bytes and back, for records that lie in a folder: nothing in them is executed.
 - `record_files`: files of records, each with a digest: what was torn off is told from what was damaged.
 - `folder_lock`: one scan at a time in a folder: a lock that ends with its process, however that ends.
+- `stored_deep`: deep minima and their better points in records.
 - `stored_objects`: what a checkpoint may hold: states of passes and results, and what has to hold for each.
 - `checkpoint`: where a scan stands, on disk: results of finished datasets, and the states of the one under way.
 - `options`: what a scan is asked to do, in one object.

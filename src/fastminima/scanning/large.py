@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -417,8 +417,8 @@ def scan_large(source: BlockSource, settings: Settings, resources: Resources, st
         # held here too: limits that threads set and take back on their own would undo each other
         with unchanged(source), single_threaded_blas():
             fit = scan.fit()
-            low = spurious_minimum(fit, settings.activation, settings.width)
-            better = better_point(low) if settings.width > 1 else None
+            low = spurious_minimum(fit, settings.activation, cast(int, settings.width), settings.alpha)
+            better = better_point(low) if low.network.width > 1 else None
             _ = better and better.risk  # while the rows are there
         stopped = False
     except Exception as error:

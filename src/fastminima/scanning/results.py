@@ -12,12 +12,21 @@ from fastminima.fit.least_squares import LeastSquares
 from fastminima.networks.next_steps import Drawn
 from fastminima.system.results import Result
 from fastminima.theorems.theorem1.better_point import BetterPoint
+from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
+from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 from fastminima.theorems.theorem1.minimum import SpuriousMinimum
-from fastminima.theorems.theorem1.plain_values import better_values, fit_values, minimum_values, renamed
+from fastminima.theorems.theorem1.plain_values import (
+    better_values,
+    deep_better_values,
+    deep_values,
+    fit_values,
+    minimum_values,
+    renamed,
+)
 
 from .table import ScanTable
 
-__all__ = ["ROW_FIELDS", "ScanReport", "ScanResult"]
+__all__ = ["DEEP_FIELDS", "ROW_FIELDS", "ScanReport", "ScanResult"]
 
 # of rows: raised when a name changes or goes
 _VERSION = 1
@@ -56,8 +65,29 @@ ROW_FIELDS = (
     "notes",
     "error",
 )
+# of networks of several layers or targets, with other losses and activations: behind those above, where there are some
+DEEP_FIELDS = (
+    "n_outputs",
+    "widths",
+    "activation",
+    "loss_function",
+    "loss",
+    "bound",
+    "epsilon",
+    "least_of_rank",
+    "alpha",
+    "gain",
+    "classes",
+    "better_loss",
+    "tried",
+)
 # what columns were called before: they stay for one release
-_OLD = {"rows": "n_samples", "features": "n_features", "splits": "J_certified", "splits_undecided": "J_undecided"}
+_OLD = {
+    "rows": "n_samples",
+    "features": "n_features",
+    "splits": "J_certified",
+    "splits_undecided": "J_undecided",
+}
 
 
 # the names of a row for the values of a construction
@@ -82,11 +112,12 @@ class ScanResult(Result):
     Attributes
     ----------
     name : str
-    minimum : SpuriousMinimum or None
+    minimum : SpuriousMinimum, DeepMinimum or None
         As `spurious_minimum` gives it; None where the dataset failed.
-    better : BetterPoint or None
-        As `better_point` gives it; None also for width 1.
+    better : BetterPoint, DeepBetterPoint or None
+        As `better_point` gives it; None also for width 1, and where a `DeepMinimum` has no network.
     fit : LeastSquares or None
+        Of a `SpuriousMinimum`; the best affine map of a `DeepMinimum` is `minimum.fits`.
     route : {"memory", "stream"}
         Whether all rows were in memory at once.
     passes : int
@@ -109,8 +140,8 @@ class ScanResult(Result):
     """
 
     name: str
-    minimum: SpuriousMinimum | None = None
-    better: BetterPoint | None = None
+    minimum: SpuriousMinimum | DeepMinimum | None = None
+    better: BetterPoint | DeepBetterPoint | None = None
     fit: LeastSquares | None = None
     route: Literal["memory", "stream"] = "memory"
     passes: int = 0
@@ -121,7 +152,7 @@ class ScanResult(Result):
 
     @property
     def status(self) -> str:
-        """ "spurious", "global", "undecided" or "error"."""
+        """That of the minimum, as text ("spurious", "global", "undecided" ...), or "error"."""
         if self.error is not None:
             return "error"
         return "undecided" if self.minimum is None else str(self.minimum.status)
@@ -140,11 +171,18 @@ class ScanResult(Result):
         fit, low, better = self.fit, self.minimum, self.better
         if fit is not None:
             row |= renamed(fit_values(fit), _OF_FIT) | {"route": self.route, "passes": self.passes}
-        if low is not None:
+        if isinstance(low, DeepMinimum):
+            row |= (
+                dict.fromkeys(DEEP_FIELDS) | deep_values(low) | {"route": self.route, "passes": self.passes}
+            )
+            if isinstance(better, DeepBetterPoint):
+                row |= deep_better_values(better)
+                row["reason"] = row["reason"] if better or low.status != "spurious" else better.reason
+        elif low is not None:
             row |= renamed(minimum_values(low), _OF_MINIMUM)
             row |= {"case": low.evidence.case, "J_certified": low.evidence.n_certified}
             row["J_undecided"] = low.evidence.n_undecided
-        if better is not None:
+        if isinstance(better, BetterPoint):
             values = better_values(better)
             row["better"] = values["status"]
             if better:
@@ -158,7 +196,9 @@ class ScanResult(Result):
         return row | {old: row[new] for old, new in _OLD.items()} if old_names else row
 
     def __repr__(self) -> str:
-        told = f"error={type(self.error).__name__}" if self.error is not None else f"fit={self.fit!r}"
+        held = self.fit if self.fit is not None else self.minimum
+        name = "fit" if self.fit is not None else "minimum"
+        told = f"error={type(self.error).__name__}" if self.error is not None else f"{name}={held!r}"
         return f"ScanResult({self.name!r}, {self.status!r}, {told})"
 
 

@@ -7,12 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Literal
 
 from fastminima.data.cleaning import Categories, Missing
-from fastminima.data.columns import Column
+from fastminima.data.columns import Column, Targets
 from fastminima.data.sources.block_source import BlockSource
 from fastminima.data.sources.open_sources import ScanSource, Unopened, open_sources
 from fastminima.data.text_form import DecimalMark, TextOptions
+from fastminima.losses.given import LossName
+from fastminima.losses.pointwise import PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.system.files import writing
@@ -24,7 +27,16 @@ from .options import Progress, ScanOptions, Settings, Told
 from .passes import unchanged
 from .pools import Pools
 from .results import ScanReport, ScanResult
-from .small import checked, failed, is_short, is_small, scan_small
+from .small import (
+    checked,
+    failed,
+    fits_in_memory,
+    is_short,
+    is_small,
+    needs_all_rows,
+    scan_small,
+    too_large,
+)
 
 __all__ = ["scan"]
 
@@ -34,7 +46,7 @@ _BATCH = 4
 
 def scan(
     source: ScanSource,
-    target: Column | None = None,
+    target: Targets = None,
     *,
     features: Sequence[Column] | None = None,
     sample_weight: Column | None = None,
@@ -44,7 +56,11 @@ def scan(
     sep: str | None = None,
     decimal: DecimalMark | None = None,
     activation: ActivationLike = relu,
-    width: int = 2,
+    width: int | Sequence[int] = 2,
+    loss: LossName | PointwiseLoss = "squared",
+    alpha: float | Literal["auto"] = "auto",
+    gain: float = 8.0,
+    label_smoothing: float = 0.0,
     workers: int = 1,
     executor: Submitter | None = None,
     block_rows: int | None = None,
@@ -59,8 +75,8 @@ def scan(
     ----------
     source : path, glob, array, frame, Dataset, iterable of (X_block, y_block), or a list or dict of those
         See `fastminima.data.sources.open_sources.open_sources`.
-    target : str or int, optional
-        The target column.
+    target : str or int, or sequence of those, optional
+        The target column, or several.
     features : sequence of str or int, optional
         The input columns; all numeric ones by default.
     sample_weight : str or int, optional
@@ -75,10 +91,14 @@ def scan(
         Of text files: what separates the columns, one character, or "blanks"; as in `read`.
     decimal : {".", ","}, optional
         Of text files: the decimal mark; as in `read`.
-    activation : PiecewiseLinear, str or torch.nn.Module, default ReLU
-        Piecewise linear, such as "leaky_relu:0.2".
-    width : int, default 2
-        Hidden units; a better point needs 2.
+    activation : PiecewiseLinear, Smooth, str or torch.nn.Module, default ReLU
+        As of `spurious_minimum`: "leaky_relu:0.2", "elu", "hardtanh:-2,2" ...
+    width : int or sequence of int, default 2
+        Hidden units, of one layer (a better point needs 2) or of several.
+    loss : "squared", "huber", "logistic", "softmax" or a loss of one row such as Huber(50.0), default "squared"
+        Logistic and softmax loss take targets that are labels of classes: texts, whole numbers or bools.
+    alpha, gain, label_smoothing : float
+        As of `spurious_minimum`.
     workers : int, default 1
         Threads over the rows of a large dataset and processes over small datasets; -1 for all usable cores. A script that
         asks for more than one must be importable (``if __name__ == "__main__":``), as with any pool of processes.
@@ -107,9 +127,9 @@ def scan(
     Raises
     ------
     OptionError
-        An option is out of range, or the checkpoint belongs to another scan.
-    DataTypeError, NetworkError
-        `activation` or `width` are not usable.
+        An option is out of range or says nothing of what is asked for, or the checkpoint belongs to another scan.
+    DataTypeError, NetworkError, LossError
+        `activation`, `width`, `alpha`, `gain` or `loss` are not usable.
     OutputError
         The checkpoint cannot be written.
 
@@ -118,6 +138,10 @@ def scan(
     Theorem 1 of Yun, Sra and Jadbabaie (2019). Datasets of up to two million numbers go through `spurious_minimum` and
     `better_point` in memory. Larger ones stay where they are: two passes over the rows as a rule, one or two more where the
     columns are correlated.
+
+    Several layers or targets, another loss, or an activation that is not made of two slopes: all rows of a dataset are used
+    at once, and one that does not fit in `memory` is a row with a `TooLargeError`. Each result holds a `DeepMinimum` and a
+    `DeepBetterPoint`.
 
     Examples
     --------
@@ -132,6 +156,10 @@ def scan(
     options = ScanOptions(
         activation=activation,
         width=width,
+        loss=loss,
+        alpha=alpha,
+        gain=gain,
+        label_smoothing=label_smoothing,
         workers=workers,
         executor=executor,
         block_rows=block_rows,
@@ -140,6 +168,7 @@ def scan(
         progress=progress,
         on_result=on_result,
     )
+    options.check_targets(target)
     sources = open_sources(
         source,
         target,
@@ -148,6 +177,8 @@ def scan(
         missing=missing,
         categories=categories,
         text=TextOptions(header, sep, decimal),
+        several=True,
+        labels=options.settings.labels,
     )
     return _scanned(sources, options)
 
@@ -188,12 +219,7 @@ def _checkpoint(
     path: str | os.PathLike[str], sources: Sequence[BlockSource | Unopened], settings: Settings
 ) -> Checkpoint:
     tokens = [f"{type(s.error).__name__}: {s.error}" if isinstance(s, Unopened) else s.token for s in sources]
-    options = {
-        "activation": list(map(float, (settings.activation.s_plus, settings.activation.s_minus))),
-        "width": settings.width,
-        "block_rows": settings.block_rows,
-    }
-    return Checkpoint(path, [s.name for s in sources], tokens, options, sources.__getitem__)
+    return Checkpoint(path, [s.name for s in sources], tokens, settings.told(), sources.__getitem__)
 
 
 class _Work:
@@ -225,7 +251,7 @@ class _Work:
             else:
                 # a short text file is parsed by the worker that scans it
                 prepared = source if is_short(source) else self._prepared(source)
-                if not isinstance(prepared, ScanResult) and is_small(prepared, self._memory):
+                if not isinstance(prepared, ScanResult) and self._at_once(prepared):
                     run.append((index, prepared))
                     if len(run) >= self._most:
                         yield from self._small(run)
@@ -238,6 +264,11 @@ class _Work:
                 ready = self._large(index, ready)
             yield self._finished(index, ready)
         yield from self._small(run)
+
+    def _at_once(self, source: BlockSource) -> bool:
+        """Is a source scanned with all its rows in memory?"""
+        fits = fits_in_memory(source, self._memory)
+        return fits if needs_all_rows(source, self._settings) else is_small(source, self._memory)
 
     def _prepared(self, source: BlockSource) -> BlockSource | ScanResult:
         def tell(done: int, total: int | None = None) -> None:
@@ -257,7 +288,7 @@ class _Work:
     def _small(self, run: Sequence[tuple[int, BlockSource]]) -> Iterator[ScanResult]:
         batches = [run[start : start + _BATCH] for start in range(0, len(run), _BATCH)]
         settings = self._settings
-        tasks = (([source for _, source in batch], settings.activation, settings.width) for batch in batches)
+        tasks = (([source for _, source in batch], settings) for batch in batches)
         dealer = self._pools.whole(len(run), _BATCH)
         for batch, results in zip(batches, dealer.map(scan_small, tasks), strict=True):
             for (index, source), result in zip(batch, results, strict=True):
@@ -266,6 +297,8 @@ class _Work:
                 yield self._finished(index, checked(source, result))
 
     def _large(self, index: int, source: BlockSource) -> ScanResult:
+        if needs_all_rows(source, self._settings):
+            return failed(source.name, too_large(source, self._settings, self._memory))
         stages = Stages(None, index, [], None)
         if self._checkpoint is not None:
             stages = self._checkpoint.stages(index, getattr(source, "stamp", ""))

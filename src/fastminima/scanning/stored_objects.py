@@ -39,6 +39,7 @@ from fastminima.theorems.theorem1.status import BetterStatus, MinimumStatus
 from .plain_records import BadRecordError, Codec, Kind, fits
 from .ranges import Kept, KeptEvaluation
 from .results import ScanResult
+from .stored_deep import DEEP_KINDS
 from .streamed import CentredStream, RowsOnDemand, StreamedSamples
 
 __all__ = ["CODEC", "RestoredSource", "alike"]
@@ -238,7 +239,7 @@ def _check_better(better: BetterPoint) -> str | None:
 
 
 def _check_result(result: ScanResult) -> str | None:
-    if result.minimum is not None and result.minimum.fit is not result.fit:
+    if isinstance(result.minimum, SpuriousMinimum) and result.minimum.fit is not result.fit:
         return "its minimum is of another fit"
     if result.better is not None and result.better.low is not result.minimum:
         return "its better point is of another minimum"
@@ -424,6 +425,7 @@ CODEC = Codec(
         Kind(PushedSplit),
         Kind(TiedSplit),
         Kind(BetterPoint, check=_check_better),
+        *DEEP_KINDS,
         Kind(ScanResult, check=_check_result),
         *map(_error_kind, errors.__all__),
     ],

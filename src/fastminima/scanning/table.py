@@ -16,34 +16,47 @@ from fastminima.system.files import replacing
 from fastminima.system.packages import import_optional
 from fastminima.system.plain_json import json_ready
 
-__all__ = ["HEAD", "ScanTable", "cells", "json_line"]
+__all__ = ["HEAD", "ScanTable", "cells", "head_of", "json_line"]
 
 _SUFFIXES = (".parquet", ".csv", ".jsonl")
 _INTEGER_LIMIT = 2**63
 
 
 HEAD = ("dataset", "rows", "dx", "rank", "l_LS", "radius", "J", "case", "rel. drop", "minimum")
+# of several layers or targets, other losses and activations
+_DEEP_HEAD = ("dataset", "rows", "dx", "dy", "rank", "least loss", "radius", "rel. drop", "minimum")
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
-    """What of a row of a scan is shown, under `HEAD`; "J+" is a lower bound: float64 does not decide the rest."""
+def head_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What is shown of the rows of a scan: `HEAD`, or what there is of several layers or targets and other losses."""
+    return _DEEP_HEAD if any(row.get("loss_function") is not None for row in rows) else HEAD
+
+
+def cells(row: Mapping[str, Any], head: Sequence[str] = HEAD) -> list[str]:
+    """What of a row of a scan is shown, under `head`; "J+" is a lower bound: float64 does not decide the rest."""
     if row["error"]:
-        return [row["dataset"], *[""] * (len(HEAD) - 2), "failed"]
+        return [row["dataset"], *[""] * (len(head) - 2), "failed"]
 
     def number(key: str, digits: int) -> str:
         return "" if row[key] is None else f"{row[key]:.{digits}g}"
 
     size = "" if row["J_certified"] is None else f"{row['J_certified']:,}" + ("+" if row["J_undecided"] else "")
-    return [
-        row["dataset"],
-        *(f"{row[key]:,}" for key in ("n_samples", "n_features", "rank")),
-        number("risk", 6),
-        number("radius", 4),
-        size,
-        "" if row["case"] is None else str(row["case"]),
-        number("relative_drop", 4),
-        row["status"],
-    ]
+    loss = row.get("bound")
+    shown = {
+        "dataset": row["dataset"],
+        "rows": f"{row['n_samples']:,}",
+        "dx": f"{row['n_features']:,}",
+        "dy": f"{row.get('n_outputs') or 1:,}",
+        "rank": f"{row['rank']:,}",
+        "l_LS": number("risk", 6),
+        "least loss": number("risk", 6) if loss is None else f"{loss:.6g}",
+        "radius": number("radius", 4),
+        "J": size,
+        "case": "" if row["case"] is None else str(row["case"]),
+        "rel. drop": number("relative_drop", 4),
+        "minimum": row["status"],
+    }
+    return [shown[name] for name in head]
 
 
 def _suffix(path: str | os.PathLike[str]) -> str:
@@ -99,8 +112,9 @@ class ScanTable(Sequence[dict[str, Any]]):
         """The columns of `HEAD` as text; rows that are not of a scan as their repr."""
         if not {"dataset", "status", "error", "J_certified"} <= set(self.columns):
             return repr(self)
-        lines = [list(HEAD), *(cells(row) for row in self)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+        head = head_of(self)
+        lines = [list(head), *(cells(row, head) for row in self)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
         return "\n".join(
             "  ".join(f"{cell:{'<' if i == 0 else '>'}{widths[i]}}" for i, cell in enumerate(line)).rstrip()
             for line in lines

@@ -52,7 +52,7 @@ def grouped(name: str, arrays: Mapping[str, Part], request: Request, spelling: s
     if isinstance(found, str):
         return array_source(name, arrays[found], request, **options)
     weight = None if found.weight is None else arrays[found.weight]
-    return side_by_side(name, arrays[found.X], arrays[found.y], weight, request.features, **options)
+    return side_by_side(name, arrays[found.X], arrays[found.y], weight, request, **options)
 
 
 def chosen(names: Sequence[str], request: Request, source: str, spelling: str = "") -> list[str]:
@@ -71,20 +71,22 @@ def spelling(path: str | None, names: Sequence[str], groups: Sequence[str] = ())
     return f"{held}; name one as '{path}::{names[0]}'" if names else held
 
 
-def side_by_side(
-    name: str, X: Part, y: Part, w: Part | None, features: Sequence[str | int] | None, **options: Any
-) -> Opened:
-    """Arrays X, y and perhaps weights as one reader."""
+def side_by_side(name: str, X: Part, y: Part, w: Part | None, request: Request, **options: Any) -> Opened:
+    """Arrays X, y and perhaps weights as one reader; of the request the features count, and whether y may be several."""
     if len(X.shape) != 2:
         raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.shape}")
     for role, part in (("y", y), ("sample_weight", w)):
+        if role == "y" and request.several and len(part.shape) == 2 and part.shape[1]:  # type: ignore[union-attr]
+            continue
         if part is not None and not (len(part.shape) == 1 or part.shape[1:] == (1,)):
             raise DataError(f"{name}: {role} must have shape (m,) or (m, 1), got {part.shape}")
     options.setdefault("of_file", True)
     dx = X.shape[1]
     parts = (X, y) if w is None else (X, y, w)
+    features, dy = request.features, 1 if len(y.shape) == 1 else y.shape[1]
     chosen = None if features is None else feature_positions(features, None, dx, name)
-    return ArrayReader(name, parts, **options), Request(dx, chosen, None if w is None else dx + 1)
+    targets = tuple(range(dx, dx + dy)) if dy > 1 else dx
+    return ArrayReader(name, parts, **options), Request(targets, chosen, None if w is None else dx + dy)
 
 
 # --- npz ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastminima.data.class_labels import Label
 from fastminima.data.columns import Selection
 from fastminima.errors import DataError, ReadError
 
@@ -32,15 +33,26 @@ class Layout:
         Features that hold texts and are encoded.
     levels : mapping of int to tuple of str
         Their texts, sorted; the first has no column.
+    labelled : bool
+        The one target holds labels of classes.
+    classes : tuple of str, int or bool
+        Which; y holds their numbers.
     """
 
     selection: Selection
     texts: tuple[int, ...] = ()
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    labelled: bool = False
+    classes: tuple[Label, ...] = ()
 
     def width(self, column: int) -> int:
         """Columns of X that a feature takes."""
         return max(len(self.levels.get(column, ())) - 1, 0) if column in self.texts else 1
+
+    @property
+    def n_targets(self) -> int:
+        """dy."""
+        return len(self.selection.targets)
 
     @property
     def n_features(self) -> int:
@@ -73,18 +85,23 @@ class Cutter:
             for column in layout.texts
         }
         self._dx, self._weighted = layout.n_features, layout.selection.weight is not None
+        self._dy = layout.n_targets
+        self._numbers_of = {label: float(k) for k, label in enumerate(layout.classes)}
         self._label = labels(reader)
         self.filled = 0
         # once a pass: new memory for every block costs more than filling it
         self._X: Array = np.empty((rows, self._dx))
-        self._y: Array = np.empty(rows)
+        self._y: Array = np.empty(rows if self._dy == 1 else (rows, self._dy))
         self._w: Array | None = np.empty(rows) if self._weighted else None
 
     def whole(self, piece: Piece, first: int) -> Block | None:
         """A block from a piece that has exactly its rows; without a copy where the piece allows."""
         length, dx = len(piece[0]), self._dx
-        if self._index or any(
-            p.dtype != np.float64 or not (p.flags.c_contiguous and p.flags.aligned) for p in piece
+        if (
+            self._index
+            or self._dy > 1
+            or self._layout.labelled
+            or any(p.dtype != np.float64 or not (p.flags.c_contiguous and p.flags.aligned) for p in piece)
         ):
             self.fill(piece, length)
             return self.cut(first)
@@ -119,9 +136,7 @@ class Cutter:
             for column in range(width):
                 values = array if array.ndim == 1 else array[:, column]
                 if position >= n_features:
-                    into = self._y if position == n_features else self._w
-                    assert into is not None
-                    into[rows] = self._numbers(values)
+                    self._fill_other(values, position - n_features, rows)
                 elif self._features[position] in self._index:
                     place = self._encode(values, position, rows, place)
                 else:
@@ -129,6 +144,29 @@ class Cutter:
                     place += 1
                 position += 1
         self.filled += length
+
+    def _fill_other(self, values: NDArray[Any], k: int, rows: slice) -> None:
+        """A target, or the weights behind them."""
+        if k == self._dy:
+            assert self._w is not None
+            self._w[rows] = self._numbers(values)
+        elif self._layout.labelled:
+            self._y[rows] = self._class_numbers(values)
+        elif self._dy == 1:
+            self._y[rows] = self._numbers(values)
+        else:
+            self._y[rows, k] = self._numbers(values)
+
+    def _class_numbers(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Labels as numbers; NaN where there is none."""
+        numbers = self._numbers_of
+        try:
+            return np.array([np.nan if v is None or v != v else numbers[v] for v in values.tolist()])
+        except KeyError as error:
+            raise ReadError(
+                f"{self._reader.name}: the target holds {error.args[0]!r}, which it did not hold when its classes were "
+                "collected; the file has changed"
+            ) from None
 
     def _encode(self, values: NDArray[Any], position: int, rows: slice, place: int) -> int:
         column = self._features[position]
@@ -213,8 +251,9 @@ class Cutter:
     def _title(self, column: int) -> str:
         selection = self._layout.selection
         if column >= self._dx:
-            own = selection.target if column == self._dx else selection.weight
+            k = column - self._dx
+            own = selection.targets[k] if k < self._dy else selection.weight
             assert own is not None
-            return f"the {'target' if column == self._dx else 'sample_weight'} column {self._label(own)!r}"
+            return f"the {'target' if k < self._dy else 'sample_weight'} column {self._label(own)!r}"
         owners = [c for c in selection.features for _ in range(self._layout.width(c))]
         return f"column {self._label(owners[column])!r}"

@@ -37,8 +37,10 @@ __all__ = [
 
 
 def held_dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Request]:
-    check_one_target(data, "scan")
-    if request.target is not None and request.target != data.target_name:
+    if not request.several:
+        check_one_target(data, "scan")
+    own = None if data.target_names is None else data.target_names
+    if request.target is not None and request.wanted != own:
         raise TargetError(f"{name} is a dataset with its own target; leave target out")
     if request.weight is not None and data.sample_weight is None:
         raise DataError(f"{name} is a dataset without sample weights; pass them to Dataset")
@@ -48,11 +50,12 @@ def held_dataset(name: str, data: Dataset, request: Request) -> tuple[Reader, Re
     if features is not None:
         features = feature_positions(features, names, data.n_features, name)
     if names is not None:
-        names = (*names, data.target_name or "y", *(() if w is None else ("sample_weight",)))
+        called = own or (("y",) if data.n_targets == 1 else tuple(f"y{k}" for k in range(data.n_targets)))
+        names = (*names, *called, *(() if w is None else ("sample_weight",)))
     about = {"data": list(data.notes)} if data.notes else {}
-    return side_by_side(
-        name, MemoryPart(data.X), MemoryPart(data.y), w, features, names=names, of_file=False, about=about
-    )
+    y = MemoryPart(data.y if data.n_targets == 1 else data.Y)
+    request = replace(request, features=features)
+    return side_by_side(name, MemoryPart(data.X), y, w, request, names=names, of_file=False, about=about)
 
 
 def is_held_mapping(item: Any) -> bool:
@@ -137,14 +140,13 @@ def held_arrays(
     if len(X.parts) == 1 and len(X.parts[0].shape) != 2 and (X.names is None or feature_names is not None):
         raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.parts[0].shape}")
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
-        if table.width != 1:
-            hint = "; a scan takes one target" if role == "y" else ""
-            raise DataError(f"{name}: {role} must have one column, got {table.width}{hint}")
-    names = None
+        if table.width != 1 and not (role == "y" and request.several and table.width):
+            raise DataError(f"{name}: {role} must have one column, got {table.width}")
+    names, dy = None, tables[1].width
     if X.names is not None:
         names = (
             *X.names,
-            tables[1].names[0] if tables[1].names else "y",
+            *(tables[1].names or (("y",) if dy == 1 else tuple(f"y{k}" for k in range(dy)))),
             *("sample_weight",)[: len(item) - 2],
         )
     refusals: dict[int, Refusal] = {}
@@ -156,7 +158,8 @@ def held_arrays(
     parts = tuple(part for table in tables for part in table.parts)
     about = {key: value for table in tables for key, value in table.about.items()}
     reader = ArrayReader(name, parts, names, refusals=refusals, about=about)
-    return reader, Request(dx, chosen, dx + 1 if len(item) == 3 else None)
+    targets = tuple(range(dx, dx + dy)) if dy > 1 else dx
+    return reader, Request(targets, chosen, dx + dy if len(item) == 3 else None)
 
 
 def held_table(name: str, item: Any, request: Request) -> tuple[Reader, Request]:

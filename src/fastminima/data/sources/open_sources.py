@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastminima.data.cleaning import Categories, Missing
-from fastminima.data.columns import Column, Request, listed
+from fastminima.data.columns import Column, Request, Targets, listed
 from fastminima.data.dataset import Dataset
 from fastminima.data.file_kind import EXCEL, SUFFIXES, TEXTS, file_kind
 from fastminima.data.frames import is_frame, loaded
@@ -93,13 +93,15 @@ class Unopened:
 
 def open_sources(
     source: ScanSource,
-    target: Column | None = None,
+    target: Targets = None,
     *,
     features: Sequence[Column] | None = None,
     sample_weight: Column | None = None,
     missing: Missing = "fail",
     categories: Categories = "reject",
     text: TextOptions | None = None,
+    several: bool = False,
+    labels: bool = False,
 ) -> list[Any]:
     """Find the datasets of a scan and read their headers; no rows yet.
 
@@ -132,6 +134,10 @@ def open_sources(
         all of them are 0: with the intercept, a column for it would add nothing but a lower rank.)
     text : TextOptions, optional
         Separator, decimal mark and first line of the text files among the sources.
+    several : bool, default False
+        `target` may name several columns, and y have several.
+    labels : bool, default False
+        A single target holds labels of classes, which may be texts.
 
     Returns
     -------
@@ -146,15 +152,18 @@ def open_sources(
         `target` names several columns.
     """
     wanted = Request(target, None, None).wanted
-    if wanted is not None and len(wanted) > 1:
+    if wanted is not None and len(wanted) > 1 and not several:
         raise TargetError(
             f"a scan takes one target, got {', '.join(map(repr, wanted))}; scan once for each of them"
         )
     options = Options(
-        Request(None if wanted is None else wanted[0], features, sample_weight),
+        Request(
+            wanted[0] if wanted is not None and len(wanted) == 1 else target, features, sample_weight, several
+        ),
         missing,
         categories,
         TextOptions() if text is None else text,
+        labels,
     )
     found: list[Any] = []
     texts = False

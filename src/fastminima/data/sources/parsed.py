@@ -19,7 +19,8 @@ __all__ = ["ParsedReader"]
 class ParsedReader:
     """A temporary matrix that stands for columns of something that can be read only once, or from its start.
 
-    Columns keep the positions they had there. `text` is the path and form of a text file.
+    Columns keep the positions they had there. `text` is the path and form of a text file, `truth` are its columns of True
+    and False.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ParsedReader:
     seekable: bool = True
     hidden: frozenset[int] = frozenset()
     files: tuple[str, ...] = ()
+    truth: frozenset[int] = frozenset()
 
     @property
     def n_rows(self) -> int:

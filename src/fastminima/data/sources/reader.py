@@ -122,6 +122,7 @@ class Options:
     missing: Missing = "fail"
     categories: Categories = "reject"
     text: TextOptions = field(default_factory=TextOptions)
+    labels: bool = False
 
     def __post_init__(self) -> None:
         if not one_of(self.missing, ("fail", "drop")):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from fastminima.data.cleaning import level_limit, settled_levels
-from fastminima.data.dataset import Dataset
+from fastminima.data.class_labels import Label, label_of, ordered
+from fastminima.data.cleaning import LABEL_HINT, level_limit, settled_levels
+from fastminima.data.dataset import Dataset, classed
 from fastminima.errors import DataError, ReadError, TargetError
 from fastminima.system.options import as_count
 
@@ -37,13 +38,21 @@ def _choose(reader: Reader, options: Options) -> tuple[Layout, dict[str, str]]:
         count = reader.n_columns
     selection = request.select(reader.names, count, reader.name, hidden=reader.hidden)
     label = labels(reader)
-    for column, role, kind in (
-        (selection.target, "target", TargetError),
-        (selection.weight, "sample_weight", ReadError),
-    ):
-        refusal = None if column is None else reader.refused(column)
-        if refusal is not None and column is not None:
-            raise kind(f"{reader.name}: the {role} column {label(column)!r} is {refusal.reason}, not numeric")
+    labelled = options.labels and len(selection.targets) == 1
+    for column in selection.targets:
+        refusal = reader.refused(column)
+        if refusal is not None and not (labelled and refusal.encodable):
+            hint = LABEL_HINT if refusal.encodable and not options.labels else ""
+            hint = "; labels of classes are one column" if refusal.encodable and options.labels else hint
+            raise TargetError(
+                f"{reader.name}: the target column {label(column)!r} is {refusal.reason}, not numeric{hint}"
+            )
+    weight = selection.weight
+    refusal = None if weight is None else reader.refused(weight)
+    if refusal is not None and weight is not None:
+        raise ReadError(
+            f"{reader.name}: the sample_weight column {label(weight)!r} is {refusal.reason}, not numeric"
+        )
     features, texts, rejected, wrong = [], [], {}, []
     encode = options.categories == "onehot"
     for column in selection.features:
@@ -61,7 +70,7 @@ def _choose(reader: Reader, options: Options) -> tuple[Layout, dict[str, str]]:
         text = ", ".join(f"{label(column)!r} ({refusal.reason})" for column, refusal in wrong)
         hint = "; categories='onehot' encodes text" if any(r.encodable for _, r in wrong) else ""
         raise ReadError(f"{reader.name}: features that are not numeric: {text}{hint}")
-    return Layout(replace(selection, features=tuple(features)), tuple(texts)), rejected
+    return Layout(replace(selection, features=tuple(features)), tuple(texts), labelled=labelled), rejected
 
 
 class TableSource:
@@ -83,6 +92,9 @@ class TableSource:
     def __init__(self, reader: Reader, options: Options, data: Dataset | None = None) -> None:
         self._reader, self._options, self._data = reader, options, data
         self._layout, self._rejected = _choose(reader, options)
+        if self._layout.labelled and hasattr(reader, "labels"):
+            # text, of which the first value does not say what a column of labels is
+            self._reader = replace(cast(Any, reader), labels=frozenset(self._layout.selection.targets))
         self.counts: dict[str, int] = {}
         self._prepared = False
         self._files = reader.files
@@ -112,9 +124,20 @@ class TableSource:
 
     @property
     def target_name(self) -> str | None:
-        """Name of the target column."""
+        """Name of the target column; None where there are several."""
+        names = self.target_names
+        return names[0] if names is not None and len(names) == 1 else None
+
+    @property
+    def target_names(self) -> tuple[str, ...] | None:
+        """Names of the target columns."""
         names = self._reader.names
-        return None if names is None else names[self._layout.selection.target]
+        return None if names is None else tuple(names[c] for c in self._layout.selection.targets)
+
+    @property
+    def n_targets(self) -> int:
+        """dy."""
+        return self._layout.n_targets
 
     @property
     def n_features(self) -> int:
@@ -202,7 +225,9 @@ class TableSource:
         if block is None:
             raise DataError(f"{self.name}: no row is left; each lacks a value, or has weight 0")
         X, y, w = block
-        return Dataset(X, y, sample_weight=w, feature_names=self.feature_names, target_name=self.target_name)
+        names, targets = self.feature_names, self.target_names
+        data = Dataset(X, y, sample_weight=w, feature_names=names, target_names=targets)
+        return classed(data, self._layout.classes) if self._layout.labelled else data
 
     def check_unchanged(self) -> None:
         """Raise where a file is not what it was when it was opened.
@@ -238,12 +263,14 @@ class TableSource:
         """
         if self._prepared:
             return self
-        encode = self._options.categories == "onehot"
+        encode = self._options.categories == "onehot" or self._layout.labelled
         reader = self._reader.prepare(folder, self._layout.selection.columns, encode, tell)
         source = TableSource(reader, self._options, self._data)
         # what is parsed or unpacked stands for the file as it was opened
         source._files, source.stamp = self._files, self.stamp
         source._settle_levels()
+        if source._layout.labelled and self._data is None:
+            source._layout = replace(source._layout, classes=source._classes())
         source._prepared = True
         return source
 
@@ -271,7 +298,31 @@ class TableSource:
         self._rejected |= {label(c): f"{reason}, no category" for c, reason in reasons.items()}
         selection = self._layout.selection
         features = tuple(column for column in selection.features if column not in reasons)
-        self._layout = Layout(replace(selection, features=features), tuple(levels), levels)
+        self._layout = replace(
+            self._layout,
+            selection=replace(selection, features=features),
+            texts=tuple(levels),
+            levels=levels,
+        )
+
+    def _classes(self) -> tuple[Label, ...]:
+        """The labels of the target, in order; errors as `class_numbers`."""
+        (target,), reader = self._layout.selection.targets, self._reader
+        role = f"{reader.name}: the target column {labels(reader)(target)!r}"
+        if target in reader.levels:
+            return ordered(set(reader.levels[target]), role)
+        seen: set[Any] = set()
+        found: set[Label] = set()
+        at = 0
+        for piece in reader.pieces([target], 0, None, _LEVEL_ROWS):
+            for k, value in enumerate(piece[0].reshape(-1).tolist()):
+                if value is None or value != value or value in seen:
+                    continue
+                seen.add(value)
+                label = label_of(value, role, reader.where(at + k))
+                found.add(bool(label) if target in getattr(reader, "truth", ()) else label)
+            at += len(piece[0])
+        return ordered(found, role)
 
     # --- the pass ---------------------------------------------------------------------------------------
 

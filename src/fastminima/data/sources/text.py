@@ -62,6 +62,8 @@ class TextReader:
     seekable: bool = False
     hidden: frozenset[int] = frozenset()
     levels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    labels: frozenset[int] = frozenset()
+    """Columns of labels of classes: texts where one of them is, though it may not be the first."""
 
     @property
     def n_columns(self) -> int:
@@ -102,7 +104,7 @@ class TextReader:
             try:
                 return pass_.run(folder, tell)
             except _ReadAgainAsText:
-                pass_ = _Parse(self, pass_.columns, texts, pass_.as_text)
+                pass_ = _Parse(self, pass_.columns, texts, pass_.as_text, pass_.of_texts)
 
 
 def text_reader(path: Path, suffix: str, options: TextOptions | None = None) -> TextReader:
@@ -120,12 +122,17 @@ class _Parse:
     """One pass over the text."""
 
     def __init__(
-        self, reader: TextReader, columns: Sequence[int], texts: bool, as_text: frozenset[int] = frozenset()
+        self,
+        reader: TextReader,
+        columns: Sequence[int],
+        texts: bool,
+        as_text: frozenset[int] = frozenset(),
+        of_texts: frozenset[int] = frozenset(),
     ) -> None:
-        self.reader, self.columns, self.as_text = reader, columns, as_text
+        self.reader, self.columns, self.as_text, self.of_texts = reader, columns, as_text, of_texts
         self._encode = texts
-        self._kind: dict[int, str] = {}
-        self._refusals: dict[int, Refusal] = {}
+        self._kind: dict[int, str] = dict.fromkeys(of_texts, "text")
+        self._refusals: dict[int, Refusal] = dict.fromkeys(of_texts, Refusal("text", True))
         self._codes: dict[int, dict[str, int]] = {}
         self._rows = self._rounded = 0
 
@@ -173,6 +180,7 @@ class _Parse:
             about,
             count,
             (path, reader.form),
+            truth=frozenset(column for column, kind in self._kind.items() if kind == "boolean"),
         )
 
     def _name(self, column: int) -> str:
@@ -200,7 +208,12 @@ class _Parse:
                 values = self._values(series.iloc[present], column)
             except Trouble as trouble:
                 row = self._rows + int(present[trouble.row])
-                if kind is not None or trouble.row:
+                later = kind is not None or trouble.row
+                if later and column in self.reader.labels:
+                    self.as_text |= {column}
+                    self.of_texts |= {column}
+                    raise _ReadAgainAsText from None
+                if later:
                     raise self._turned(column, row, trouble.text) from None
                 self._kind[column] = "text"
                 self._refusals[column] = Refusal(
@@ -209,7 +222,7 @@ class _Parse:
             else:
                 result[present] = self._numbers(values, column)
                 return result
-        if not self._encode:
+        if not (self._encode or column in self.reader.labels):
             return np.nan
         if series.dtype.kind in "biuf":
             self.as_text |= {column}

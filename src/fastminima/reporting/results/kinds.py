@@ -38,9 +38,7 @@ from fastminima.landscape.smooth.walk import SmoothStep
 from fastminima.landscape.verdict import OffUnit, PolishStatus, Verdict
 from fastminima.losses.base import Change
 from fastminima.losses.pointwise import Huber, Logistic, Softmax, Squared
-from fastminima.losses.smoothed_labels import SmoothedLogistic, SmoothedSoftmax
 from fastminima.losses.squared import SquaredLoss
-from fastminima.networks.activations.named import stored_activation
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
 from fastminima.networks.deep_network import DeepNetwork
@@ -49,13 +47,9 @@ from fastminima.networks.rational_network import RationalNetwork
 from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.chart_table import Chart
 from fastminima.scanning.installed_tables import LeftOut
-from fastminima.scanning.plain_records import Codec, Kind, UnstorableError
+from fastminima.scanning.plain_records import Codec, Kind
 from fastminima.scanning.results import ScanReport, ScanResult
 from fastminima.scanning.stored_objects import CODEC as SCANS
-from fastminima.theorems.theorem1.best_affine import best_affine
-from fastminima.theorems.theorem1.deep_better_point import DeepBetterPoint
-from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
-from fastminima.theorems.theorem1.near_minimum import segment_for
 from fastminima.theorems.theorem2.conditions import Condition
 from fastminima.theorems.theorem2.counterexample import CounterExample, CounterStatus
 from fastminima.theorems.theorem2.image import AffineMap
@@ -81,14 +75,6 @@ def _hints(cls: type, *but: str, **instead: Any) -> dict[str, Any]:
 # --- activations and networks -------------------------------------------------------------------------------
 
 
-def _of_smooth(h: Smooth) -> dict[str, Any]:
-    if h.formula is None:
-        raise UnstorableError(
-            f"the activation {h} is a Python function; make it by Smooth.from_formula to keep it in a file"
-        )
-    return {"name": h.name, "parameters": json.dumps(h.parameters), "formula": json.dumps(h.formula)}
-
-
 def _check_rational(network: RationalNetwork) -> str | None:
     sizes = {len(row) for row in network.rows}
     names = network.feature_names
@@ -101,25 +87,7 @@ def _check_rational(network: RationalNetwork) -> str | None:
     )
 
 
-def _of_deep_network(network: DeepNetwork) -> dict[str, Any]:
-    return {
-        "layers": list(network.layers),
-        "activations": list(network.activations),
-        "feature_names": network.feature_names,
-    }
-
-
 # --- results that are put together again ----------------------------------------------------------------------
-
-
-def _deep_minimum(found: dict[str, Any], told: Any) -> DeepMinimum:
-    fits = best_affine(found.pop("data"), found.pop("objective"))
-    segment, _ = segment_for(found["activation"], len(found["widths"]))
-    return DeepMinimum(**found, fits=fits, segment=segment)
-
-
-def _check_deep_minimum(low: DeepMinimum) -> str | None:
-    return _inputs(low.network, low.data)
 
 
 def _inputs(network: OneHiddenLayer | RationalNetwork | DeepNetwork | None, data: Dataset) -> str | None:
@@ -180,12 +148,6 @@ _REPORT = _hints(LinearReport, "_later")
 
 _KINDS = [
     Kind(
-        Smooth,
-        hints={"name": str, "parameters": str, "formula": str},
-        take=_of_smooth,
-        make=lambda found, told: stored_activation(**found),
-    ),
-    Kind(
         OneHiddenLayer,
         hints={
             "W1": Floats, "b1": Floats, "W2": Floats, "b2": float, "activation": Activation,
@@ -193,23 +155,6 @@ _KINDS = [
         },
     ),
     Kind(RationalNetwork, hints=_hints(RationalNetwork, activation=Activation), check=_check_rational),
-    Kind(
-        DeepNetwork,
-        hints={
-            "layers": list[tuple[Floats, Floats]], "activations": list[Activation],
-            "feature_names": tuple[str, ...] | None,
-        },
-        take=_of_deep_network,
-        make=lambda found, told: DeepNetwork(*found.values()),
-    ),
-    Kind(
-        DeepMinimum,
-        hints=_hints(DeepMinimum, "fits", "segment", activation=Activation, data=Dataset, objective=Loss),
-        make=_deep_minimum,
-        check=_check_deep_minimum,
-    ),
-    *map(Kind, (Squared, Huber, Logistic, Softmax, SmoothedLogistic, SmoothedSoftmax)),
-    Kind(DeepBetterPoint),
     Kind(Block),
     Kind(Probe),
     Kind(ProbeSweep, check=_check_sweep),

@@ -93,6 +93,8 @@ def _deep(low: DeepMinimum) -> Values:
         "status": str(low.status),
         "reason": low.reason,
         "risk": low.risk,
+        "loss": low.loss,
+        "bound": low.bound,
         "loss_function": repr(low.objective),
         "mean_squared_error": mean_squared(low.risk, low.data) if isinstance(low.objective, Squared) else None,
         "excess": low.excess,
@@ -115,6 +117,7 @@ def _deep_better(better: DeepBetterPoint) -> Values:
         "status": str(better.status),
         "reason": better.reason,
         "risk": better.loss,
+        "loss": better.loss,
         "mean_squared_error": (
             mean_squared(better.loss, better.data) if isinstance(better.low.objective, Squared) else None
         ),

@@ -295,7 +295,8 @@ def _inverse(inverse: LocalInverse) -> Said:
 def _scan_result(result: ScanResult) -> Said:
     if result.minimum is None:
         return Said(open=[f"{result.name}: {result.status}. {result.reason or result.error}"])
-    parts = _minimum(result.minimum)
+    low = result.minimum
+    parts = _deep(low) if isinstance(low, DeepMinimum) else _minimum(low)
     if result.better is not None:
         parts += _better(result.better)
     return Said(
@@ -316,6 +317,8 @@ def _scan(report: ScanReport) -> Said:
             )
         elif status == "global":
             found.proved.append(f"{sets}: the linear fit is the best there is.")
+        elif status in ("separable", "quasi_separable"):
+            found.proved.append(f"{sets}: an affine map tells classes apart, and no affine map is best.")
         else:
             found.open.append(f"{sets}: {status}.")
     return found

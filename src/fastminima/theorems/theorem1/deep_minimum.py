@@ -44,7 +44,7 @@ from .several_outputs import AffineFits
 from .status import MinimumStatus
 from .width_condition import compared_with_widths
 
-__all__ = ["DeepMinimum", "deep_minimum"]
+__all__ = ["DeepMinimum", "as_widths", "check_scales", "deep_minimum"]
 
 _KINDS = {
     MinimumStatus.SPURIOUS: "spurious local minimum",
@@ -342,6 +342,11 @@ def as_widths(width: int | Sequence[int]) -> tuple[int, ...]:
     if not len(width):
         raise NetworkError("width is empty; give one width for each hidden layer, such as (16, 16)")
     return tuple(check_width(w) for w in width)
+
+
+def check_scales(alpha: Any, gain: Any) -> None:
+    """NetworkError where `alpha` ("auto" is one) or `gain` are no scales."""
+    _checked(Scales(2.0 if isinstance(alpha, str) and alpha == "auto" else alpha, gain))
 
 
 def _checked(scales: Scales) -> Scales:
