@@ -328,6 +328,7 @@ KERNEL_FILES = ["*.pyx", "*.h", "*.pyi"]
 BUNDLES = {
     "data.dataset.Dataset.__init__": "Cleaning",
     "data.read.read": "_Reading",
+    "data.sources.open_sources.open_sources": "Options",
     "interop.optimisers.escape_benchmark": "EscapeOptions",
     "landscape.bracket.bracket.bracket": "SearchLimits",
     "landscape.bracket.fit_network.fit_network": "SearchLimits",

@@ -141,7 +141,8 @@ def held_arrays(
         raise DataError(f"{name}: X must be 2-D (samples, features), got shape {X.parts[0].shape}")
     for table, role in zip(tables[1:], ("y", "sample_weight"), strict=False):
         if table.width != 1 and not (role == "y" and request.several and table.width):
-            raise DataError(f"{name}: {role} must have one column, got {table.width}")
+            hint = "; a scan takes one target" if role == "y" else ""
+            raise DataError(f"{name}: {role} must have one column, got {table.width}{hint}")
     names, dy = None, tables[1].width
     if X.names is not None:
         names = (

@@ -37,7 +37,6 @@ from fastminima.landscape.smooth.polish import SmoothPolish
 from fastminima.landscape.smooth.walk import SmoothStep
 from fastminima.landscape.verdict import OffUnit, PolishStatus, Verdict
 from fastminima.losses.base import Change
-from fastminima.losses.pointwise import Huber, Logistic, Softmax, Squared
 from fastminima.losses.squared import SquaredLoss
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.activations.smooth import Smooth
@@ -63,7 +62,6 @@ __all__ = ["RESULTS"]
 
 Floats = NDArray[np.float64]
 Activation = PiecewiseLinear | Smooth
-Loss = Squared | Huber | Logistic | Softmax
 
 
 def _hints(cls: type, *but: str, **instead: Any) -> dict[str, Any]:
