@@ -85,6 +85,9 @@ def test_prove_and_check_a_file_with_weights(capsys, tmp_path, houses, meaning):
     summary = json.loads(shown)
     assert summary["checked"] is True
     assert summary["meaning"] == meaning
+    claims = {claim["claim"]: claim for claim in summary["claims"]}
+    assert claims["lower risk"]["drop"] > 0.0
+    assert summary["claims"] == fm.Certificate.load(proof).to_dict()["claims"]
     status, shown, _ = run(capsys, "check", proof, houses, *columns, "--json")
     assert status == 0
     assert json.loads(shown)["accepted"] is True

@@ -17,7 +17,7 @@ from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.proof.labels import takes_labels
 from fastminima.proof.prove import check, check_loss, linear_bias, prove, prove_linear
-from fastminima.reporting.plain_names import KEYS_VERSION
+from fastminima.reporting.plain_names import KEYS_VERSION, certificate_values
 from fastminima.system.plain_text import printable
 from fastminima.theorems.theorem1.better_point import better_point
 from fastminima.theorems.theorem1.minimum import spurious_minimum
@@ -250,12 +250,8 @@ def _decimal(arguments: argparse.Namespace) -> Literal["decimal"] | None:
 def _summary(certificate: Certificate) -> dict[str, Any]:
     return {
         "version": KEYS_VERSION,
-        "theorem": certificate.theorem,
-        "meaning": certificate.meaning,
-        "claims": certificate.claim_lines(),
+        **certificate_values(certificate),
         "method": certificate.method,
-        "checked": certificate.checked,
-        "open": list(certificate.open),
         "bytes": len(certificate.text),
     }
 

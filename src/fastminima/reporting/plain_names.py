@@ -14,10 +14,12 @@ from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.networks.one_hidden_layer import OneHiddenLayer
 from fastminima.networks.rational_network import RationalNetwork
+from fastminima.proof.certificate import Certificate
 
 __all__ = [
     "KEYS_VERSION",
     "activation_values",
+    "certificate_values",
     "data_values",
     "network_ratios",
     "network_values",
@@ -78,6 +80,29 @@ def network_values(network: OneHiddenLayer | RationalNetwork | DeepNetwork | Non
         "W2": network.W2.tolist(),
         "b2": network.b2,
     }
+
+
+def certificate_values(certificate: Certificate) -> dict[str, Any]:
+    """What a certificate claims, its numbers rounded, and whether the checker has accepted it."""
+    return {
+        "theorem": certificate.theorem,
+        "meaning": certificate.meaning,
+        "claims": [
+            {"claim": name} | {key: _number(text) for key, text in shown.items()}
+            for name, shown in certificate.claim_numbers()
+        ],
+        "checked": certificate.checked,
+        "open": list(certificate.open),
+    }
+
+
+def _number(text: str) -> float | int | str:
+    """The number that a text shows; what is none stays as it is."""
+    bare = text.replace(",", "")
+    try:
+        return int(bare) if bare.isdecimal() else float(bare)
+    except ValueError:
+        return text
 
 
 def with_old_names(summary: Mapping[str, Any]) -> dict[str, Any]:

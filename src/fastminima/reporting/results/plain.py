@@ -25,7 +25,13 @@ from fastminima.proof.certificate import Certificate
 from fastminima.reporting.atlas_numbers import atlas_numbers, medians
 from fastminima.reporting.bracket_summary import one_bracket
 from fastminima.reporting.decide_summary import decision_values, polish_values
-from fastminima.reporting.plain_names import KEYS_VERSION, activation_values, data_values, network_values
+from fastminima.reporting.plain_names import (
+    KEYS_VERSION,
+    activation_values,
+    certificate_values,
+    data_values,
+    network_values,
+)
 from fastminima.reporting.smooth_summary import smooth_minimum_values, smooth_values
 from fastminima.reporting.summary import construction_values
 from fastminima.scanning.atlas import Atlas
@@ -391,13 +397,7 @@ def _scan(report: ScanReport) -> Values:
 
 
 def _certificate(certificate: Certificate) -> Values:
-    return {
-        "theorem": certificate.theorem,
-        "checked": certificate.checked,
-        "open": list(certificate.open),
-        "claims": [{"claim": name, **shown} for name, shown in certificate.claim_numbers()],
-        "certificate": certificate.content,
-    }
+    return certificate_values(certificate) | {"certificate": certificate.content}
 
 
 def _benchmark(benchmark: EscapeBenchmark) -> Values:
