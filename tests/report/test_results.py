@@ -63,6 +63,19 @@ def test_no_repr_is_over_ten_lines(name):
         assert type(one).__name__ in repr(one)
 
 
+def test_no_repr_of_what_results_hold_is_long():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(200, 30)), rng.normal(size=(200, 2))
+    network = fm.OneHiddenLayer(rng.normal(size=(50, 30)), rng.normal(size=50), rng.normal(size=50), 0.0, "gelu")
+    low = fm.spurious_minimum(fm.Dataset(X, Y[:, 0]))
+    several = [
+        network, fm.RationalNetwork.of(network), fm.Dataset(X, Y), fm.SquaredLoss(X, Y), fm.HuberLoss(X, Y),
+        fm.DeepNetwork([(X[:20], X[:20, 0]), (Y[:20].T, Y[0])], "relu"), fm.risk_slice(low, n=20),
+        fm.segment(low, fm.better_point(low)), low.probe(n=200, keep=True).histogram, fm.report(low, certificate=False),
+    ]  # fmt: skip
+    assert [type(one).__name__ for one in several if len(repr(one)) > 300] == []
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_result_has_a_table(name):
     for one in all_results()[name]:

@@ -19,7 +19,7 @@ from .one_hidden_layer import OneHiddenLayer
 __all__ = ["RationalNetwork"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RationalNetwork:
     """f(x) = b2 + sum_k a_k h(<u_k, (x, 1)>) with rational parameters, a point at which floats round nothing.
 
@@ -49,6 +49,10 @@ class RationalNetwork:
     bias: Fraction
     activation: PiecewiseLinear | Smooth
     feature_names: tuple[str, ...] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        # its numbers may have thousands of digits each
+        return f"RationalNetwork({self.n_features} inputs, {self.width} hidden units, {self.activation})"
 
     @classmethod
     def of(cls, network: OneHiddenLayer | RationalNetwork) -> RationalNetwork:

@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 _NAMES = ("spurious minimum", "better point")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segment:
     """Risks on the segment (1 - t) low + t better.
 
@@ -54,6 +54,9 @@ class Segment:
     risk: Array
     level: float
     drop: float
+
+    def __repr__(self) -> str:
+        return f"Segment({len(self.t)} points, risk from {self.risk[0]:.6g} to {self.risk[-1]:.6g}, drop {self.drop:.6g})"
 
 
 def positions(n: int) -> Array:

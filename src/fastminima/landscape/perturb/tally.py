@@ -43,6 +43,10 @@ class Histogram(NamedTuple):
     counts: I64
     edges: F64
 
+    def __repr__(self) -> str:
+        within = f" from {self.edges[0]:.6g} to {self.edges[-1]:.6g}" if len(self.edges) else ""
+        return f"Histogram({len(self.counts)} bins{within}, {int(self.counts.sum())} points)"
+
 
 @dataclass(frozen=True)
 class Block:
