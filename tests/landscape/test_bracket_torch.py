@@ -57,3 +57,21 @@ def test_no_network_that_pytorch_trains_is_below_the_bound(table, width):
     assert bound.exact <= min(risks)
     # the peer has learnt something: a bound is not tested by networks that are worse than a straight line
     assert min(risks) < fm.least_squares(data).exact.risk
+
+
+def plane(rng):
+    x = rng.normal(size=(30, 2))
+    return x, np.abs(x[:, 0] + x[:, 1]) + 0.5 * rng.normal(size=30)
+
+
+@pytest.mark.parametrize(("table", "width"), [(plane, 1), (one_input, 2), (equal_inputs, 2), (plane, 2)])
+def test_no_network_that_pytorch_trains_is_below_what_cells_prove(table, width):
+    """Branch and bound, whose bounds are above those for all slopes: ReLU networks alone."""
+    X, y = table(np.random.default_rng(5))
+    data = fm.Dataset(X, y)
+    one = fm.bracket(data, width, n_starts=6)
+    assert one.reason == "branch and bound"
+    assert one.bound.slopes == (1.0, 0.0)
+    assert one.bound.exact > lower_bounds(data, [width])[width].exact
+    risks = [exact_network_risk(PassNetwork.of(trained(data, width, seed)), data) for seed in range(5)]
+    assert one.bound.exact <= min(risks) < fm.least_squares(data).exact.risk

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction as F
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +208,34 @@ def test_an_interrupt_gives_the_bound_so_far(monkeypatch):
     whole.run(one.found.exact_risk, Effort())
     assert whole.interrupted
     assert whole.lower == one.bound.exact
+
+
+@pytest.mark.parametrize("place", ["_look", "_add", "_seen"])
+def test_an_interrupt_between_two_steps_leaves_a_bound_that_is_proved(monkeypatch, place):
+    """Where cells are missing from the heap, what was shown before counts: against the search that is not interrupted."""
+    rng = np.random.default_rng(9)
+    data = fm.Dataset(rng.normal(size=(12, 2)), rng.normal(size=12))
+    done, steps = getattr(BranchAndBound, place), []
+    first = len(list(first_cells(1, 3)))
+    for at in [1, first - 1, *range(first + 1, first + 30)]:
+        bound, steps[:] = search(data, 1), []
+
+        def stopped(self, *given, at=at):
+            steps.append(1)
+            if len(steps) == at:
+                raise KeyboardInterrupt
+            return done(self, *given)
+
+        monkeypatch.setattr(BranchAndBound, place, stopped)
+        bound.run(bound.fit.exact.risk, Effort(cells=200))
+        monkeypatch.setattr(BranchAndBound, place, done)
+        if len(steps) < at:  # no more of these
+            break
+        assert bound.interrupted
+        whole = search(data, 1)
+        whole.run(whole.fit.exact.risk, Effort(cells=len(bound.tree.bounds) + 2))
+        assert bound.lower <= whole.lower
+        assert at > first or bound.lower == 0
 
 
 def test_the_clock_ends_it(monkeypatch):

@@ -16,7 +16,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -83,6 +83,8 @@ class Kind:
         Makes an object of its fields, given what the reader was told; default: calls the class with them.
     check : callable, optional
         Says what is wrong with an object, as far as single fields do not tell.
+    later : mapping, optional
+        Fields that records of earlier versions do not have, and what they hold there.
     """
 
     cls: type
@@ -91,6 +93,7 @@ class Kind:
     take: Callable[[Any], dict[str, Any]] | None = None
     make: Callable[[dict[str, Any], Any], Any] | None = None
     check: Callable[[Any], str | None] | None = None
+    later: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -118,6 +121,7 @@ class Kind:
 
     def made(self, found: Any, told: Any) -> Any:
         """An object of its fields."""
+        found = {**self.later, **found} if isinstance(found, dict) else found
         if not isinstance(found, dict) or found.keys() != self.holds.keys():
             raise BadRecordError(f"a {self.name} has the fields {', '.join(self.holds)}")
         for name, hint in self.holds.items():

@@ -7,6 +7,11 @@
     kink (the rule at a minimum) stay open however small the box is: where a unit has few open rows, the cell is cut by
     the sign of the worst of them.
 (c) The function that a cell's bound belongs to is a network as well: the best of them may be below what a search found.
+(d) Functions K_w with w kinks and a free affine part need no search of their own. c max(<z, x~>, 0) and c max(-<z, x~>, 0)
+    differ by an affine function, so a cell of K_w is a sign and a box on a face z_f = 1 for each kink. The 2^w cells of
+    networks with z or -z in each box decide the same rows, and what they hold is in the cell of K_w: their least risk on
+    these rows is no lower. So cells that bound K_w bound the networks, 2^w as many of them, by as much or more; and
+    K_(w-1) < F_w < K_w keeps either bound from being taken for the other's: `LowerBound.slopes`.
 """
 
 from __future__ import annotations
@@ -15,8 +20,10 @@ import heapq
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastminima.exact.dyadic import Floats, round_down
 from fastminima.fit.least_squares import LeastSquares
@@ -32,10 +39,12 @@ from .scaled_inputs import ScaledInputs
 __all__ = ["BranchAndBound", "Effort", "SearchTree", "affordable"]
 
 # Only choices: unknowns up to which cells are looked at, distinct inputs, cells in memory, and shares of the upper bound at
-# which the search ends; open rows of a unit up to which a row is cut; the depth of boxes beyond which nothing else is.
+# which the search ends; open rows of a unit up to which a row is cut; the depth of boxes beyond which nothing else is; the
+# share of an estimate below which a cell is decided by rationals, with several units and with one.
 _MOST_UNKNOWNS, _MOST_INPUTS, _MOST_CELLS = 10, 2_000, 400_000
 _NEAR = 1.0 - 2.0**-10
 _FEW, _FEW_ON_A_LINE, _SMALLEST = 10, 2, 2.0**-40
+_LITTLE, _MOST = 0.5, 0.95
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,32 @@ class SearchTree:
     bounds: list[float] = field(default_factory=list)
     cuts: dict[int, tuple[Cut, int]] = field(default_factory=dict)
 
+    def arrays(self) -> dict[str, Any]:
+        """What is in it, with a row (cell, unit, at, by row, the first of the two that follow) for each cut."""
+        table = [(k, cut.unit, cut.at, int(cut.by_row), first) for k, (cut, first) in self.cuts.items()]
+        cuts = np.array(table, dtype=np.int64).reshape(len(table), 5)
+        return {"width": self.width, "columns": self.columns, "bounds": np.array(self.bounds), "cuts": cuts}
+
+    @classmethod
+    def of_arrays(cls, width: int, columns: tuple[int, ...], bounds: Floats, cuts: NDArray[np.int64]) -> Self:
+        """The tree of such arrays."""
+        known = {k: (Cut(unit, at, bool(by_row)), first) for k, unit, at, by_row, first in cuts.tolist()}
+        return cls(width, columns, bounds.tolist(), known)
+
+    def fault(self) -> str | None:
+        """What keeps its cells from being a tree: two new ones, the next in order, follow each cut."""
+        if not 1 <= self.width <= _cones.MOST_UNITS or not self.columns or min(self.columns) < 0:
+            return f"cells of {self.width} units on the columns {self.columns}"
+        begun = len(self.bounds) - 2 * len(self.cuts)
+        if begun != sum(1 for _ in first_cells(self.width, len(self.columns) + 1)):
+            return f"{len(self.bounds)} cells and {len(self.cuts)} cuts"
+        firsts = sorted((first, k) for k, (_, first) in self.cuts.items())
+        if any(first != begun + 2 * i or not 0 <= k < first for i, (first, k) in enumerate(firsts)):
+            return "cells that do not follow their cuts"
+        wrong = [cut for cut, _ in self.cuts.values() if not (0 <= cut.unit < self.width and cut.at >= 0)]
+        wrong += [cut for cut, _ in self.cuts.values() if not cut.by_row and cut.at > len(self.columns)]
+        return f"a cut at unit {wrong[0].unit}, {wrong[0].at}" if wrong else None
+
 
 def affordable(fit: LeastSquares, width: int) -> bool:
     """Whether cells of this width are worth a look."""
@@ -107,7 +142,7 @@ class BranchAndBound:
         self.tree = SearchTree(width, columns)
         self.interrupted = False
         self.best: tuple[float, Cell, Floats] | None = None
-        self._goal = np.inf
+        self._goal, self._shown = np.inf, 0.0
         n, d1 = self.scaled.X.shape
         self._few = _FEW if d1 > 2 else _FEW_ON_A_LINE
         self._sign, self._kept = np.zeros((width, n), dtype=np.int8), np.zeros(n, dtype=np.int32)
@@ -118,8 +153,7 @@ class BranchAndBound:
     @property
     def lower(self) -> Fraction:
         """No network of the width has a lower risk: the least bound of a cell, and the pure error."""
-        bound = self._open[0][0] if self._open else 0.0
-        return self.inputs.pure_error + self.scaled.proved(bound)
+        return self.inputs.pure_error + self.scaled.proved(self._shown)
 
     def run(self, upper: Fraction, effort: Effort) -> None:
         """Cut the lowest cell until its bound is near the risk `upper` of a network, or the effort is spent."""
@@ -129,8 +163,11 @@ class BranchAndBound:
         try:
             for cell in first_cells(self.width, self.scaled.X.shape[1]):
                 self._look(cell, 0.0)
-            while self._open[0][0] < self._goal and len(self.tree.bounds) < most:
-                if effort.seconds is not None and time.perf_counter() - began > effort.seconds:
+            while True:
+                # the open cells cover everything here; an interrupt may come where they do not
+                self._shown = self._open[0][0]
+                late = effort.seconds is not None and time.perf_counter() - began > effort.seconds
+                if self._shown >= self._goal or len(self.tree.bounds) >= most or late:
                     break
                 self._advance()
         except KeyboardInterrupt:
@@ -175,9 +212,11 @@ class BranchAndBound:
         if self.best is None or risk < self.best[0]:
             self.best = risk, cell, self._out.copy()
             self._goal = min(self._goal, _NEAR * risk)
-        # rationals take as long as many cells: where they may end the matter
-        in_doubt = max(bound, before) < self._goal < estimate
-        return max(before, bound), cell, self._cut(cell), in_doubt
+        # rationals take as long as many cells: where they may end the matter, or the kernel shows little
+        shown = max(before, bound)
+        little = estimate > 1.01 * shown and bound < (_LITTLE if self.width > 1 else _MOST) * estimate
+        in_doubt = shown < self._goal and (estimate > self._goal or little)
+        return shown, cell, self._cut(cell), in_doubt
 
     def _cut(self, cell: Cell) -> Cut:
         """(b)."""

@@ -20,6 +20,7 @@ from fastminima.exact.matrix import Rationals
 from fastminima.interop.escape_runs import DeepStart, EscapeBenchmark, EscapeRun, EscapeStart, Outcome
 from fastminima.interop.training import Trace
 from fastminima.landscape.bracket.bracket import Bracket, Brackets
+from fastminima.landscape.bracket.branch_and_bound import SearchTree
 from fastminima.landscape.bracket.fit_network import NetworkFit, SearchEnd
 from fastminima.landscape.bracket.interpolation import Interpolation
 from fastminima.landscape.bracket.lines import Line
@@ -83,6 +84,18 @@ def _check_rational(network: RationalNetwork) -> str | None:
         if names is None or len(names) == network.n_features
         else f"{len(names)} names of {network.n_features} inputs"
     )
+
+
+# cells in a file, two or three megabytes: a certificate has 20,000 leaves, of about 40,000 cells
+_MOST_CELLS = 60_000
+
+
+def _of_lower_bound(bound: LowerBound) -> dict[str, Any]:
+    found = {f.name: getattr(bound, f.name) for f in fields(LowerBound)}
+    # after an interrupt the last cells may be missing
+    if bound.tree is not None and (len(bound.tree.bounds) > _MOST_CELLS or bound.tree.fault() is not None):
+        found["tree"] = None
+    return found
 
 
 # --- results that are put together again ----------------------------------------------------------------------
@@ -175,8 +188,14 @@ _KINDS = [
     Kind(SmoothStep),
     Kind(SmoothPolish, check=_check_walk),
     Kind(Line),
-    # the tree of cells is not kept: a bound that was read is proved again by its lines alone
-    Kind(LowerBound, fields=("width", "exact", "fact", "pure_error", "lines", "slopes", "notes")),
+    Kind(
+        SearchTree,
+        hints={"width": int, "columns": tuple[int, ...], "bounds": Floats, "cuts": NDArray[np.int64]},
+        take=SearchTree.arrays,
+        make=lambda found, told: SearchTree.of_arrays(**found),
+        check=lambda tree: tree.fault(),
+    ),
+    Kind(LowerBound, take=_of_lower_bound, later={"tree": None, "notes": ()}),
     Kind(NetworkFit, check=_check_search),
     Kind(Bracket),
     Kind(
