@@ -27,6 +27,7 @@ Modules, lowest first:
 - `dual_point`: a lower bound on the least cross entropy of an affine map, and the proof that it is reached.
 - `separation`: whether an affine map tells classes apart, so that no cross entropy is reached.
 - `logit_ties`: whether the shares of classes in groups of equal inputs are the probabilities of an affine map.
+- `slope_rank`: whether the rank of the best slopes, which floats know about, is proved to be so large.
 - `class_fit`: the best affine map under logistic or softmax loss, and what its bound proves.
 - `best_affine`: which of these a loss asks for.
 - `width_condition`: whether a strictly better network with these hidden widths exists.

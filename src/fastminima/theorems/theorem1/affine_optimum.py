@@ -66,6 +66,10 @@ class AffineOptimum(ABC):
         """Of the slopes: the hidden units that carry A x."""
         return rank_of(self.slopes)
 
+    def rank_is_at_least(self, k: int) -> bool:
+        """Is the rank of the slopes of every best map proved to be k or more?"""
+        return self.rank >= k
+
     @cached_property
     def outputs(self) -> RationalMatrix:
         """Of the map on the samples, (m, n_outputs)."""

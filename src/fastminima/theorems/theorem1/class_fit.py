@@ -35,6 +35,7 @@ from .dual_point import CrossEntropy, DualPoint, dual_point
 from .float_fit import orthonormal, softmax_fit
 from .logit_ties import logits_are_affine
 from .separation import Separation, separation
+from .slope_rank import coefficient_errors, rank_is_at_least
 
 __all__ = ["ClassFits", "SeparatedClasses", "classes_fitted"]
 
@@ -89,6 +90,25 @@ class ClassFits(AffineOptimum):
     def gap(self) -> Fraction:
         """Upper bound on the least loss minus the bound."""
         return self.excess(self.slopes, self.intercepts)
+
+    def rank_is_at_least(self, k: int) -> bool:
+        """Is the rank of the slopes of every best map proved to be k or more?"""
+        if self.exact:
+            return self.rank >= k
+        columns = _Columns.of(self.data)
+        B, _ = orthonormal(
+            columns.table.rounded(), np.array(self.loss_sum.weights or [1.0] * self.data.n_samples)
+        )
+        slopes, errors = [], []
+        for point in self.points:
+            found = coefficient_errors(columns.table, B, point, self.loss_sum.weights, self.gap)
+            if found is None:
+                return False
+            errors += [row[1:] for row in found]
+        for row in self.slopes[: len(errors)]:
+            # in the table's own columns, the constant left out
+            slopes.append([row[c - 1] * s for c, s in zip(columns.places, columns.scale, strict=True) if c])
+        return rank_is_at_least(k, slopes, errors)
 
     @cached_property
     def probabilities(self) -> Rationals:

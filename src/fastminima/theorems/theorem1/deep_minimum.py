@@ -61,7 +61,8 @@ class DeepMinimum(Result):
     Attributes
     ----------
     network : DeepNetwork or None
-        None for the statuses "bottleneck", "no_affine_segment", "separable" and "quasi_separable".
+        None for the statuses "bottleneck", "no_affine_segment", "separable" and "quasi_separable", and for "undecided" where
+        it is the rank of the best affine map that is not decided (logistic and softmax loss).
     status : MinimumStatus
         "spurious": a strictly better network of these widths exists, proved. "global": none exists. "undecided": neither is
         proved, for the reason given. "bottleneck": a layer is narrower than the rank of the best affine map.
@@ -327,6 +328,12 @@ def _refused(
         )
     if min(widths) < fits.rank:
         layer = widths.index(min(widths)) + 1
+        if not fits.rank_is_at_least(min(widths) + 1):
+            return (
+                MinimumStatus.UNDECIDED,
+                f"rank_in_bounds: layer {layer} has {min(widths)} units, and whether the slopes of the best affine map have "
+                "a larger rank is not decided by bounds; widen the layer",
+            )
         return (
             MinimumStatus.BOTTLENECK,
             f"layer {layer} has {min(widths)} units, and the best affine map has rank {fits.rank}: a network that is affine "
