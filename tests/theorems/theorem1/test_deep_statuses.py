@@ -52,10 +52,21 @@ def test_turns():
 
 def test_one_unit_goes_one_way():
     y = CUBE[:, 0] ** 3
-    for h in ("relu", "elu", "hardtanh"):
+    for h in ("elu", "hardtanh"):
         low = fm.spurious_minimum((CUBE, y), h, (1,))
         assert (str(low.status), low.reason.partition(":")[0]) == ("undecided", "width_is_rank")
         assert not fm.better_point(low)
+    # of one ReLU all knots are looked at
+    low = fm.spurious_minimum((CUBE, y), "relu", (1,))
+    assert (str(low.status), low.reason.partition(":")[0]) == ("global", "no_better_point")
+    better = fm.better_point(low)
+    assert (bool(better), str(better.status)) == (False, "no_better_point")
+    proof = fm.prove(low)
+    assert proof.checked
+    assert "no claim of it" in " ".join(proof.open)
+    # two layers of one ReLU make more functions than one
+    low = fm.spurious_minimum((CUBE, y), "relu", (1, 1))
+    assert low.reason.startswith("width_is_rank")
     # where the other piece is a line too, or h goes on steeper, there is a way
     for h, least in ((fm.PiecewiseLinear(1.0, 1 / 64), 5.412), ("selu", 6.0), ("leaky_relu", 5.412)):
         low = fm.spurious_minimum((CUBE, y), h, (1,))

@@ -125,8 +125,8 @@ def claims_of(
     ]
     if low.status is MinimumStatus.GLOBAL:
         claims += _global(low)
-        if isinstance(fits, ClassFits):
-            opened.append(f"{low.reason}; certificates claim that of squared and Huber loss")
+        if claims[-1]["claim"] == "no lower risk within":
+            opened.append(f"{low.reason}; certificates have no claim of it")
     elif better is None:
         opened.append("whether a better network exists: give the better point beside the minimum")
     elif better.network is None:

@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from fastminima.data.dataset import Dataset
-from fastminima.errors import NetworkError
+from fastminima.errors import MissingDependencyError, NetworkError
 from fastminima.exact.dyadic import round_down, round_fraction, round_up, sqrt_above
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.shown import rounded_up
+from fastminima.fit.least_squares import least_squares
 from fastminima.losses.pointwise import PointwiseLoss, Squared
 from fastminima.networks.activations.affine_segment import AffineSegment
 from fastminima.networks.activations.named import as_activation
+from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.networks.deep_network import DeepNetwork
 from fastminima.system.first_use import cached_property
 from fastminima.system.memory import require_memory
@@ -43,6 +45,7 @@ from .rank_loss import least_of_rank
 from .several_outputs import AffineFits
 from .status import MinimumStatus
 from .width_condition import compared_with_widths
+from .width_one import best_of_width_one
 
 __all__ = ["DeepMinimum", "as_widths", "check_scales", "deep_minimum"]
 
@@ -284,17 +287,30 @@ def _least_of_rank(fits: AffineOptimum, widths: tuple[int, ...]) -> tuple[float,
 def _status(
     fits: AffineOptimum, segment: AffineSegment, h: Any, widths: tuple[int, ...]
 ) -> tuple[MinimumStatus, str]:
-    """What bounds leave open, a network that is proved better decides."""
+    """What bounds leave open, a network that is proved better decides; of one ReLU and one input all knots do."""
     status, reason = compared_with_widths(fits, widths, segment)
-    if status is not MinimumStatus.UNDECIDED or fits.exact:
+    if status is not MinimumStatus.UNDECIDED:
         return status, reason
-    found = first_better(fits, segment, h, widths, np.random.default_rng(0))
+    try:
+        found = first_better(fits, segment, h, widths, np.random.default_rng(0))
+    except MissingDependencyError:
+        # of balls, which are no part of an installation without extras
+        return status, reason
     if found.layers is None:
-        return MinimumStatus.UNDECIDED, reason
+        return _one_unit(fits, h, widths) or (status, reason)
     return (
         MinimumStatus.SPURIOUS,
         "a strictly better network of these widths exists: one was found and proved",
     )
+
+
+def _one_unit(fits: AffineOptimum, h: Any, widths: tuple[int, ...]) -> tuple[MinimumStatus, str] | None:
+    """That no network of one unit is better, where all of its knots are looked at exactly; see `width_one`."""
+    one = isinstance(fits, AffineFits) and isinstance(h, PiecewiseLinear) and fits.data.n_targets == 1
+    if not one or widths != (1,):
+        return None
+    status, reason = best_of_width_one(least_squares(fits.data), h)
+    return (status, f"no_better_point: {reason}") if status is MinimumStatus.GLOBAL else None
 
 
 def _affine(network: DeepNetwork, segment: AffineSegment | None) -> tuple[Rationals, list[Fraction]]:
@@ -323,8 +339,8 @@ def _refused(
         return (
             MinimumStatus.NO_AFFINE_SEGMENT,
             f"{h} is affine on no interval that its formula shows (gelu, silu, softplus and mish have near minima with one "
-            "hidden layer); relu, leaky_relu, elu, selu, celu, relu6, hardtanh, "
-            "hardsigmoid, hardswish, softshrink are",
+            "hidden layer; the bound of what is lower nearby is not derived for more); relu, leaky_relu, elu, selu, celu, "
+            "relu6, hardtanh, hardsigmoid, hardswish, softshrink are",
         )
     if min(widths) < fits.rank:
         layer = widths.index(min(widths)) + 1
@@ -337,7 +353,12 @@ def _refused(
         return (
             MinimumStatus.BOTTLENECK,
             f"layer {layer} has {min(widths)} units, and the best affine map has rank {fits.rank}: a network that is affine "
-            "on the data cannot reach it; widen the layer",
+            "on the data cannot reach it; widen the layer"
+            + (
+                ""
+                if isinstance(fits, AffineFits)
+                else " (the least loss of a lower rank is known for squared loss only)"
+            ),
         )
     return None
 
