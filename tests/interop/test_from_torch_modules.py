@@ -226,7 +226,7 @@ def three():
         ),
         (lambda: two_layers(nn.Softmax(dim=1)), "torch.nn.Softmax has no counterpart here"),
         (lambda: two_layers(nn.RReLU()), "RReLU draws its slopes"),
-        (lambda: two_layers(Cube()), "'1' is Cube, which is no part of one hidden layer .*activation="),
+        (lambda: two_layers(Cube()), "'1' is Cube, which is no part of Linear layers .*activation="),
         (
             lambda: nn.Sequential(*two_layers(), nn.Sigmoid()),
             r"2 activations \(torch.nn.ReLU '1', torch.nn.Sigmoid '3'\)",
@@ -242,7 +242,7 @@ def three():
             lambda: nn.Sequential(nn.LazyLinear(5), nn.ReLU(), nn.Linear(5, 1)),
             "LazyLinear, whose size is not known",
         ),
-        (lambda: two_layers(torch.jit.script(nn.ReLU())), "no part of one hidden layer"),
+        (lambda: two_layers(torch.jit.script(nn.ReLU())), "no part of Linear layers"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")

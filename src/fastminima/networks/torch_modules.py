@@ -29,6 +29,7 @@ __all__ = ["Parts", "called", "from_torch", "layer_of", "parts_of", "points_thro
 
 F64 = NDArray[np.float64]
 
+_NETWORK = "Linear layers with activations between them"
 _PASSED = {"Identity", "Flatten"}
 _DROPOUTS = {"Dropout", "AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"}
 # hidden units whose preactivation is led through the grid, and what it is led through
@@ -139,14 +140,23 @@ def parts_of(model: Any, activation_given: bool) -> Parts:
 
 
 def _refuse_own_tensors(name: str, module: Any) -> None:
-    """Parameters beside those of linear layers and activations are more than one hidden layer has."""
+    """Parameters beside those of linear layers and activations are more than such a network has."""
     own = [key for key, _ in module.named_parameters(recurse=False)]
     if own and not _is_activation(module):
         where = f" ({name!r})" if name else ""
         raise NetworkError(
             f"{module_name(module)}{where} holds {', '.join(map(repr, own[:8]))} beside linear layers, which is no part of "
-            "one hidden layer; for weights alone, pass a state dict: from_torch(model.state_dict(), activation=...)"
+            f"{_NETWORK}{_folded(module)}; for weights alone, pass a state dict: "
+            "from_torch(model.state_dict(), activation=...)"
         )
+
+
+def _folded(module: Any) -> str:
+    """How a network without batch norm is made of one with it."""
+    if not type(module).__name__.startswith("BatchNorm"):
+        return ""
+    train = "in training mode it depends on the other rows; " if module.training else ""
+    return f" ({train}in eval mode torch.nn.utils.fusion.fuse_linear_bn_eval puts it into the Linear layer before it)"
 
 
 def _leaf(parts: Parts, name: str, module: Any, activation_given: bool) -> None:
@@ -172,8 +182,7 @@ def _leaf(parts: Parts, name: str, module: Any, activation_given: bool) -> None:
             else "; where it computes the activation, name that: activation=..."
         )
         raise NetworkError(
-            f"{name!r} is {module_name(module)}, which is no part of one hidden layer (two Linear layers and an "
-            f"activation){known}"
+            f"{name!r} is {module_name(module)}, which is no part of {_NETWORK}{_folded(module)}{known}"
         )
 
 

@@ -56,7 +56,9 @@ def with_classes(data: Dataset, phi: PointwiseLoss) -> tuple[Dataset, Classes | 
             data = retargeted(data, numbers)
         if data.classes not in (None, classes):
             data = classed(data, classes)
-    targets = RowSum(phi, data).targets
+    loss = RowSum(phi, data)
+    # floats say by row what is no set of probabilities, before any is divided by its sum
+    _, targets = loss.floats, loss.targets
     one = 1 / targets.scale
     for k, column in enumerate(targets.numerators.T):
         zero, whole = not column.any(), one.denominator == 1 and bool((column == one.numerator).all())
