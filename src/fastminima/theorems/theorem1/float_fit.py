@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 # where classes are separated the minimum is at infinity: a step goes e-fold nearer
 _STEPS = 40
 _HALVINGS = 30
+# a gradient of such a share of all weights is left where Newton's steps got stuck; then each moves outputs by so much
+_STUCK, _CAUTIOUS = 1e-6, 4.0
 # columns whose share beside the others is smaller are left out
 _DEPENDENT = 1e-12
 
@@ -96,7 +98,20 @@ def softmax_fit(
     B: Floats, T: Floats, weight: Floats, allowed: NDArray[np.bool_] | None = None, steps: int = _STEPS
 ) -> tuple[Floats, Floats]:
     """(eta, p): Z = B eta with last column 0, (r, K), and probabilities (m, K) there, 0 for classes that are not allowed."""
+    eta, p = _softmax_steps(B, T, weight, allowed, (steps, np.inf))
+    left = np.abs(B.T @ (weight[:, None] * (p - T))).max(initial=0.0)
+    if left > _STUCK * float(weight.sum()):
+        # a step went too far, to where some row has no curvature left that a float can hold
+        return _softmax_steps(B, T, weight, allowed, (4 * steps, _CAUTIOUS))
+    return eta, p
+
+
+def _softmax_steps(
+    B: Floats, T: Floats, weight: Floats, allowed: NDArray[np.bool_] | None, limits: tuple[int, float]
+) -> tuple[Floats, Floats]:
+    """Newton's steps from 0; `limits`: how many, and how far each may move an output."""
     r, K = B.shape[1], T.shape[1]
+    steps, farthest = limits
     eta = np.zeros((r, K))
     barred = np.zeros(T.shape) if allowed is None else np.where(allowed, 0.0, -np.inf)
 
@@ -117,7 +132,7 @@ def softmax_fit(
         step = newton_step(B, p, weight, gradient)
         decrease = float((gradient * step).sum())
         # below the resolution of the loss steps are still taken whole: they only round
-        t, moved = 1.0, False
+        t, moved = min(1.0, farthest / max(float(np.abs(B @ step).max()), 1e-300)), False
         for _ in range(_HALVINGS):
             point = eta.copy()
             point[:, :-1] -= t * step
