@@ -93,6 +93,7 @@ def test_modules_that_are_no_function_are_refused_by_name():
         (["a"] * 12, "logistic", TargetError, "y holds one class only, 'a'; logistic loss needs two or more"),
         ([1.0] * 12, "logistic", TargetError, "y holds one class only, 1;"),
         (list("abc") * 4, "logistic", TargetError, 'holds 3 classes .*use loss="softmax"'),
+        (list(range(12)), "logistic", TargetError, "holds 12 classes"),
         (np.ones((12, 2)), "logistic", TargetError, "y column 0 holds one class"),
         (Y, "logistic", LossError, "logistic loss needs targets 0 and 1, or -1 and"),
         (-Y, "softmax", LossError, "row 0 of Y .* is not a row of probabilities"),
@@ -107,6 +108,13 @@ def test_modules_that_are_no_function_are_refused_by_name():
 def test_targets_and_losses(y, loss, error, words):
     with pytest.raises(error, match=words):
         fm.spurious_minimum((X, y), "relu", (4, 3), loss=loss)
+
+
+def test_measured_whole_numbers_are_no_classes():
+    x = np.arange(200.0)[:, None]
+    for loss in ("softmax", "logistic"):
+        with pytest.raises(TargetError, match="100 different whole numbers in 200 rows: a measured quantity"):
+            fm.spurious_minimum((x, np.arange(200) % 100), "relu", (4, 3), loss=loss)
 
 
 def test_a_loss_that_is_not_convex_is_refused_as_such():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -378,3 +379,21 @@ def test_label_smoothing_has_its_place():
     low = fm.spurious_minimum((X5, [0, 1, 0, 1, 1]), "relu", (3,), loss=Softmax(3), label_smoothing=0.1)
     assert low.network.n_outputs == 3
     assert low.objective == SmoothedSoftmax(3, 0.1)
+
+
+@pytest.mark.skipif(not os.environ.get("FASTMINIMA_VERIFY"), reason="620 parameters: minutes of Newton's steps")
+def test_steps_that_went_too_far_begin_again_with_short_ones(monkeypatch):
+    datasets = pytest.importorskip("sklearn.datasets")
+    from fastminima.theorems.theorem1 import float_fit
+
+    table = datasets.load_digits()
+    weight = np.ones(len(table.data))
+    B, _ = float_fit.orthonormal(np.column_stack([weight, table.data]), weight)
+    T = 0.9 * np.eye(10)[table.target] + 0.01
+
+    def left():
+        return np.abs(B.T @ (float_fit.softmax_fit(B, T, weight)[1] - T)).max()
+
+    assert left() < 1e-9
+    monkeypatch.setattr(float_fit, "_STUCK", np.inf)
+    assert left() > 1.0

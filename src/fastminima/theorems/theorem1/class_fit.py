@@ -26,6 +26,7 @@ from fastminima.exact.fit import ExactFit
 from fastminima.exact.groups import group_ids
 from fastminima.exact.matrix import RationalMatrix, Rationals
 from fastminima.exact.tables import exact_inputs
+from fastminima.losses.given import loss_in_words
 from fastminima.losses.pointwise import Logistic, Softmax
 from fastminima.losses.row_sum import RowSum, two_classes
 from fastminima.system.first_use import cached_property
@@ -276,8 +277,8 @@ def classes_fitted(data: Dataset, phi: Logistic | Softmax) -> ClassFits | Separa
         solved = _solved(CrossEntropy(columns.table, B, C, targets, loss.weights), data)
         if solved is None:
             raise LossError(
-                f"whether {phi!r} has a best affine map for output {k} was not decided: floats are too far from it; "
-                "scale the columns, or smooth the labels"
+                f"whether {loss_in_words(phi)} has a best affine map for output {k} was not decided: floats are too far "
+                "from it; scale the columns, or smooth the labels"
             )
         found.append(solved)
     reached = all(one.apart is None for one in found)

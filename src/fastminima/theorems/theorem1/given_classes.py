@@ -16,6 +16,8 @@ from fastminima.losses.row_sum import RowSum
 __all__ = ["Classes", "labelled", "with_classes"]
 
 Classes = tuple[Label, ...]
+# so many different whole numbers, with fewer rows each on the average, are measured, and no classes
+_MANY, _ROWS = 50, 4
 
 
 def labelled(data: tuple[Any, ...]) -> Any:
@@ -77,6 +79,12 @@ def _check_count(data: Dataset, phi: PointwiseLoss, classes: Classes) -> None:
     if len(classes) < 2:
         raise TargetError(
             f"{label} holds one class only, {classes[0]!r}; {loss_in_words(phi)} needs two or more"
+        )
+    many = len(classes) > _MANY and data.n_samples < _ROWS * len(classes)
+    if many and isinstance(classes[0], int):
+        raise TargetError(
+            f"{label} holds {len(classes):,} different whole numbers in {data.n_samples:,} rows: a measured quantity takes "
+            'loss="squared" or loss="huber"; classes that are meant so are texts'
         )
     if isinstance(phi, Logistic) and len(classes) > 2:
         shown = ", ".join(map(repr, classes[:5]))
