@@ -53,8 +53,9 @@ def plot_deep_segment(better: DeepBetterPoint, path: str | os.PathLike[str], tit
     assert end is not None
     figure = figure_for(path, (4.4, 3.3))
     axes = figure.subplots()
-    least = "least squares" if isinstance(low.objective, Squared) else "best affine map"
-    draw_segment(axes, line, ("spurious minimum", "better point"), exact_start=True, least=least)
+    squared = isinstance(low.objective, Squared)
+    least, what = ("least squares", "risk") if squared else ("best affine map", "loss")
+    draw_segment(axes, line, ("spurious minimum", "better point"), exact_start=True, least=least, what=what)
     if 0.0 < low.radius < math.inf:
         # the radius is one of all hidden layers together
         moves = [

@@ -204,7 +204,13 @@ def plot_segment(
 
 
 def draw_segment(
-    axes: Any, line: Segment, names: tuple[str, str], *, exact_start: bool, least: str = "least squares"
+    axes: Any,
+    line: Segment,
+    names: tuple[str, str],
+    *,
+    exact_start: bool,
+    least: str = "least squares",
+    what: str = "risk",
 ) -> None:
     """The excess over the least risk of affine maps, relative to it; start and end are marked and named.
 
@@ -218,13 +224,15 @@ def draw_segment(
         The start lies at `line.level`, up to rounding.
     least : str
         What `line.level` is called.
+    what : str
+        What is drawn: risk, or loss.
     """
     scale = line.level if line.level > 0 else 1.0
     excess = (line.risk - line.level) / scale
     start = 0.0 if exact_start else float(excess[0])
     end = start - line.drop / scale
     largest = max(abs(start), abs(end))
-    axes.axhline(0.0, color="0.45", lw=0.9, ls="--", label=f"{least}, risk {line.level:.6g}")
+    axes.axhline(0.0, color="0.45", lw=0.9, ls="--", label=f"{least}, {what} {line.level:.6g}")
     axes.plot(line.t, excess, color=BLUE, lw=1.8)
     # about linear up to the drop: 0 and the drop are what the picture is about
     low, high = min(end, float(excess.min())), max(0.0, float(excess.max()))
@@ -247,7 +255,7 @@ def draw_segment(
     axes.plot([1.0], [end], "s", color=RED, ms=6, ls="", clip_on=False, label=f"end: {names[1]}, {worth}")
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel("t, from start (0) to end (1)")
-    axes.set_ylabel(f"(risk \N{MINUS SIGN} {least}) / {least}")
+    axes.set_ylabel(f"({what} \N{MINUS SIGN} {least}) / {least}")
     axes.yaxis.label.set_fontsize("small")
 
 

@@ -10,21 +10,41 @@ from fastminima.proof.certificate import Certificate, numbers_line
 from fastminima.reporting.atlas_numbers import MEDIANS, SUMMARY_HEAD, atlas_numbers, summary_rows
 from fastminima.scanning.atlas import Atlas
 from fastminima.scanning.results import ScanReport, ScanResult
-from fastminima.scanning.table import HEAD, cells
+from fastminima.scanning.table import cells, head_of
+from fastminima.theorems.theorem1.deep_minimum import DeepMinimum
 
 from .summary import Summary
-from .units import FORMULA, PARAMETERS, Row, at_least, quantities, radius, risk_rows, square
+from .units import (
+    FORMULA,
+    PARAMETERS,
+    Row,
+    about_deep,
+    at_least,
+    quantities,
+    radius,
+    risk_rows,
+    square,
+    unit_of,
+)
 
 __all__ = ["atlas_summary", "benchmark_summary", "certificate_summary", "scan_result_summary", "scan_summary"]
 
+_DEEP_NOTE = "radius: certified, of all hidden layers; least loss: of affine maps, where classes are apart its infimum"
 _UNITS = {"l_LS": "l_LS [y²]", "radius": f"radius [{PARAMETERS}]"}
 
 
 def scan_summary(report: ScanReport) -> Summary:
     """Of a scan: one row a dataset."""
-    columns = tuple(_UNITS.get(name, name) for name in HEAD)
-    rows = tuple(tuple(cells(row)) for row in report.table)
-    notes = (FORMULA, "radius: certified; J: positions, with + where float64 leaves some undecided")
+    head = head_of(report.table)
+    columns = tuple(_UNITS.get(name, name) for name in head)
+    rows = tuple(tuple(cells(row, head)) for row in report.table)
+    deep = [r.minimum for r in report if isinstance(r.minimum, DeepMinimum)]
+    losses = dict.fromkeys(about_deep(low)[1] for low in deep)
+    notes = (
+        (*losses, _DEEP_NOTE)
+        if deep
+        else (FORMULA, "radius: certified; J: positions, with + where float64 leaves some undecided")
+    )
     failed = tuple(f"{r.name}: {type(r.error).__name__}: {r.error}" for r in report.failed[:5])
     return Summary(
         repr(report).removeprefix("ScanReport(").removesuffix(")"), columns, rows, (*notes, *failed)
@@ -59,18 +79,25 @@ def scan_result_summary(result: ScanResult) -> Summary:
             yield "rows", f"{fit.data.n_samples:,}", ""
             yield "columns", f"{fit.data.n_features:,}", ""
             yield from risk_rows(fit.risk, fit.data, fit, "least-squares risk")
-        if low is not None:
-            yield "certified radius", radius(low.radius), PARAMETERS
+        if isinstance(low, DeepMinimum):
+            yield "rows", f"{low.data.n_samples:,}", ""
+            yield "columns", f"{low.data.n_features:,}", ""
+            yield "least loss of affine maps", f"{low.bound:.10g}", unit_of(low)
+        if low is not None and low.network is not None:
+            deep = isinstance(low, DeepMinimum)
+            yield "certified radius", radius(low.radius), "of the hidden layers" if deep else PARAMETERS
         if better is not None:
             yield "better point", str(better.status), ""
         if better:
-            yield "drop, proved to be at least", at_least(better.drop_certified), square(better.data)
+            unit = unit_of(low) if isinstance(low, DeepMinimum) else square(better.data)
+            yield "drop, proved to be at least", at_least(better.drop_certified), unit
         yield "route", result.route, ""
         yield "time", f"{result.seconds:.3g}", "s"
 
-    notes = [FORMULA]
-    if result.reason:
-        notes.append(f"why: {result.reason}")
+    notes = [about_deep(low)[1] if isinstance(low, DeepMinimum) else FORMULA]
+    why = low.reason if isinstance(low, DeepMinimum) else result.reason
+    if why:
+        notes.append(f"why: {why}")
     if result.error is not None:
         notes.append(f"{type(result.error).__name__}: {result.error}")
     notes += [f"note: {name}: {value}" for name, value in result.notes.items()]
