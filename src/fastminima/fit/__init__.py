@@ -12,5 +12,6 @@ Modules, lowest first:
 - `least_squares`: the linear fit every theorem leans on, with what is proved about it.
 - `kinks`: the best single kink: one more unit along any direction, all linear coefficients refitted.
 - `scaled_rows`: the rows that a search for small networks works on, and the way back to the data's units.
+- `jumps`: where a start may begin with two units: a jump between two affine functions.
 - `chain`: one start of that search: random or greedy, a descent, then units taken out and put back elsewhere.
 """

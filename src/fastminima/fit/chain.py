@@ -1,7 +1,8 @@
 """One start of the search: random or greedy, a descent, then units taken out and put back elsewhere.
 
 (a) Random: rows and signs from a normal distribution. Greedy: the linear fit in one unit, then one hinge after another where
-    it lowers the risk most, each followed by a short descent.
+    it lowers the risk most, each followed by a short descent. Two units on few inputs: every third start is the best jump
+    between two affine functions (`jumps`), which neither of the others is likely to meet.
 (b) Swap: one or two random units are taken out and put back where the best hinge against what is left is found, among
     directions between two samples, random ones and the residual's gradient; a descent; kept if the risk fell. The
     start ends when so many swaps in a row have failed.
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from fastminima.kernels import _search
 
+from .jumps import jumped
 from .scaled_rows import Candidate, ScaledRows, Workspace
 
 __all__ = ["Search", "linear_candidate"]
@@ -34,6 +36,8 @@ _GAIN = 1e-6
 # rows beyond which a start works on a part: this many, or so many per parameter
 _ROWS, _ROWS_PER_PARAMETER = 4_000, 24
 _FULL_STEPS, _PART_SWAPS = 2, 6
+# inputs for which jumps lower the risk of two units more often than the time they take raises it (bench_search.md)
+_JUMP_INPUTS = range(2, 5)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Search:
         if part is not rows:
             self._on_a_part(number, part, draws, room)
             return
-        begin = self._random if number % 2 else self._greedy
+        begin = self._beginning(number)
         best = rows.descend(begin(number, rows, draws, room), room, _LONG, _FINE)
         self.report(number, best)
         best = self._after_swaps(number, rows, best, draws, room)
@@ -117,6 +121,17 @@ class Search:
             return self.rows
         return self.rows.take(np.sort(draws.choice(self.rows.n_samples, size, replace=False)))
 
+    def _beginning(self, number: int) -> Callable[..., Candidate]:
+        """(a)."""
+        kinds = [self._greedy, self._random]
+        if self.width == 2 and self.rows.X.shape[1] - 1 in _JUMP_INPUTS:
+            kinds.append(self._jump)
+        return kinds[number % len(kinds)]
+
+    def _jump(self, number: int, rows: ScaledRows, draws: np.random.Generator, room: Workspace) -> Candidate:
+        nothing = Candidate(np.inf, np.zeros(1 + 2 * rows.X.shape[1]), np.ones(2))
+        return jumped(rows, nothing, (0, 1), self._directions(rows, rows.residuals(nothing), draws)[::2])
+
     def _random(
         self, number: int, rows: ScaledRows, draws: np.random.Generator, room: Workspace
     ) -> Candidate:
@@ -149,24 +164,29 @@ class Search:
             other = self._inserted(rows, other, unit, draws, room)
         return other
 
+    @staticmethod
+    def _directions(rows: ScaledRows, residuals: F64, draws: np.random.Generator) -> F64:
+        """Between two samples, random ones and the residual's gradient, of length 1."""
+        directions = draws.normal(size=(_DIRECTIONS, rows.X.shape[1] - 1))
+        pairs = draws.integers(0, rows.n_samples, size=(_DIRECTIONS // 2, 2))
+        inputs = rows.X[pairs]
+        inputs = inputs / inputs[:, :, -1:]
+        directions[: _DIRECTIONS // 2] = (inputs[:, 0] - inputs[:, 1])[:, :-1]
+        directions[-1] = residuals @ rows.X[:, :-1]
+        with np.errstate(all="ignore"):
+            directions /= np.linalg.norm(directions, axis=1)[:, None]
+        return np.ascontiguousarray(directions[np.isfinite(directions).all(axis=1)])
+
     def _inserted(
         self, rows: ScaledRows, best: Candidate, unit: int, draws: np.random.Generator, room: Workspace
     ) -> Candidate:
         """The candidate with the best hinge among some directions at one unit, which is 0 before."""
         n = rows.X.shape[1]
         residuals = rows.residuals(best)
-        directions = draws.normal(size=(_DIRECTIONS, n - 1))
-        pairs = draws.integers(0, rows.n_samples, size=(_DIRECTIONS // 2, 2))
-        inputs = rows.X[pairs]
-        inputs = inputs / inputs[:, :, -1:]
-        directions[: _DIRECTIONS // 2] = (inputs[:, 0] - inputs[:, 1])[:, :-1]
-        directions[-1] = residuals @ rows.X[:, :-1]
+        directions = self._directions(rows, residuals, draws)
         flips = draws.random() < 0.5
         if n == 1:
             return best
-        with np.errstate(all="ignore"):
-            directions /= np.linalg.norm(directions, axis=1)[:, None]
-        directions = np.ascontiguousarray(directions[np.isfinite(directions).all(axis=1)])
         _search.best_hinge(rows.X, residuals, directions, room.work, room.counts, room.kinks, room.found)
         drop, which, knot, coefficient = room.found.tolist()
         if not drop > 0.0 or not np.isfinite([knot, coefficient]).all():
