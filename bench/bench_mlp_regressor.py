@@ -156,10 +156,10 @@ def folds(seconds: float = FOLD_SECONDS, most: int | None = None) -> None:
 
     models = {
         "ours": ReLURegressor(FOLD_WIDTH, method="search", seconds=seconds),
-        "ours, one kink": ReLURegressor(2, method="kink"),
+        "ours (one kink)": ReLURegressor(2, method="kink"),
         "lbfgs": Restarts("lbfgs", FOLD_WIDTH, seconds),
         "adam": Restarts("adam", FOLD_WIDTH, seconds),
-        "adam, early stopping": Restarts("adam", FOLD_WIDTH, seconds, early=True),
+        "adam (early stopping)": Restarts("adam", FOLD_WIDTH, seconds, early=True),
         "linear": LinearRegression(),
     }
     print(f"folds: table: 1 - R^2 on rows left out, width {FOLD_WIDTH}, {seconds:g} s a fit: {', '.join(models)}")
