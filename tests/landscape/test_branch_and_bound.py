@@ -18,6 +18,7 @@ from fastminima.landscape.bracket.direction_boxes import Cut, first_cells
 from fastminima.landscape.bracket.exact_cells import ExactInputs, _solved
 from fastminima.landscape.bracket.fit_network import SearchEnd, SearchLimits, refined, searched
 from fastminima.landscape.bracket.lines import DistinctInputs
+from fastminima.reporting.results import words
 from profiles import examples
 
 SLOPES = st.sampled_from([fm.relu, fm.leaky_relu(0.25)])
@@ -177,7 +178,13 @@ def test_small_problems_are_closed():
         leaky = fm.bracket((X, y), width, n_starts=20, activation=fm.leaky_relu(0.25))
         assert leaky.bound.slopes == (1.0, 0.25)
         assert leaky.lower <= leaky.upper
+        assert leaky.to_dict()["slopes"] == [1.0, 0.25]
     assert lower_bound.lower_bounds(one.data, [2])[2].slopes is None
+    wide = fm.bracket(one.data, 12, n_starts=1)
+    assert wide.to_dict()["slopes"] is None
+    told = [words.said([result]).proved[0].partition(" has a risk")[0] for result in (one, leaky, wide)]
+    known = ["Width 2: no network with slopes 1 and 0", "Width 2: no network with slopes 1 and 0.25"]
+    assert told == [*known, "Width 12: no network"]
 
 
 def test_the_same_call_gives_the_same_bracket():

@@ -45,9 +45,10 @@ examples:
   fastminima bracket houses.csv --target price --width 2 4 8 --seconds 10 --out bracketed
   fastminima bracket houses.csv --target price --width 4 --starts 20 --seed 1 --json
 
-lower and upper hold between them the least risk of all networks of the width: lower is proved for all slopes s+ != s-,
-upper is the exact risk of the network that is written. gap: the share of the least-squares risk by which the spurious
-minimum of theorem 1 exceeds the best network. Numbers are rounded outward.
+lower and upper hold between them the least risk of all networks of the width: lower is proved for all slopes s+ != s-
+or, by branch and bound, for those of the activation ("slopes" in bracket.json); upper is the exact risk of the network
+that is written. gap: the share of the least-squares risk by which the spurious minimum of theorem 1 exceeds the best
+network. Numbers are rounded outward.
 
 Ctrl-C ends the search at the best brackets so far: they are printed and written like any others. Before the first search
 there is none, and what an earlier run wrote stays.

@@ -53,6 +53,7 @@ def one_bracket(b: Bracket) -> dict[str, Any]:
         "share": _share(b),
         "gap": list(b.gap),
         "reason": b.reason,
+        "slopes": None if b.bound.slopes is None else list(b.bound.slopes),
         "lines": len(b.bound.lines),
         "notes": list(b.notes),
         "end": str(b.end),

@@ -72,7 +72,7 @@ class Bracket(NextSteps):
 
     @property
     def lower(self) -> float:
-        """No network of this width has a lower risk; rounded down."""
+        """No network of this width and these slopes (`bound.slopes`; None: any) has a lower risk; rounded down."""
         return self.bound.value
 
     @property

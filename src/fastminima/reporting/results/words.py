@@ -215,12 +215,17 @@ def _smooth_minimum(found: SmoothMinimum) -> Said:
     ])  # fmt: skip
 
 
+def _of_slopes(b: Bracket) -> str:
+    """Which networks a lower end is about, if not those of all slopes."""
+    return "" if b.bound.slopes is None else " with slopes " + " and ".join(f"{s:g}" for s in b.bound.slopes)
+
+
 def _bracket(b: Bracket) -> Said:
     unit = square(b.data)
     return Said(
         proved=[
-            f"Width {b.width}: no network has a risk below {at_least(b.lower)} {unit} (by {b.reason}), and one is at "
-            f"hand with at most "
+            f"Width {b.width}: no network{_of_slopes(b)} has a risk below {at_least(b.lower)} {unit} (by {b.reason}), "
+            f"and one is at hand with at most "
             f"{rounded_up(b.upper, 6)} {unit}."
         ],
         sampled=[
