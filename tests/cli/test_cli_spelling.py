@@ -143,11 +143,11 @@ def test_activations_of_prove_and_counterexample(capsys, tmp_path):
         (["construct", "demo:xor", "--activation=relu", "--s-minus=0.1"], "leave --s-minus out"),
         (["construct", "demo:xor", "--activation=wobble"], "no activation is called 'wobble'"),
         (["bracket", "demo:xor", "--activation=tanh"], "bracket needs a PiecewiseLinear activation"),
-        (["scan", "demo:xor", "--activation=tanh"], "scan needs a PiecewiseLinear activation"),
+        (["scan", "demo:xor", "--activation=wobble"], "no activation is called 'wobble'"),
         (["counterexample", "tanh", "--activation=tanh"], "leave --activation out"),
         (["linear", "w.npz", "d.npz", "--data=e.npz"], "leave --data out"),
         (["linear", "w.npz", "t.csv", "--target=a", "--targets=b"], "leave --targets out"),
-        (["scan", "demo:xor", "--target=a", "--target=b"], "give --target once"),
+        (["scan", "demo:xor", "--gain=2"], "--gain is for several layers"),
     ],
 )
 def test_two_spellings_of_one_thing_are_one_too_many(capsys, tmp_path, monkeypatch, words, message):
