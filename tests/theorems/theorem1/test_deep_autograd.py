@@ -93,7 +93,7 @@ def checked(low):
     # in parameters of equal curvature no direction of the Hessian is lost beside a steep one
     scale = np.sqrt(np.maximum(np.diag(H), 1e-6 * largest))
     level = np.linalg.eigvalsh(H / scale[:, None] / scale)
-    return int((level > 1e-8 * level[-1]).sum())
+    return int((level > 1e-9 * level[-1]).sum())
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=["-".join(map(str, c)) for c in CHOSEN])
