@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -53,13 +54,25 @@ DIRECTIVES = {
 }
 
 
+def headers(source: Path) -> set[Path]:
+    """Those that `source` names between quotation marks, those that they name, and so on: what it is built anew after."""
+    found: set[Path] = set()
+    named = [source, source.with_suffix(".pxd")]
+    while named:
+        path = named.pop()
+        if path.exists() and path not in found:
+            found.add(path)
+            named += [KERNELS / name for name in re.findall(r'"(\w+\.h)"', path.read_text())]
+    return {path for path in found if path.suffix == ".h"}
+
+
 def extension(stem: str, source: Path) -> Extension:
     cold = ["-O2" if flag == "-O3" else flag for flag in CFLAGS]
     return Extension(
         f"fastminima.kernels.{stem}",
         [str(source)],
         include_dirs=[str(KERNELS)],
-        depends=sorted(str(path) for path in KERNELS.glob("*.h")),
+        depends=sorted(map(str, headers(source))),
         extra_compile_args=cold if SHARED.endswith(stem) else CFLAGS,
         extra_link_args=["-fsanitize=address,undefined"] if SANITIZE else [],
         define_macros=MACROS,

@@ -21,24 +21,37 @@ static inline ptrdiff_t fm_block_tuples(ptrdiff_t d1, ptrdiff_t dx, size_t item)
 }
 
 /* From so many inputs, and so many numbers in W1, on the inputs are taken in slices: a choice by measurements, which stand in
- * bench/bench_forward.md. A panel's slice of FM_WIDE_TERMS is 24 KiB and stays in the first-level cache while the units of
- * a block pass it; the block's slice, 128 KiB, and what a group's panels keep between slices stay in the second. */
+ * bench/bench_forward.md. A panel's slice of FM_WIDE_TERMS is 48 KiB, about the first-level cache, while the units of a
+ * block pass it; the block's slice, 256 KiB, stays in the second. What a group's panels keep between slices is asked for
+ * a tile ahead. */
 #define FM_WIDE_FROM 192
-/* networks of so few units from so many inputs on; packed samples of a group, which stay in the second-level cache, as few
- * units are soon done with them */
+/* networks of so few units from so many inputs on */
 #define FM_WIDE_FEW 32
 #define FM_WIDE_FEW_FROM 512
 #define FM_WIDE_FEW_BYTES (512 * 1024)
 #define FM_WIDE_NUMBERS 65536
-#define FM_WIDE_TERMS 128
+#define FM_WIDE_TERMS 256
 #define FM_WIDE_UNITS 128
-/* packed samples of a group: enough panels to pay for scaling the parameters once a group */
+/* Packed samples between two flushes of the sums. With fewer units than FM_WIDE_MANY in a call a group is no larger: its
+ * samples stay in the second-level cache, as the units are soon done with them. With more it is the most of them that fit
+ * into FM_WIDE_PANELS (what they keep stays in that cache): the parameters are scaled once a group. */
 #define FM_WIDE_BYTES (8 * 1024 * 1024)
+#define FM_WIDE_MANY 200
+#define FM_WIDE_PANELS 16
 
+/* Panels between two flushes, whatever K. */
 static inline ptrdiff_t fm_wide_panels(ptrdiff_t d1, ptrdiff_t stride, size_t item)
 {
     const ptrdiff_t bytes = d1 <= FM_WIDE_FEW ? FM_WIDE_FEW_BYTES : FM_WIDE_BYTES, fits = bytes / (ptrdiff_t)item / stride;
     return fits < 1 ? 1 : fits > FM_GROUP_PANELS ? FM_GROUP_PANELS : fits;
+}
+
+/* Panels of a group for `units` units in all: a multiple of `flush`, so that the bits of the sums are the same. */
+static inline ptrdiff_t fm_wide_group(ptrdiff_t flush, ptrdiff_t units, ptrdiff_t stride, size_t item)
+{
+    const ptrdiff_t fits = FM_WIDE_BYTES / (ptrdiff_t)item / stride;
+    const ptrdiff_t most = units < FM_WIDE_MANY ? flush : fits < FM_WIDE_PANELS ? fits : FM_WIDE_PANELS;
+    return most < flush ? flush : most / flush * flush;
 }
 
 static inline int fm_is_wide(ptrdiff_t d1, ptrdiff_t dx)

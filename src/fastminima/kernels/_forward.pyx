@@ -23,11 +23,12 @@ d.  Memory traffic. Samples are transposed into panels [dx][3 vectors], at most 
     once per tuple. Each tile asks for a few lines of what comes next from memory: the next group of samples,
     or the next block of tuples where one group is all.
     Wide networks (`is_wide`): a panel no longer fits into the first level, nor W1 into the second. There a group of
-    up to 16 panels (8 MiB) meets blocks of 128 units and slices of 128 inputs: the slice of a panel stays in the
-    first level while the block passes it, the z of the group wait in the second for the next slice. So do networks of
-    up to 32 units on 512 inputs or more, in groups of 512 KiB, several of the smallest in a tile. Each z is added
-    up in the same order as otherwise: outputs have the same bits. A product through BLAS (`_blas`) and a pass over
-    its result would be slower: the tile beats OpenBLAS's product alone (bench/bench_forward.md).
+    up to 16 panels meets blocks of 128 units and slices of 256 inputs: the block passes the slice of one panel after
+    another, in tiles whose units lie side by side (one stream), and the z of the group wait for the next slice. So do
+    networks of up to 32 units on 512 inputs or more, several of the smallest in a tile. Where a call has few units,
+    groups are as small as the panels between two flushes. Each z is added up in the same order as otherwise: outputs
+    have the same bits. A product through BLAS (`_blas`) and a pass over its result would be slower: the tile beats
+    OpenBLAS's product alone (bench/bench_forward.md).
 e.  Sums. A vector of partial sums per tuple lives for one group of panels, is then added up in float64 and so
     flushed: at most 48 additions in a chain before, so float32 arithmetic loses no digits to long sums. The
     order depends on m, d1, dx and the variant alone: never on K, on how K is cut, or on threads.
@@ -55,6 +56,7 @@ cdef extern from "_forward.h" nogil:
         FM_WIDE_TERMS
         FM_WIDE_UNITS
         FM_WIDE_BYTES
+        FM_WIDE_PANELS
     void fm_sums_f64(int, const double *, const double *, const double *, const double *, Py_ssize_t,
                      Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, Py_ssize_t,
                      const fm_activation *, double *, double *)
@@ -91,7 +93,8 @@ def workspace_items(variant, item, d1, dx):
     stride = (dx + 2) * panel
     if is_wide(d1, dx):
         held = FM_WIDE_FEW_BYTES if d1 <= FM_WIDE_FEW else FM_WIDE_BYTES
-        group = min(max(held // item // stride, 1), FM_GROUP_PANELS)
+        flush = min(max(held // item // stride, 1), FM_GROUP_PANELS)
+        group = max(min(FM_WIDE_BYTES // item // stride, FM_WIDE_PANELS) // flush, 1) * flush
         outputs = max(FM_WIDE_UNITS // d1, 1) * group * panel
         kept = FM_WIDE_UNITS * (group * panel + FM_WIDE_TERMS + 4)
         return 64 // item + group * stride + kept + outputs + panel // 3

@@ -104,9 +104,10 @@ FM_TARGET static void FM_NAME(fm_scale)(const REAL *FM_RESTRICT W1, const REAL *
 }
 
 /* z += W1 x of `units` hidden units on the first `width` vectors of one panel, from scaled rows that lie `step` numbers
- * apart. Both are constants after inlining, so that z is width * units registers and never memory. */
+ * apart, their numbers `apart`. Both are constants after inlining, so that z is width * units registers and never memory. */
 FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, const REAL *FM_RESTRICT w, ptrdiff_t step,
-                                          ptrdiff_t dx, const REAL *FM_RESTRICT x, VEC z[ROWS][3])
+                                          const ptrdiff_t apart, ptrdiff_t dx, const REAL *FM_RESTRICT x,
+                                          VEC z[ROWS][3])
 {
     ptrdiff_t j;
     int r;
@@ -115,7 +116,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_dots)(const int units, const int width, cons
         const VEC x1 = width > 1 ? V_LOAD(x + LANES) : x0, x2 = width > 2 ? V_LOAD(x + 2 * LANES) : x0;
         FM_UNROLL
         for (r = 0; r < units; r++) {
-            const VEC s = V_SET1(w[r * step + j]);
+            const VEC s = V_SET1(w[r * step + j * apart]);
             z[r][0] = V_FMA(s, x0, z[r][0]);
             if (width > 1)
                 z[r][1] = V_FMA(s, x1, z[r][1]);
@@ -140,7 +141,7 @@ FM_TARGET FM_INLINE void FM_NAME(fm_tile)(const fm_activation *h, const int unit
 {
     VEC z[ROWS][3];
     FM_NAME(fm_biases)(units, width, b, z);
-    FM_NAME(fm_dots)(units, width, w, dx, dx, x, z);
+    FM_NAME(fm_dots)(units, width, w, dx, 1, dx, x, z);
     FM_NAME(fm_curves)(h, units, width, z);
     FM_NAME(fm_bend)(units, width, up, down, z, f);
 }
@@ -176,7 +177,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_small)(const fm_activation *h, const in
     for (t = 0; t + many <= tuples; t += many) {
         VEC z[ROWS][3];
         FM_NAME(fm_biases)(many * units, width, b, z);
-        FM_NAME(fm_dots)(many * units, width, w, dx, dx, x, z);
+        FM_NAME(fm_dots)(many * units, width, w, dx, 1, dx, x, z);
         FM_NAME(fm_curves)(h, many * units, width, z);
         FM_UNROLL
         for (n = 0; n < many; n++) {

@@ -1,17 +1,15 @@
 /* Wide inputs, in the words of _words.h: the tiles of _forward_tile.h over slices of the inputs. */
 
-/* Units of W1 from `row` on, `terms` inputs of each, times their scales: one row every `terms` numbers. */
-FM_TARGET static void FM_NAME(fm_slice)(const REAL *FM_RESTRICT row, ptrdiff_t units, ptrdiff_t dx, ptrdiff_t terms,
-                                        const REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w)
+/* Units of W1 from `row` on, `terms` inputs of each, times their scales, as a tile wants them: all units of one input after
+ * those of the input before, so that it reads one stream. */
+FM_TARGET FM_INLINE void FM_NAME(fm_slice)(const REAL *FM_RESTRICT row, const int units, ptrdiff_t dx, ptrdiff_t terms,
+                                           const REAL *FM_RESTRICT scale, REAL *FM_RESTRICT w)
 {
-    ptrdiff_t u, j;
-    for (u = 0; u < units; u++, row += dx, w += terms) {
-        const VEC s = V_SET1(scale[u]);
-        for (j = 0; j + LANES <= terms; j += LANES)
-            V_STOREU(w + j, V_MUL(s, V_LOADU(row + j)));
-        for (; j < terms; j++)
-            w[j] = row[j] * scale[u];
-    }
+    ptrdiff_t j;
+    int r;
+    for (j = 0; j < terms; j++)
+        for (r = 0; r < units; r++)
+            w[j * units + r] = row[r * dx + j] * scale[r];
 }
 
 /* Which slice of the inputs: the first starts from the bias, the last goes through the activation. */
@@ -35,7 +33,16 @@ FM_TARGET FM_INLINE void FM_NAME(fm_slice_tile)(const fm_activation *h, const in
         for (v = 0; v < width; v++)
             z[r][v] = cut->first ? V_SET1(b[r]) : V_LOAD(kept + r * PANEL + v * LANES);
     }
-    FM_NAME(fm_dots)(units, width, w, cut->terms, cut->terms, x, z);
+    if (!cut->first) {
+        /* what the next tile starts from */
+        FM_UNROLL
+        for (r = 0; r < units; r++) {
+            FM_UNROLL
+            for (v = 0; v < width; v++)
+                FM_PREFETCH(kept + (units + r) * PANEL + v * LANES);
+        }
+    }
+    FM_NAME(fm_dots)(units, width, w, 1, units, cut->terms, x, z);
     if (cut->last) {
         VEC f[3];
         FM_NAME(fm_curves)(h, units, width, z);
@@ -96,7 +103,7 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_slice_small)(const fm_activation *h, co
             for (v = 0; v < width; v++)
                 z[r][v] = cut->first ? V_SET1(b[r]) : V_LOAD(kept + r * PANEL + v * LANES);
         }
-        FM_NAME(fm_dots)(many * units, width, w, cut->terms, cut->terms, x, z);
+        FM_NAME(fm_dots)(many * units, width, w, 1, many * units, cut->terms, x, z);
         if (cut->last) {
             FM_NAME(fm_curves)(h, many * units, width, z);
             FM_UNROLL
@@ -124,10 +131,31 @@ FM_TARGET FM_INLINE ptrdiff_t FM_NAME(fm_slice_small)(const fm_activation *h, co
 
 /* What the passes over one group of samples share; arrays lie in the workspace. */
 typedef struct {
-    ptrdiff_t d1, dx, stride, panels, vectors, group;
+    ptrdiff_t d1, dx, stride, panels, vectors, group, flush;
     REAL *pack, *w, *b, *up, *down, *scale, *kept, *output, *total;
     const fm_activation *h;
 } FM_NAME(fm_wide);
+
+/* Parameters of `units` units of each of `tuples` networks, tile by tile as fm_wide_units deals them. */
+FM_TARGET static void FM_NAME(fm_slices)(const FM_NAME(fm_wide) *s, const REAL *W1, ptrdiff_t tuples, ptrdiff_t units,
+                                         ptrdiff_t terms)
+{
+    const REAL *scale = s->scale;
+    REAL *w = s->w;
+    const ptrdiff_t many = tuples > 1 && units <= ROWS / 2 ? ROWS / units : 1;
+    ptrdiff_t t, rest, tiles;
+    for (t = 0; t < tuples; t += tuples - t >= many ? many : 1) {
+        rest = tuples - t >= many ? many * units : units;
+        for (tiles = (rest + ROWS - 1) / ROWS; tiles > 0; tiles--) {
+            const ptrdiff_t height = (rest + tiles - 1) / tiles;
+            if (height == ROWS)
+                FM_NAME(fm_slice)(W1, ROWS, s->dx, terms, scale, w);
+            else
+                FM_NAME(fm_slice)(W1, (int)height, s->dx, terms, scale, w);
+            W1 += height * s->dx, scale += height, w += height * terms, rest -= height;
+        }
+    }
+}
 
 /* `units` rows, from row `from` of their networks on, of `tuples` networks: outputs of the group go on by these units. */
 FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const REAL *W1, ptrdiff_t tuples,
@@ -137,16 +165,24 @@ FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const RE
     ptrdiff_t from = 0, n, p, t;
     for (n = cuts; n > 0; n--) {
         const FM_NAME(fm_cut) cut = {(s->dx - from + n - 1) / n, from == 0, n == 1};
-        FM_NAME(fm_slice)(W1 + from, tuples * units, s->dx, cut.terms, s->scale, s->w);
+        FM_NAME(fm_slices)(s, W1 + from, tuples, units, cut.terms);
         for (p = 0; p < s->panels; p++) {
             const REAL *x = s->pack + p * s->stride + from * PANEL;
             REAL *kept = s->kept + p * tuples * units * PANEL;
             /* the last panel may hold fewer vectors */
             const ptrdiff_t width = p + 1 < s->panels ? 3 : s->vectors;
             t = 0;
-            if (width == 3 && tuples > 1 && units <= ROWS / 2) {
-#define CALL(units) t = FM_NAME(fm_slice_small)(s->h, units, 3, &cut, s->w, s->b, s->up, s->down, tuples, x, kept, \
-                                                s->output + p * PANEL, s->group * PANEL)
+            if (tuples > 1 && units <= ROWS / 2) {
+#define WITH(units, width) t = FM_NAME(fm_slice_small)(s->h, units, width, &cut, s->w, s->b, s->up, s->down, tuples, x, \
+                                                       kept, s->output + p * PANEL, s->group * PANEL)
+/* the tiles want both as constants */
+#define CALL(units) \
+    if (width == 3) \
+        WITH(units, 3); \
+    else if (width == 2) \
+        WITH(units, 2); \
+    else \
+        WITH(units, 1)
                 switch (units) {
                 case 1: CALL(1); break;
 #if ROWS > 4
@@ -156,6 +192,7 @@ FM_TARGET static void FM_NAME(fm_wide_units)(const FM_NAME(fm_wide) *s, const RE
                 default: CALL(2); break;
                 }
 #undef CALL
+#undef WITH
             }
             for (; t < tuples; t++) {
                 const ptrdiff_t u = t * units;
@@ -192,12 +229,14 @@ FM_TARGET static void FM_NAME(fm_wide_outputs)(const FM_NAME(fm_wide) *s, const 
     }
 }
 
-FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t dx, const fm_activation *h,
+/* for K networks */
+FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t K, ptrdiff_t d1, ptrdiff_t dx, const fm_activation *h,
                                                         REAL *workspace)
 {
-    const ptrdiff_t stride = (dx + 2) * PANEL, group = fm_wide_panels(d1, stride, sizeof(REAL));
+    const ptrdiff_t stride = (dx + 2) * PANEL, flush = fm_wide_panels(d1, stride, sizeof(REAL));
+    const ptrdiff_t group = fm_wide_group(flush, K * d1, stride, sizeof(REAL));
     const ptrdiff_t tuples = fm_wide_tuples(d1);
-    FM_NAME(fm_wide) s = {d1, dx, stride, 0, 0, group};
+    FM_NAME(fm_wide) s = {d1, dx, stride, 0, 0, group, flush};
     s.h = h;
     s.pack = (REAL *)fm_align(workspace);
     s.kept = s.pack + group * stride;
@@ -209,14 +248,16 @@ FM_TARGET static FM_NAME(fm_wide) FM_NAME(fm_wide_room)(ptrdiff_t d1, ptrdiff_t 
     return s;
 }
 
-/* sum of weight (f - y)^2 over the group for network t of the block */
-FM_TARGET static double FM_NAME(fm_wide_total)(const FM_NAME(fm_wide) *s, ptrdiff_t t, ptrdiff_t count, int weights)
+/* sum of weight (f - y)^2 for network t of the block over the panels from `first` on that are added up at once */
+FM_TARGET static double FM_NAME(fm_wide_total)(const FM_NAME(fm_wide) *s, ptrdiff_t t, ptrdiff_t first, ptrdiff_t count,
+                                               int weights)
 {
+    const ptrdiff_t end = first + s->flush < s->panels ? first + s->flush : s->panels;
     double sum = 0;
     ptrdiff_t p, i;
     for (i = 0; i < LANES; i++)
         s->total[i] = 0;
-    for (p = 0; p < s->panels; p++) {
+    for (p = first; p < end; p++) {
         const REAL *targets = s->pack + p * s->stride + s->dx * PANEL, *f = s->output + (t * s->group + p) * PANEL;
         const int weighted = weights || count - p * PANEL < PANEL;
         const ptrdiff_t width = p + 1 < s->panels ? 3 : s->vectors;
@@ -237,9 +278,9 @@ FM_TARGET static void FM_NAME(fm_wide_sums)(const REAL *W1, const REAL *b1, cons
                                             const double *weight, ptrdiff_t m, const fm_activation *h,
                                             REAL *workspace, double *out)
 {
-    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, h, workspace);
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(K, d1, dx, h, workspace);
     const ptrdiff_t block = fm_wide_tuples(d1), most = s.group * PANEL;
-    ptrdiff_t first, k, t;
+    ptrdiff_t first, k, t, p;
     for (k = 0; k < K; k++)
         out[k] = 0;
     for (first = 0; first < m; first += most) {
@@ -251,7 +292,8 @@ FM_TARGET static void FM_NAME(fm_wide_sums)(const REAL *W1, const REAL *b1, cons
             const ptrdiff_t tuples = K - k < block ? K - k : block;
             FM_NAME(fm_wide_outputs)(&s, W1 + k * d1 * dx, b1 + k * d1, W2 + k * d1, b2 + k, tuples);
             for (t = 0; t < tuples; t++)
-                out[k + t] += FM_NAME(fm_wide_total)(&s, t, count, weight != 0);
+                for (p = 0; p < s.panels; p += s.flush)
+                    out[k + t] += FM_NAME(fm_wide_total)(&s, t, p, count, weight != 0);
         }
     }
 }
@@ -262,7 +304,7 @@ FM_TARGET static void FM_NAME(fm_wide_predict)(const REAL *W1, const REAL *b1, c
                                                ptrdiff_t dx, const double *X, ptrdiff_t m, const fm_activation *h,
                                                REAL *workspace, double *out)
 {
-    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(d1, dx, h, workspace);
+    FM_NAME(fm_wide) s = FM_NAME(fm_wide_room)(1, d1, dx, h, workspace);
     const ptrdiff_t most = s.group * PANEL;
     ptrdiff_t first;
     for (first = 0; first < m; first += most) {
