@@ -6,6 +6,7 @@ import ast
 import importlib
 import pickle
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -313,6 +314,21 @@ def test_every_kernel_has_a_stub_and_a_twin():
         assert names
         missing = [name for name in names if not re.search(rf"^def {name}\(", twins, re.M)]
         assert not missing, f"{source.name}: no twin for {missing}"
+
+
+def test_a_kernel_is_built_anew_after_the_headers_it_includes(monkeypatch):
+    import setuptools
+
+    told = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **given: told.update(given))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path("setup.py")
+    depends = {module.name.rpartition(".")[2]: {Path(p).name for p in module.depends} for module in told["ext_modules"]}
+    headers = {path.name for path in (PACKAGE / "kernels").glob("*.h")}
+    assert set().union(*depends.values()) == headers
+    assert {"_forward_wide.h", "_simd.h", "_words.h"} <= depends["_forward"] & depends["_smooth"]
+    assert "_forward.h" not in depends["_splits"]
+    assert not depends["_blas"]
 
 
 def test_no_file_is_more_than_one_job_long():

@@ -216,10 +216,10 @@ def test_wide_inputs_use_smaller_groups(variant: int, item: int) -> None:
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
 def test_every_remainder_of_slices_and_blocks_of_units(variant: int, item: int) -> None:
-    # units at the edges of tiles and of blocks of 128; inputs at the edges of slices of 128; several networks a block
+    # units at the edges of tiles and of blocks of 128; inputs at the edges of slices of 256; several networks a block
     for d1, dx in (
         *((units, 192 + units % 5) for units in (349, 384, 385)),
-        *((257, inputs) for inputs in (256, 257, 385)),
+        *((257, inputs) for inputs in (256, 257, 512, 513, 769)),
         *((units, -(-65536 // units)) for units in (1, 3, 9, 42, 43, 64, 65, 128, 129)),
     ):
         assert _forward.is_wide(d1, dx)
@@ -239,6 +239,18 @@ def test_narrow_networks_of_many_inputs_share_tiles(variant: int, item: int) -> 
             for k in (0, 7, 18):
                 alone = call(_forward, item, variant, tuple(a[k : k + 1] for a in network), data, (1.0, 0.25))
                 assert alone[0] == together[k]
+
+
+@pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
+def test_larger_groups_for_many_units_change_no_bit(variant: int, item: int) -> None:
+    # 202 units in all: groups of several flushes where a network alone has groups of one, the last of them not full
+    panel, _ = _forward.layout(variant, item)
+    for units, inputs, m in ((2, 513, 11 * panel + 5), (2, 1030, 17 * panel), (3, 700, 19 * panel - 1)):
+        network, data = problem(-(-202 // units), units, inputs, m, weighted=units == 3, item=item)
+        together = call(_forward, item, variant, network, data, (1.0, 0.25))
+        for k in (0, len(together) - 1):
+            alone = call(_forward, item, variant, tuple(a[k : k + 1] for a in network), data, (1.0, 0.25))
+            assert alone[0] == together[k]
 
 
 @pytest.mark.parametrize(("variant", "item"), BOTH, ids=NAMES)
