@@ -477,3 +477,19 @@ def test_the_examples_run():
         found = doctest.testmod(module)
         assert found.attempted
         assert not found.failed
+
+
+def test_data_of_a_file_without_names_of_classes_are_read(tmp_path):
+    """The field is newer than the format."""
+    low = fm.spurious_minimum(fm.load_demo("xor"))
+    low.save(tmp_path / "low.npz")
+    with zipfile.ZipFile(tmp_path / "low.npz") as old, zipfile.ZipFile(tmp_path / "older.npz", "w") as older:
+        for member in old.infolist():
+            held = old.read(member)
+            if member.filename == "result.json":
+                content = json.loads(held)
+                (fields,) = [of for name, of in content["objects"] if name == "Dataset"]
+                del fields["classes"]
+                held = json.dumps(content).encode()
+            older.writestr(member, held)
+    assert fm.load_result(tmp_path / "older.npz") == low

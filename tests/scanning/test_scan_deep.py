@@ -367,7 +367,6 @@ def test_one_hidden_layer_streams_as_before_with_its_alpha(tmp_path, monkeypatch
         ({"activation": "reluu"}, fm.errors.ActivationError, "reluu"),
         ({"target": []}, TargetError, "empty sequence"),
     ],
-    ids=str,
 )
 def test_options_that_say_nothing_or_are_not_usable_are_refused_by_name(options, error, words):
     with pytest.raises(error, match=words):

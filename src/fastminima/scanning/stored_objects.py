@@ -379,7 +379,13 @@ CODEC = Codec(
         # results
         Kind(RestoredSource, fields=tuple(f.name for f in fields(RestoredSource)[:6])),
         Kind(RowsInMemory, make=_rows, check=_check_rows),
-        Kind(Dataset, hints=_hints(Dataset, _rows=RowsInMemory), make=_dataset, check=_check_dataset),
+        Kind(
+            Dataset,
+            hints=_hints(Dataset, _rows=RowsInMemory),
+            make=_dataset,
+            check=_check_dataset,
+            later={"classes": None},
+        ),
         Kind(CentredArrays, check=_check_arrays),
         Kind(
             RowsOnDemand,
