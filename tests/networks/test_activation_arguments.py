@@ -116,7 +116,6 @@ def test_three_kinds_are_one_activation(name, tmp_path):
         "bracket",
         "fit_network",
         "interpolation_width",
-        "scan",
         "sklearn.SpuriousMinimumRegressor",
     ],
 )
@@ -125,6 +124,11 @@ def test_what_is_about_lines_says_so(name, tmp_path):
         NetworkError, match=r"needs a PiecewiseLinear activation such as relu or leaky_relu:0.2, got 'tanh'"
     ):
         TAKE[name]("tanh", tmp_path)
+
+
+def test_a_scan_says_of_curves_that_they_have_no_line():
+    (result,) = fm.scan([fm.load_demo("xor")], activation="tanh")
+    assert result.status == "no_affine_segment"
 
 
 @pytest.mark.parametrize("name", sorted(fm.activations()))

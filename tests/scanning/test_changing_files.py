@@ -192,9 +192,9 @@ def test_a_small_dataset_that_changes_is_an_error_too(tmp_path, monkeypatch, nam
     write(path, numbers(1))
     first = small.spurious_minimum
 
-    def slow(data, *rest):
+    def slow(data, *rest, **options):
         write(path, numbers(2))
-        return first(data, *rest)
+        return first(data, *rest, **options)
 
     monkeypatch.setattr(small, "spurious_minimum", slow)
     with ThreadPoolExecutor(1) as pool:
