@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from bench_search import Curve, at, ours, standardised, tables
+from bench_search import Curve, compare, ours, standardised, tables
 
 TIMES = (1.0, 5.0)
 WIDTHS = (2, 8)
@@ -112,26 +112,19 @@ def chosen(most: int | None) -> Iterator[tuple[str, Any, Any]]:
 def training(times: tuple[float, ...] = TIMES, widths: tuple[int, ...] = WIDTHS, most: int | None = None) -> None:
     """Least risk by each time."""
     print("training: table, m x dx, width: ours (lbfgs, adam) at each time, as shares of the least-squares risk")
-    ratios: dict[float, list[float]] = {t: [] for t in times}
+    compare(_cells(max(times), widths, most), times)
+
+
+def _cells(
+    seconds: float, widths: tuple[int, ...], most: int | None
+) -> Iterator[tuple[str, Curve, list[Curve]]]:
     for name, X, y in chosen(most):
         Z, target, linear = standardised(X, y)
         for width in widths:
-            mine = ours(Z, target, width, max(times))
-            peers = [Restarts(solver, width, max(times)).fit(Z, target).curve for solver in ("lbfgs", "adam")]
-            words = []
-            for t in times:
-                best = [at(curve, t) / linear for curve in peers]
-                # below rounding nobody is better
-                ratios[t].append(max(at(mine, t), 1e-12) / max(min(best), 1e-12))
-                shown = ", ".join(f"{v:.4f}" for v in best)
-                words.append(f"{t:g} s: {at(mine, t):.4f} ({shown}) ratio {ratios[t][-1]:.3f}")
-            print(f"{name}, {X.shape[0]} x {X.shape[1]}, {width}: {'; '.join(words)}", flush=True)
-    for t in times:
-        found = ratios[t]
-        print(
-            f"{t:g} s: at or below the better peer in {sum(r <= 1 + 1e-9 for r in found)} of {len(found)}, "
-            f"median ratio {statistics.median(found):.3f}, worst {max(found):.3f}"
-        )
+            mine = ours(Z, target, width, seconds)
+            peers = [Restarts(solver, width, seconds).fit(Z, target).curve for solver in ("lbfgs", "adam")]
+            shares = [[(when, risk / linear) for when, risk in curve] for curve in peers]
+            yield f"{name}, {X.shape[0]} x {X.shape[1]}, {width}", mine, shares
 
 
 def left_out(model: Any, X: Any, y: Any, folds: Any) -> float:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -161,22 +161,37 @@ def ours(X: Any, y: Any, width: int, seconds: float) -> Curve:
 def small(times: tuple[float, ...] = TIMES) -> None:
     """Ten tables, three widths."""
     print("table, m x dx, width: ours / best peer at each time (adam, adam compiled, lbfgs)")
+    seconds = max(times)
+    compare(
+        (
+            (
+                f"{name}, {X.shape[0]} x {X.shape[1]}, {width}",
+                ours(X, y, width, seconds),
+                [
+                    Torch(X, y, width, seconds).adam(),
+                    Torch(X, y, width, seconds).adam(compiled=True),
+                    Torch(X, y, width, seconds).lbfgs(),
+                ],
+            )
+            for name, X, y in tables()
+            for width in WIDTHS
+        ),
+        times,
+    )
+
+
+def compare(cells: Iterable[tuple[str, Curve, list[Curve]]], times: tuple[float, ...]) -> None:
+    """A line for each cell, (what it is, our curve, those of the peers), and how the ratios to the best peer lie."""
     ratios: dict[float, list[float]] = {t: [] for t in times}
-    for name, X, y in tables():
-        for width in WIDTHS:
-            mine = ours(X, y, width, max(times))
-            peers = [
-                Torch(X, y, width, max(times)).adam(),
-                Torch(X, y, width, max(times)).adam(compiled=True),
-                Torch(X, y, width, max(times)).lbfgs(),
-            ]
-            words = []
-            for t in times:
-                best = [at(curve, t) for curve in peers]
-                ratios[t].append(at(mine, t) / min(best))
-                shown = ", ".join(f"{v:.4f}" for v in best)
-                words.append(f"{t:g} s: {at(mine, t):.4f} ({shown}) ratio {ratios[t][-1]:.3f}")
-            print(f"{name}, {X.shape[0]} x {X.shape[1]}, {width}: {'; '.join(words)}", flush=True)
+    for cell, mine, peers in cells:
+        words = []
+        for t in times:
+            best = [at(curve, t) for curve in peers]
+            # below rounding nobody is better
+            ratios[t].append(max(at(mine, t), 1e-12) / max(min(best), 1e-12))
+            shown = ", ".join(f"{v:.4f}" for v in best)
+            words.append(f"{t:g} s: {at(mine, t):.4f} ({shown}) ratio {ratios[t][-1]:.3f}")
+        print(f"{cell}: {'; '.join(words)}", flush=True)
     for t in times:
         found = ratios[t]
         print(
