@@ -13,6 +13,7 @@ Modules, lowest first:
 - `arguments`: what the commands share: the data on the command line.
 - `certificates`: the commands `fastminima prove` and `fastminima check`: certificates, made and checked.
 - `stages`: what a command is at: its stages, timed, and shown on a terminal.
+- `network_options`: options of commands that build networks: widths, activation, scales and loss.
 - `construct_deep`: `fastminima construct` for several hidden layers, several targets, other activations and other losses.
 - `construct`: the construct command: a spurious minimum, a better point, and everything that goes with them.
 - `counterexample`: the command `fastminima counterexample`: theorem 2's example for any activation.

@@ -22,20 +22,20 @@ from fastminima.theorems.theorem1.status import MinimumStatus
 
 from .arguments import (
     activation_of,
-    add_activation_argument,
     add_data_arguments,
     add_result_arguments,
     add_seed_argument,
     load,
 )
 from .certificates import proof_rows, write_proof
-from .construct_deep import add_deep_arguments, construct_deep, refuse_deep_options, takes_labels
+from .construct_deep import construct_deep
 from .earlier_runs import COMMANDS
 from .folder import OutputFolder
+from .network_options import add_network_arguments, refuse_deep_options, takes_labels
 from .output import print_table
 from .short_json import add_full_argument, print_json
 from .stages import Stages
-from .wording import exit_status, whole, widths
+from .wording import exit_status, whole
 
 __all__ = ["EXAMPLES", "add_parser", "run"]
 
@@ -70,18 +70,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_data_arguments(parser)
-    parser.add_argument(
-        "--width",
-        type=widths,
-        default=2,
-        metavar="D1",
-        help="hidden units, or the widths of several hidden layers as 16,16,16 (default 2)",
-    )
-    add_activation_argument(parser, "anything that is affine on an interval")
-    parser.add_argument(
-        "--alpha", type=float, metavar="A", help="scale of the hidden layer (default 1; of several layers 2)"
-    )
-    add_deep_arguments(parser)
+    add_network_arguments(parser)
     parser.add_argument(
         "--method",
         choices=("paper", "kink", "best"),

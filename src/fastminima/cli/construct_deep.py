@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastminima.data.dataset import Dataset
 from fastminima.errors import OptionError
-from fastminima.losses.given import LossName
-from fastminima.losses.pointwise import Huber, PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.proof.prove import prove
 from fastminima.reporting.deep_summary import deep_rows, summarise_deep
@@ -22,57 +20,15 @@ from fastminima.theorems.theorem1.status import MinimumStatus
 
 from .certificates import proof_if_any
 from .folder import OutputFolder
+from .network_options import asked_of
 from .output import print_table
 from .short_json import print_json
 from .stages import Stages
 
-__all__ = ["add_deep_arguments", "construct_deep", "loss_of", "refuse_deep_options", "takes_labels"]
+__all__ = ["construct_deep"]
 
-LOSSES = ("squared", "huber", "logistic", "softmax")
 # what has a meaning with one hidden layer alone
 _CLASSIC = ("method", "reach", "sample")
-
-
-def add_deep_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says something of deep networks and of other losses."""
-    parser.add_argument(
-        "--gain",
-        type=float,
-        metavar="G",
-        help="of several layers: each lies G times further inside its half-line than the one before (default 8)",
-    )
-    parser.add_argument(
-        "--loss",
-        choices=LOSSES,
-        default="squared",
-        help="logistic and softmax take a target of labels (texts, whole numbers, True and False), logistic of two classes; "
-        "or a target of 0 and 1 for each output (logistic), of a probability for each class (softmax); default squared",
-    )
-    parser.add_argument("--delta", type=float, metavar="D", help="huber: where lines begin (default 1)")
-    parser.add_argument(
-        "--label-smoothing",
-        type=float,
-        metavar="S",
-        help="logistic, softmax: the share of every sample that goes to all classes alike (default 0)",
-    )
-
-
-def refuse_deep_options(arguments: argparse.Namespace) -> None:
-    """Refuse options that say nothing of what is asked for.
-
-    Raises
-    ------
-    OptionError
-    """
-    if arguments.delta is not None and arguments.loss != "huber":
-        raise OptionError("--delta is that of --loss huber")
-    if arguments.label_smoothing is not None and arguments.loss not in ("logistic", "softmax"):
-        raise OptionError("--label-smoothing is for --loss logistic and --loss softmax")
-
-
-def takes_labels(arguments: argparse.Namespace) -> bool:
-    """Does the one target hold labels of classes?"""
-    return arguments.loss in ("logistic", "softmax") and len(arguments.target or ()) < 2
 
 
 def construct_deep(
@@ -96,16 +52,7 @@ def construct_deep(
             )
     with stage("minimum"):
         width: tuple[int, ...] = arguments.width if isinstance(arguments.width, tuple) else (arguments.width,)
-        alpha: float | Literal["auto"] = "auto" if arguments.alpha is None else arguments.alpha
-        low = spurious_minimum(
-            data,
-            activation,
-            width,
-            alpha,
-            loss=loss_of(arguments),
-            gain=8.0 if arguments.gain is None else arguments.gain,
-            label_smoothing=arguments.label_smoothing or 0.0,
-        )
+        low = spurious_minimum(data, activation, width, **asked_of(arguments))
     assert isinstance(low, DeepMinimum)
     better: DeepBetterPoint | None = None
     if low:
@@ -131,12 +78,6 @@ def construct_deep(
         rows = [list(row) for row in deep_rows(summary)]
         print_table(f"fastminima construct {arguments.data}", None, rows + table)
     return status
-
-
-def loss_of(arguments: argparse.Namespace) -> LossName | PointwiseLoss:
-    """The loss that --loss and --delta name."""
-    name: LossName = arguments.loss
-    return Huber(arguments.delta) if name == "huber" and arguments.delta is not None else name
 
 
 def _write(

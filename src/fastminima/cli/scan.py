@@ -20,7 +20,6 @@ from fastminima.system.progress import rows_bar
 
 from .arguments import (
     activation_of,
-    add_activation_argument,
     add_cleaning_arguments,
     add_column_arguments,
     add_result_arguments,
@@ -30,10 +29,10 @@ from .arguments import (
     reading_of,
     target_of,
 )
-from .construct_deep import add_deep_arguments, loss_of, refuse_deep_options
 from .folder import OutputFolder
+from .network_options import add_network_arguments, asked_of, refuse_deep_options
 from .output import print_table, say
-from .wording import exit_status, widths
+from .wording import exit_status
 
 __all__ = ["add_parser", "print_report", "run"]
 
@@ -76,18 +75,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_column_arguments(parser)
     add_cleaning_arguments(parser, "reject")
     add_text_arguments(parser)
-    parser.add_argument(
-        "--width",
-        type=widths,
-        default=2,
-        metavar="D1",
-        help="hidden units, or the widths of several hidden layers as 16,16,16 (default 2)",
-    )
-    add_activation_argument(parser, "anything that is affine on an interval")
-    parser.add_argument(
-        "--alpha", type=float, metavar="A", help="scale of the hidden layer (default 1; of several layers 2)"
-    )
-    add_deep_arguments(parser)
+    add_network_arguments(parser)
     _add_resources_arguments(parser)
     _add_output_arguments(parser)
     parser.set_defaults(run=run)
@@ -180,10 +168,7 @@ def _run(arguments: argparse.Namespace, folder: OutputFolder | None) -> int:
             **reading_of(arguments),
             activation=activation_of(arguments),
             width=arguments.width,
-            loss=loss_of(arguments),
-            alpha="auto" if arguments.alpha is None else arguments.alpha,
-            gain=8.0 if arguments.gain is None else arguments.gain,
-            label_smoothing=arguments.label_smoothing or 0.0,
+            **asked_of(arguments),
             workers=arguments.workers,
             executor=executor,
             memory=arguments.memory,

@@ -18,6 +18,7 @@ from fastminima.networks.activations.named import ActivationLike, as_activation,
 from fastminima.networks.activations.piecewise_linear import PiecewiseLinear
 from fastminima.system.options import as_count, as_flag, check_width, count_workers, parse_bytes
 from fastminima.system.progress import as_progress, bar, rows_bar
+from fastminima.theorems.theorem1.deep_construction import GAIN
 from fastminima.theorems.theorem1.deep_minimum import as_widths, check_scales
 
 from .dealer import Submitter
@@ -25,7 +26,6 @@ from .results import ScanResult
 
 __all__ = ["Progress", "ScanOptions", "Settings", "Told", "takes_activation"]
 
-_GAIN = 8.0
 _CLASSIC = "one target, squared loss and a piecewise linear activation"
 
 Progress = Callable[[str, str, int, "int | None"], None]
@@ -70,7 +70,7 @@ class Settings:
     block_rows: int | None
     loss: PointwiseLoss = field(default_factory=Squared)
     alpha: float | Literal["auto"] = "auto"
-    gain: float = 8.0
+    gain: float = GAIN
 
     @property
     def deep(self) -> bool:
@@ -167,7 +167,7 @@ class ScanOptions:
     def check_targets(self, target: Any) -> None:
         """Refuse a gain where there is nothing that has one; `target` as of `scan`."""
         wanted = Request(target, None, None).wanted
-        if self.gain != _GAIN and not (self.settings.deep or (wanted is not None and len(wanted) > 1)):
+        if self.gain != GAIN and not (self.settings.deep or (wanted is not None and len(wanted) > 1)):
             raise OptionError("gain is for several layers: give the width of each")
 
     @contextmanager

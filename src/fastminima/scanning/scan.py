@@ -19,6 +19,7 @@ from fastminima.losses.pointwise import PointwiseLoss
 from fastminima.networks.activations.named import ActivationLike
 from fastminima.networks.activations.piecewise_linear import relu
 from fastminima.system.files import writing
+from fastminima.theorems.theorem1.deep_construction import GAIN
 
 from .checkpoint import Checkpoint, Stages
 from .dealer import Submitter
@@ -59,7 +60,7 @@ def scan(
     width: int | Sequence[int] = 2,
     loss: LossName | PointwiseLoss = "squared",
     alpha: float | Literal["auto"] = "auto",
-    gain: float = 8.0,
+    gain: float = GAIN,
     label_smoothing: float = 0.0,
     workers: int = 1,
     executor: Submitter | None = None,

@@ -24,10 +24,13 @@ from fastminima.networks.activations.affine_segment import AffineSegment
 from .affine_optimum import AffineOptimum, rank_of
 from .certify_cell import cell_forms
 
-__all__ = ["Scales", "layers_in_segment"]
+__all__ = ["GAIN", "Scales", "layers_in_segment"]
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
+
+GAIN = 8.0
+"""Of each layer over the one before, where nothing else is said."""
 
 
 @dataclass(frozen=True)

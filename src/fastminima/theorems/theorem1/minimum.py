@@ -34,7 +34,7 @@ from fastminima.system.options import as_count, check_width, spelled
 from fastminima.system.threads import single_threaded_blas
 
 from .certify_minimum import Margin, certify_margin, excess_bound, positive_affine
-from .deep_construction import Scales
+from .deep_construction import GAIN, Scales
 from .deep_minimum import DeepMinimum, deep_minimum
 from .evidence import SplitEvidence, split_evidence
 from .given_classes import labelled
@@ -280,7 +280,7 @@ def spurious_minimum(
     alpha: float | Literal["auto"] = "auto",
     *,
     loss: Literal["squared"] = "squared",
-    gain: float = 8.0,
+    gain: float = GAIN,
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum: ...
 @overload
@@ -291,7 +291,7 @@ def spurious_minimum(
     alpha: float | Literal["auto"] = "auto",
     *,
     loss: LossName | PointwiseLoss = "squared",
-    gain: float = 8.0,
+    gain: float = GAIN,
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum: ...
 def spurious_minimum(
@@ -301,7 +301,7 @@ def spurious_minimum(
     alpha: float | Literal["auto"] = "auto",
     *,
     loss: LossName | PointwiseLoss = "squared",
-    gain: float = 8.0,
+    gain: float = GAIN,
     label_smoothing: float = 0.0,
 ) -> SpuriousMinimum | DeepMinimum:
     """Construct the spurious local minimum of theorem 1 and certify it.
